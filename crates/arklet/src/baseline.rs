@@ -1,0 +1,71 @@
+//! The baseline: the modules that a base asks for when it starts. MQTT only.
+
+use std::sync::Arc;
+
+use model::{BaseIdentity, ModuleSpec};
+use serde_json::Value;
+
+use crate::{
+    body::packages,
+    error::WireError,
+    heartbeat::name,
+    wire::{json, object, text, word},
+};
+
+/// A base's question for its baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaselineQuery {
+    /// Who asks.
+    pub identity: BaseIdentity,
+    /// The base's bizName; none where it reports none or the agent's placeholder.
+    pub name: Option<Arc<str>>,
+    /// The base's version; empty where it reports none.
+    pub version: Arc<str>,
+    /// The cluster that the base says it belongs to; empty where it reports none.
+    pub cluster: Arc<str>,
+}
+
+/// A question for the baseline, `{identity,name,version,clusterName}`: what is an envelope's
+/// `data` over MQTT.
+///
+/// # Errors
+/// Where the text is no JSON, the identity is missing or impossible, or a field that we use
+/// holds what it cannot.
+pub fn parse_baseline_query(body: &[u8]) -> Result<BaselineQuery, WireError> {
+    query(&json(body)?)
+}
+
+/// A question that was parsed as JSON.
+pub(crate) fn query(value: &Value) -> Result<BaselineQuery, WireError> {
+    let map = object(value, "queryBaseline")?;
+    Ok(BaselineQuery {
+        identity: text(map, "identity")?.parse()?,
+        name: name(map, "name")?,
+        version: word(map, "version")?,
+        cluster: word(map, "clusterName")?,
+    })
+}
+
+/// The answer: a bare list of `{bizName,bizVersion,bizUrl}`, for
+/// [`baseline_topic`](crate::mqtt::baseline_topic). An empty list is a valid baseline.
+pub fn baseline_answer(modules: &[ModuleSpec]) -> Vec<u8> {
+    packages(modules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_names_the_base() {
+        let query = parse_baseline_query(br#"{"identity":"b1","name":"base","version":"1"}"#).unwrap();
+        assert_eq!((query.identity.as_str(), query.name.as_deref()), ("b1", Some("base")));
+        assert_eq!((&*query.version, &*query.cluster), ("1", ""));
+        assert_eq!(parse_baseline_query(b"{}"), Err(WireError::MissingField("identity")));
+    }
+
+    #[test]
+    fn an_empty_baseline_is_an_empty_list() {
+        assert_eq!(baseline_answer(&[]), b"[]");
+    }
+}

@@ -1,0 +1,75 @@
+//! Reading JSON field by field.
+//!
+//! Messages are walked, not deserialised into structs: a base of another version may hold
+//! anything in a field that we do not need, and one bad entry must not lose its neighbours.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::error::{WireError, cut, redact, shorten};
+
+/// The longest name, version, cluster or host name that is kept, in bytes: DNS allows no longer
+/// name, and these are kept in memory, labels and annotations for every base.
+const MAX_TEXT_BYTES: usize = 253;
+
+/// The most characters of a base's own message that are kept: a stack trace of a deep framework
+/// has about 20 KiB. Logs are its only reader.
+pub(crate) const MAX_DETAIL_CHARS: usize = 32 * 1024;
+
+/// The JSON text in a body. Nesting is limited by `serde_json` (128), size by the tunnels.
+pub(crate) fn json(body: &[u8]) -> Result<Value, WireError> {
+    serde_json::from_slice(body).map_err(|error| WireError::not_json(body, &error))
+}
+
+/// The error of a field with the wrong value.
+pub(crate) fn bad(field: &'static str, value: &Value, expected: &'static str) -> WireError {
+    WireError::BadField { field, value: shorten(&value.to_string()), expected }
+}
+
+/// A value as an object.
+pub(crate) fn object<'a>(value: &'a Value, field: &'static str) -> Result<&'a Map<String, Value>, WireError> {
+    value.as_object().ok_or_else(|| bad(field, value, "an object"))
+}
+
+/// A value as a list.
+pub(crate) fn array<'a>(value: &'a Value, field: &'static str) -> Result<&'a [Value], WireError> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| bad(field, value, "a list"))
+}
+
+/// What is behind a key; `null` is nothing. Error messages name the key by its `path`, whose
+/// last part the key is.
+pub(crate) fn optional<'a>(map: &'a Map<String, Value>, path: &'static str) -> Option<&'a Value> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    map.get(key).filter(|value| !value.is_null())
+}
+
+/// What is behind a key that must be there.
+pub(crate) fn required<'a>(map: &'a Map<String, Value>, path: &'static str) -> Result<&'a Value, WireError> {
+    optional(map, path).ok_or(WireError::MissingField(path))
+}
+
+/// Text behind a key that must be there.
+pub(crate) fn text<'a>(map: &'a Map<String, Value>, path: &'static str) -> Result<&'a str, WireError> {
+    let value = required(map, path)?;
+    value.as_str().ok_or_else(|| bad(path, value, "text"))
+}
+
+/// Text that only serves to tell a person more; empty where there is none, or something else.
+pub(crate) fn remark<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A short word, trimmed; empty where there is none.
+pub(crate) fn word(map: &Map<String, Value>, path: &'static str) -> Result<Arc<str>, WireError> {
+    let Some(value) = optional(map, path) else { return Ok(Arc::from("")) };
+    match value.as_str().map(str::trim) {
+        Some(text) if text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control) => Ok(text.into()),
+        _ => Err(bad(path, value, "text of at most 253 bytes without control characters")),
+    }
+}
+
+/// A base's own words, as long as is of use, without secrets.
+pub(crate) fn detail(text: &str) -> Arc<str> {
+    cut(&redact(text), MAX_DETAIL_CHARS).into()
+}

@@ -1,0 +1,90 @@
+//! The connection to the API server.
+
+use std::{path::PathBuf, time::Duration};
+
+use http::header::{HeaderValue, InvalidHeaderValue, USER_AGENT};
+use kube::{
+    Client, Config,
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+
+/// Give up a TCP and TLS handshake after this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Give up a connection on which nothing was read for this long. A watch is sent a bookmark about
+/// once a minute, so more silence than that means that nobody is there any more: without this, a
+/// connection whose peer vanished without a word would keep us blind until the kernel gives up.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Give up a connection that takes nothing for this long.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How to find the API server.
+#[derive(Debug, Clone, Default)]
+pub struct ClientConfig {
+    /// A kubeconfig file. Where there is none: `KUBECONFIG`, then `~/.kube/config`, then the
+    /// service account of the Pod that we run in.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; its current one where there is none.
+    pub context: Option<String>,
+    /// `User-Agent`, by which audit logs and flow schemas tell us from others; kube's own where it
+    /// is empty.
+    pub user_agent: String,
+}
+
+/// Why there is no client. None of these is cured by trying again: the configuration is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The kubeconfig file that was named cannot be used.
+    #[error("the kubeconfig {path} cannot be used: {source}")]
+    Kubeconfig {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: KubeconfigError,
+    },
+    /// Neither a kubeconfig nor a service account was found.
+    #[error("no API server is configured (KUBECONFIG, or a Pod's service account): {0}")]
+    NotConfigured(#[source] InferConfigError),
+    /// The user agent is no header value.
+    #[error("the user agent cannot be sent: {0}")]
+    UserAgent(#[source] InvalidHeaderValue),
+    /// Certificates, keys or credentials cannot be used.
+    #[error("the API server's client cannot be built: {0}")]
+    Client(#[source] kube::Error),
+}
+
+/// Makes the client that watches and writes share. Nothing is sent yet.
+pub async fn client(config: ClientConfig) -> Result<Client, ConnectError> {
+    let options = KubeConfigOptions { context: config.context, ..KubeConfigOptions::default() };
+    let mut kube = match config.kubeconfig {
+        Some(path) => {
+            let read =
+                async { Config::from_custom_kubeconfig(Kubeconfig::read_from(&path)?, &options).await };
+            match read.await {
+                Ok(kube) => kube,
+                Err(source) => return Err(ConnectError::Kubeconfig { path, source }),
+            }
+        }
+        None if options.context.is_some() => {
+            Config::from_kubeconfig(&options).await.map_err(|source| ConnectError::Kubeconfig {
+                path: std::env::var_os("KUBECONFIG").map_or_else(|| "~/.kube/config".into(), PathBuf::from),
+                source,
+            })?
+        }
+        None => Config::infer().await.map_err(ConnectError::NotConfigured)?,
+    };
+    kube.connect_timeout = Some(CONNECT_TIMEOUT);
+    kube.read_timeout = Some(READ_TIMEOUT);
+    kube.write_timeout = Some(WRITE_TIMEOUT);
+    // Else the time that a pooled connection was idle counts as silence.
+    kube.reset_reader_on_write = true;
+    // The engine backs off, object by object; a retry below it would hide that the server is busy
+    // and could carry a decision out long after it was taken.
+    kube.default_retry = false;
+    if !config.user_agent.is_empty() {
+        let value = HeaderValue::from_str(&config.user_agent).map_err(ConnectError::UserAgent)?;
+        kube.headers.push((USER_AGENT, value));
+    }
+    Client::try_from(kube).map_err(ConnectError::Client)
+}

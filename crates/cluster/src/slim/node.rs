@@ -1,0 +1,210 @@
+//! A Node, from JSON to [`NodeView`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use engine::view::{Address, AddressKind, NodeView, Taint};
+use kube::core::ClusterResourceScope;
+use serde::Deserialize;
+
+use super::{ConditionJson, Kind, Slim, Unreadable, nothing, version};
+
+/// A Node of a watch, a list or a response.
+pub(crate) type Node = Slim<NodeView>;
+
+#[derive(Deserialize)]
+struct NodeJson {
+    metadata: MetaJson,
+    #[serde(default, deserialize_with = "nothing")]
+    spec: SpecJson,
+    #[serde(default, deserialize_with = "nothing")]
+    status: StatusJson,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MetaJson {
+    name: Option<Arc<str>>,
+    uid: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "nothing")]
+    resource_version: String,
+    #[serde(default, deserialize_with = "nothing")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nothing")]
+    annotations: BTreeMap<String, String>,
+    deletion_timestamp: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+struct SpecJson {
+    #[serde(default, deserialize_with = "nothing")]
+    taints: Vec<TaintJson>,
+}
+
+#[derive(Deserialize)]
+struct TaintJson {
+    #[serde(default, deserialize_with = "nothing")]
+    key: String,
+    #[serde(default, deserialize_with = "nothing")]
+    value: String,
+    #[serde(default, deserialize_with = "nothing")]
+    effect: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusJson {
+    #[serde(default, deserialize_with = "nothing")]
+    addresses: Vec<AddressJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    capacity: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nothing")]
+    allocatable: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nothing")]
+    conditions: Vec<ConditionJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    node_info: InfoJson,
+}
+
+#[derive(Deserialize)]
+struct AddressJson {
+    #[serde(default, deserialize_with = "nothing")]
+    r#type: String,
+    #[serde(default, deserialize_with = "nothing")]
+    address: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InfoJson {
+    #[serde(default, deserialize_with = "nothing")]
+    kubelet_version: String,
+}
+
+impl Kind for NodeView {
+    const KIND: &'static str = "Node";
+    const PLURAL: &'static str = "nodes";
+    type Scope = ClusterResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        let NodeJson { metadata, spec, status } = serde_json::from_str(json)?;
+        let taint = |t: TaintJson| Taint { key: t.key, value: t.value, effect: t.effect };
+        Ok(Self {
+            name: metadata.name.ok_or(Unreadable::Missing("name"))?,
+            uid: metadata.uid.ok_or(Unreadable::Missing("uid"))?,
+            resource_version: version(&metadata.resource_version),
+            labels: metadata.labels,
+            annotations: metadata.annotations,
+            taints: spec.taints.into_iter().map(taint).collect(),
+            addresses: status.addresses.into_iter().filter_map(address).collect(),
+            capacity: status.capacity.into_iter().map(quantity).collect(),
+            allocatable: status.allocatable.into_iter().map(quantity).collect(),
+            conditions: status.conditions.into_iter().map(Into::into).collect(),
+            kubelet_version: status.node_info.kubelet_version,
+            deleting: metadata.deletion_timestamp.is_some(),
+        })
+    }
+}
+
+fn address(json: AddressJson) -> Option<Address> {
+    let kinds = [AddressKind::InternalIp, AddressKind::Hostname];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == json.r#type)?;
+    Some(Address { kind, address: json.address })
+}
+
+/// A quantity as a plain number where it is a whole one. The server writes each its own way (`2000`
+/// comes back as `2k`, `1024Mi` as `1Gi`), and what differs only in that must not look like a change.
+fn quantity((name, text): (String, String)) -> (String, String) {
+    let plain = whole(&text).map_or(text, |number| number.to_string());
+    (name, plain)
+}
+
+/// The value of a whole quantity.
+fn whole(text: &str) -> Option<i128> {
+    const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '-' && c != '+').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let step = |suffixes: [&str; 7], base: i128| {
+        let power = suffixes.iter().position(|have| *have == suffix)?;
+        base.checked_pow(u32::try_from(power).ok()?)
+    };
+    let factor = step(DECIMAL, 1000).or_else(|| step(BINARY, 1024))?;
+    number.parse::<i128>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::view::{Condition, ConditionStatus};
+
+    use super::*;
+
+    #[test]
+    fn a_node_of_a_real_server_is_read() {
+        let node: Node = serde_json::from_str(include_str!("../../testdata/node.json")).unwrap();
+        let map =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        assert_eq!(
+            node.body.unwrap(),
+            NodeView {
+                name: "virtual-node-192.0.2.2".into(),
+                uid: "2116084e-1ba8-41fa-ba32-d580b1393a18".into(),
+                resource_version: 248,
+                labels: map(&[
+                    ("base.koupleless.io/stack", "java"),
+                    ("kubernetes.io/hostname", "virtual-node-192.0.2.2"),
+                    ("module-controller.koupleless.io/component", "vnode"),
+                    ("virtual-kubelet.koupleless.io/component", "vnode"),
+                ]),
+                annotations: map(&[("node.alpha.kubernetes.io/ttl", "0"), ("note", "x")]),
+                taints: vec![Taint {
+                    key: "schedule.koupleless.io/virtual-node".into(),
+                    value: "True".into(),
+                    effect: "NoExecute".into(),
+                }],
+                addresses: vec![
+                    Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
+                    Address { kind: AddressKind::Hostname, address: "host-a".into() },
+                ],
+                capacity: map(&[("memory", "268435456"), ("pods", "2000")]),
+                allocatable: map(&[("memory", "209715200"), ("pods", "2000")]),
+                conditions: vec![Condition {
+                    kind: "Ready".into(),
+                    status: ConditionStatus::True,
+                    reason: "BaseActivated".into(),
+                    message: "the base is activated".into(),
+                    changed: Some("2026-11-22T21:56:27Z".parse().unwrap()),
+                }],
+                kubelet_version: "v1.34.4-koupleless".into(),
+                deleting: false,
+            }
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_being_deleted_says_so() {
+        let json = r#"{"metadata":{"name":"n","uid":"u","deletionTimestamp":"2026-11-22T21:56:27Z"}}"#;
+        assert!(NodeView::read(json).unwrap().deleting);
+        assert!(
+            !NodeView::read(r#"{"metadata":{"name":"n","uid":"u","deletionTimestamp":null}}"#)
+                .unwrap()
+                .deleting
+        );
+    }
+
+    #[test]
+    fn quantities_compare_by_what_they_are() {
+        for (text, number) in [
+            ("2000", 2000),
+            ("2k", 2000),
+            ("1Gi", 1 << 30),
+            ("0", 0),
+            ("-1", -1),
+            ("3E", 3 * 10_i128.pow(18)),
+        ] {
+            assert_eq!(whole(text), Some(number), "{text}");
+        }
+        for text in ["500m", "1.5", "", "x", "12e6"] {
+            assert_eq!(quantity(("n".into(), text.into())).1, text);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! How a watch does, for readiness and metrics.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use engine::Watched;
+use kube::runtime::watcher;
+
+/// How many unreadable objects are remembered as reported; more are counted and not told apart.
+const REPORTED: usize = 1024;
+
+/// An error says nothing of now when it is older than this. While the API server cannot be reached
+/// there is one at least every 65 s: a back-off of 30 s doubled by jitter, and 5 s to connect.
+const STALE: Duration = Duration::from_secs(75);
+
+/// What went wrong last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchFault {
+    /// How long ago.
+    pub ago: Duration,
+    /// What.
+    pub reason: String,
+}
+
+/// How one watch does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchHealth {
+    /// Which.
+    pub kind: Watched,
+    /// Everything that existed at the start has been told.
+    pub synced: bool,
+    /// It fails now: the last thing that happened is an error, not long ago. A watch that fails
+    /// goes on trying, and what was told stays told.
+    pub failing: bool,
+    /// It ended, which it does only when nobody receives any more, or by a fault of ours.
+    pub ended: bool,
+    /// How long ago it last told something; none where it never has. A quiet cluster is quiet.
+    pub last_event: Option<Duration>,
+    /// What went wrong last; none where nothing has.
+    pub last_error: Option<WatchFault>,
+    /// How many objects it was told of.
+    pub events: u64,
+    /// How many errors there were.
+    pub errors: u64,
+    /// How often everything was listed again after the first time.
+    pub restarts: u64,
+    /// How many objects could not be read, each counted every time.
+    pub unreadable: u64,
+}
+
+/// What is written down of one watch.
+#[derive(Debug)]
+pub(super) struct Record {
+    kind: Watched,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    synced: bool,
+    lists: u64,
+    events: u64,
+    errors: u64,
+    unreadable: u64,
+    last_event: Option<Instant>,
+    last_error: Option<(Instant, String)>,
+    reported: HashSet<Box<str>>,
+}
+
+impl Record {
+    pub(super) fn new(kind: Watched) -> Self {
+        Self { kind, state: Mutex::default() }
+    }
+
+    pub(super) fn kind(&self) -> Watched {
+        self.kind
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something came.
+    pub(super) fn saw(&self) {
+        let mut state = self.state();
+        state.events += 1;
+        state.last_event = Some(Instant::now());
+    }
+
+    /// An error came. Breaks are part of a watch's life, so only a row of them is worth a warning.
+    pub(super) fn failed(&self, error: &watcher::Error) {
+        let reason = crate::write::error::chain(error);
+        let mut state = self.state();
+        let again = state.last_error.as_ref().is_some_and(|(when, _)| when.elapsed() < STALE);
+        state.errors += 1;
+        state.last_error = Some((Instant::now(), reason.clone()));
+        drop(state);
+        if again {
+            tracing::warn!(kind = ?self.kind, %reason, "the watch fails; it is tried again");
+        } else {
+            tracing::info!(kind = ?self.kind, %reason, "the watch broke; it is taken up again");
+        }
+    }
+
+    /// A list begins.
+    pub(super) fn listing(&self) {
+        self.state().lists += 1;
+    }
+
+    /// A list is complete; true for the first one.
+    pub(super) fn listed(&self) -> bool {
+        !std::mem::replace(&mut self.state().synced, true)
+    }
+
+    /// An object cannot be read; true where that has not been said before.
+    pub(super) fn unreadable(&self, uid: &str) -> bool {
+        let mut state = self.state();
+        state.unreadable += 1;
+        state.reported.len() < REPORTED && state.reported.insert(uid.into())
+    }
+
+    pub(super) fn health(&self, ended: bool) -> WatchHealth {
+        let state = self.state();
+        let fault =
+            |(when, reason): &(Instant, String)| WatchFault { ago: when.elapsed(), reason: reason.clone() };
+        let last_error = state.last_error.as_ref().map(fault);
+        let last_event = state.last_event.map(|when| when.elapsed());
+        let failing = last_error
+            .as_ref()
+            .is_some_and(|error| error.ago < STALE && last_event.is_none_or(|event| error.ago < event));
+        WatchHealth {
+            kind: self.kind,
+            synced: state.synced,
+            failing,
+            ended,
+            last_event,
+            last_error,
+            events: state.events,
+            errors: state.errors,
+            restarts: state.lists.saturating_sub(1),
+            unreadable: state.unreadable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_first_lists_and_first_unreadable_objects_only_once() {
+        let record = Record::new(Watched::Pods);
+        record.listing();
+        assert!(!record.health(false).synced);
+        assert!(record.listed());
+        record.listing();
+        assert!(!record.listed());
+        assert!(record.unreadable("a"));
+        assert!(!record.unreadable("a"));
+        assert!(record.unreadable("b"));
+        let health = record.health(false);
+        assert!(health.synced);
+        assert_eq!((health.restarts, health.unreadable), (1, 3));
+    }
+
+    #[test]
+    fn a_watch_fails_until_something_comes_again() {
+        let record = Record::new(Watched::Nodes);
+        record.saw();
+        assert!(!record.health(false).failing);
+        record.failed(&watcher::Error::NoResourceVersion);
+        let health = record.health(false);
+        assert!(health.failing);
+        assert_eq!(health.last_error.unwrap().reason, watcher::Error::NoResourceVersion.to_string());
+        std::thread::sleep(Duration::from_millis(2));
+        record.saw();
+        assert!(!record.health(false).failing);
+    }
+}

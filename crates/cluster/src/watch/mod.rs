@@ -1,0 +1,211 @@
+//! The shared watches: one for all Pods, one for all Nodes.
+//!
+//! `kube`'s watcher does the protocol: list in pages, watch with bookmarks from there, take up again
+//! after a break, list again when the server has forgotten where we were (410). We list the classic
+//! way and not as a stream (`sendInitialEvents`), because servers from 1.21 on know the first and
+//! only those from 1.34 on (by default) the second.
+
+mod health;
+mod nodes;
+mod pods;
+
+use std::{future::Future, sync::Arc};
+
+use engine::{Event, Watched};
+use futures::StreamExt;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+pub use self::health::{WatchFault, WatchHealth};
+use self::{health::Record, nodes::Nodes, pods::Pods};
+pub(crate) use self::{nodes::is_vnode, pods::is_module};
+use crate::{
+    slim::{Kind, Slim},
+    told::{Closed, Told},
+};
+
+/// How the watches work.
+#[derive(Debug, Clone)]
+pub struct WatchConfig {
+    /// Objects in one page of a list. 500 is what client-go asks for: a page of Pods is some
+    /// 5 MB of JSON, and the server is never asked for more at once.
+    pub page_size: u32,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self { page_size: 500 }
+    }
+}
+
+/// The watches that run.
+#[derive(Debug)]
+pub struct Watches {
+    running: Vec<(Arc<Record>, JoinHandle<()>)>,
+}
+
+/// Starts the watches. What they see is sent to `events`; where that is full, they wait. They end
+/// when nobody receives any more.
+pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Watches {
+    let nodes = Nodes { events: events.clone(), told: told.clone() };
+    let pods = Pods { events: events.clone(), told };
+    Watches {
+        running: vec![
+            start(client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
+            start(client, config, Watched::Pods, events, pods),
+        ],
+    }
+}
+
+impl Watches {
+    /// How each watch does.
+    pub fn health(&self) -> Vec<WatchHealth> {
+        self.running.iter().map(|(record, task)| record.health(task.is_finished())).collect()
+    }
+
+    /// Whether every kind has been listed once.
+    pub fn synced(&self) -> bool {
+        self.health().iter().all(|watch| watch.synced)
+    }
+
+    /// Ends the watches and waits until they have.
+    pub async fn shutdown(self) {
+        for (_, task) in &self.running {
+            task.abort();
+        }
+        for (_, task) in self.running {
+            // It was aborted, or had ended: either is what we want.
+            let _ = task.await;
+        }
+    }
+}
+
+/// What a watch does with what it sees.
+trait Observer: Send + Sync + 'static {
+    /// The objects that it sees.
+    type Body: Kind + Clone + std::fmt::Debug + Send + 'static;
+
+    /// Which of them.
+    fn narrow(config: watcher::Config) -> watcher::Config;
+    /// A list begins.
+    fn begin(&self);
+    /// An object of a list.
+    fn listed(&self, body: Self::Body) -> impl Future<Output = Result<(), Closed>> + Send;
+    /// A list is complete.
+    fn done(&self) -> impl Future<Output = Result<(), Closed>> + Send;
+    /// An object appeared or changed.
+    fn applied(&self, body: Self::Body) -> impl Future<Output = Result<(), Closed>> + Send;
+    /// An object is gone.
+    fn gone(&self, uid: &Arc<str>) -> impl Future<Output = Result<(), Closed>> + Send;
+    /// An object is there and cannot be read.
+    fn unreadable(&self, uid: &str);
+}
+
+/// Spawns one watch.
+fn start<O: Observer>(
+    client: Client,
+    config: WatchConfig,
+    kind: Watched,
+    events: mpsc::Sender<Event>,
+    observer: O,
+) -> (Arc<Record>, JoinHandle<()>)
+where
+    Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let record = Arc::new(Record::new(kind));
+    let task = tokio::spawn({
+        let record = record.clone();
+        async move {
+            // Closed means that the engine is gone, and we go with it.
+            let _ = run(client, config, &record, events, observer).await;
+        }
+    });
+    (record, task)
+}
+
+async fn run<O: Observer>(
+    client: Client,
+    config: WatchConfig,
+    record: &Record,
+    events: mpsc::Sender<Event>,
+    observer: O,
+) -> Result<(), Closed>
+where
+    Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let config = O::narrow(watcher::Config::default().page_size(config.page_size));
+    // 0.8 s doubling to 30 s, up to twice that by jitter; from the start again after 2 quiet minutes.
+    let stream = watcher(Api::<Slim<O::Body>>::all(client), config).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    while let Some(item) = stream.next().await {
+        let item = match item {
+            Ok(item) => item,
+            Err(error) => {
+                record.failed(&error);
+                continue;
+            }
+        };
+        if !matches!(item, watcher::Event::Init) {
+            // The beginning of a list is told before anything was asked, so it says nothing.
+            record.saw();
+        }
+        match item {
+            watcher::Event::Init => {
+                record.listing();
+                observer.begin();
+            }
+            watcher::Event::InitApply(object) => {
+                if let Some(body) = readable(record, &observer, object) {
+                    observer.listed(body).await?;
+                }
+            }
+            watcher::Event::InitDone => {
+                observer.done().await?;
+                if record.listed() {
+                    events.send(Event::Synced(record.kind())).await.map_err(|_| Closed)?;
+                }
+            }
+            watcher::Event::Apply(object) => {
+                if let Some(body) = readable(record, &observer, object) {
+                    observer.applied(body).await?;
+                }
+            }
+            watcher::Event::Delete(object) => {
+                // All that is needed is in the metadata, so the rest need not be readable.
+                if let Some(uid) = object.meta.uid {
+                    observer.gone(&uid.into()).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The object, or none where it cannot be read; that is counted, and said once for each object.
+fn readable<O: Observer>(record: &Record, observer: &O, object: Slim<O::Body>) -> Option<O::Body> {
+    match object.body {
+        Ok(body) => Some(body),
+        Err(reason) => {
+            let uid = object.meta.uid.as_deref().unwrap_or_default();
+            observer.unreadable(uid);
+            if record.unreadable(uid) {
+                tracing::warn!(
+                    kind = O::Body::KIND,
+                    namespace = object.meta.namespace.as_deref().unwrap_or_default(),
+                    name = object.meta.name.as_deref().unwrap_or_default(),
+                    uid,
+                    %reason,
+                    "this object cannot be read and is skipped",
+                );
+            }
+            None
+        }
+    }
+}

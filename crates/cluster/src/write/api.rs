@@ -1,0 +1,230 @@
+//! Requests: one place where each gets its deadline and is counted.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use engine::{Event, WriteError};
+use http::Request as HttpRequest;
+use kube::{
+    Client,
+    api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{ObjectList, Request, request::Error as BuildError},
+};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::error::write_error;
+use crate::{
+    counters::{Counters, Outcome, Resource, Verb},
+    slim::{Slim, candidate::Candidate, node::Node, pod::Pod},
+    told::{Source, Told},
+};
+
+/// The field manager of everything we write.
+const MANAGER: &str = "module-controller";
+
+/// What every write needs.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    pub(crate) deadline: Duration,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) told: Arc<Told>,
+}
+
+/// A kind of thing that is written to, with the URL of its collection.
+pub(crate) struct Place {
+    resource: Resource,
+    url: String,
+}
+
+impl Place {
+    pub(crate) fn pods(namespace: &str) -> Self {
+        Self { resource: Resource::Pod, url: <Pod as kube::Resource>::url_path(&(), Some(namespace)) }
+    }
+
+    pub(crate) fn all_pods() -> Self {
+        Self { resource: Resource::Pod, url: <Pod as kube::Resource>::url_path(&(), None) }
+    }
+
+    pub(crate) fn nodes() -> Self {
+        Self { resource: Resource::Node, url: <Node as kube::Resource>::url_path(&(), None) }
+    }
+
+    /// Where Leases of Nodes live, as Kubernetes has it.
+    pub(crate) fn node_leases() -> Self {
+        use k8s_openapi::api::coordination::v1::Lease;
+        let url = <Lease as kube::Resource>::url_path(&(), Some("kube-node-lease"));
+        Self { resource: Resource::Lease, url }
+    }
+
+    pub(crate) fn events(namespace: &str) -> Self {
+        use k8s_openapi::api::events::v1::Event;
+        Self { resource: Resource::Event, url: <Event as kube::Resource>::url_path(&(), Some(namespace)) }
+    }
+
+    /// `pods/status` is counted apart from `pods`, and nodes likewise.
+    fn status(&self) -> Resource {
+        match self.resource {
+            Resource::Pod => Resource::PodStatus,
+            Resource::Node => Resource::NodeStatus,
+            other => other,
+        }
+    }
+
+    fn request(&self) -> Request {
+        Request::new(self.url.as_str())
+    }
+}
+
+/// What a patch is, and how it merges.
+pub(crate) enum How {
+    /// RFC 7386: lists are replaced.
+    Merge,
+    /// Kubernetes' own: lists of conditions merge by type.
+    Strategic,
+}
+
+impl How {
+    fn patch(self, body: &Value) -> Patch<&Value> {
+        match self {
+            Self::Merge => Patch::Merge(body),
+            Self::Strategic => Patch::Strategic(body),
+        }
+    }
+}
+
+impl Api {
+    pub(crate) async fn create<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        body: Vec<u8>,
+    ) -> Result<T, WriteError> {
+        let request = place.request().create(&post(), body);
+        self.call(Verb::Create, place.resource, request).await
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, place: &Place, name: &str) -> Result<T, WriteError> {
+        let request = place.request().get(name, &GetParams::default());
+        self.call(Verb::Get, place.resource, request).await
+    }
+
+    pub(crate) async fn replace<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        name: &str,
+        body: Vec<u8>,
+    ) -> Result<T, WriteError> {
+        let request = place.request().replace(name, &post(), body);
+        self.call(Verb::Update, place.resource, request).await
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        name: &str,
+        how: How,
+        body: &Value,
+    ) -> Result<T, WriteError> {
+        let request = place.request().patch(name, &patching(), &how.patch(body));
+        self.call(Verb::Patch, place.resource, request).await
+    }
+
+    pub(crate) async fn patch_status<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        name: &str,
+        body: &Value,
+    ) -> Result<T, WriteError> {
+        let patch = How::Strategic.patch(body);
+        let request = place.request().patch_subresource("status", name, &patching(), &patch);
+        self.call(Verb::Patch, place.status(), request).await
+    }
+
+    /// Deletes the object of this UID at once; any object of the name where the UID is empty.
+    pub(crate) async fn delete(&self, place: &Place, name: &str, uid: &str) -> Result<(), WriteError> {
+        let preconditions =
+            (!uid.is_empty()).then(|| Preconditions { uid: Some(uid.to_owned()), ..Default::default() });
+        let params = DeleteParams { grace_period_seconds: Some(0), preconditions, ..DeleteParams::default() };
+        let request = place.request().delete(name, &params);
+        self.call::<IgnoredAny>(Verb::Delete, place.resource, request).await.map(drop)
+    }
+
+    /// Pods of all namespaces, by field selector, as they are now (no cached list).
+    pub(crate) async fn candidates(&self, fields: &str) -> Result<Vec<Slim<Candidate>>, WriteError> {
+        let request = Place::all_pods().request().list(&ListParams::default().fields(fields));
+        let list: ObjectList<Slim<Candidate>> = self.call(Verb::List, Resource::Pod, request).await?;
+        Ok(list.items)
+    }
+
+    /// One request, under the deadline and counted.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        verb: Verb,
+        resource: Resource,
+        request: Result<HttpRequest<Vec<u8>>, BuildError>,
+    ) -> Result<T, WriteError> {
+        let begun = Instant::now();
+        let result = match request {
+            Ok(request) => within(self.deadline, self.client.request(request)).await,
+            Err(error) => Err(WriteError::Refused(error.to_string())),
+        };
+        let outcome = match &result {
+            Ok(_) => Outcome::Ok,
+            Err(WriteError::Conflict(_)) => Outcome::Conflict,
+            Err(WriteError::NotFound(_)) => Outcome::NotFound,
+            Err(WriteError::Refused(_)) => Outcome::Refused,
+            Err(WriteError::Unavailable { .. }) => Outcome::Unavailable,
+        };
+        self.counters.called(verb, resource, outcome, begun.elapsed());
+        result
+    }
+
+    /// Tells the engine of a Pod that a response brought.
+    pub(crate) async fn tell_pod(&self, pod: Pod) {
+        match pod.body {
+            // Closed: the engine is gone, and so is the one who would care.
+            Ok(view) => drop(self.told.pod(&self.events, Source::Response, view).await),
+            Err(_) => self.count_unreadable(),
+        }
+    }
+
+    /// Tells the engine of a Node that a response brought.
+    pub(crate) async fn tell_node(&self, node: Node) {
+        match node.body {
+            Ok(view) => drop(self.told.node(&self.events, Source::Response, view).await),
+            Err(_) => self.count_unreadable(),
+        }
+    }
+
+    /// The watch sees the same object and says what is wrong with it.
+    pub(crate) fn count_unreadable(&self) {
+        self.counters.unreadable.fetch_add(1, Relaxed);
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, WriteError> {
+    match tokio::time::timeout(deadline, request).await {
+        Ok(result) => result.map_err(|error| write_error(&error)),
+        Err(_) => Err(WriteError::Unavailable {
+            reason: format!("the API server did not answer within {} s", deadline.as_secs_f32()),
+            retry_after: None,
+        }),
+    }
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() }
+}
+
+fn patching() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+}

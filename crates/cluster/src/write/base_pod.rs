@@ -1,0 +1,132 @@
+//! The Pod that a base runs in, found by its address.
+
+use std::net::IpAddr;
+
+use engine::{
+    BaseAddress, BasePod, WriteError,
+    view::{Phase, PodRef},
+};
+
+use super::api::Api;
+use crate::{
+    slim::{Slim, candidate::Candidate},
+    watch::is_module,
+};
+
+impl Api {
+    /// Looks by IP, and where nothing has it, by host name. The list is a consistent one and not
+    /// from a cache: "there is none" lets the engine delete a Node.
+    pub(crate) async fn find_base_pod(&self, address: &BaseAddress) -> Result<Option<BasePod>, WriteError> {
+        if let Some(ip) = address.ip.map(|ip| ip.to_canonical()).filter(usable) {
+            let found = self.candidates(&format!("status.podIP={ip}")).await?;
+            if let Some(found) = self.choose(found, Some(&address.host_name)) {
+                return Ok(Some(found));
+            }
+        }
+        // A name that no Pod can have would be refused, or would mean something to the selector.
+        if !is_pod_name(&address.host_name) {
+            return Ok(None);
+        }
+        let found = self.candidates(&format!("metadata.name={}", address.host_name)).await?;
+        Ok(self.choose(found, None))
+    }
+
+    fn choose(&self, found: Vec<Slim<Candidate>>, host_name: Option<&str>) -> Option<BasePod> {
+        let found = found.into_iter().filter_map(|pod| match pod.body {
+            Ok(pod) => Some(pod),
+            Err(_) => {
+                self.count_unreadable();
+                None
+            }
+        });
+        choose(found.filter(|pod| !self.told.is_vnode(&pod.node)), host_name)
+    }
+}
+
+/// The base's own among Pods that have its address.
+///
+/// Not a module Pod, which has the base's address too; not one that has ended, whose address may
+/// be another's by now; one that is being deleted still runs. By IP (`host_name` is given), a Pod
+/// on its Node's network shares the address with every other such Pod and with the Node itself,
+/// so it counts only when its name is the base's host name too. Of two that remain, the one of
+/// that name, else the first by name, so that the answer does not flap.
+fn choose(found: impl Iterator<Item = Candidate>, host_name: Option<&str>) -> Option<BasePod> {
+    let named = |pod: &PodRef| host_name.is_some_and(|name| *pod.name == *name);
+    found
+        .filter(|pod| !is_module(&pod.labels) && !pod.node.is_empty())
+        .filter(|pod| !matches!(pod.phase, Phase::Succeeded | Phase::Failed))
+        .filter(|pod| host_name.is_none() || !pod.host_network || named(&pod.pod))
+        .min_by_key(|pod| (!named(&pod.pod), pod.pod.clone()))
+        .map(|pod| BasePod { pod: pod.pod, node: pod.node })
+}
+
+/// Whether a Pod can have this address alone.
+fn usable(ip: &IpAddr) -> bool {
+    !ip.is_loopback() && !ip.is_unspecified()
+}
+
+/// Whether a Pod can have this name (RFC 1123 subdomain).
+fn is_pod_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(legal) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str) -> Candidate {
+        Candidate {
+            pod: PodRef { namespace: "ns".into(), name: name.into(), uid: name.into() },
+            node: "real-node".into(),
+            labels: std::collections::BTreeMap::new(),
+            host_network: false,
+            phase: Phase::Running,
+        }
+    }
+
+    fn chosen(found: Vec<Candidate>, host_name: Option<&str>) -> Option<String> {
+        choose(found.into_iter(), host_name).map(|found| found.pod.name.to_string())
+    }
+
+    #[test]
+    fn modules_and_ended_pods_are_never_the_base() {
+        let mut module = pod("module");
+        module.labels.insert("module-controller.koupleless.io/component".into(), "module".into());
+        let mut upstream = pod("upstream");
+        upstream.labels.insert("virtual-kubelet.koupleless.io/component".into(), "module".into());
+        let mut ended = pod("ended");
+        ended.phase = Phase::Failed;
+        let others = vec![module, upstream, ended];
+        assert_eq!(chosen(others.clone(), Some("x")), None);
+        assert_eq!(chosen([others, vec![pod("base")]].concat(), Some("x")), Some("base".into()));
+    }
+
+    #[test]
+    fn the_nodes_network_is_shared_so_the_name_must_tell() {
+        let mut proxy = pod("proxy");
+        proxy.host_network = true;
+        assert_eq!(chosen(vec![proxy.clone()], Some("base")), None);
+        assert_eq!(chosen(vec![proxy], Some("proxy")), Some("proxy".into()));
+    }
+
+    #[test]
+    fn of_several_the_one_of_the_host_name_and_else_always_the_same() {
+        assert_eq!(chosen(vec![pod("a"), pod("b")], Some("b")), Some("b".into()));
+        assert_eq!(chosen(vec![pod("b"), pod("a")], Some("c")), Some("a".into()));
+        assert_eq!(chosen(vec![pod("b")], None), Some("b".into()));
+    }
+
+    #[test]
+    fn only_what_can_be_a_name_is_asked_for() {
+        for ok in ["base-0", "a.b", "7"] {
+            assert!(is_pod_name(ok), "{ok}");
+        }
+        for bad in ["", "Host_A", "a,metadata.namespace=x", "a..b", "-a", "a=b"] {
+            assert!(!is_pod_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Actions become writes.
+//!
+//! [`Writer::submit`] never blocks: each action is a task that waits for its place, makes its
+//! request and tells its end. There is no limit on requests per second here: what limits us is how
+//! many run at once, and a server that has enough says so (429), which the engine answers with
+//! back-off for the object in question.
+
+pub(crate) mod api;
+mod base_pod;
+pub(crate) mod error;
+mod lease;
+mod node;
+mod pod;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use engine::{Action, Event, Write, WriteError};
+use jiff::Timestamp;
+use kube::Client;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use self::{api::Api, lease::Leases};
+use crate::{announce::Announcer, counters::Counters, told::Told};
+
+/// How the writer works.
+#[derive(Debug, Clone)]
+pub struct WriterConfig {
+    /// Who we are: the holder of Leases and the instance that reports Events.
+    pub identity: String,
+    /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
+    /// measured with 32) and are a tenth of its default limit of requests in flight.
+    pub max_running: usize,
+    /// How many Lease renewals run at once, apart from the other writes: a Node must not be lost
+    /// because statuses queue before its Lease.
+    pub max_renewals: usize,
+    /// How many searches for a base's Pod run at once: each makes the server look at every Pod.
+    pub max_searches: usize,
+    /// How many actions wait at most. The engine has at most one write in flight for each object
+    /// and kind, so 65,536 is some 20,000 module Pods all changing at once; more are refused.
+    pub max_waiting: usize,
+    /// The deadline of one request.
+    pub deadline: Duration,
+    /// How many Events are written each second, on average. A burst of ten times as many is taken.
+    pub announcements_per_second: u32,
+}
+
+impl Default for WriterConfig {
+    fn default() -> Self {
+        Self {
+            identity: "module-controller".to_owned(),
+            max_running: 64,
+            max_renewals: 32,
+            max_searches: 4,
+            max_waiting: 65_536,
+            deadline: Duration::from_secs(15),
+            announcements_per_second: 20,
+        }
+    }
+}
+
+/// Carries out what the engine decides for the cluster.
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    api: Api,
+    config: WriterConfig,
+    leases: Leases,
+    writes: Semaphore,
+    renewals: Semaphore,
+    searches: Semaphore,
+    /// None once the writer has been shut down.
+    tasks: Mutex<Option<JoinSet<()>>>,
+    announcer: Announcer,
+}
+
+impl Writer {
+    /// A writer whose ends go to `events`. `told` is the one of the watches.
+    pub fn new(client: Client, config: WriterConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Self {
+        let counters = Arc::new(Counters::default());
+        let api = Api { client, deadline: config.deadline, counters, events, told };
+        let announcer = Announcer::start(api.clone(), &config.identity, config.announcements_per_second);
+        Self {
+            shared: Arc::new(Shared {
+                api,
+                leases: Leases::default(),
+                writes: Semaphore::new(config.max_running),
+                renewals: Semaphore::new(config.max_renewals),
+                searches: Semaphore::new(config.max_searches),
+                tasks: Mutex::new(Some(JoinSet::new())),
+                announcer,
+                config,
+            }),
+        }
+    }
+
+    /// Carries an action out, in the background. Its end comes as [`Event::Written`] or
+    /// [`Event::BasePod`], always, unless the writer is shut down meanwhile; where the response is
+    /// the object, that is told first. An [`Action::Call`] is none of ours and is given back.
+    #[must_use = "an action that is not for the cluster is given back"]
+    pub fn submit(&self, action: Action) -> Option<Action> {
+        let job = match action {
+            Action::Call { .. } => return Some(action),
+            Action::Announce(announcement) => {
+                self.shared.announcer.announce(*announcement);
+                return None;
+            }
+            Action::FindBasePod { .. } => Job::Search(action),
+            Action::RenewLease { .. } => Job::Renewal(action),
+            _ => Job::Write(action),
+        };
+        let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tasks) = tasks.as_mut() {
+            // What has ended is let go of here, so that the set holds only what runs.
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(self.shared.clone().carry_out(job));
+        }
+        None
+    }
+
+    /// What was asked of the API server so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.shared.api.counters.clone()
+    }
+
+    /// Takes nothing more and waits until everything taken has ended, `bound` at most; what has
+    /// not ended then is cut off. Somebody must go on receiving events, or the tasks that tell
+    /// their ends wait for a place. True where nothing was cut off.
+    pub async fn shutdown(&self, bound: Duration) -> bool {
+        let until = Instant::now() + bound;
+        let tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut tasks) = tasks else { return true };
+        let ended = timeout_at(until, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
+        tasks.shutdown().await;
+        self.shared.announcer.shutdown(until).await && ended
+    }
+}
+
+/// An action with the lane that it runs in.
+enum Job {
+    Write(Action),
+    Renewal(Action),
+    Search(Action),
+}
+
+/// Counts one up for as long as it lives.
+struct Count<'a>(&'a AtomicU64);
+
+impl<'a> Count<'a> {
+    fn up(counter: &'a AtomicU64) -> (Self, u64) {
+        let before = counter.fetch_add(1, Relaxed);
+        (Self(counter), before)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Shared {
+    async fn carry_out(self: Arc<Self>, job: Job) {
+        let counters = &self.api.counters;
+        let (lane, action) = match job {
+            Job::Write(action) => (&self.writes, action),
+            Job::Renewal(action) => (&self.renewals, action),
+            Job::Search(action) => (&self.searches, action),
+        };
+        let (waits, before) = Count::up(&counters.waiting);
+        let limit = u64::try_from(self.config.max_waiting).unwrap_or(u64::MAX);
+        let end = if before >= limit {
+            counters.overflowed.fetch_add(1, Relaxed);
+            let reason = format!("{limit} writes wait already");
+            refuse(action, &WriteError::Unavailable { reason, retry_after: None })
+        } else {
+            // Nobody closes the semaphores.
+            let Ok(_place) = lane.acquire().await else { return };
+            drop(waits);
+            let (_runs, _) = Count::up(&counters.running);
+            self.perform(action).await
+        };
+        if let Some(end) = end {
+            // Closed: the engine is gone, and so is the one who would care.
+            let _ = self.api.events.send(end).await;
+        }
+    }
+
+    /// Does it, and says how it ended.
+    async fn perform(&self, action: Action) -> Option<Event> {
+        let api = &self.api;
+        let (write, result) = match action {
+            Action::CreateNode(desired) => {
+                let result = api.create_node(&desired, Timestamp::now()).await;
+                (Write::CreateNode(desired.name), result)
+            }
+            Action::PatchNode { desired } => {
+                let result = api.patch_node(&desired).await;
+                (Write::PatchNode(desired.name), result)
+            }
+            Action::PatchNodeStatus { desired } => {
+                let result = api.patch_node_status(&desired, Timestamp::now()).await;
+                (Write::PatchNodeStatus(desired.name), result)
+            }
+            Action::DeleteNode { name, uid } => {
+                let result = api.delete_node(&self.leases, &name, &uid).await;
+                (Write::DeleteNode(name), result)
+            }
+            Action::RenewLease { node, duration } => {
+                let now = Timestamp::now();
+                let result = api.renew_lease(&self.leases, &self.config.identity, &node, duration, now).await;
+                (Write::RenewLease(node), result)
+            }
+            Action::PatchPodStatus { pod, status } => {
+                let result = api.patch_pod_status(&pod, &status).await;
+                (Write::PatchPodStatus(pod), result)
+            }
+            Action::DeletePod { pod } => {
+                let result = api.delete_pod(&pod).await;
+                (Write::DeletePod(pod), result)
+            }
+            Action::FindBasePod { base, address } => {
+                let found = api.find_base_pod(&address).await;
+                return Some(Event::BasePod { base, found });
+            }
+            Action::Call { .. } | Action::Announce(_) => return None,
+        };
+        if let Err(error) = &result {
+            tracing::debug!(?write, %error, "a write failed");
+        }
+        Some(Event::Written { write, result })
+    }
+}
+
+/// The end of an action that was not begun.
+fn refuse(action: Action, error: &WriteError) -> Option<Event> {
+    let write = match action {
+        Action::CreateNode(desired) => Write::CreateNode(desired.name),
+        Action::PatchNode { desired } => Write::PatchNode(desired.name),
+        Action::PatchNodeStatus { desired } => Write::PatchNodeStatus(desired.name),
+        Action::DeleteNode { name, .. } => Write::DeleteNode(name),
+        Action::RenewLease { node, .. } => Write::RenewLease(node),
+        Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod),
+        Action::DeletePod { pod } => Write::DeletePod(pod),
+        Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
+        Action::Call { .. } | Action::Announce(_) => return None,
+    };
+    Some(Event::Written { write, result: Err(error.clone()) })
+}

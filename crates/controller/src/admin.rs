@@ -1,0 +1,105 @@
+//! `/healthz`, `/readyz` and `/metrics`, which tell the truth.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use cluster::{Counters, Watches};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{dispatch::Pulse, metrics, settings::Settings, tunnels::Tunnels};
+
+/// A loop that has not come round for this long hangs: it does so at least once a second, and no
+/// step takes a tenth of one.
+const HANGS_AFTER: Duration = Duration::from_secs(20);
+
+/// What the pages are made of.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) pulse: Pulse,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) tunnels: Tunnels,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl Admin {
+    /// Serves the pages until `stop` becomes true.
+    pub(crate) async fn serve(
+        self,
+        settings: &Settings,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let listen = settings.admin;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("ADMIN_LISTEN: listening on {listen}"))?;
+        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
+        let pages = Router::new()
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics_page))
+            .with_state(self);
+        tokio::spawn(async move {
+            let stopped = async move {
+                // A sender that is gone is a process that ends.
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            if let Err(error) = axum::serve(listener, pages).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "health and metrics are no longer served");
+            }
+        });
+        Ok(())
+    }
+
+    /// What keeps this controller from its work: one line each.
+    fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        for watch in self.watches.health() {
+            let kind = format!("{:?}", watch.kind).to_lowercase();
+            if watch.ended {
+                troubles.push(format!("the watch of {kind} has ended"));
+            } else if !watch.synced || watch.failing {
+                let error =
+                    watch.last_error.map_or_else(|| "nothing was said yet".to_owned(), |error| error.reason);
+                let state = if watch.synced { "fails" } else { "has not listed everything yet" };
+                troubles.push(format!("the watch of {kind} {state}: {error}"));
+            }
+        }
+        if self.tunnels.mqtt_stats().is_some_and(|stats| !stats.up) {
+            troubles.push("the broker is not connected".to_owned());
+        }
+        troubles
+    }
+}
+
+/// 200 as long as the loop comes round: a restart helps against nothing else.
+async fn healthz(State(admin): State<Admin>) -> impl IntoResponse {
+    let (ago, _) = admin.pulse.read();
+    if ago < HANGS_AFTER {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("the loop hangs since {} s\n", ago.as_secs()))
+    }
+}
+
+/// 200 when the API server is watched and every tunnel is up; else what is missing.
+async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    let troubles = admin.troubles();
+    let mut page = String::new();
+    for trouble in &troubles {
+        let _ = writeln!(page, "not ready: {trouble}");
+    }
+    if troubles.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, page)
+    }
+}
+
+async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
+    let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    match metrics::page(admin) {
+        Ok(page) => (StatusCode::OK, kind, page),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, kind, String::new()),
+    }
+}

@@ -1,0 +1,84 @@
+//! The command line, as text: every flag is also an environment variable. [`crate::settings`]
+//! makes values of it, because clap would name a flag where the user set a variable.
+
+use clap::Parser;
+
+macro_rules! args {
+    ($($(#[$doc:meta])* $field:ident: $variable:literal $(, $attr:meta)*;)+) => {
+        /// The Kubernetes control plane of modular applications: makes every running base a Node and
+        /// every module a Pod, so that Deployments, Services and kubectl work on modules.
+        ///
+        /// Each flag can be set by the environment variable that stands beside it; a flag wins. At least
+        /// one tunnel must be on: --enable-http-tunnel or --enable-mqtt-tunnel. The API server is found by
+        /// KUBECONFIG or by the Pod's service account.
+        #[derive(Debug, Parser)]
+        #[command(name = "module-controller", version, max_term_width = 110)]
+        pub(crate) struct Args {
+            $($(#[$doc])* #[arg(long, env = $variable $(, $attr)*)] pub(crate) $field: Option<String>,)+
+        }
+    };
+}
+
+args! {
+    /// Talk to bases over HTTP: they send heartbeats here and take commands on Arklet's port. [default: false]
+    enable_http_tunnel: "ENABLE_HTTP_TUNNEL", num_args = 0..=1, default_missing_value = "true";
+    /// The port that bases send heartbeats to. [default: 7777]
+    http_tunnel_listen_port: "HTTP_TUNNEL_LISTEN_PORT";
+    /// Talk to bases over MQTT. [default: false]
+    enable_mqtt_tunnel: "ENABLE_MQTT_TUNNEL", num_args = 0..=1, default_missing_value = "true";
+    /// The broker's host name or address; `embedded` runs a broker in this process.
+    mqtt_broker: "MQTT_BROKER";
+    /// The broker's port. [default: 1883, with TLS 8883]
+    mqtt_port: "MQTT_PORT";
+    /// The user name for the broker; with `embedded` the one that clients must give.
+    mqtt_username: "MQTT_USERNAME";
+    /// The password for the broker.
+    mqtt_password: "MQTT_PASSWORD", hide_env_values = true;
+    /// What the client id at the broker begins with. [default: module-controller]
+    mqtt_client_prefix: "MQTT_CLIENT_PREFIX";
+    /// PEM file of the authority that the broker's certificate is verified against; turns TLS on.
+    mqtt_ca_path: "MQTT_CA_PATH";
+    /// PEM file of our own certificate, for brokers that want one.
+    mqtt_client_crt_path: "MQTT_CLIENT_CRT_PATH";
+    /// PEM file of our certificate's key.
+    mqtt_client_key_path: "MQTT_CLIENT_KEY_PATH";
+    /// The environment: bases and VNodes of another one are left alone. [default: dev]
+    env: "ENV";
+    /// This instance's id, unique in its environment. [default: a random UUID]
+    client_id: "CLIENT_ID";
+    /// The namespace that this controller runs in. [default: default]
+    namespace: "NAMESPACE";
+    /// Commands at work on one base at a time; 1 is one after the other. [default: 8]
+    vnode_worker_num: "VNODE_WORKER_NUM";
+    /// How new VNodes are named: `manual` (virtual-node-<identity>) or `upstream`
+    /// (vnode.<identity>.<env>). [default: manual]
+    vnode_name_format: "VNODE_NAME_FORMAT";
+    /// The zone of a VNode: `own` (each alone, so that zone anti-affinity means one per base) or
+    /// `none`. [default: own]
+    vnode_zone_source: "VNODE_ZONE_SOURCE";
+    /// Whether VNodes also get the taint schedule.koupleless.io/node-env=<env>. [default: false]
+    vnode_env_taint: "VNODE_ENV_TAINT", num_args = 0..=1, default_missing_value = "true";
+    /// Allocatable memory of a VNode: `remaining` (maximum less committed metaspace) or `max`.
+    /// [default: remaining]
+    vnode_allocatable: "VNODE_ALLOCATABLE";
+    /// The most Pods of a VNode. [default: 2000]
+    vnode_pod_capacity: "VNODE_POD_CAPACITY";
+    /// Where /healthz, /readyz and /metrics are served. [default: 0.0.0.0:9090]
+    admin_listen: "ADMIN_LISTEN";
+    /// How the log is written: `text` or `json`. [default: text]
+    log_format: "LOG_FORMAT";
+    /// What is logged: a level, or `target=level` pairs, comma separated. [default: info]
+    log_level: "LOG_LEVEL";
+    /// Not available yet: a cluster of several controllers.
+    is_cluster: "IS_CLUSTER", num_args = 0..=1, default_missing_value = "true";
+    /// Not available yet: the workload levels of a cluster.
+    workload_max_level: "WORKLOAD_MAX_LEVEL";
+    /// Not available yet: Deployments that keep as many replicas as there are bases.
+    enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
+    /// Not available yet: webhooks that faults are reported to.
+    report_hooks: "REPORT_HOOKS", hide_env_values = true;
+    /// Not available yet: kubectl logs.
+    kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
+    /// Not available yet: the port of kubectl logs.
+    kubelet_proxy_port: "KUBELET_PROXY_PORT";
+}

@@ -1,0 +1,89 @@
+//! The loop: events go into the engine, its actions to the tunnels and to the cluster.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use cluster::Writer;
+use engine::{Action, Engine, Event, Now, Summary};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use crate::tunnels::{self, Tunnels};
+
+/// Events of the cluster that wait: a page of a list, and the ends of as many writes as run.
+pub(crate) const CLUSTER_EVENTS: usize = 4_096;
+/// Events of the tunnels that wait: the heartbeats of 5,000 bases that all come at once.
+pub(crate) const TUNNEL_EVENTS: usize = 8_192;
+/// The loop looks up at least this often, so that [`Pulse`] tells that it is alive.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// What the loop shows of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse(Arc<Mutex<(Instant, Summary)>>);
+
+impl Pulse {
+    /// A loop that begins now.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new((Instant::now(), Summary::default()))))
+    }
+
+    fn beat(&self, summary: Summary) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), summary);
+    }
+
+    /// How long ago the loop last came round, and what the engine's state was.
+    pub(crate) fn read(&self) -> (Duration, Summary) {
+        let (at, summary) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (at.elapsed(), summary)
+    }
+}
+
+/// Everything that the loop works with.
+pub(crate) struct Loop {
+    pub(crate) engine: Engine,
+    pub(crate) cluster_events: mpsc::Receiver<Event>,
+    pub(crate) tunnel_events: mpsc::Receiver<tunnel::Event>,
+    pub(crate) tunnels: Tunnels,
+    pub(crate) writer: Writer,
+    pub(crate) pulse: Pulse,
+    /// Becomes true when it is time to end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Loop {
+    /// Runs until it is told to stop; after that it only takes what the writer still tells, so
+    /// that no task of it waits for a place.
+    pub(crate) async fn run(mut self) {
+        let started = Instant::now();
+        loop {
+            let wait =
+                self.engine.next_wake().map_or(LONGEST_SLEEP, |at| at.saturating_sub(started.elapsed()));
+            let event = tokio::select! {
+                _ = self.stop.wait_for(|stop| *stop) => break,
+                Some(event) = self.cluster_events.recv() => event,
+                Some(event) = self.tunnel_events.recv() => tunnels::translate(event),
+                () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
+            };
+            let now = Now { mono: started.elapsed(), wall: Timestamp::now() };
+            for action in self.engine.step(event, now) {
+                self.act(action);
+            }
+            self.pulse.beat(self.engine.summary());
+        }
+        self.tunnel_events.close();
+        while self.cluster_events.recv().await.is_some() {}
+    }
+
+    fn act(&self, action: Action) {
+        match self.writer.submit(action) {
+            Some(Action::Call { target, command, deadline }) => {
+                tracing::debug!(base = %target.base, command = %command.kind(), biz = ?command.biz(), "command");
+                self.tunnels.call(target, command, deadline);
+            }
+            Some(other) => tracing::error!(?other, "nobody carries this action out"),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `module-controller`: every base a Node, every module a Pod. See `--help`.
+
+mod admin;
+mod args;
+mod dispatch;
+mod log;
+mod metrics;
+mod run;
+mod settings;
+mod tunnels;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let settings = match settings::Settings::try_from(args::Args::parse()) {
+        Ok(settings) => settings,
+        Err(refusals) => {
+            eprintln!("module-controller: it cannot start with these settings:\n{refusals}");
+            return ExitCode::from(2);
+        }
+    };
+    log::start(&settings);
+    match run::run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The wiring: parts are made, joined by channels, run, and ended in order.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use cluster::{ClientConfig, Told, WatchConfig, Writer, WriterConfig};
+use engine::Engine;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    admin::Admin,
+    dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
+    settings::Settings,
+    tunnels::Tunnels,
+};
+
+/// How long the writes under way may take at the end: less than the 30 s that a Pod is given.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Runs the controller until SIGTERM or SIGINT.
+pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(work(settings))
+}
+
+async fn work(settings: Settings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        env = %settings.engine.env,
+        client_id = settings.client_id,
+        "module-controller starts"
+    );
+    let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
+    let client = cluster::client(ClientConfig { user_agent, ..ClientConfig::default() }).await?;
+    let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
+    let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
+    let (stop, stopped) = watch::channel(false);
+    let (tunnels, broker) = Tunnels::start(&settings, tunnel_sender).await?;
+    let told = Told::new();
+    let watches = Arc::new(cluster::watch(
+        client.clone(),
+        WatchConfig::default(),
+        cluster_sender.clone(),
+        told.clone(),
+    ));
+    let config = WriterConfig { identity: settings.client_id.clone(), ..WriterConfig::default() };
+    let writer = Writer::new(client, config, cluster_sender, told);
+    let pulse = Pulse::new();
+    let admin = Admin {
+        pulse: pulse.clone(),
+        watches: watches.clone(),
+        tunnels: tunnels.clone(),
+        counters: writer.counters(),
+    };
+    admin.serve(&settings, stopped.clone()).await?;
+    let engine = Engine::new(settings.engine);
+    let looping = Loop {
+        engine,
+        cluster_events,
+        tunnel_events,
+        tunnels: tunnels.clone(),
+        writer: writer.clone(),
+        pulse,
+        stop: stopped,
+    };
+    let looping = tokio::spawn(looping.run());
+
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+    }
+    // Nothing new is begun, then what is under way ends, then the connections.
+    let _ = stop.send(true);
+    if !writer.shutdown(LAST_WRITES).await {
+        tracing::warn!("some writes were cut off; what they were for is decided anew at the next start");
+    }
+    looping.abort();
+    tunnels.shutdown().await;
+    if let Some(broker) = broker {
+        broker.shutdown().await;
+    }
+    tracing::info!("ended");
+    Ok(())
+}

@@ -1,0 +1,341 @@
+//! Settings: every value checked at the start, and refused with the variable's name, the value and
+//! what is allowed. All that is wrong is said at once.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use engine::{Allocatable, ZoneSource};
+use model::name::VNodeNameFormat;
+use tunnel::Secret;
+
+use crate::args::Args;
+
+/// Which broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Broker {
+    /// One in this process.
+    Embedded,
+    /// One elsewhere.
+    At(String),
+}
+
+/// The MQTT tunnel's settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Mqtt {
+    pub(crate) broker: Broker,
+    pub(crate) port: u16,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) client_prefix: String,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The HTTP tunnel's port; none where it is off.
+    pub(crate) http_port: Option<u16>,
+    /// The MQTT tunnel; none where it is off.
+    pub(crate) mqtt: Option<Mqtt>,
+    pub(crate) client_id: String,
+    pub(crate) admin: SocketAddr,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+    pub(crate) engine: engine::Config,
+}
+
+/// One value that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    variable: &'static str,
+    /// As it was given; none where it is missing or secret.
+    value: Option<String>,
+    allowed: String,
+}
+
+/// Everything that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Refusals(Vec<Refusal>);
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, refusal) in self.0.iter().enumerate() {
+            let line = if index == 0 { "" } else { "\n" };
+            match &refusal.value {
+                Some(value) => write!(f, "{line}  {} is {value:?}; {}", refusal.variable, refusal.allowed)?,
+                None => write!(f, "{line}  {}: {}", refusal.variable, refusal.allowed)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Refusals {
+    fn add(&mut self, variable: &'static str, value: Option<&str>, allowed: impl Into<String>) {
+        self.0.push(Refusal { variable, value: value.map(str::to_owned), allowed: allowed.into() });
+    }
+
+    /// The value of a word, or its default; refused where it is no such word.
+    fn word<T: Copy>(
+        &mut self,
+        variable: &'static str,
+        given: &Option<String>,
+        default: T,
+        words: &[(&str, T)],
+    ) -> T {
+        let Some(given) = set(given) else { return default };
+        match words.iter().find(|(word, _)| word.eq_ignore_ascii_case(given)) {
+            Some((_, value)) => *value,
+            None => {
+                let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+                self.add(variable, Some(given), format!("allowed is {allowed}"));
+                default
+            }
+        }
+    }
+
+    fn flag(&mut self, variable: &'static str, given: &Option<String>) -> bool {
+        self.word(variable, given, false, &[("true", true), ("false", false)])
+    }
+
+    fn number(
+        &mut self,
+        variable: &'static str,
+        given: &Option<String>,
+        default: u32,
+        allowed: (u32, u32),
+    ) -> u32 {
+        let Some(given) = set(given) else { return default };
+        match given.parse() {
+            Ok(number) if (allowed.0..=allowed.1).contains(&number) => number,
+            _ => {
+                self.add(
+                    variable,
+                    Some(given),
+                    format!("allowed is a whole number from {} to {}", allowed.0, allowed.1),
+                );
+                default
+            }
+        }
+    }
+
+    fn port(&mut self, variable: &'static str, given: &Option<String>, default: u16) -> u16 {
+        let number = self.number(variable, given, u32::from(default), (1, u32::from(u16::MAX)));
+        u16::try_from(number).unwrap_or(default)
+    }
+
+    fn later(&mut self, variable: &'static str, given: &Option<String>, secret: bool, what: &str) {
+        if let Some(given) = set(given).filter(|given| !given.eq_ignore_ascii_case("false")) {
+            let allowed = format!("{what} does not exist in this version yet; leave it unset");
+            self.add(variable, (!secret).then_some(given), allowed);
+        }
+    }
+}
+
+/// A value that is there. Manifests often set a variable to nothing to leave it out.
+fn set(given: &Option<String>) -> Option<&str> {
+    given.as_deref().map(str::trim).filter(|given| !given.is_empty())
+}
+
+impl TryFrom<Args> for Settings {
+    type Error = Refusals;
+
+    fn try_from(args: Args) -> Result<Self, Refusals> {
+        let mut refused = Refusals::default();
+        later(&args, &mut refused);
+        let env = env(&args, &mut refused);
+        let http = refused.flag("ENABLE_HTTP_TUNNEL", &args.enable_http_tunnel);
+        let http_port = refused.port("HTTP_TUNNEL_LISTEN_PORT", &args.http_tunnel_listen_port, 7777);
+        let mqtt =
+            refused.flag("ENABLE_MQTT_TUNNEL", &args.enable_mqtt_tunnel).then(|| mqtt(&args, &mut refused));
+        if !http && mqtt.is_none() && refused.0.is_empty() {
+            refused.add(
+                "ENABLE_HTTP_TUNNEL, ENABLE_MQTT_TUNNEL",
+                None,
+                "no tunnel is on; set one of them to true",
+            );
+        }
+        let admin = set(&args.admin_listen).unwrap_or("0.0.0.0:9090");
+        let admin = admin.parse().unwrap_or_else(|_| {
+            refused.add("ADMIN_LISTEN", Some(admin), "allowed is ADDRESS:PORT, as 0.0.0.0:9090");
+            SocketAddr::from(([0, 0, 0, 0], 9090))
+        });
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let log_level = set(&args.log_level).unwrap_or("info").to_owned();
+        if let Err(error) = log_level.parse::<tracing_subscriber::filter::Targets>() {
+            let allowed = format!(
+                "allowed is a level (error, warn, info, debug, trace) or target=level pairs: {error}"
+            );
+            refused.add("LOG_LEVEL", Some(&log_level), allowed);
+        }
+        let settings = Self {
+            http_port: http.then_some(http_port),
+            mqtt,
+            client_id: set(&args.client_id).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned),
+            admin,
+            log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
+            log_level,
+            engine: engine(&args, &env, &mut refused),
+        };
+        if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
+    }
+}
+
+/// What later versions will know.
+fn later(args: &Args, refused: &mut Refusals) {
+    refused.later("IS_CLUSTER", &args.is_cluster, false, "a cluster of several controllers");
+    refused.later("WORKLOAD_MAX_LEVEL", &args.workload_max_level, false, "a cluster of several controllers");
+    let peers = "the controller of peer Deployments";
+    refused.later(
+        "ENABLE_MODULE_DEPLOYMENT_CONTROLLER",
+        &args.enable_module_deployment_controller,
+        false,
+        peers,
+    );
+    refused.later("REPORT_HOOKS", &args.report_hooks, true, "reporting to webhooks");
+    refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, false, "kubectl logs");
+    refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, false, "kubectl logs");
+}
+
+/// The environment is a label's value and a part of topics.
+fn env(args: &Args, refused: &mut Refusals) -> String {
+    let env = set(&args.env).unwrap_or("dev");
+    if model::name::label_value(env) != env {
+        let allowed =
+            "allowed are at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last";
+        refused.add("ENV", Some(env), allowed);
+    }
+    env.to_owned()
+}
+
+fn mqtt(args: &Args, refused: &mut Refusals) -> Mqtt {
+    let broker = match set(&args.mqtt_broker) {
+        Some(word) if word.eq_ignore_ascii_case("embedded") => Broker::Embedded,
+        Some(host) if host.contains("://") || host.contains('/') => {
+            let allowed = "allowed is a host name or an address without scheme or path, or embedded";
+            refused.add("MQTT_BROKER", Some(host), allowed);
+            Broker::Embedded
+        }
+        Some(host) => Broker::At(host.to_owned()),
+        None => {
+            let allowed = "it is needed with ENABLE_MQTT_TUNNEL: the broker's host, or embedded";
+            refused.add("MQTT_BROKER", None, allowed);
+            Broker::Embedded
+        }
+    };
+    let path = |given: &Option<String>| set(given).map(PathBuf::from);
+    let ca = path(&args.mqtt_ca_path);
+    let port = refused.port("MQTT_PORT", &args.mqtt_port, if ca.is_some() { 8883 } else { 1883 });
+    if set(&args.mqtt_password).is_some() && set(&args.mqtt_username).is_none() {
+        refused.add("MQTT_USERNAME", None, "it is needed with MQTT_PASSWORD");
+    }
+    Mqtt {
+        broker,
+        port,
+        username: set(&args.mqtt_username).map(str::to_owned),
+        password: args.mqtt_password.as_deref().filter(|text| !text.is_empty()).map(Secret::new),
+        client_prefix: set(&args.mqtt_client_prefix).unwrap_or("module-controller").to_owned(),
+        ca,
+        certificate: path(&args.mqtt_client_crt_path),
+        key: path(&args.mqtt_client_key_path),
+    }
+}
+
+fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
+    let mut config = engine::Config::new(env);
+    config.version = Arc::from(concat!("v", env!("CARGO_PKG_VERSION"), "-module-controller"));
+    let workers = refused.number("VNODE_WORKER_NUM", &args.vnode_worker_num, 8, (1, 1_000));
+    config.workers = usize::try_from(workers).unwrap_or(8);
+    let formats = [("manual", VNodeNameFormat::Manual), ("upstream", VNodeNameFormat::Upstream)];
+    config.name_format =
+        refused.word("VNODE_NAME_FORMAT", &args.vnode_name_format, VNodeNameFormat::Manual, &formats);
+    let zones = [("own", ZoneSource::Own), ("none", ZoneSource::None)];
+    config.zones = refused.word("VNODE_ZONE_SOURCE", &args.vnode_zone_source, ZoneSource::Own, &zones);
+    config.env_taint = refused.flag("VNODE_ENV_TAINT", &args.vnode_env_taint);
+    let memory = [("remaining", Allocatable::Remaining), ("max", Allocatable::Max)];
+    config.allocatable =
+        refused.word("VNODE_ALLOCATABLE", &args.vnode_allocatable, Allocatable::Remaining, &memory);
+    config.pod_capacity = refused.number("VNODE_POD_CAPACITY", &args.vnode_pod_capacity, 2_000, (1, 100_000));
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn settings(flags: &[&str]) -> Result<Settings, String> {
+        let args = std::iter::once("module-controller").chain(flags.iter().copied());
+        Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
+    }
+
+    #[test]
+    fn no_tunnel_is_refused_with_the_variables_that_turn_one_on() {
+        let refusal = settings(&[]).unwrap_err();
+        assert!(refusal.contains("ENABLE_HTTP_TUNNEL, ENABLE_MQTT_TUNNEL: no tunnel is on"), "{refusal}");
+    }
+
+    #[test]
+    fn the_manuals_defaults() {
+        let settings = settings(&["--enable-http-tunnel"]).unwrap();
+        assert_eq!(settings.http_port, Some(7777));
+        assert_eq!((&*settings.engine.env, settings.engine.workers), ("dev", 8));
+        assert!(settings.mqtt.is_none() && settings.client_id.len() == 36);
+    }
+
+    #[test]
+    fn both_tunnels_may_be_on() {
+        let flags =
+            ["--enable-http-tunnel", "true", "--enable-mqtt-tunnel", "true", "--mqtt-broker", "embedded"];
+        let settings = settings(&flags).unwrap();
+        assert!(settings.http_port.is_some());
+        assert_eq!(settings.mqtt.map(|mqtt| (mqtt.broker, mqtt.port)), Some((Broker::Embedded, 1883)));
+    }
+
+    #[test]
+    fn every_bad_value_is_named_with_what_is_allowed() {
+        let refusal = settings(&[
+            "--enable-http-tunnel=yes",
+            "--http-tunnel-listen-port=70000",
+            "--vnode-worker-num=0",
+            "--env=a b",
+            "--vnode-name-format=mine",
+            "--admin-listen=9090",
+            "--log-format=xml",
+        ])
+        .unwrap_err();
+        for said in [
+            "ENABLE_HTTP_TUNNEL is \"yes\"; allowed is true or false",
+            "HTTP_TUNNEL_LISTEN_PORT is \"70000\"; allowed is a whole number from 1 to 65535",
+            "VNODE_WORKER_NUM is \"0\"; allowed is a whole number from 1 to 1000",
+            "ENV is \"a b\"",
+            "VNODE_NAME_FORMAT is \"mine\"; allowed is manual or upstream",
+            "ADMIN_LISTEN is \"9090\"",
+            "LOG_FORMAT is \"xml\"",
+        ] {
+            assert!(refusal.contains(said), "{said} is not in\n{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_yet_is_refused_and_secrets_are_not_shown() {
+        let refusal =
+            settings(&["--enable-http-tunnel", "--is-cluster=true", "--report-hooks=https://h/?t=secret"]);
+        let refusal = refusal.unwrap_err();
+        assert!(
+            refusal.contains("IS_CLUSTER is \"true\"; a cluster of several controllers does not exist"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("REPORT_HOOKS: ") && !refusal.contains("secret"), "{refusal}");
+        assert!(settings(&["--enable-http-tunnel", "--is-cluster=false", "--report-hooks="]).is_ok());
+    }
+}

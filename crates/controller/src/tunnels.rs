@@ -1,0 +1,137 @@
+//! The tunnels that are on, and what they say in the engine's words.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use engine::{Event, Target};
+use model::TunnelKind;
+use tokio::sync::mpsc;
+use tunnel::{
+    EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::Access,
+    http::HttpStats, mqtt::MqttStats,
+};
+
+use crate::settings::{Broker, Mqtt, Settings};
+
+/// The tunnels. Clones are handles of the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Tunnels {
+    pub(crate) http: Option<HttpTunnel>,
+    pub(crate) mqtt: Option<MqttTunnel>,
+}
+
+impl Tunnels {
+    /// Starts what is on; the embedded broker first, where it is wanted.
+    pub(crate) async fn start(
+        settings: &Settings,
+        events: mpsc::Sender<tunnel::Event>,
+    ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
+        let http = match settings.http_port {
+            Some(port) => {
+                let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+                let tunnel = HttpTunnel::start(HttpConfig::new(listen), events.clone()).await?;
+                tracing::info!(address = %tunnel.local_addr(), "the HTTP tunnel listens");
+                Some(tunnel)
+            }
+            None => None,
+        };
+        let Some(mqtt) = &settings.mqtt else { return Ok((Self { http, mqtt: None }, None)) };
+        let broker = match mqtt.broker {
+            Broker::Embedded => Some(start_broker(mqtt).await?),
+            Broker::At(_) => None,
+        };
+        let mut config = mqtt_config(settings, mqtt)?;
+        if let Some(broker) = &broker {
+            config.host = Ipv4Addr::LOCALHOST.to_string();
+            config.port = broker.local_addr().port();
+        }
+        let mqtt = MqttTunnel::start(config, events).context("starting the MQTT tunnel")?;
+        Ok((Self { http, mqtt: Some(mqtt) }, broker))
+    }
+
+    /// Sends a command to a base. Its end comes as an event.
+    pub(crate) fn call(&self, target: Target, command: arklet::Command, deadline: Duration) {
+        let Target { base, tunnel, address } = target;
+        let to = tunnel::Target { base, tunnel, address };
+        match (tunnel, &self.http, &self.mqtt) {
+            (TunnelKind::Http, Some(http), _) => http.call(to, command, deadline),
+            (TunnelKind::Mqtt, _, Some(mqtt)) => mqtt.call(to, command, deadline),
+            // A VNode of a tunnel that was turned off since: the engine hears nothing, and its own
+            // deadline tells it so.
+            (_, _, _) => tracing::debug!(base = %to.base, %tunnel, "a command for a tunnel that is off"),
+        }
+    }
+
+    /// What the HTTP tunnel has counted.
+    pub(crate) fn http_stats(&self) -> Option<HttpStats> {
+        self.http.as_ref().map(HttpTunnel::stats)
+    }
+
+    /// What the MQTT tunnel has counted.
+    pub(crate) fn mqtt_stats(&self) -> Option<MqttStats> {
+        self.mqtt.as_ref().map(MqttTunnel::stats)
+    }
+
+    /// Ends the tunnels.
+    pub(crate) async fn shutdown(self) {
+        if let Some(http) = self.http {
+            http.shutdown().await;
+        }
+        if let Some(mqtt) = self.mqtt {
+            mqtt.shutdown().await;
+        }
+    }
+}
+
+async fn start_broker(mqtt: &Mqtt) -> anyhow::Result<EmbeddedBroker> {
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, mqtt.port));
+    let access = match (&mqtt.username, &mqtt.password) {
+        (Some(username), Some(password)) => {
+            Access::Password { username: username.clone(), password: password.clone() }
+        }
+        _ => Access::Anyone,
+    };
+    let broker = EmbeddedBroker::start(address, access).await?;
+    tracing::info!(address = %broker.local_addr(), "the embedded broker listens");
+    Ok(broker)
+}
+
+fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
+    let host = match &mqtt.broker {
+        Broker::At(host) => host.as_str(),
+        Broker::Embedded => "",
+    };
+    // As the Go controller forms it, so that a broker's rules for client ids go on working.
+    let client_id = format!("{}@@@{}", mqtt.client_prefix, settings.client_id);
+    let mut config = MqttConfig::new(host, mqtt.port, client_id, &*settings.engine.env);
+    config.username = mqtt.username.clone();
+    config.password = mqtt.password.clone();
+    config.tls = TlsConfig::load(mqtt.ca.as_deref(), mqtt.certificate.as_deref(), mqtt.key.as_deref())?;
+    Ok(config)
+}
+
+/// What a tunnel said, in the engine's words.
+pub(crate) fn translate(event: tunnel::Event) -> Event {
+    match event {
+        tunnel::Event::Heartbeat { tunnel, report } => Event::Heartbeat { tunnel, report },
+        tunnel::Event::Answer { tunnel, base, key, outcome } => Event::Answer { tunnel, base, key, outcome },
+        tunnel::Event::BaselineQuery { query, reply, .. } => {
+            if let Some(reply) = reply {
+                // Without a baseline a base has nothing to install. It may have given up waiting.
+                let _ = reply.send(Vec::new());
+            }
+            Event::BaseStarted(query.identity)
+        }
+        tunnel::Event::Up(tunnel) => {
+            tracing::info!(%tunnel, "the tunnel is up");
+            Event::TunnelUp(tunnel)
+        }
+        tunnel::Event::Down { tunnel, reason } => {
+            tracing::warn!(%tunnel, reason, "the tunnel is down");
+            Event::TunnelDown(tunnel)
+        }
+    }
+}

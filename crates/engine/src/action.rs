@@ -1,0 +1,117 @@
+//! What is to be done outside: the engine's only output. Every action may be done twice without
+//! harm, and carries what must still hold for it to be done at all.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arklet::Command;
+use model::{BaseIdentity, ErrorCode, TunnelKind};
+
+use crate::{
+    event::BaseAddress,
+    view::{NodeView, PodRef, PodStatus},
+};
+
+/// Where a command goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Which base.
+    pub base: BaseIdentity,
+    /// Over which tunnel.
+    pub tunnel: TunnelKind,
+    /// Arklet's address, where the tunnel is HTTP.
+    pub address: Option<SocketAddr>,
+}
+
+/// What a Kubernetes Event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Regarding {
+    /// A Pod.
+    Pod(PodRef),
+    /// A Node, with its UID where it is known.
+    Node {
+        /// Its name.
+        name: Arc<str>,
+        /// Its UID; empty where it is not known (yet).
+        uid: Arc<str>,
+    },
+}
+
+/// One `events.k8s.io/v1` Event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// About what.
+    pub regarding: Regarding,
+    /// A `Warning` rather than `Normal`.
+    pub warning: bool,
+    /// `reason`: one word in CamelCase, or an error code.
+    pub reason: String,
+    /// `action`: what was being done, one word in CamelCase.
+    pub action: &'static str,
+    /// `note`: sentences.
+    pub note: String,
+    /// The error code, where it is a fault.
+    pub code: Option<ErrorCode>,
+    /// The whole story of a fault (a stack trace), for the log only; empty where there is none.
+    pub detail: String,
+}
+
+/// The closed set of what can be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send a command to a base. Its end comes as [`crate::Event::Answer`], always.
+    Call {
+        /// To whom.
+        target: Target,
+        /// What.
+        command: Command,
+        /// Give up after this long.
+        deadline: Duration,
+    },
+    /// Create the Node, with its status.
+    CreateNode(Box<NodeView>),
+    /// Set labels, annotations and our taints on the Node of this UID.
+    PatchNode {
+        /// What it shall be; `uid` is that of the Node meant, taints are the whole list.
+        desired: Box<NodeView>,
+    },
+    /// Set addresses, capacity, allocatable and our conditions on the Node of this UID.
+    PatchNodeStatus {
+        /// What it shall be; `uid` is that of the Node meant.
+        desired: Box<NodeView>,
+    },
+    /// Delete the Node of this UID, and the Lease of its name.
+    DeleteNode {
+        /// Its name.
+        name: Arc<str>,
+        /// Its UID.
+        uid: Arc<str>,
+    },
+    /// Renew the Lease of the Node, or create it.
+    RenewLease {
+        /// The Node's name.
+        node: Arc<str>,
+        /// How long it holds.
+        duration: Duration,
+    },
+    /// Write the status of a Pod.
+    PatchPodStatus {
+        /// Which.
+        pod: PodRef,
+        /// What it shall be; conditions are ours only.
+        status: Box<PodStatus>,
+    },
+    /// Finish the deletion of a Pod: grace period 0, by UID.
+    DeletePod {
+        /// Which.
+        pod: PodRef,
+    },
+    /// Look for the base's own Pod. The answer is [`crate::Event::BasePod`], always.
+    FindBasePod {
+        /// Whose.
+        base: BaseIdentity,
+        /// By what.
+        address: BaseAddress,
+    },
+    /// Tell it to people: an Event, and a line in the log.
+    Announce(Box<Announcement>),
+}

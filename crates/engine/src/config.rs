@@ -1,0 +1,123 @@
+//! What may be set, and the deadlines that are not for setting, each with its reason.
+
+use std::{sync::Arc, time::Duration};
+
+use model::name::VNodeNameFormat;
+
+/// Which zone a VNode is in (`VNODE_ZONE_SOURCE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ZoneSource {
+    /// Alone in a zone of its own, `vz-<n>`: zone anti-affinity then means "never twice on one base".
+    #[default]
+    Own,
+    /// No zone label.
+    None,
+}
+
+/// What is allocatable of the base's metaspace (`VNODE_ALLOCATABLE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Allocatable {
+    /// What is left: the maximum less what the base holds.
+    #[default]
+    Remaining,
+    /// The maximum, for those who set memory requests.
+    Max,
+}
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The environment (`ENV`): VNodes of another one are left alone.
+    pub env: Arc<str>,
+    /// How new VNodes are named.
+    pub name_format: VNodeNameFormat,
+    /// Whether a VNode also gets the taint `schedule.koupleless.io/node-env=<env>`.
+    pub env_taint: bool,
+    /// Zones.
+    pub zones: ZoneSource,
+    /// Allocatable memory.
+    pub allocatable: Allocatable,
+    /// The most Pods of a VNode.
+    pub pod_capacity: u32,
+    /// The most commands at work on one base at a time (`VNODE_WORKER_NUM`).
+    pub workers: usize,
+    /// The version that `kubectl get nodes` shows.
+    pub version: Arc<str>,
+    /// Times.
+    pub times: Times,
+}
+
+/// Deadlines and periods.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Silence after which a base is asked: a heartbeat is due every 10 or 12 s, so one is missing.
+    pub ask_after: Duration,
+    /// Silence after which a VNode is NotReady (spec, section 1).
+    pub not_ready_after: Duration,
+    /// Silence after which the VNode may go (spec, section 1).
+    pub leave_after: Duration,
+    /// How often a base that is silent, and stays because its Pod exists, is looked at again.
+    pub leave_retry: Duration,
+    /// How long NotReady of the Node waits for NotReady of its Pods to be acknowledged.
+    pub pods_first: Duration,
+    /// How often `queryAllBiz` is asked of a base that is well: what finds a biz that somebody
+    /// removed by hand. Everything else is found by events.
+    pub inventory_period: Duration,
+    /// How often `queryAllBiz` is asked while a base sends no heartbeats, or installs something
+    /// that nobody here asked for.
+    pub inventory_urgent: Duration,
+    /// How often `health` is asked of a base that has a limit on metaspace.
+    pub health_period: Duration,
+    /// An answer to a query takes milliseconds; a base in a long garbage collection, seconds.
+    pub query_deadline: Duration,
+    /// Fetching and starting a large Spring application on a loaded machine takes minutes.
+    pub install_deadline: Duration,
+    /// Stopping one takes less.
+    pub uninstall_deadline: Duration,
+    /// What a tunnel may take beyond a command's deadline to say that it passed. After that the
+    /// engine says it itself: no command is waited for without end.
+    pub answer_grace: Duration,
+    /// The Lease's renewal period; the node lifecycle controller allows 40 s by default.
+    pub lease_period: Duration,
+    /// What the Lease says it holds for.
+    pub lease_duration: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self {
+            ask_after: s(15),
+            not_ready_after: s(25),
+            leave_after: s(60),
+            leave_retry: s(30),
+            pods_first: s(10),
+            inventory_period: s(30),
+            inventory_urgent: s(5),
+            health_period: s(60),
+            query_deadline: s(8),
+            install_deadline: s(180),
+            uninstall_deadline: s(60),
+            answer_grace: s(2),
+            lease_period: s(10),
+            lease_duration: s(40),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults of the manual for an environment.
+    pub fn new(env: &str) -> Self {
+        Self {
+            env: env.into(),
+            name_format: VNodeNameFormat::default(),
+            env_taint: false,
+            zones: ZoneSource::default(),
+            allocatable: Allocatable::default(),
+            pod_capacity: 2_000,
+            workers: 8,
+            version: "".into(),
+            times: Times::default(),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The engine: which event concerns which VNode, and when each wants to be looked at again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
+
+use crate::{
+    action::Action,
+    config::Config,
+    event::{Event, Now, Watched, Write},
+    view::{NodeView, PodView},
+    vnode::{self, Context, Fleet, VNode},
+    zones::Zones,
+};
+
+/// How many VNodes stand how, for metrics and for readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// VNodes.
+    pub vnodes: usize,
+    /// Those of which nothing has been heard for too long.
+    pub silent: usize,
+    /// Both watches have told all.
+    pub synced: bool,
+}
+
+/// Every decision of the controller.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    vnodes: HashMap<BaseIdentity, VNode>,
+    by_node: HashMap<Arc<str>, BaseIdentity>,
+    /// Pods bound to a Node that stands for no base of ours (yet), by Node and UID.
+    waiting_pods: HashMap<Arc<str>, BTreeMap<Arc<str>, PodView>>,
+    /// Which Node a Pod is bound to, by UID.
+    pod_nodes: HashMap<Arc<str>, Arc<str>>,
+    /// Nodes seen before all were told, by name.
+    early_nodes: BTreeMap<Arc<str>, NodeView>,
+    /// The last heartbeats of before all Nodes were told: a base's Node may bear another name.
+    early_reports: BTreeMap<BaseIdentity, (TunnelKind, BaseReport)>,
+    zones: Zones,
+    nodes_synced: bool,
+    pods_synced: bool,
+    http_up: bool,
+    mqtt_up: bool,
+    silent: BTreeSet<BaseIdentity>,
+    wakes: BTreeSet<(Duration, BaseIdentity)>,
+    wake_of: HashMap<BaseIdentity, Duration>,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            vnodes: HashMap::new(),
+            by_node: HashMap::new(),
+            waiting_pods: HashMap::new(),
+            pod_nodes: HashMap::new(),
+            early_nodes: BTreeMap::new(),
+            early_reports: BTreeMap::new(),
+            zones: Zones::default(),
+            nodes_synced: false,
+            pods_synced: false,
+            http_up: false,
+            mqtt_up: false,
+            silent: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            wake_of: HashMap::new(),
+        }
+    }
+
+    /// Counts.
+    pub fn summary(&self) -> Summary {
+        Summary { vnodes: self.vnodes.len(), silent: self.silent.len(), synced: self.is_synced() }
+    }
+
+    /// When [`Event::Tick`] is due; none while nothing waits for time.
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// Takes one event and says what to do.
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        match event {
+            Event::Heartbeat { tunnel, report } => self.heartbeat(tunnel, report, now, &mut out),
+            Event::Answer { base, key, outcome, .. } => {
+                self.visit(&base, now, &mut out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
+            }
+            Event::BaseStarted(base) => {
+                self.visit(&base, now, &mut out, |vnode, _| vnode.restarted(now.mono))
+            }
+            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = true,
+            Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = false,
+            Event::Pod(view) => self.see_pod(*view, now, &mut out),
+            Event::PodGone(pod) => self.lose_pod(&pod.uid, now, &mut out),
+            Event::Node(view) => self.see_node(*view, now, &mut out),
+            Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, &mut out),
+            Event::Synced(kind) => self.synced(kind, now, &mut out),
+            Event::Written { write, result } => {
+                if let Some(base) = self.owner_of(&write) {
+                    self.visit(&base, now, &mut out, |vnode, ctx| vnode.written(&write, &result, ctx));
+                }
+            }
+            Event::BasePod { base, found } => {
+                self.visit(&base, now, &mut out, |vnode, ctx| vnode.found_base_pod(&found, ctx));
+            }
+            Event::Tick => self.tick(now, &mut out),
+        }
+        out
+    }
+
+    fn is_synced(&self) -> bool {
+        self.nodes_synced && self.pods_synced
+    }
+
+    fn tunnel(&mut self, tunnel: TunnelKind) -> &mut bool {
+        match tunnel {
+            TunnelKind::Http => &mut self.http_up,
+            TunnelKind::Mqtt => &mut self.mqtt_up,
+        }
+    }
+
+    fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now, out: &mut Vec<Action>) {
+        if !self.is_synced() {
+            self.early_reports.insert(report.identity.clone(), (tunnel, report));
+            return;
+        }
+        let identity = report.identity.clone();
+        if !self.vnodes.contains_key(&identity) {
+            if report.state == BaseState::Deactivated {
+                return;
+            }
+            let name: Arc<str> = self.config.name_format.node_name(&identity, &self.config.env).into();
+            self.adopt_vnode(VNode::heard(name, &report, now.mono), identity.clone());
+        }
+        self.visit(&identity, now, out, |vnode, ctx| vnode.heartbeat(tunnel, report, ctx));
+    }
+
+    /// A new VNode, with the Pods that wait for it.
+    fn adopt_vnode(&mut self, mut vnode: VNode, identity: BaseIdentity) {
+        for (_, pod) in self.waiting_pods.remove(vnode.name()).unwrap_or_default() {
+            vnode.see_pod(pod);
+        }
+        self.by_node.insert(vnode.name().clone(), identity.clone());
+        self.vnodes.insert(identity, vnode);
+    }
+
+    fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
+        self.pod_nodes.insert(view.pod.uid.clone(), view.node.clone());
+        match self.by_node.get(&view.node).cloned() {
+            Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_pod(view)),
+            None => {
+                self.waiting_pods.entry(view.node.clone()).or_default().insert(view.pod.uid.clone(), view);
+            }
+        }
+    }
+
+    fn lose_pod(&mut self, uid: &Arc<str>, now: Now, out: &mut Vec<Action>) {
+        let Some(node) = self.pod_nodes.remove(uid) else { return };
+        if let Some(waiting) = self.waiting_pods.get_mut(&node) {
+            waiting.remove(uid);
+            if waiting.is_empty() {
+                self.waiting_pods.remove(&node);
+            }
+        }
+        if let Some(base) = self.by_node.get(&node).cloned() {
+            self.visit(&base, now, out, |vnode, _| vnode.lose_pod(uid));
+        }
+    }
+
+    fn see_node(&mut self, view: NodeView, now: Now, out: &mut Vec<Action>) {
+        if let Some(zone) = view.labels.get(vnode::ZONE) {
+            self.zones.see(&view.name, zone);
+        }
+        if !self.is_synced() {
+            self.early_nodes.insert(view.name.clone(), view);
+            return;
+        }
+        match self.by_node.get(&view.name).cloned() {
+            Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_node(view)),
+            None => self.adopt_node(view, now, out),
+        }
+    }
+
+    /// A Node of our environment whose base has not been heard: it is asked.
+    fn adopt_node(&mut self, view: NodeView, now: Now, out: &mut Vec<Action>) {
+        let Some(identity) = vnode::identity_of(&view, &self.config) else { return };
+        if !self.vnodes.contains_key(&identity) {
+            self.adopt_vnode(VNode::adopted(identity.clone(), view, now.mono), identity.clone());
+            self.visit(&identity, now, out, |_, _| {});
+        }
+    }
+
+    fn lose_node(&mut self, name: &Arc<str>, uid: &str, now: Now, out: &mut Vec<Action>) {
+        self.early_nodes.remove(name);
+        self.zones.free(name);
+        if let Some(base) = self.by_node.get(name).cloned() {
+            self.visit(&base, now, out, |vnode, _| vnode.lose_node(uid));
+        }
+    }
+
+    /// All objects of a kind have been told; once both kinds are, work begins.
+    fn synced(&mut self, kind: Watched, now: Now, out: &mut Vec<Action>) {
+        match kind {
+            Watched::Pods => self.pods_synced = true,
+            Watched::Nodes => self.nodes_synced = true,
+        }
+        if !self.is_synced() {
+            return;
+        }
+        let nodes = std::mem::take(&mut self.early_nodes);
+        // Where a base has Nodes under both names, the one of the present format is the base's.
+        let (preferred, others): (Vec<_>, Vec<_>) = nodes.into_values().partition(|node| {
+            vnode::identity_of(node, &self.config)
+                .is_some_and(|id| self.config.name_format.node_name(&id, &self.config.env) == *node.name)
+        });
+        for node in preferred.into_iter().chain(others) {
+            self.adopt_node(node, now, out);
+        }
+        for (_, (tunnel, report)) in std::mem::take(&mut self.early_reports) {
+            self.heartbeat(tunnel, report, now, out);
+        }
+    }
+
+    fn owner_of(&self, write: &Write) -> Option<BaseIdentity> {
+        let node = match write {
+            Write::CreateNode(node)
+            | Write::PatchNode(node)
+            | Write::PatchNodeStatus(node)
+            | Write::DeleteNode(node)
+            | Write::RenewLease(node) => node,
+            Write::PatchPodStatus(pod) | Write::DeletePod(pod) => self.pod_nodes.get(&pod.uid)?,
+        };
+        self.by_node.get(node).cloned()
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        while let Some((at, base)) = self.wakes.first().cloned() {
+            if at > now.mono {
+                return;
+            }
+            self.wakes.pop_first();
+            self.wake_of.remove(&base);
+            self.visit(&base, now, out, |_, _| {});
+        }
+    }
+
+    /// Lets something happen to a VNode, then has it act on it.
+    fn visit(
+        &mut self,
+        base: &BaseIdentity,
+        now: Now,
+        out: &mut Vec<Action>,
+        change: impl FnOnce(&mut VNode, &mut Context<'_>),
+    ) {
+        let fleet = Fleet {
+            total: self.vnodes.len(),
+            silent: self.silent.len(),
+            http_up: self.http_up,
+            mqtt_up: self.mqtt_up,
+        };
+        let Some(vnode) = self.vnodes.get_mut(base) else { return };
+        let mut ctx = Context { config: &self.config, now, fleet, zones: &mut self.zones, out };
+        change(vnode, &mut ctx);
+        vnode.advance(&mut ctx);
+        let wake = vnode.wake(&ctx);
+        if vnode.is_silent(now.mono, &self.config) {
+            self.silent.insert(base.clone());
+        } else {
+            self.silent.remove(base);
+        }
+        if vnode.is_finished(now.mono, &self.config) {
+            self.forget(base, out);
+        } else {
+            self.schedule(base, wake);
+        }
+    }
+
+    /// A VNode is gone. Pods that were being deleted on it have nothing left to wait for; the
+    /// others are left to Kubernetes, which collects them or gives the base time to come back.
+    fn forget(&mut self, base: &BaseIdentity, out: &mut Vec<Action>) {
+        let Some(vnode) = self.vnodes.remove(base) else { return };
+        self.schedule(base, None);
+        self.silent.remove(base);
+        let name = vnode.name().clone();
+        self.by_node.remove(&name);
+        self.zones.free(&name);
+        let pods: BTreeMap<_, _> = vnode.into_pods().map(|pod| (pod.pod.uid.clone(), pod)).collect();
+        for pod in pods.values().filter(|pod| pod.deletion.is_some()) {
+            out.push(Action::DeletePod { pod: pod.pod.clone() });
+        }
+        if !pods.is_empty() {
+            self.waiting_pods.insert(name, pods);
+        }
+    }
+
+    fn schedule(&mut self, base: &BaseIdentity, wake: Option<Duration>) {
+        if let Some(old) = self.wake_of.remove(base) {
+            self.wakes.remove(&(old, base.clone()));
+        }
+        if let Some(at) = wake {
+            self.wake_of.insert(base.clone(), at);
+            self.wakes.insert((at, base.clone()));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What happens outside: the engine's only input.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use arklet::{AnswerKey, Outcome};
+use jiff::Timestamp;
+use model::{BaseIdentity, BaseReport, TunnelKind};
+
+use crate::view::{NodeView, PodRef, PodView};
+
+/// The time of a step, given from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the controller started, which never jumps: every deadline is held against it.
+    pub mono: Duration,
+    /// Wall clock, for what people read. Nothing is decided by it.
+    pub wall: Timestamp,
+}
+
+/// A kind of object that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Watched {
+    /// Pods that are bound to a Node.
+    Pods,
+    /// Nodes that stand for bases.
+    Nodes,
+}
+
+/// Which write ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// [`crate::Action::CreateNode`].
+    CreateNode(Arc<str>),
+    /// [`crate::Action::PatchNode`].
+    PatchNode(Arc<str>),
+    /// [`crate::Action::PatchNodeStatus`].
+    PatchNodeStatus(Arc<str>),
+    /// [`crate::Action::DeleteNode`].
+    DeleteNode(Arc<str>),
+    /// [`crate::Action::RenewLease`].
+    RenewLease(Arc<str>),
+    /// [`crate::Action::PatchPodStatus`].
+    PatchPodStatus(PodRef),
+    /// [`crate::Action::DeletePod`].
+    DeletePod(PodRef),
+}
+
+/// Why a write failed. Every kind says whether trying again can help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// 409: the object is another one (UID) or was changed meanwhile, or exists already. Look
+    /// again, then decide again.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// 404: the object is gone.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// 400, 403, 422 and the like: the same write fails again; try again slowly, because a
+    /// webhook, a quota or RBAC may change.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// 429, 5xx, a time-out or no connection: try again with back-off. The write may have been
+    /// carried out.
+    #[error("not available: {reason}")]
+    Unavailable {
+        /// What was said.
+        reason: String,
+        /// The server asked to wait this long.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A Pod that is a base's own: the one that the base process runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasePod {
+    /// Which.
+    pub pod: PodRef,
+    /// The real Node that it runs on.
+    pub node: Arc<str>,
+}
+
+/// The closed set of what can happen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A base spoke.
+    Heartbeat {
+        /// How it came.
+        tunnel: TunnelKind,
+        /// What it said.
+        report: BaseReport,
+    },
+    /// A command ended, or a base told something that nobody asked (over MQTT after the deadline).
+    Answer {
+        /// How it came.
+        tunnel: TunnelKind,
+        /// Whose answer.
+        base: BaseIdentity,
+        /// To which command.
+        key: AnswerKey,
+        /// What.
+        outcome: Outcome,
+    },
+    /// A base says that it has just been started (it asked for its baseline).
+    BaseStarted(BaseIdentity),
+    /// A tunnel carries messages (again).
+    TunnelUp(TunnelKind),
+    /// A tunnel carries nothing for the time being.
+    TunnelDown(TunnelKind),
+    /// A Pod appeared, changed, or was read in answer to a write.
+    Pod(Box<PodView>),
+    /// A Pod is gone.
+    PodGone(PodRef),
+    /// A Node appeared, changed, or was read in answer to a write.
+    Node(Box<NodeView>),
+    /// A Node is gone.
+    NodeGone {
+        /// Its name.
+        name: Arc<str>,
+        /// Its UID.
+        uid: Arc<str>,
+    },
+    /// All objects of the kind that existed at the start have been told.
+    Synced(Watched),
+    /// A write ended. Where it returned the object, that was told before.
+    Written {
+        /// Which.
+        write: Write,
+        /// How.
+        result: Result<(), WriteError>,
+    },
+    /// The answer to [`crate::Action::FindBasePod`].
+    BasePod {
+        /// Whose.
+        base: BaseIdentity,
+        /// The Pod, where there is one; the error where nobody knows.
+        found: Result<Option<BasePod>, WriteError>,
+    },
+    /// Time passed: [`crate::Engine::next_wake`] is reached.
+    Tick,
+}
+
+/// The addresses by which a base's own Pod is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseAddress {
+    /// The base's IP: `status.podIP` of its Pod.
+    pub ip: Option<IpAddr>,
+    /// The base's host name: the name of its Pod.
+    pub host_name: Arc<str>,
+}

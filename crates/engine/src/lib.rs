@@ -1,0 +1,22 @@
+//! Ring 1: every decision of the controller, as a pure function of events and time.
+//!
+//! [`Engine::step`] takes an [`Event`] and the time and returns [`Action`]s. It does no I/O, has no
+//! clock, no randomness and no environment, so that a test, a simulation and a reader can follow it.
+
+pub mod action;
+mod backoff;
+pub mod config;
+mod engine;
+pub mod event;
+mod pod;
+#[cfg(test)]
+mod testing;
+pub mod view;
+mod vnode;
+mod write_slot;
+mod zones;
+
+pub use action::{Action, Announcement, Regarding, Target};
+pub use config::{Allocatable, Config, Times, ZoneSource};
+pub use engine::{Engine, Summary};
+pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};

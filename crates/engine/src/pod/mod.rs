@@ -1,0 +1,115 @@
+//! A module Pod on a VNode: what it asks for, what became of it, what its status shall say.
+
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod translate;
+
+use model::{BizId, Fault, ModuleSpec};
+
+use crate::{
+    view::{Phase, PodView},
+    write_slot::WriteSlot,
+};
+use run::Run;
+
+/// One container: a biz.
+#[derive(Debug)]
+pub(crate) struct Container {
+    /// What it asks for, or what is wrong with that.
+    pub(crate) wanted: Result<ModuleSpec, Fault>,
+    /// What became of it.
+    pub(crate) run: Run,
+}
+
+/// A Pod that is bound to a VNode.
+#[derive(Debug)]
+pub(crate) struct ModulePod {
+    /// The newest view of it.
+    pub(crate) view: PodView,
+    /// Its containers, in the spec's order; none where the Pod is no module.
+    pub(crate) containers: Vec<Container>,
+    /// Writes of its status.
+    pub(crate) status_slot: WriteSlot,
+    /// The write that finishes its deletion.
+    pub(crate) delete_slot: WriteSlot,
+    /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
+    pub(crate) is_foreign: bool,
+    /// What is wrong with it has been told.
+    pub(crate) told: bool,
+}
+
+impl ModulePod {
+    /// Takes a Pod up.
+    pub(crate) fn new(view: PodView) -> Self {
+        let is_foreign = !translate::is_module(&view);
+        let mut pod = Self {
+            view,
+            containers: Vec::new(),
+            status_slot: WriteSlot::default(),
+            delete_slot: WriteSlot::default(),
+            is_foreign,
+            told: false,
+        };
+        if !is_foreign {
+            pod.containers = pod
+                .view
+                .containers
+                .iter()
+                .enumerate()
+                .map(|(index, container)| Container {
+                    wanted: translate::module(&pod.view, container),
+                    run: Run::resume(pod.view.status.containers.get(index)),
+                })
+                .collect();
+        }
+        pod
+    }
+
+    /// Takes a newer view; an older one, which a watch may tell after a write, is left.
+    pub(crate) fn update(&mut self, view: PodView) {
+        if view.resource_version != 0 && view.resource_version < self.view.resource_version {
+            return;
+        }
+        let asks_anew = view.containers != self.view.containers
+            || view.annotations != self.view.annotations
+            || view.labels != self.view.labels;
+        self.view = view;
+        if asks_anew && !self.is_foreign {
+            self.told = false;
+            for (container, view) in self.containers.iter_mut().zip(&self.view.containers) {
+                let wanted = translate::module(&self.view, view);
+                if container.wanted != wanted {
+                    *container = Container { wanted, run: Run::default() };
+                }
+            }
+        }
+    }
+
+    /// It is being deleted.
+    pub(crate) fn is_deleting(&self) -> bool {
+        self.view.deletion.is_some()
+    }
+
+    /// It ended for good: nothing is installed for it and its status is never written again.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.view.status.phase, Phase::Failed | Phase::Succeeded)
+    }
+
+    /// It asks for its biz to be there.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.is_foreign && !self.is_deleting() && !self.is_over()
+    }
+
+    /// The biz that it names.
+    pub(crate) fn biz(&self) -> impl Iterator<Item = &BizId> {
+        self.containers.iter().filter_map(|container| container.wanted.as_ref().ok()).map(|spec| &spec.id)
+    }
+
+    /// Its condition Ready is true, as far as the API server knows.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.view
+            .status
+            .condition("Ready")
+            .is_some_and(|ready| ready.status == crate::view::ConditionStatus::True)
+    }
+}

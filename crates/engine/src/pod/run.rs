@@ -1,0 +1,204 @@
+//! What became of one container so far: attempts, failures, when to try again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::Fault;
+
+use crate::{
+    backoff,
+    view::{ContainerState, ContainerStatus},
+};
+
+/// After this long without a failure the back-off starts anew, as the kubelet's does.
+const STABLE_AFTER: Duration = Duration::from_secs(600);
+
+/// The history of one container, as far as decisions need it.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// How often it was installed again: `restartCount`.
+    restarts: u32,
+    /// It was installed, or tried, at least once.
+    begun: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// Attempts in a row that did not even reach the base.
+    unreached: u32,
+    /// The last failure; none once it runs.
+    fault: Option<Fault>,
+    /// Not to be installed before.
+    next_try: Duration,
+    /// Since when this process has known it activated.
+    running_since: Option<Duration>,
+    /// When it was activated; what the status shows.
+    started: Option<Timestamp>,
+    /// This process installed it, so what an older status says of the start is no longer true.
+    installed_here: bool,
+}
+
+impl Run {
+    /// Goes on from what a status of before says.
+    pub(crate) fn resume(seen: Option<&ContainerStatus>) -> Self {
+        let Some(seen) = seen else { return Self::default() };
+        let started = match seen.state {
+            ContainerState::Running { started } => started,
+            _ => None,
+        };
+        // What waits may have waited for a base that was never reached.
+        let begun = seen.restart_count > 0 || !matches!(seen.state, ContainerState::Waiting { .. });
+        Self { restarts: seen.restart_count, begun, started, ..Self::default() }
+    }
+
+    /// It may be installed now.
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        now >= self.next_try
+    }
+
+    /// When it may be installed.
+    pub(crate) fn next_try(&self) -> Duration {
+        self.next_try
+    }
+
+    /// `restartCount`.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// The last failure, while it is not running.
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// When it was activated.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        self.started
+    }
+
+    /// It was installed, or a base tried to, at least once.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The base carried an install out, well or badly.
+    fn attempted(&mut self) {
+        if self.begun {
+            self.restarts = self.restarts.saturating_add(1);
+        }
+        self.begun = true;
+        self.unreached = 0;
+    }
+
+    /// Our install succeeded.
+    pub(crate) fn installed(&mut self) {
+        self.attempted();
+        self.installed_here = true;
+        self.started = None;
+    }
+
+    /// The base says that it is activated, since `changed` by the base's own account.
+    pub(crate) fn activated(&mut self, now: Duration, wall: Timestamp, changed: Option<Timestamp>) {
+        self.fault = None;
+        self.begun = true;
+        self.unreached = 0;
+        if self.running_since.is_none() {
+            self.running_since = Some(now);
+            // A start that an older status told of is kept: a base may not tell it again.
+            if self.started.is_none() || self.installed_here {
+                self.started = Some(changed.unwrap_or(wall));
+            }
+        }
+    }
+
+    /// It was there and is not any more, with nobody here having removed it: install it again, at
+    /// once the first time, later when it happens again.
+    pub(crate) fn disappeared(&mut self, now: Duration) {
+        let Some(since) = self.running_since.take() else {
+            self.started = None;
+            return;
+        };
+        if now.saturating_sub(since) >= STABLE_AFTER {
+            self.failures = 0;
+        }
+        self.started = None;
+        self.next_try = now + backoff::restart(self.failures);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The base tried and failed.
+    pub(crate) fn failed(&mut self, now: Duration, fault: Fault) {
+        self.attempted();
+        self.running_since = None;
+        self.started = None;
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = now + backoff::restart(self.failures);
+        self.fault = Some(fault);
+    }
+
+    /// The base was not reached, or said to come again: nothing was done there.
+    pub(crate) fn put_off(&mut self, now: Duration, fault: Option<Fault>) {
+        self.unreached = self.unreached.saturating_add(1);
+        self.next_try = now + backoff::reach(self.unreached);
+        if fault.is_some() {
+            self.fault = fault;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ErrorCode, ErrorSource, ErrorType};
+
+    use super::*;
+
+    fn fault() -> Fault {
+        Fault::new(ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallBizFailed), "installing", "no")
+    }
+
+    #[test]
+    fn failures_wait_as_the_kubelet_does_and_are_counted() {
+        let s = Duration::from_secs;
+        let mut run = Run::default();
+        assert!(run.is_due(s(0)));
+        run.failed(s(0), fault());
+        assert_eq!((run.restarts(), run.next_try()), (0, s(10)));
+        run.failed(s(10), fault());
+        assert_eq!((run.restarts(), run.next_try()), (1, s(30)));
+        run.installed();
+        run.activated(s(31), Timestamp::UNIX_EPOCH, None);
+        assert_eq!((run.restarts(), run.fault()), (2, None));
+    }
+
+    #[test]
+    fn what_disappears_is_due_at_once_the_first_time() {
+        let s = Duration::from_secs;
+        let mut run = Run::default();
+        run.installed();
+        run.activated(s(1), Timestamp::UNIX_EPOCH, None);
+        run.disappeared(s(5));
+        assert!(run.is_due(s(5)) && run.started().is_none());
+        run.installed();
+        run.activated(s(6), Timestamp::UNIX_EPOCH, None);
+        run.disappeared(s(7));
+        assert_eq!(run.next_try(), s(17));
+        run.installed();
+        run.activated(s(20), Timestamp::UNIX_EPOCH, None);
+        run.disappeared(s(20 + 600));
+        assert!(run.is_due(s(620)), "ten good minutes clear the record");
+    }
+
+    #[test]
+    fn a_start_told_by_an_older_status_is_kept() {
+        let then: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let seen = ContainerStatus {
+            name: "biz1".into(),
+            image: String::new(),
+            image_id: String::new(),
+            ready: true,
+            restart_count: 3,
+            state: ContainerState::Running { started: Some(then) },
+        };
+        let mut run = Run::resume(Some(&seen));
+        run.activated(Duration::from_secs(1), Timestamp::UNIX_EPOCH, None);
+        assert_eq!((run.started(), run.restarts()), (Some(then), 3));
+    }
+}

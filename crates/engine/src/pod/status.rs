@@ -1,0 +1,305 @@
+//! What a module Pod's status shall say (spec, section 2).
+
+use jiff::{Timestamp, Unit};
+use model::Fault;
+
+use super::ModulePod;
+use crate::view::{
+    Condition, ConditionStatus, ContainerState, ContainerStatus, Phase, PodStatus, PodView, RestartPolicy,
+};
+
+/// How one container stands on its base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It asks for something that cannot be.
+    Invalid(Fault),
+    /// Nobody knows yet: what was told before stays.
+    Unknown,
+    /// It is being installed, or will be.
+    Installing,
+    /// The base says that it is activated.
+    Running(Option<Timestamp>),
+    /// It is there, and another version serves.
+    Deactivated,
+    /// It could not be installed.
+    Failed(Fault),
+    /// It was there and is gone for good: nothing installs it again.
+    Gone,
+}
+
+/// How the base stands, as far as its Pods' status shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseStanding {
+    /// The base's address; empty where it is not known.
+    pub(crate) ip: String,
+    /// Its modules can serve.
+    pub(crate) serves: bool,
+}
+
+/// What the status shall be; none where it is right as it is, or there is nothing to say yet.
+pub(crate) fn desired(
+    pod: &ModulePod,
+    standings: &[Standing],
+    base: &BaseStanding,
+    wall: Timestamp,
+) -> Option<PodStatus> {
+    let seen = &pod.view.status;
+    let nothing_to_say = |standing: &Standing| matches!(standing, Standing::Unknown | Standing::Installing);
+    if pod.is_over() || (seen.containers.is_empty() && standings.iter().all(nothing_to_say)) {
+        return None;
+    }
+    let wall = whole_seconds(wall);
+    let containers: Vec<ContainerStatus> = pod
+        .containers
+        .iter()
+        .zip(standings)
+        .enumerate()
+        .map(|(index, (container, standing))| {
+            let seen = seen.containers.get(index);
+            let view = pod.view.containers.get(index);
+            let state = state(standing, seen, pod.view.restart_policy, wall);
+            let running = matches!(state, ContainerState::Running { .. });
+            let kept = seen.map(|seen| seen.image_id.clone()).filter(|id| !id.is_empty());
+            let sent = || container.wanted.as_ref().map(|spec| spec.url.as_written().to_owned());
+            ContainerStatus {
+                name: view.map(|view| view.name.clone()).unwrap_or_default(),
+                image: view.map(|view| view.image.clone()).unwrap_or_default(),
+                image_id: if running {
+                    kept.or_else(|| sent().ok()).unwrap_or_default()
+                } else {
+                    kept.unwrap_or_default()
+                },
+                ready: running && base.serves,
+                restart_count: container.run.restarts(),
+                state,
+            }
+        })
+        .collect();
+    let status = PodStatus {
+        phase: phase(seen.phase, &containers),
+        reason: String::new(),
+        message: String::new(),
+        host_ip: base.ip.clone(),
+        pod_ip: base.ip.clone(),
+        started: seen.started.or(Some(wall)),
+        conditions: conditions(&pod.view, &containers, base, wall),
+        containers,
+    };
+    (!same(&status, seen)).then_some(status)
+}
+
+/// Kubernetes keeps whole seconds; what is not rounded would look changed for ever.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    at.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(at)
+}
+
+fn state(
+    standing: &Standing,
+    seen: Option<&ContainerStatus>,
+    policy: RestartPolicy,
+    wall: Timestamp,
+) -> ContainerState {
+    let waiting = |reason: &str, message: String| ContainerState::Waiting { reason: reason.into(), message };
+    let seen_state = seen.map(|seen| &seen.state);
+    match standing {
+        Standing::Unknown => seen_state.cloned().unwrap_or_else(|| waiting("Installing", String::new())),
+        // A failure that is being tried again stays told until it is known to be over.
+        Standing::Installing => match seen_state {
+            Some(state @ ContainerState::Waiting { .. }) => state.clone(),
+            _ => waiting("Installing", String::new()),
+        },
+        Standing::Running(started) => ContainerState::Running { started: started.map(whole_seconds) },
+        Standing::Deactivated => {
+            waiting("BizDeactivate", "another version of this module serves on this base".into())
+        }
+        Standing::Invalid(fault) => waiting(&fault.code.to_string(), fault.message()),
+        Standing::Failed(fault) if policy == RestartPolicy::Never => {
+            ended(seen_state, &fault.code.to_string(), fault.message(), wall)
+        }
+        Standing::Failed(fault) => waiting(&fault.code.to_string(), fault.message()),
+        Standing::Gone => ended(seen_state, "BizGone", "the base no longer has this module".into(), wall),
+    }
+}
+
+/// Terminated, told once: the times of the first telling stay.
+fn ended(seen: Option<&ContainerState>, reason: &str, message: String, wall: Timestamp) -> ContainerState {
+    if let Some(state @ ContainerState::Terminated { .. }) = seen {
+        return state.clone();
+    }
+    let started = match seen {
+        Some(ContainerState::Running { started }) => *started,
+        _ => None,
+    };
+    ContainerState::Terminated {
+        exit_code: 1,
+        reason: reason.into(),
+        message,
+        started: started.or(Some(wall)),
+        finished: Some(wall),
+    }
+}
+
+fn phase(seen: Phase, containers: &[ContainerStatus]) -> Phase {
+    let ended = |c: &ContainerStatus| matches!(c.state, ContainerState::Terminated { .. });
+    let running = |c: &ContainerStatus| matches!(c.state, ContainerState::Running { .. });
+    if !containers.is_empty() && containers.iter().all(ended) {
+        Phase::Failed
+    } else if seen == Phase::Running || containers.iter().any(running) {
+        Phase::Running
+    } else {
+        Phase::Pending
+    }
+}
+
+fn conditions(
+    pod: &PodView,
+    containers: &[ContainerStatus],
+    base: &BaseStanding,
+    wall: Timestamp,
+) -> Vec<Condition> {
+    let unready: Vec<&str> = containers.iter().filter(|c| !c.ready).map(|c| c.name.as_str()).collect();
+    let (reason, message) = if !base.serves {
+        ("BaseInstanceNotReady", "the base does not answer or is not ready".to_owned())
+    } else if !unready.is_empty() {
+        ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" ")))
+    } else {
+        ("", String::new())
+    };
+    let gate = pod.readiness_gates.iter().find(|gate| {
+        pod.status.condition(gate).is_none_or(|condition| condition.status != ConditionStatus::True)
+    });
+    let ready = match gate {
+        Some(gate) if reason.is_empty() => (
+            "ReadinessGatesNotReady",
+            format!("corresponding condition of pod readiness gate {gate:?} is not true"),
+        ),
+        _ => (reason, message.clone()),
+    };
+    let condition = |kind: &str, reason: &str, message: String| {
+        let status = ConditionStatus::from(reason.is_empty());
+        let kept =
+            pod.status.condition(kind).filter(|seen| seen.status == status).and_then(|seen| seen.changed);
+        Condition { kind: kind.into(), status, reason: reason.into(), message, changed: kept.or(Some(wall)) }
+    };
+    vec![
+        condition("Initialized", "", String::new()),
+        condition("ContainersReady", reason, message),
+        condition("Ready", ready.0, ready.1),
+    ]
+}
+
+/// The status that is there says all that this one would.
+fn same(wanted: &PodStatus, seen: &PodStatus) -> bool {
+    let same_condition = |wanted: &Condition| {
+        seen.condition(&wanted.kind).is_some_and(|seen| {
+            (seen.status, &seen.reason, &seen.message) == (wanted.status, &wanted.reason, &wanted.message)
+        })
+    };
+    wanted.phase == seen.phase
+        && wanted.reason == seen.reason
+        && wanted.message == seen.message
+        && wanted.host_ip == seen.host_ip
+        && wanted.pod_ip == seen.pod_ip
+        && wanted.started == seen.started
+        && wanted.containers == seen.containers
+        && wanted.conditions.iter().all(same_condition)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ErrorCode, ErrorSource, ErrorType};
+
+    use super::*;
+    use crate::testing;
+
+    const WALL: Timestamp = Timestamp::constant(1_800_000_000, 500_000_000);
+
+    fn base(serves: bool) -> BaseStanding {
+        BaseStanding { ip: "127.0.0.9".into(), serves }
+    }
+
+    fn told(pod: &mut ModulePod, standing: Standing, base: &BaseStanding) -> Option<PodStatus> {
+        let status = desired(pod, &[standing], base, WALL)?;
+        pod.view.status = status.clone();
+        Some(status)
+    }
+
+    fn fault() -> Fault {
+        Fault::new(
+            ErrorCode::new(ErrorSource::Arklet, ErrorType::PullBizError),
+            "installing biz1:1",
+            "no such file",
+        )
+    }
+
+    #[test]
+    fn activated_is_running_and_ready_and_told_once() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None, "nothing to say yet");
+        let status = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        assert_eq!((status.phase, status.pod_ip.as_str()), (Phase::Running, "127.0.0.9"));
+        assert_eq!(status.condition("Ready").unwrap().status, ConditionStatus::True);
+        assert_eq!(status.containers[0].image_id, "file:///packages/biz1-1.jar");
+        assert_eq!(
+            told(&mut pod, Standing::Running(Some(WALL)), &base(true)),
+            None,
+            "the same is not written"
+        );
+    }
+
+    #[test]
+    fn a_silent_base_takes_readiness_and_leaves_the_rest() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        let status = told(&mut pod, Standing::Unknown, &base(false)).unwrap();
+        assert_eq!(status.condition("Ready").unwrap().reason, "BaseInstanceNotReady");
+        assert_eq!(status.phase, Phase::Running);
+        assert!(!status.containers[0].ready);
+        let back = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        assert!(back.containers[0].ready);
+    }
+
+    #[test]
+    fn a_failure_waits_with_code_and_suggestion_and_stays_told_while_it_is_tried_again() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        let status = told(&mut pod, Standing::Failed(fault()), &base(true)).unwrap();
+        let ContainerState::Waiting { reason, message } = &status.containers[0].state else { panic!() };
+        assert_eq!(reason, "Arklet.PullBizError");
+        assert!(message.contains("no such file") && message.contains("Suggestion: Retry"), "{message}");
+        assert_eq!(status.phase, Phase::Pending);
+        assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None);
+    }
+
+    #[test]
+    fn never_means_failed_for_good() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        pod.view.restart_policy = RestartPolicy::Never;
+        let status = told(&mut pod, Standing::Failed(fault()), &base(true)).unwrap();
+        assert_eq!(status.phase, Phase::Failed);
+        assert_eq!(told(&mut pod, Standing::Running(None), &base(true)), None, "never written back");
+    }
+
+    #[test]
+    fn a_readiness_gate_holds_ready_back_and_nothing_else() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        pod.view.readiness_gates = vec!["example.com/gate".into()];
+        let status = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        assert_eq!(status.condition("ContainersReady").unwrap().status, ConditionStatus::True);
+        assert_eq!(status.condition("Ready").unwrap().reason, "ReadinessGatesNotReady");
+    }
+
+    #[test]
+    fn one_container_of_two_is_not_ready() {
+        let mut view = testing::pod("p", "biz1", "1");
+        view.containers.push(testing::container("biz2", "1"));
+        let pod = ModulePod::new(view);
+        let standings = [Standing::Running(Some(WALL)), Standing::Installing];
+        let status = desired(&pod, &standings, &base(true), WALL).unwrap();
+        let ready = status.condition("Ready").unwrap();
+        assert_eq!(
+            (ready.status, ready.message.as_str()),
+            (ConditionStatus::False, "containers with unready status: [biz2]")
+        );
+        assert_eq!(status.phase, Phase::Running);
+    }
+}

@@ -1,0 +1,189 @@
+//! From a Pod to modules: what each container asks for, or what is wrong with it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, ModuleSpec};
+
+use crate::view::{ContainerView, EnvValue, PodView};
+
+/// Says what a Pod is; both label families.
+const COMPONENT_LABELS: [&str; 2] =
+    ["module-controller.koupleless.io/component", "virtual-kubelet.koupleless.io/component"];
+/// The environment variable that names the version.
+const VERSION_VARIABLE: &str = "BIZ_VERSION";
+/// What the annotations of a module Pod begin with.
+const PREFIX: &str = "module-controller.koupleless.io";
+
+/// The Pod stands for modules, whoever made it.
+pub(crate) fn is_module(pod: &PodView) -> bool {
+    COMPONENT_LABELS.iter().any(|label| pod.labels.get(*label).is_some_and(|value| value == "module"))
+}
+
+/// What one container asks for.
+pub(crate) fn module(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
+    let doing = || format!("reading container {:?} of the Pod", container.name);
+    let invalid = |cause: String| {
+        Fault::new(ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter), doing(), cause)
+    };
+    let name: BizName = container.name.parse().map_err(|error| invalid(format!("{error}")))?;
+    let version = version(pod, container).map_err(&invalid)?;
+    let version = version.parse().map_err(|error| invalid(format!("{VERSION_VARIABLE}: {error}")))?;
+    let url = container.image.parse().map_err(|error: model::package::UrlError| {
+        let kind = match error {
+            model::package::UrlError::Blank => ErrorType::InvalidParameter,
+            _ => ErrorType::DecodeURLFailed,
+        };
+        Fault::new(ErrorCode::new(ErrorSource::OtherUpstream, kind), doing(), error.to_string())
+    })?;
+    let strategy = match annotation(pod, container, "install-strategy") {
+        Some((key, text)) => text.parse().map_err(|error| invalid(format!("annotation {key}: {error}")))?,
+        None => InstallStrategy::default(),
+    };
+    let args = parsed::<Vec<String>>(pod, container, "args", "a JSON array of strings").map_err(&invalid)?;
+    let envs = parsed::<BTreeMap<String, String>>(pod, container, "envs", "a JSON object of strings")
+        .map_err(&invalid)?;
+    Ok(ModuleSpec {
+        id: BizId { name, version },
+        url,
+        strategy,
+        args: args.into(),
+        envs: envs.into_iter().collect::<Vec<_>>().into(),
+    })
+}
+
+/// The version: annotation `…/biz-version.<container>` where set, else `BIZ_VERSION`.
+fn version(pod: &PodView, container: &ContainerView) -> Result<String, String> {
+    let key = format!("{PREFIX}/biz-version.{}", container.name);
+    if let Some(version) = pod.annotations.get(&key) {
+        return Ok(version.clone());
+    }
+    let variable = container.env.iter().find(|variable| variable.name == VERSION_VARIABLE);
+    match variable.map(|variable| &variable.value) {
+        None => Err(format!(
+            "the environment variable {VERSION_VARIABLE}, which names the module's version, is missing"
+        )),
+        Some(EnvValue::Literal(version)) => Ok(version.clone()),
+        Some(EnvValue::FieldRef(path)) => field(pod, path).ok_or_else(|| {
+            format!("{VERSION_VARIABLE} refers to the field {path:?}, which the Pod does not have")
+        }),
+        Some(EnvValue::Unsupported(kind)) => Err(format!(
+            "{VERSION_VARIABLE} comes from {kind}; give it as a value or as fieldRef to a label or an annotation"
+        )),
+    }
+}
+
+/// A field by the path of the downward API.
+fn field(pod: &PodView, path: &str) -> Option<String> {
+    let key = |prefix: &str| path.strip_prefix(prefix)?.strip_suffix("']");
+    match path {
+        "metadata.name" => Some(pod.pod.name.to_string()),
+        "metadata.namespace" => Some(pod.pod.namespace.to_string()),
+        "metadata.uid" => Some(pod.pod.uid.to_string()),
+        _ => key("metadata.labels['")
+            .and_then(|key| pod.labels.get(key))
+            .or_else(|| key("metadata.annotations['").and_then(|key| pod.annotations.get(key)))
+            .cloned(),
+    }
+}
+
+/// An annotation for one container (`…/<what>.<container>`), else for the whole Pod (`…/<what>`).
+fn annotation<'a>(pod: &'a PodView, container: &ContainerView, what: &str) -> Option<(Arc<str>, &'a str)> {
+    [format!("{PREFIX}/{what}.{}", container.name), format!("{PREFIX}/{what}")]
+        .into_iter()
+        .find_map(|key| pod.annotations.get(&key).map(|value| (key.into(), value.as_str())))
+}
+
+fn parsed<T: for<'de> serde::Deserialize<'de> + Default>(
+    pod: &PodView,
+    container: &ContainerView,
+    what: &str,
+    shape: &str,
+) -> Result<T, String> {
+    match annotation(pod, container, what) {
+        Some((key, text)) => {
+            serde_json::from_str(text).map_err(|error| format!("annotation {key} is not {shape}: {error}"))
+        }
+        None => Ok(T::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{testing, view::EnvVar};
+
+    fn one(change: impl FnOnce(&mut PodView)) -> Result<ModuleSpec, Fault> {
+        let mut pod = testing::pod("p", "biz1", "1.0.0");
+        change(&mut pod);
+        module(&pod, &pod.containers[0])
+    }
+
+    #[test]
+    fn name_version_and_package_are_read() {
+        let spec = one(|_| {}).unwrap();
+        assert_eq!(spec.id.to_string(), "biz1:1.0.0");
+        assert_eq!(spec.url.as_written(), "file:///packages/biz1-1.0.0.jar");
+        assert_eq!(spec.strategy, InstallStrategy::Auto);
+    }
+
+    #[test]
+    fn the_version_may_be_a_label_an_annotation_or_the_replacing_annotation() {
+        let field_ref =
+            |path: &str| EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::FieldRef(path.into()) };
+        let by_label = one(|pod| {
+            pod.labels.insert("v".into(), "2".into());
+            pod.containers[0].env = vec![field_ref("metadata.labels['v']")];
+        });
+        assert_eq!(by_label.unwrap().id.version.as_str(), "2");
+        let by_annotation = one(|pod| {
+            pod.annotations.insert("x/v".into(), "3".into());
+            pod.containers[0].env = vec![field_ref("metadata.annotations['x/v']")];
+        });
+        assert_eq!(by_annotation.unwrap().id.version.as_str(), "3");
+        let replaced = one(|pod| {
+            pod.annotations.insert("module-controller.koupleless.io/biz-version.biz1".into(), "4".into());
+        });
+        assert_eq!(replaced.unwrap().id.version.as_str(), "4");
+    }
+
+    #[test]
+    fn strategy_args_and_envs_come_from_annotations() {
+        let spec = one(|pod| {
+            for (key, value) in [
+                ("install-strategy", "uninstallThenInstall"),
+                ("args", r#"["--all=1"]"#),
+                ("args.biz1", r#"["--one=1", "--two=2"]"#),
+                ("envs", r#"{"A": "b"}"#),
+            ] {
+                pod.annotations.insert(format!("module-controller.koupleless.io/{key}"), value.into());
+            }
+        })
+        .unwrap();
+        assert_eq!(spec.strategy, InstallStrategy::UninstallThenInstall);
+        assert_eq!(*spec.args, ["--one=1", "--two=2"], "the container's own comes first");
+        assert_eq!(*spec.envs, [("A".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named_with_its_code() {
+        let code = |result: Result<ModuleSpec, Fault>| {
+            let fault = result.unwrap_err();
+            (fault.code.to_string(), fault.cause)
+        };
+        let (missing, cause) = code(one(|pod| pod.containers[0].env.clear()));
+        assert_eq!(missing, "OtherUpstream.InvalidParameter");
+        assert!(cause.contains("BIZ_VERSION"), "{cause}");
+        let (blank, _) = code(one(|pod| pod.containers[0].image = " ".into()));
+        assert_eq!(blank, "OtherUpstream.InvalidParameter");
+        let (unparsable, _) = code(one(|pod| pod.containers[0].image = "biz1.jar".into()));
+        assert_eq!(unparsable, "OtherUpstream.DecodeURLFailed");
+        let (scheme, cause) = code(one(|pod| pod.containers[0].image = "ftp://h/biz1.jar".into()));
+        assert_eq!(scheme, "OtherUpstream.DecodeURLFailed");
+        assert!(cause.contains("ftp"), "{cause}");
+        let (args, cause) = code(one(|pod| {
+            pod.annotations.insert("module-controller.koupleless.io/args".into(), "--x".into());
+        }));
+        assert_eq!(args, "OtherUpstream.InvalidParameter");
+        assert!(cause.contains("annotation module-controller.koupleless.io/args"), "{cause}");
+    }
+}

@@ -1,0 +1,34 @@
+//! Samples for the tests of this crate.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::view::{ContainerView, EnvValue, EnvVar, PodRef, PodStatus, PodView, RestartPolicy};
+
+/// A container that asks for `name:version`.
+pub(crate) fn container(name: &str, version: &str) -> ContainerView {
+    ContainerView {
+        name: name.into(),
+        image: format!("file:///packages/{name}-{version}.jar"),
+        env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal(version.into()) }],
+    }
+}
+
+/// A module Pod of one container, bound to `virtual-node-b`.
+pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
+    PodView {
+        pod: PodRef { namespace: "default".into(), name: pod.into(), uid: format!("uid-{pod}").into() },
+        resource_version: 1,
+        node: "virtual-node-b".into(),
+        labels: BTreeMap::from([("module-controller.koupleless.io/component".into(), "module".into())]),
+        annotations: BTreeMap::new(),
+        created: Timestamp::UNIX_EPOCH,
+        deletion: None,
+        from_daemon_set: false,
+        restart_policy: RestartPolicy::Always,
+        containers: vec![container(biz, version)],
+        readiness_gates: Vec::new(),
+        status: PodStatus::default(),
+    }
+}

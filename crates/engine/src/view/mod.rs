@@ -1,0 +1,10 @@
+//! Kubernetes objects as the engine sees them: what it needs of them, and nothing else.
+
+pub mod node;
+pub mod pod;
+
+pub use node::{Address, AddressKind, NodeView, Taint};
+pub use pod::{
+    Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Phase,
+    PodRef, PodStatus, PodView, RestartPolicy,
+};

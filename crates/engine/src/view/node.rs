@@ -1,0 +1,82 @@
+//! A Node, slim.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::pod::Condition;
+
+/// One of `spec.taints`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taint {
+    /// `key`.
+    pub key: String,
+    /// `value`; empty where there is none.
+    pub value: String,
+    /// `effect`.
+    pub effect: String,
+}
+
+/// `type` of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AddressKind {
+    /// `InternalIP`.
+    InternalIp,
+    /// `Hostname`.
+    Hostname,
+}
+
+impl AddressKind {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InternalIp => "InternalIP",
+            Self::Hostname => "Hostname",
+        }
+    }
+}
+
+/// One of `status.addresses`; kinds that we never write are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `type`.
+    pub kind: AddressKind,
+    /// `address`.
+    pub address: String,
+}
+
+/// A Node that stands for a base, whoever made it; also what we want one to be (then
+/// `uid` is empty and `resource_version` is 0).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeView {
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// `metadata.resourceVersion`; orders two views of one Node.
+    pub resource_version: u64,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// `spec.taints`, those of Kubernetes' own controllers included.
+    pub taints: Vec<Taint>,
+    /// `status.addresses`.
+    pub addresses: Vec<Address>,
+    /// `status.capacity`, quantities as written.
+    pub capacity: BTreeMap<String, String>,
+    /// `status.allocatable`, quantities as written.
+    pub allocatable: BTreeMap<String, String>,
+    /// `status.conditions`.
+    pub conditions: Vec<Condition>,
+    /// `status.nodeInfo.kubeletVersion`, `.operatingSystem` and `.architecture` are constants of
+    /// ours; shown by `kubectl get nodes`.
+    pub kubelet_version: String,
+    /// It is being deleted.
+    pub deleting: bool,
+}
+
+impl NodeView {
+    /// The condition of a type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+}

@@ -1,0 +1,248 @@
+//! A Pod, slim.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+/// Names one Pod for good: a Pod made again under the same name has another UID.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodRef {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its UID.
+    pub uid: Arc<str>,
+}
+
+impl fmt::Display for PodRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Debug for PodRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} ({})", self.namespace, self.name, self.uid)
+    }
+}
+
+/// `spec.restartPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RestartPolicy {
+    /// Whatever happens, install it again.
+    #[default]
+    Always,
+    /// Install it again when it failed.
+    OnFailure,
+    /// Once is all.
+    Never,
+}
+
+/// Where an environment variable's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// `value`.
+    Literal(String),
+    /// `valueFrom.fieldRef.fieldPath`.
+    FieldRef(String),
+    /// `valueFrom` of another kind, which a module cannot have; the kind's name.
+    Unsupported(&'static str),
+}
+
+/// One of a container's `env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: EnvValue,
+}
+
+/// A container of a module Pod: a biz.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerView {
+    /// The bizName.
+    pub name: String,
+    /// The package URL, as the user wrote it.
+    pub image: String,
+    /// The environment; only `BIZ_VERSION` means something here.
+    pub env: Vec<EnvVar>,
+}
+
+/// A Pod that is bound to a Node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodView {
+    /// Which.
+    pub pod: PodRef,
+    /// `metadata.resourceVersion`; orders two views of one Pod.
+    pub resource_version: u64,
+    /// `spec.nodeName`.
+    pub node: Arc<str>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+    /// `metadata.deletionTimestamp`: when the grace period ends. Set means that it is being deleted.
+    pub deletion: Option<Timestamp>,
+    /// The Pod is made by a DaemonSet.
+    pub from_daemon_set: bool,
+    /// `spec.restartPolicy`.
+    pub restart_policy: RestartPolicy,
+    /// `spec.containers`, in order.
+    pub containers: Vec<ContainerView>,
+    /// `spec.readinessGates[].conditionType`.
+    pub readiness_gates: Vec<String>,
+    /// `status`, as the API server has it.
+    pub status: PodStatus,
+}
+
+/// `status.phase`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Not all containers have been started; also what an empty phase means.
+    #[default]
+    Pending,
+    /// Started.
+    Running,
+    /// All ended well, for good.
+    Succeeded,
+    /// Ended, at least one badly, for good.
+    Failed,
+    /// The node is lost.
+    Unknown,
+}
+
+impl Phase {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// A condition's `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionStatus {
+    /// `True`.
+    True,
+    /// `False`.
+    False,
+    /// `Unknown`.
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(yes: bool) -> Self {
+        if yes { Self::True } else { Self::False }
+    }
+}
+
+/// A condition of a Pod or a Node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// `type`.
+    pub kind: String,
+    /// `status`.
+    pub status: ConditionStatus,
+    /// `reason`; empty where there is none.
+    pub reason: String,
+    /// `message`; empty where there is none.
+    pub message: String,
+    /// `lastTransitionTime`.
+    pub changed: Option<Timestamp>,
+}
+
+/// A container's `state`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Not running, and it will be or may be.
+    Waiting {
+        /// One word.
+        reason: String,
+        /// Sentences; empty where there are none.
+        message: String,
+    },
+    /// Running.
+    Running {
+        /// Since when.
+        started: Option<Timestamp>,
+    },
+    /// Ended.
+    Terminated {
+        /// 0 where it ended well.
+        exit_code: i32,
+        /// One word.
+        reason: String,
+        /// Sentences; empty where there are none.
+        message: String,
+        /// When it had started.
+        started: Option<Timestamp>,
+        /// When it ended.
+        finished: Option<Timestamp>,
+    },
+}
+
+/// One of `status.containerStatuses`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerStatus {
+    /// The container's name.
+    pub name: String,
+    /// The image as the spec has it.
+    pub image: String,
+    /// What is really installed: `<package URL>` as it was sent to the base; empty before that.
+    pub image_id: String,
+    /// It serves.
+    pub ready: bool,
+    /// How often it was started again.
+    pub restart_count: u32,
+    /// Its state.
+    pub state: ContainerState,
+}
+
+/// `status`, the part that a node agent owns. Conditions of others may be among
+/// `conditions`; they are read and never written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PodStatus {
+    /// `phase`.
+    pub phase: Phase,
+    /// `reason`; empty where there is none.
+    pub reason: String,
+    /// `message`; empty where there is none.
+    pub message: String,
+    /// `hostIP`; empty where there is none.
+    pub host_ip: String,
+    /// `podIP`, and the only one of `podIPs`; empty where there is none.
+    pub pod_ip: String,
+    /// `startTime`: when the node agent took the Pod up.
+    pub started: Option<Timestamp>,
+    /// `conditions`.
+    pub conditions: Vec<Condition>,
+    /// `containerStatuses`, in the containers' order.
+    pub containers: Vec<ContainerStatus>,
+}
+
+impl PodStatus {
+    /// The condition of a type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+}

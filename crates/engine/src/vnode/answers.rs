@@ -1,0 +1,230 @@
+//! What the answers of a base mean for what is known of it.
+
+use std::{sync::Arc, time::Duration};
+
+use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
+use model::{BizId, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault};
+
+use super::{Context, VNode};
+use crate::{
+    action::{Action, Announcement, Regarding},
+    backoff,
+    pod::Container,
+};
+
+impl VNode {
+    /// `queryAllBiz` ended.
+    pub(super) fn listed(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
+        let (now, times) = (ctx.now.mono, &ctx.config.times);
+        let Ok(Answer::Biz(list)) = outcome else {
+            if let Some(sent) = self.inventory_query.failed(now) {
+                self.life.unanswered(sent);
+            }
+            return;
+        };
+        let changing = list.iter().any(|biz| {
+            use model::BizState::{Resolved, Unresolved};
+            matches!(biz.state, Resolved | Unresolved) && !self.ops.contains_key(&biz.id.name)
+        });
+        let urgent = changing || self.life.wants_asking(now, times);
+        let period = if urgent { times.inventory_urgent } else { times.inventory_period };
+        // Without a question of ours it is an answer from long ago, and says nothing about now.
+        let Some(asked) = self.inventory_query.answered(now, period) else { return };
+        self.inventory.replace(list, asked, |name| self.ops.contains_key(name));
+    }
+
+    /// `health` ended.
+    pub(super) fn examined(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
+        let (now, times) = (ctx.now.mono, &ctx.config.times);
+        let Ok(Answer::Health(health)) = outcome else {
+            if let Some(sent) = self.health_query.failed(now) {
+                self.life.unanswered(sent);
+            }
+            return;
+        };
+        // Without a limit on metaspace there is nothing that changes in it.
+        let period =
+            if health.max_metaspace_bytes.is_some() { times.health_period } else { Duration::MAX / 2 };
+        self.health_query.answered(now, period);
+        self.health = Some(health);
+    }
+
+    /// A command about a biz ended.
+    pub(super) fn ended(&mut self, key: &AnswerKey, outcome: Outcome, ctx: &mut Context<'_>) {
+        let Some(id) = &key.biz else { return };
+        let now = ctx.now.mono;
+        match self.ops.get(&id.name) {
+            Some(op) if op.key == *key => {}
+            other => {
+                // Late, doubled or somebody else's: something changed, so look. A command at work
+                // will itself tell what became of it.
+                if other.is_none() {
+                    self.inventory.doubt(&id.name, now);
+                }
+                return;
+            }
+        }
+        let Some(op) = self.ops.remove(&id.name) else { return };
+        if let Err(CallError::Unreachable(_)) = &outcome {
+            self.life.unanswered(op.sent);
+        }
+        match (key.command, outcome) {
+            (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, op.claim, ctx),
+            (CommandKind::UninstallBiz, Ok(_)) => self.uninstalled(id, now),
+            (
+                CommandKind::UninstallBiz,
+                Err(CallError::Refused(Failure { kind: FailureKind::NotFoundBiz, .. })),
+            ) => {
+                self.uninstalled(id, now);
+            }
+            (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, op.claim, ctx),
+            (CommandKind::UninstallBiz, Err(error)) => self.uninstall_failed(id, &error, ctx),
+            (_, Err(CallError::Unreachable(_))) => self.inventory.touch(&id.name, now),
+            // A switch, or an answer of another kind than was asked for: the list tells the truth.
+            (_, result) => {
+                self.inventory.doubt(&id.name, now);
+                if let (Err(_), Some((uid, index))) = (result, op.claim)
+                    && let Some(container) = self.container(&uid, index)
+                {
+                    container.run.put_off(now, None);
+                }
+            }
+        }
+    }
+
+    fn installed(
+        &mut self,
+        id: &BizId,
+        biz: Vec<BizStatus>,
+        claim: Option<(Arc<str>, usize)>,
+        ctx: &mut Context<'_>,
+    ) {
+        let now = ctx.now.mono;
+        if biz.is_empty() {
+            self.inventory.doubt(&id.name, now);
+            return;
+        }
+        self.inventory.touch(&id.name, now);
+        let right = biz.iter().any(|biz| biz.id == *id);
+        let found = biz.iter().map(|biz| biz.id.to_string()).collect::<Vec<_>>().join(", ");
+        for biz in biz {
+            // Whatever came by our command is ours to remove, under whatever name.
+            self.managed.entry(biz.id.clone()).or_default();
+            self.inventory.touch(&biz.id.name, now);
+            self.inventory.put(biz);
+        }
+        let Some((uid, index)) = claim else { return };
+        if right {
+            if let Some(container) = self.container(&uid, index) {
+                container.run.installed();
+            }
+            return;
+        }
+        let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
+        let cause =
+            format!("the package's manifest says {found}; name the container and BIZ_VERSION after it");
+        self.fail(&uid, index, Fault::new(code, format!("installing {id}"), cause), ctx);
+    }
+
+    fn install_failed(
+        &mut self,
+        id: &BizId,
+        error: &CallError,
+        claim: Option<(Arc<str>, usize)>,
+        ctx: &mut Context<'_>,
+    ) {
+        let now = ctx.now.mono;
+        let (kind, reached) = match error {
+            CallError::Refused(failure) => (Some(failure.kind), true),
+            CallError::Unreachable(_) => (None, false),
+            CallError::TimedOut | CallError::Malformed(_) => (None, true),
+        };
+        if reached {
+            self.inventory.doubt(&id.name, now);
+        } else {
+            self.inventory.touch(&id.name, now);
+        }
+        let Some((uid, index)) = claim else { return };
+        let fault = error.to_fault(CommandKind::InstallBiz, format!("installing {id}"));
+        match kind {
+            // There already: the list says in which state, and the Pod takes it from there.
+            Some(FailureKind::RepeatBiz | FailureKind::Conflict) => {
+                if let Some(container) = self.container(&uid, index) {
+                    container.run.put_off(now, None);
+                }
+            }
+            None if !reached => {
+                if let Some(container) = self.container(&uid, index) {
+                    container.run.put_off(now, Some(fault));
+                }
+            }
+            _ => self.fail(&uid, index, fault, ctx),
+        }
+    }
+
+    fn uninstalled(&mut self, id: &BizId, now: Duration) {
+        self.inventory.touch(&id.name, now);
+        self.inventory.remove(id);
+        self.managed.remove(id);
+    }
+
+    fn uninstall_failed(&mut self, id: &BizId, error: &CallError, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let reached = !matches!(error, CallError::Unreachable(_));
+        if reached {
+            self.inventory.doubt(&id.name, now);
+        } else {
+            self.inventory.touch(&id.name, now);
+        }
+        let managed = self.managed.entry(id.clone()).or_default();
+        managed.failures = managed.failures.saturating_add(1);
+        let wait =
+            if reached { backoff::restart(managed.failures) } else { backoff::reach(managed.failures) };
+        managed.next_try = now + wait;
+        if !reached {
+            return;
+        }
+        let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
+        let leaving: Vec<Arc<str>> = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| pod.is_deleting() && pod.biz().any(|biz| biz == id))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in leaving {
+            self.announce_fault(&uid, "Uninstall", &fault, ctx);
+        }
+    }
+
+    /// A container's install failed: keep it, tell it, try again later.
+    fn fail(&mut self, uid: &Arc<str>, index: usize, fault: Fault, ctx: &mut Context<'_>) {
+        self.announce_fault(uid, "Install", &fault, ctx);
+        if let Some(container) = self.container(uid, index) {
+            container.run.failed(ctx.now.mono, fault);
+        }
+    }
+
+    pub(super) fn container(&mut self, uid: &Arc<str>, index: usize) -> Option<&mut Container> {
+        self.pods.get_mut(uid)?.containers.get_mut(index)
+    }
+
+    /// Tells people what went wrong with a Pod.
+    pub(super) fn announce_fault(
+        &self,
+        uid: &Arc<str>,
+        action: &'static str,
+        fault: &Fault,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(pod) = self.pods.get(uid) else { return };
+        ctx.out.push(Action::Announce(Box::new(Announcement {
+            regarding: Regarding::Pod(pod.view.pod.clone()),
+            warning: true,
+            reason: fault.code.to_string(),
+            action,
+            note: fault.message(),
+            code: Some(fault.code),
+            detail: fault.detail.clone(),
+        })));
+    }
+}

@@ -1,0 +1,144 @@
+//! How a VNode goes: after a goodbye at once, after silence only when nothing speaks against it.
+
+use std::time::Duration;
+
+use super::{Context, Standing, VNode};
+use crate::{
+    action::Action,
+    event::{BaseAddress, BasePod, WriteError},
+    write_slot::WriteSlot,
+};
+
+/// At this share of silent bases it is not the bases that are at fault (spec, blast radius).
+const BLAST_PERCENT: usize = 55;
+/// Fewer than these may well fall silent together.
+const BLAST_LEAST: usize = 3;
+
+/// The state of a VNode's going.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    /// Looking for the base's own Pod; none while nobody asks.
+    asked: bool,
+    /// Not to be looked for before.
+    ask_after: Duration,
+    /// The base's own Pod is known not to exist.
+    base_pod_is_gone: bool,
+    slot: WriteSlot,
+    done: bool,
+    told: bool,
+}
+
+impl Leaving {
+    /// The Node was deleted.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The deletion of the Node ended.
+    pub(crate) fn deleted(&mut self, now: Duration, result: &Result<(), WriteError>) {
+        self.slot.ended(now, result);
+        self.done = result.is_ok() || matches!(result, Err(WriteError::NotFound(_)));
+    }
+
+    pub(crate) fn wake(&self) -> impl Iterator<Item = Duration> + use<> {
+        [(!self.asked).then_some(self.ask_after), self.slot.wake()].into_iter().flatten()
+    }
+}
+
+impl VNode {
+    /// The answer to the search for the base's own Pod.
+    pub(crate) fn found_base_pod(&mut self, found: &Result<Option<BasePod>, WriteError>, ctx: &Context<'_>) {
+        self.leaving.asked = false;
+        self.leaving.base_pod_is_gone = matches!(found, Ok(None));
+        if !self.leaving.base_pod_is_gone {
+            self.leaving.ask_after = ctx.now.mono + ctx.config.times.leave_retry;
+        }
+    }
+
+    /// Deletes the Node when the base is gone.
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_>) {
+        let standing = self.life.standing(ctx.now.mono, &ctx.config.times);
+        let goes = match standing {
+            Standing::Gone => true,
+            Standing::Silent => self.is_given_up(ctx),
+            Standing::Alive | Standing::Unanswering | Standing::NotServing => {
+                self.leaving = Leaving { slot: std::mem::take(&mut self.leaving.slot), ..Leaving::default() };
+                return;
+            }
+        };
+        let Some(node) = &self.node else { return };
+        if !goes || node.deleting || !self.may_tell_node(ctx) || !self.leaving.slot.is_free(ctx.now.mono) {
+            return;
+        }
+        let action = Action::DeleteNode { name: node.name.clone(), uid: node.uid.clone() };
+        let note = match standing {
+            Standing::Gone => "the base said goodbye; its Node is deleted".to_owned(),
+            _ => format!(
+                "nothing was heard of the base for {} s, it does not answer, and its own Pod does not exist; its Node is deleted",
+                self.life.silence(ctx.now.mono).as_secs()
+            ),
+        };
+        self.announce(ctx, standing != Standing::Gone, "BaseLeft", "DeleteNode", note);
+        self.leaving.slot.sent();
+        ctx.out.push(action);
+    }
+
+    /// A silent base is given up: long silent, asked in vain, without a Pod of its own, and not
+    /// together with so many others that the fault must be elsewhere.
+    fn is_given_up(&mut self, ctx: &mut Context<'_>) -> bool {
+        let now = ctx.now.mono;
+        let asked_in_vain = self.inventory_query.failures() > 0
+            || self.links.target(&self.identity, ctx.config.times.not_ready_after).is_none();
+        if self.life.silence(now) < ctx.config.times.leave_after || !asked_in_vain {
+            return false;
+        }
+        if self.is_fault_elsewhere(ctx) {
+            return false;
+        }
+        if !self.leaving.base_pod_is_gone {
+            if !self.leaving.asked && now >= self.leaving.ask_after {
+                self.leaving.asked = true;
+                let address = BaseAddress {
+                    ip: self.ip().parse().ok(),
+                    host_name: self
+                        .report
+                        .as_ref()
+                        .map(|report| report.host_name.clone())
+                        .unwrap_or_default(),
+                };
+                ctx.out.push(Action::FindBasePod { base: self.identity.clone(), address });
+            }
+            return false;
+        }
+        true
+    }
+
+    fn is_fault_elsewhere(&mut self, ctx: &mut Context<'_>) -> bool {
+        let fleet = ctx.fleet;
+        let many = fleet.silent >= BLAST_LEAST && fleet.silent * 100 >= fleet.total * BLAST_PERCENT;
+        let tunnel_is_down =
+            match self.links.target(&self.identity, Duration::ZERO).map(|target| target.tunnel) {
+                Some(model::TunnelKind::Http) => !fleet.http_up,
+                Some(model::TunnelKind::Mqtt) => !fleet.mqtt_up,
+                None => false,
+            };
+        let elsewhere = many || tunnel_is_down;
+        if elsewhere && !self.leaving.told {
+            self.leaving.told = true;
+            let note = if tunnel_is_down {
+                "the base is silent, but so is the tunnel to it: its Node stays until the tunnel is back"
+                    .to_owned()
+            } else {
+                format!(
+                    "{} of {} bases are silent at once, so the network, the broker or this controller is at fault: nothing is deleted",
+                    fleet.silent, fleet.total
+                )
+            };
+            self.announce(ctx, true, "BlastRadius", "Wait", note);
+        }
+        if elsewhere {
+            self.leaving.ask_after = ctx.now.mono + ctx.config.times.leave_retry;
+        }
+        elsewhere
+    }
+}

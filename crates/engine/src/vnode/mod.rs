@@ -1,0 +1,402 @@
+//! A VNode: the small state machine that stands for one base.
+//!
+//! Events change what is known; [`VNode::advance`] then compares what is known with what is wanted
+//! and says what to do. It is level-triggered: called once more, or after a restart, it comes to
+//! the same end.
+
+mod answers;
+mod inventory;
+mod leaving;
+mod life;
+mod links;
+mod node;
+mod node_writes;
+mod plan;
+mod pods;
+mod query;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
+use model::{BaseIdentity, BaseReport, BizId, BizName, TunnelKind};
+
+use crate::{
+    action::{Action, Announcement, Regarding},
+    config::Config,
+    event::{Now, Write, WriteError},
+    pod::ModulePod,
+    view::{NodeView, PodView},
+    write_slot::WriteSlot,
+    zones::Zones,
+};
+use inventory::Inventory;
+use leaving::Leaving;
+use life::{Life, Standing};
+use links::Links;
+use query::Query;
+
+pub(crate) use node::{ZONE, identity_of};
+
+/// What a step sees of the rest, and where its actions go.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) now: Now,
+    /// How the bases of this controller stand, all together.
+    pub(crate) fleet: Fleet,
+    pub(crate) zones: &'a mut Zones,
+    pub(crate) out: &'a mut Vec<Action>,
+}
+
+/// All bases of this controller, counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fleet {
+    /// VNodes.
+    pub(crate) total: usize,
+    /// Those of them of which nothing has been heard for too long.
+    pub(crate) silent: usize,
+    /// HTTP carries messages.
+    pub(crate) http_up: bool,
+    /// MQTT carries messages.
+    pub(crate) mqtt_up: bool,
+}
+
+/// A command at work, one at a time per bizName.
+#[derive(Debug)]
+struct Op {
+    key: AnswerKey,
+    /// For whom: the Pod's UID and the container's place in it.
+    claim: Option<(Arc<str>, usize)>,
+    sent: Duration,
+    deadline: Duration,
+}
+
+/// What this controller answers for: a biz that a Pod named, or that came by its own install.
+#[derive(Debug, Default)]
+struct Managed {
+    /// Uninstalls in a row that failed.
+    failures: u32,
+    /// Not to be uninstalled before.
+    next_try: Duration,
+}
+
+/// One base with its Node and its Pods.
+#[derive(Debug)]
+pub(crate) struct VNode {
+    identity: BaseIdentity,
+    name: Arc<str>,
+    /// The last heartbeat's content; none where only the Node is known so far.
+    report: Option<BaseReport>,
+    links: Links,
+    life: Life,
+    health: Option<Health>,
+    inventory: Inventory,
+    inventory_query: Query,
+    health_query: Query,
+    ops: BTreeMap<BizName, Op>,
+    managed: BTreeMap<BizId, Managed>,
+    pods: BTreeMap<Arc<str>, ModulePod>,
+    node: Option<NodeView>,
+    node_slot: WriteSlot,
+    lease_slot: WriteSlot,
+    lease_due: Duration,
+    /// Since when it has not been well; none while it is.
+    down_since: Option<Duration>,
+    leaving: Leaving,
+}
+
+impl VNode {
+    /// A base that was heard for the first time.
+    pub(crate) fn heard(name: Arc<str>, report: &BaseReport, now: Duration) -> Self {
+        Self::new(report.identity.clone(), name, Links::default(), now)
+    }
+
+    /// A base that a Node of an earlier controller tells of; it is asked before it is given up.
+    pub(crate) fn adopted(identity: BaseIdentity, node: NodeView, now: Duration) -> Self {
+        let (tunnel, address) = node::way_to(&node);
+        let mut vnode = Self::new(identity, node.name.clone(), Links::assumed(tunnel, address, now), now);
+        vnode.node = Some(node);
+        vnode
+    }
+
+    fn new(identity: BaseIdentity, name: Arc<str>, links: Links, now: Duration) -> Self {
+        Self {
+            identity,
+            name,
+            report: None,
+            links,
+            life: Life::assumed(now),
+            health: None,
+            inventory: Inventory::default(),
+            inventory_query: Query::default(),
+            health_query: Query::default(),
+            ops: BTreeMap::new(),
+            managed: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            node: None,
+            node_slot: WriteSlot::default(),
+            lease_slot: WriteSlot::default(),
+            lease_due: Duration::ZERO,
+            down_since: None,
+            leaving: Leaving::default(),
+        }
+    }
+
+    /// The Node's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Nothing has been heard of it for too long.
+    pub(crate) fn is_silent(&self, now: Duration, config: &Config) -> bool {
+        self.life.standing(now, &config.times) == Standing::Silent
+    }
+
+    /// A heartbeat came.
+    pub(crate) fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, ctx: &Context<'_>) {
+        let now = ctx.now.mono;
+        self.links.heard(tunnel, &report, now);
+        if self.life.heartbeat(now, report.state, &ctx.config.times) {
+            self.restarted(now);
+        }
+        self.report = Some(report);
+    }
+
+    /// The base was started anew, or may have been: what it holds is asked again.
+    pub(crate) fn restarted(&mut self, now: Duration) {
+        self.inventory_query.want(now);
+        self.health_query.want(now);
+    }
+
+    /// A view of its Node came.
+    pub(crate) fn see_node(&mut self, view: NodeView) {
+        let older = |seen: &NodeView| view.uid == seen.uid && view.resource_version < seen.resource_version;
+        if !self.node.as_ref().is_some_and(older) {
+            self.node = Some(view);
+        }
+    }
+
+    /// Its Node is gone.
+    pub(crate) fn lose_node(&mut self, uid: &str) {
+        if self.node.as_ref().is_some_and(|node| &*node.uid == uid) {
+            self.node = None;
+        }
+    }
+
+    /// A view of a Pod on it came.
+    pub(crate) fn see_pod(&mut self, view: PodView) {
+        match self.pods.get_mut(&view.pod.uid) {
+            Some(pod) => pod.update(view),
+            None => {
+                self.pods.insert(view.pod.uid.clone(), ModulePod::new(view));
+            }
+        }
+    }
+
+    /// A Pod on it is gone.
+    pub(crate) fn lose_pod(&mut self, uid: &str) {
+        self.pods.remove(uid);
+    }
+
+    /// Its Pods, when it goes.
+    pub(crate) fn into_pods(self) -> impl Iterator<Item = PodView> {
+        self.pods.into_values().map(|pod| pod.view)
+    }
+
+    /// A write for it ended.
+    pub(crate) fn written(&mut self, write: &Write, result: &Result<(), WriteError>, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let slot = match write {
+            Write::CreateNode(_) | Write::PatchNode(_) | Write::PatchNodeStatus(_) => &mut self.node_slot,
+            Write::DeleteNode(_) => {
+                self.leaving.deleted(now, result);
+                return;
+            }
+            Write::RenewLease(_) => {
+                if result.is_ok() {
+                    self.lease_due = now + ctx.config.times.lease_period;
+                }
+                &mut self.lease_slot
+            }
+            Write::PatchPodStatus(pod) | Write::DeletePod(pod) => {
+                let Some(known) = self.pods.get_mut(&pod.uid) else { return };
+                match write {
+                    Write::DeletePod(_) => &mut known.delete_slot,
+                    _ => &mut known.status_slot,
+                }
+            }
+        };
+        slot.ended(now, result);
+        if let (Err(error @ WriteError::Refused(_)), true) = (result, slot.is_first_failure()) {
+            let note = format!("writing {write:?} was refused: {error}");
+            self.announce(ctx, true, "WriteRefused", "Write", note);
+        }
+    }
+
+    /// Compares what is known with what is wanted, and acts.
+    pub(crate) fn advance(&mut self, ctx: &mut Context<'_>) {
+        self.end_lost_commands(ctx);
+        self.track_standing(ctx);
+        self.ask(ctx);
+        self.plan(ctx);
+        self.settle_pods(ctx);
+        self.leave(ctx);
+        self.write_node(ctx);
+        self.renew_lease(ctx);
+    }
+
+    /// It has gone and nothing is left to do for it.
+    pub(crate) fn is_finished(&self, now: Duration, config: &Config) -> bool {
+        let never_came = self.node.is_none()
+            && !self.node_slot.is_busy()
+            && self.life.silence(now) >= config.times.leave_after;
+        self.leaving.is_done() && self.node.is_none() || never_came
+    }
+
+    /// When it wants to be advanced, if nothing happens until then.
+    pub(crate) fn wake(&self, ctx: &Context<'_>) -> Option<Duration> {
+        let (now, times) = (ctx.now.mono, &ctx.config.times);
+        let query_limit = times.query_deadline + times.answer_grace;
+        let ops = self.ops.values().map(|op| op.sent + op.deadline + times.answer_grace);
+        let asked = self.links.target(&self.identity, times.not_ready_after).is_some();
+        let queries = [&self.inventory_query, &self.health_query].map(|query| query.wake(query_limit));
+        let node = self.node.is_some().then(|| {
+            [Some(self.lease_due), self.lease_slot.wake().filter(|&at| at > now)].into_iter().flatten().max()
+        });
+        self.life
+            .wake(now, times)
+            .into_iter()
+            .chain(ops)
+            .chain(queries.into_iter().filter(|_| asked))
+            .chain(node.flatten())
+            .chain(self.node_slot.wake())
+            .chain(self.pod_wakes())
+            .chain(self.managed.values().map(|managed| managed.next_try))
+            .chain(self.down_since.map(|since| since + times.pods_first))
+            .chain(self.leaving.wake())
+            .filter(|&at| at > now)
+            .min()
+    }
+
+    /// Commands and queries whose end the tunnel never told: the engine says it itself.
+    fn end_lost_commands(&mut self, ctx: &mut Context<'_>) {
+        let (now, grace) = (ctx.now.mono, ctx.config.times.answer_grace);
+        let lost: Vec<AnswerKey> = self
+            .ops
+            .values()
+            .filter(|op| now >= op.sent + op.deadline + grace)
+            .map(|op| op.key.clone())
+            .chain(self.lost_queries(now, ctx))
+            .collect();
+        for key in lost {
+            self.answer(&key, Err(CallError::TimedOut), ctx);
+        }
+    }
+
+    fn lost_queries(&self, now: Duration, ctx: &Context<'_>) -> impl Iterator<Item = AnswerKey> + use<> {
+        let limit = ctx.config.times.query_deadline + ctx.config.times.answer_grace;
+        let inventory = self.inventory_query.is_lost(now, limit).then_some(CommandKind::QueryAllBiz);
+        let health = self.health_query.is_lost(now, limit).then_some(CommandKind::Health);
+        [inventory, health].into_iter().flatten().map(|command| AnswerKey { command, biz: None })
+    }
+
+    /// Notices that the base went down or came up again.
+    fn track_standing(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        match (alive, self.down_since) {
+            (false, None) => self.down_since = Some(now),
+            (true, Some(_)) => {
+                self.down_since = None;
+                // It may have been started anew meanwhile: nothing is Ready before its list is read.
+                self.inventory.forget();
+                self.inventory_query.want(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends the queries that are due.
+    fn ask(&mut self, ctx: &mut Context<'_>) {
+        let (now, times) = (ctx.now.mono, &ctx.config.times);
+        if self.life.standing(now, times) == Standing::Gone {
+            return;
+        }
+        if self.inventory.has_doubt() && self.inventory_query.failures() == 0 {
+            self.inventory_query.want(now);
+        }
+        let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
+        let mut send = |command| {
+            let deadline = times.query_deadline;
+            ctx.out.push(Action::Call { target: target.clone(), command, deadline });
+        };
+        if self.inventory_query.is_due(now) {
+            self.inventory_query.sent(now);
+            send(Command::QueryAllBiz);
+        }
+        if self.health_query.is_due(now) {
+            self.health_query.sent(now);
+            send(Command::Health);
+        }
+    }
+
+    /// Sends a command that is about a biz.
+    fn send(&mut self, command: Command, claim: Option<(Arc<str>, usize)>, ctx: &mut Context<'_>) {
+        let times = &ctx.config.times;
+        let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
+        let Some(id) = command.biz().cloned() else { return };
+        let deadline = match command.kind() {
+            CommandKind::InstallBiz => times.install_deadline,
+            _ => times.uninstall_deadline,
+        };
+        let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
+        self.inventory.touch(&id.name, ctx.now.mono);
+        self.ops.insert(id.name, Op { key, claim, sent: ctx.now.mono, deadline });
+        ctx.out.push(Action::Call { target, command, deadline });
+    }
+
+    /// An answer came, or the news that none will.
+    pub(crate) fn answer(&mut self, key: &AnswerKey, outcome: Outcome, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        match &outcome {
+            Ok(_) | Err(CallError::Refused(_) | CallError::Malformed(_)) => self.life.answered(now),
+            Err(CallError::Unreachable(_) | CallError::TimedOut) => {}
+        }
+        match key.command {
+            CommandKind::QueryAllBiz => self.listed(outcome, ctx),
+            CommandKind::Health => self.examined(outcome, ctx),
+            _ => self.ended(key, outcome, ctx),
+        }
+    }
+
+    /// Tells people something about the base.
+    fn announce(
+        &self,
+        ctx: &mut Context<'_>,
+        warning: bool,
+        reason: &str,
+        action: &'static str,
+        note: String,
+    ) {
+        let uid = self.node.as_ref().map(|node| node.uid.clone()).unwrap_or_default();
+        ctx.out.push(Action::Announce(Box::new(Announcement {
+            regarding: Regarding::Node { name: self.name.clone(), uid },
+            warning,
+            reason: reason.to_owned(),
+            action,
+            note,
+            code: None,
+            detail: String::new(),
+        })));
+    }
+
+    /// The base's address, as its Pods carry it.
+    fn ip(&self) -> String {
+        let reported = self.report.as_ref().and_then(|report| report.ip).map(|ip| ip.to_string());
+        reported.or_else(|| self.node.as_ref().and_then(node::internal_ip)).unwrap_or_default()
+    }
+
+    /// Arklet's address, where it is reached over HTTP.
+    fn http_address(&self, config: &Config) -> Option<SocketAddr> {
+        self.links.target(&self.identity, config.times.not_ready_after)?.address
+    }
+}

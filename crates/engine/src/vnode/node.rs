@@ -1,0 +1,258 @@
+//! What a base's Node shall be (spec, section 1).
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use jiff::Timestamp;
+use model::{BaseIdentity, TunnelKind, name};
+
+use super::{Context, Standing, VNode};
+use crate::{
+    config::{Allocatable, Config, ZoneSource},
+    view::{Address, AddressKind, Condition, ConditionStatus, NodeView, Taint},
+};
+
+/// Keeps the identity as the base reports it; a name may be an encoding of it.
+const IDENTITY: &str = "base.koupleless.io/identity";
+const TUNNEL: &str = "vnode.koupleless.io/tunnel";
+const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
+/// Label of the zone.
+pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
+const ENV_LABELS: [&str; 2] = ["module-controller.koupleless.io/env", "virtual-kubelet.koupleless.io/env"];
+const COMPONENT_LABELS: [&str; 2] =
+    ["module-controller.koupleless.io/component", "virtual-kubelet.koupleless.io/component"];
+/// Over this share of the metaspace the VNode reports MemoryPressure.
+const MEMORY_PRESSURE_PERCENT: u64 = 90;
+/// Allocatable memory is told in steps of this share of the maximum: a JVM's metaspace moves all
+/// the time, and every step is a write.
+const MEMORY_STEPS: u64 = 64;
+
+/// The environment that a Node belongs to.
+pub(crate) fn env_of(node: &NodeView) -> Option<&str> {
+    ENV_LABELS.iter().find_map(|label| node.labels.get(*label)).map(String::as_str)
+}
+
+/// The identity that a Node stands for: kept in an annotation, or read from its name.
+pub(crate) fn identity_of(node: &NodeView, config: &Config) -> Option<BaseIdentity> {
+    if env_of(node) != Some(&*config.env) {
+        return None;
+    }
+    let upstream = format!(".{}", config.env);
+    let text = node.annotations.get(IDENTITY).map(String::as_str).or_else(|| {
+        node.name
+            .strip_prefix("virtual-node-")
+            .or_else(|| node.name.strip_prefix("vnode.")?.strip_suffix(upstream.as_str()))
+    })?;
+    text.parse().ok()
+}
+
+/// How a Node says that its base is reached.
+pub(super) fn way_to(node: &NodeView) -> (TunnelKind, Option<SocketAddr>) {
+    match node.labels.get(TUNNEL).map(String::as_str) {
+        Some("mqtt") => (TunnelKind::Mqtt, None),
+        _ => {
+            let port = node
+                .labels
+                .get(TUNNEL_PORT)
+                .and_then(|port| port.parse().ok())
+                .filter(|&port: &u16| port != 0);
+            let ip = internal_ip(node).and_then(|ip| ip.parse().ok());
+            (TunnelKind::Http, ip.zip(port).map(|(ip, port)| SocketAddr::new(ip, port)))
+        }
+    }
+}
+
+/// The Node's InternalIP.
+pub(super) fn internal_ip(node: &NodeView) -> Option<String> {
+    node.addresses.iter().find(|address| address.kind == AddressKind::InternalIp).map(|a| a.address.clone())
+}
+
+impl VNode {
+    /// What the Node shall be; none while too little is known to say so.
+    pub(super) fn desired_node(&self, ctx: &mut Context<'_>) -> Option<NodeView> {
+        let Some(report) = &self.report else { return self.desired_of_node(ctx) };
+        let seen = self.node.as_ref();
+        let master = self.health.as_ref().and_then(|health| health.master.as_ref());
+        let base_name = report.name.as_deref().or_else(|| master.map(|master| master.name.as_str()));
+        let mut labels = BTreeMap::new();
+        let mut label = |key: &str, value: &str| {
+            labels.insert(key.to_owned(), name::label_value(value));
+        };
+        let http_port = self.http_address(ctx.config).map(|address| address.port());
+        label("base.koupleless.io/stack", &report.stack);
+        if let Some(base_name) = base_name {
+            label("base.koupleless.io/name", base_name);
+        }
+        label("base.koupleless.io/version", &report.version);
+        label("base.koupleless.io/cluster-name", &report.cluster);
+        label("base.koupleless.io/host-name", &report.host_name);
+        label(TUNNEL_PORT, &http_port.unwrap_or_default().to_string());
+        label("kubernetes.io/hostname", &self.name);
+        label(TUNNEL, if http_port.is_some() { "http" } else { "mqtt" });
+        label("node.kubernetes.io/exclude-from-external-load-balancers", "true");
+        for key in COMPONENT_LABELS {
+            label(key, "vnode");
+        }
+        for key in ENV_LABELS {
+            label(key, &ctx.config.env);
+        }
+        if ctx.config.zones == ZoneSource::Own {
+            labels.insert(ZONE.to_owned(), ctx.zones.of(&self.name));
+        }
+        let ip = self.ip();
+        let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };
+        let internal = (!ip.is_empty()).then_some(Address { kind: AddressKind::InternalIp, address: ip });
+        let host = Address { kind: AddressKind::Hostname, address: host_name.to_owned() };
+        let (capacity, allocatable) = self.memory(ctx.config);
+        Some(NodeView {
+            name: self.name.clone(),
+            uid: seen.map(|node| node.uid.clone()).unwrap_or_default(),
+            resource_version: seen.map(|node| node.resource_version).unwrap_or_default(),
+            labels,
+            annotations: BTreeMap::from([(IDENTITY.to_owned(), self.identity.as_str().to_owned())]),
+            taints: taints(seen, ctx.config),
+            addresses: internal.into_iter().chain([host]).collect(),
+            capacity,
+            allocatable,
+            conditions: self.conditions(ctx),
+            kubelet_version: ctx.config.version.to_string(),
+            deleting: false,
+        })
+    }
+
+    /// Nobody was heard yet: all stays as it is, but for the conditions.
+    fn desired_of_node(&self, ctx: &Context<'_>) -> Option<NodeView> {
+        let mut node = self.node.clone()?;
+        node.conditions = self.conditions(ctx);
+        Some(node)
+    }
+
+    /// Capacity and allocatable: Pods, and the metaspace where it has a limit.
+    fn memory(&self, config: &Config) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+        let mut capacity = BTreeMap::from([("pods".to_owned(), quantity(u64::from(config.pod_capacity)))]);
+        let mut allocatable = capacity.clone();
+        let health = self.health.as_ref();
+        if let Some(max) = health.and_then(|health| health.max_metaspace_bytes) {
+            capacity.insert("memory".to_owned(), quantity(max));
+            let committed = health.and_then(|health| health.committed_metaspace_bytes).unwrap_or_default();
+            let step = (max / MEMORY_STEPS).max(1);
+            let left = match config.allocatable {
+                Allocatable::Max => max,
+                Allocatable::Remaining => max.saturating_sub(committed) / step * step,
+            };
+            allocatable.insert("memory".to_owned(), quantity(left));
+        }
+        (capacity, allocatable)
+    }
+
+    fn conditions(&self, ctx: &Context<'_>) -> Vec<Condition> {
+        let times = &ctx.config.times;
+        let (ready, reason, message) = match self.life.standing(ctx.now.mono, times) {
+            Standing::Alive => (true, "BaseReady", "the base is heard and answers".to_owned()),
+            Standing::Silent => {
+                let silence = times.not_ready_after.as_secs();
+                (false, "BaseSilent", format!("nothing has been heard of the base for more than {silence} s"))
+            }
+            Standing::Unanswering => (
+                false,
+                "ArkletUnanswering",
+                "the base sends heartbeats, but its Arklet answers no command".to_owned(),
+            ),
+            Standing::NotServing => {
+                (false, "BaseNotServing", "the base says that it does not serve".to_owned())
+            }
+            Standing::Gone => (false, "BaseLeft", "the base said goodbye".to_owned()),
+        };
+        let pressure = self.health.as_ref().is_some_and(|health| {
+            match (health.max_metaspace_bytes, health.committed_metaspace_bytes) {
+                (Some(max), Some(committed)) => {
+                    committed.saturating_mul(100) >= max.saturating_mul(MEMORY_PRESSURE_PERCENT)
+                }
+                _ => false,
+            }
+        });
+        let memory = match pressure {
+            true => (
+                "MetaspaceNearlyFull",
+                format!("over {MEMORY_PRESSURE_PERCENT}% of the base's metaspace is in use"),
+            ),
+            false => {
+                ("MetaspaceSufficient", "the base's metaspace is not near its limit, or has none".to_owned())
+            }
+        };
+        let fine = |kind, reason: &str| self.condition(kind, false, reason, String::new(), ctx.now.wall);
+        vec![
+            self.condition("Ready", ready, reason, message, ctx.now.wall),
+            self.condition("MemoryPressure", pressure, memory.0, memory.1, ctx.now.wall),
+            fine("DiskPressure", "NotMeasured"),
+            fine("PIDPressure", "NotMeasured"),
+            fine("NetworkUnavailable", "BaseReachable"),
+        ]
+    }
+
+    fn condition(&self, kind: &str, yes: bool, reason: &str, message: String, wall: Timestamp) -> Condition {
+        let status = ConditionStatus::from(yes);
+        let seen = self.node.as_ref().and_then(|node| node.condition(kind));
+        let changed = seen.filter(|seen| seen.status == status).and_then(|seen| seen.changed);
+        Condition {
+            kind: kind.into(),
+            status,
+            reason: reason.into(),
+            message,
+            changed: changed.or(Some(wall)),
+        }
+    }
+}
+
+/// A quantity as the API server writes it back (2000 is `2k`): any other spelling would look like a
+/// change for ever.
+fn quantity(mut number: u64) -> String {
+    for suffix in ["", "k", "M", "G", "T", "P", "E"] {
+        if number == 0 || !number.is_multiple_of(1_000) || suffix == "E" {
+            return format!("{number}{suffix}");
+        }
+        number /= 1_000;
+    }
+    number.to_string()
+}
+
+/// Our taints among those that others have put there.
+fn taints(seen: Option<&NodeView>, config: &Config) -> Vec<Taint> {
+    let mut taints = seen.map(|node| node.taints.clone()).unwrap_or_default();
+    let mut ours = vec![Taint {
+        key: "schedule.koupleless.io/virtual-node".into(),
+        value: "True".into(),
+        effect: "NoExecute".into(),
+    }];
+    if config.env_taint {
+        ours.push(Taint {
+            key: "schedule.koupleless.io/node-env".into(),
+            value: config.env.to_string(),
+            effect: "NoExecute".into(),
+        });
+    }
+    for taint in ours {
+        if !taints.contains(&taint) {
+            taints.push(taint);
+        }
+    }
+    taints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantity;
+
+    #[test]
+    fn quantities_are_spelt_as_the_api_server_does() {
+        for (number, text) in [
+            (0, "0"),
+            (110, "110"),
+            (2_000, "2k"),
+            (2_500, "2500"),
+            (268_000_000, "268M"),
+            (268_435_456, "268435456"),
+        ] {
+            assert_eq!(quantity(number), text);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The Pods of a VNode: their statuses, and the end of those that are deleted.
+
+use std::{sync::Arc, time::Duration};
+
+use arklet::{CommandKind, Failure};
+use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
+
+use super::{Context, Standing as Life, VNode};
+use crate::{
+    action::Action,
+    pod::{
+        Container, ModulePod,
+        status::{self, BaseStanding, Standing},
+    },
+    view::RestartPolicy,
+};
+
+impl VNode {
+    /// Writes the statuses that are not as they shall be, and finishes deletions.
+    pub(super) fn settle_pods(&mut self, ctx: &mut Context<'_>) {
+        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
+        let base = BaseStanding { ip: self.ip(), serves: alive && self.is_node_ready() };
+        self.tell_what_is_wrong(ctx);
+        self.note_activations(alive, ctx);
+        let uids: Vec<Arc<str>> = self.pods.keys().cloned().collect();
+        for uid in uids {
+            let Some(pod) = self.pods.get(&uid) else { continue };
+            if pod.is_deleting() {
+                self.finish_deletion(&uid, alive, ctx);
+            } else if !pod.is_foreign && pod.status_slot.is_free(ctx.now.mono) {
+                let standings: Vec<Standing> =
+                    pod.containers.iter().map(|container| self.standing_of(pod, container, alive)).collect();
+                let Some(status) = status::desired(pod, &standings, &base, ctx.now.wall) else { continue };
+                let pod_ref = pod.view.pod.clone();
+                if let Some(pod) = self.pods.get_mut(&uid) {
+                    pod.status_slot.sent();
+                }
+                ctx.out.push(Action::PatchPodStatus { pod: pod_ref, status: Box::new(status) });
+            }
+        }
+    }
+
+    /// No Pod of this VNode is Ready any more, as far as the API server knows.
+    pub(super) fn is_no_pod_ready(&self) -> bool {
+        !self.pods.values().any(|pod| pod.is_live() && pod.is_ready())
+    }
+
+    /// Its Node is known to be Ready: Pods may be.
+    fn is_node_ready(&self) -> bool {
+        self.node
+            .as_ref()
+            .and_then(|node| node.condition("Ready"))
+            .is_some_and(|ready| ready.status == crate::view::ConditionStatus::True)
+    }
+
+    /// Containers whose biz the base's list shows activated: they run.
+    fn note_activations(&mut self, alive: bool, ctx: &Context<'_>) {
+        if !alive || !self.inventory.is_known() {
+            return;
+        }
+        for pod in self.pods.values_mut().filter(|pod| pod.is_live()) {
+            for container in &mut pod.containers {
+                let Ok(spec) = &container.wanted else { continue };
+                if let Some(biz) = self.inventory.find(&spec.id)
+                    && biz.state == BizState::Activated
+                {
+                    container.run.activated(ctx.now.mono, ctx.now.wall, biz.changed_at);
+                }
+            }
+        }
+    }
+
+    fn standing_of(&self, pod: &ModulePod, container: &Container, alive: bool) -> Standing {
+        let spec = match &container.wanted {
+            Ok(spec) => spec,
+            Err(fault) => return Standing::Invalid(fault.clone()),
+        };
+        let run = &container.run;
+        let name = &spec.id.name;
+        if !alive || !self.inventory.is_known() {
+            return Standing::Unknown;
+        }
+        let at_work = self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id));
+        if at_work || self.inventory.is_doubtful(name) {
+            // While the base is asked again, a failure that it told is the best that is known.
+            return match run.fault() {
+                Some(fault) if !at_work => Standing::Failed(fault.clone()),
+                _ => Standing::Installing,
+            };
+        }
+        match self.inventory.find(&spec.id).map(|biz| biz.state) {
+            Some(BizState::Activated) => Standing::Running(run.started()),
+            Some(BizState::Resolved | BizState::Unresolved) => Standing::Installing,
+            Some(BizState::Deactivated) => Standing::Deactivated,
+            Some(BizState::Broken | BizState::Stopped) | None => match run.fault() {
+                Some(fault) => Standing::Failed(fault.clone()),
+                None if pod.view.restart_policy == RestartPolicy::Never && run.has_begun() => Standing::Gone,
+                None => self.broken(&spec.id).map_or(Standing::Installing, Standing::Failed),
+            },
+        }
+    }
+
+    /// What the base itself says of a biz that it holds broken.
+    fn broken(&self, id: &BizId) -> Option<Fault> {
+        let biz = self.inventory.find(id).filter(|biz| biz.state == BizState::Broken)?;
+        let failure = Failure::of_broken(&biz.message);
+        Some(failure.to_fault(CommandKind::InstallBiz, format!("starting {id}")))
+    }
+
+    /// A deleted Pod goes as soon as nothing of it is left on the base.
+    fn finish_deletion(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
+        let Some(pod) = self.pods.get(uid) else { return };
+        let done = pod.is_foreign
+            || (alive && self.inventory.is_known() && pod.biz().all(|id| self.is_released(id)));
+        if done && pod.delete_slot.is_free(ctx.now.mono) {
+            let pod_ref = pod.view.pod.clone();
+            if let Some(pod) = self.pods.get_mut(uid) {
+                pod.delete_slot.sent();
+            }
+            ctx.out.push(Action::DeletePod { pod: pod_ref });
+        }
+    }
+
+    /// The biz is not there any more, or stays for another Pod.
+    fn is_released(&self, id: &BizId) -> bool {
+        let at_work = self.ops.get(&id.name).is_some_and(|op| {
+            // An install of this very biz may still put it there; an uninstall is not confirmed yet.
+            op.key.biz.as_ref() == Some(id) && op.key.command != CommandKind::SwitchBiz
+        });
+        let named_by_another =
+            || self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz == id));
+        let there = || self.inventory.find(id).is_some();
+        named_by_another() || (!at_work && !self.inventory.is_doubtful(&id.name) && !there())
+    }
+
+    /// Tells once what is wrong with a Pod before anything is sent.
+    fn tell_what_is_wrong(&mut self, ctx: &mut Context<'_>) {
+        let wrong: Vec<(Arc<str>, Vec<Fault>)> = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| !pod.told && !pod.is_over())
+            .map(|(uid, pod)| (uid.clone(), faults(pod)))
+            .collect();
+        for (uid, faults) in wrong {
+            for fault in faults {
+                self.announce_fault(&uid, "Read", &fault, ctx);
+            }
+            if let Some(pod) = self.pods.get_mut(&uid) {
+                pod.told = true;
+            }
+        }
+    }
+
+    /// When something is to be done for a Pod, if nothing happens until then.
+    pub(super) fn pod_wakes(&self) -> impl Iterator<Item = Duration> {
+        self.pods.values().flat_map(|pod| {
+            let tries = pod.containers.iter().map(|container| container.run.next_try());
+            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake())
+        })
+    }
+}
+
+fn faults(pod: &ModulePod) -> Vec<Fault> {
+    if pod.is_foreign {
+        let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidRequest);
+        let doing = "taking up the Pod".to_owned();
+        let cause = "it is no module (it lacks the label module-controller.koupleless.io/component: module), and a \
+                     VNode runs nothing else; keep it away with a node affinity or a narrower toleration";
+        return vec![Fault::new(code, doing, cause)];
+    }
+    pod.containers.iter().filter_map(|container| container.wanted.as_ref().err().cloned()).collect()
+}

@@ -1,0 +1,92 @@
+//! One object's writes: one at a time, and later again when one failed.
+
+use std::time::Duration;
+
+use crate::{backoff, event::WriteError};
+
+/// Whether an object may be written now. A write that is under way is waited for, so that writes
+/// of one object keep their order and what is decided next is decided on what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct WriteSlot {
+    busy: bool,
+    failures: u32,
+    not_before: Duration,
+}
+
+impl WriteSlot {
+    /// A write may be sent now.
+    pub(crate) fn is_free(&self, now: Duration) -> bool {
+        !self.busy && now >= self.not_before
+    }
+
+    /// A write is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// A write was sent.
+    pub(crate) fn sent(&mut self) {
+        self.busy = true;
+    }
+
+    /// The write ended.
+    pub(crate) fn ended(&mut self, now: Duration, result: &Result<(), WriteError>) {
+        self.busy = false;
+        let Err(error) = result else {
+            self.failures = 0;
+            self.not_before = Duration::ZERO;
+            return;
+        };
+        self.failures = self.failures.saturating_add(1);
+        let seconds = Duration::from_secs;
+        let wait = match error {
+            // The watch tells what it is now; a second covers a watch that lags.
+            WriteError::Conflict(_) | WriteError::NotFound(_) => seconds(1),
+            WriteError::Refused(_) => backoff::exponential(seconds(5), seconds(300), self.failures),
+            WriteError::Unavailable { retry_after, .. } => {
+                let own = backoff::exponential(Duration::from_millis(500), seconds(30), self.failures);
+                retry_after.unwrap_or_default().max(own)
+            }
+        };
+        self.not_before = now + wait;
+    }
+
+    /// When a write that is wanted may be sent, if it has to wait for time only.
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        (!self.busy).then_some(self.not_before)
+    }
+
+    /// This failure is the first of a row, so it is worth telling.
+    pub(crate) fn is_first_failure(&self) -> bool {
+        self.failures == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_waits_and_a_good_one_clears_the_wait() {
+        let mut slot = WriteSlot::default();
+        let at = Duration::from_secs(100);
+        slot.sent();
+        assert!(!slot.is_free(at));
+        slot.ended(at, &Err(WriteError::Unavailable { reason: "500".into(), retry_after: None }));
+        assert!(!slot.is_free(at));
+        assert_eq!(slot.wake(), Some(at + Duration::from_millis(500)));
+        assert!(slot.is_free(at + Duration::from_millis(500)));
+        slot.sent();
+        slot.ended(at, &Ok(()));
+        assert!(slot.is_free(at));
+    }
+
+    #[test]
+    fn the_server_may_ask_for_more_patience() {
+        let mut slot = WriteSlot::default();
+        slot.sent();
+        let retry_after = Some(Duration::from_secs(7));
+        slot.ended(Duration::ZERO, &Err(WriteError::Unavailable { reason: "429".into(), retry_after }));
+        assert_eq!(slot.wake(), Some(Duration::from_secs(7)));
+    }
+}

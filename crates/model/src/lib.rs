@@ -1,0 +1,17 @@
+//! Ring 0: what the project talks about, as types that cannot be wrong.
+//!
+//! A [`Base`](base::BaseReport) is a running host process; a biz is a module as the base knows
+//! it; a VNode is the Kubernetes Node that stands for a base. Values from outside are parsed
+//! here once, at the edge, and never checked again. Nothing in this crate knows Kubernetes, a
+//! wire format, a clock or a thread.
+
+pub mod base;
+pub mod biz;
+pub mod error;
+pub mod name;
+pub mod package;
+
+pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
+pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
+pub use error::{ErrorCode, ErrorSource, ErrorType, Fault};
+pub use package::{InstallStrategy, ModuleSpec, PackageUrl};

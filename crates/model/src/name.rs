@@ -1,0 +1,126 @@
+//! Kubernetes names and label values made of what bases report (spec, section 1).
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::BaseIdentity;
+
+/// The most characters of a label value.
+const MAX_LABEL: usize = 63;
+/// The most characters of an object name (a DNS subdomain).
+const MAX_NAME: usize = 253;
+/// `-` and eight hex digits.
+const HASH_SUFFIX: usize = 9;
+
+/// How VNodes are named (`VNODE_NAME_FORMAT`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VNodeNameFormat {
+    /// `virtual-node-<identity>`, as the manual has it.
+    #[default]
+    Manual,
+    /// `vnode.<identity>.<env>`, as the Go controller names them.
+    Upstream,
+}
+
+impl VNodeNameFormat {
+    /// The name of the Node that stands for the base. An identity that is no legal name is
+    /// encoded: lower case, `-` for every other character, and eight hex digits of its hash, so
+    /// that two identities never share a name.
+    pub fn node_name(self, identity: &BaseIdentity, env: &str) -> String {
+        let wrap = |id: &str| match self {
+            Self::Manual => format!("virtual-node-{id}"),
+            Self::Upstream => format!("vnode.{id}.{env}"),
+        };
+        let plain = wrap(identity.as_str());
+        if is_subdomain(&plain) {
+            return plain;
+        }
+        let room = MAX_NAME.saturating_sub(wrap("").len() + HASH_SUFFIX);
+        wrap(&encode(identity.as_str(), room))
+    }
+}
+
+/// A label value that stands for any text: itself where it is legal, else encoded as a name is.
+pub fn label_value(text: &str) -> String {
+    if is_label_value(text) { text.to_owned() } else { encode(text, MAX_LABEL - HASH_SUFFIX) }
+}
+
+/// Lower case, `-` for the rest, at most `room` characters, and the hash of the whole text.
+fn encode(text: &str, room: usize) -> String {
+    let kept: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(room)
+        .collect();
+    let kept = kept.trim_matches('-');
+    let mut name = if kept.is_empty() { String::from("x") } else { kept.to_owned() };
+    name.push('-');
+    for byte in Sha256::digest(text.as_bytes()).iter().take(4) {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+/// RFC 1123 subdomain, as object names are checked.
+fn is_subdomain(name: &str) -> bool {
+    name.len() <= MAX_NAME
+        && name.split('.').all(|part| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        })
+}
+
+/// A label value: empty, or alphanumeric at both ends with `-`, `_`, `.` inside, 63 at most.
+fn is_label_value(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= MAX_LABEL
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn node(identity: &str) -> String {
+        VNodeNameFormat::Manual.node_name(&identity.parse().unwrap(), "dev")
+    }
+
+    #[test]
+    fn legal_identities_are_kept() {
+        assert_eq!(node("192.0.2.2"), "virtual-node-192.0.2.2");
+        assert_eq!(node("node-1"), "virtual-node-node-1");
+        assert_eq!(
+            VNodeNameFormat::Upstream.node_name(&"node-1".parse().unwrap(), "test"),
+            "vnode.node-1.test"
+        );
+    }
+
+    #[test]
+    fn others_are_encoded_and_stay_apart() {
+        assert_eq!(node("Host_A"), "virtual-node-host-a-6ec23c2c");
+        assert_ne!(node("Host_A"), node("Host-A"));
+        assert!(node("::").starts_with("virtual-node-x-"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_legal(identity in "[^/+#\\p{C}]{1,80}", upstream: bool) {
+            let Ok(identity) = identity.parse::<BaseIdentity>() else { return Ok(()) };
+            let format = if upstream { VNodeNameFormat::Upstream } else { VNodeNameFormat::Manual };
+            prop_assert!(is_subdomain(&format.node_name(&identity, "dev")));
+        }
+
+        #[test]
+        fn every_label_value_is_legal(text in "\\PC{0,100}") {
+            prop_assert!(is_label_value(&label_value(&text)));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What is to be installed: a module's package and how.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use url::Url;
+
+use crate::biz::BizId;
+
+/// The longest package URL, in bytes: what common proxies and servers still take.
+pub const MAX_URL_BYTES: usize = 8 * 1024;
+
+/// Where a package is: `http`, `https` or `file`. Kept as the user wrote it, because that is
+/// what the base is asked to fetch; `Display` leaves credentials and query out, because they
+/// must not reach a log, an Event or an error.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PackageUrl(Arc<str>);
+
+/// Why a package URL is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Nothing, or only white space.
+    #[error("the package URL (the container's image) is blank")]
+    Blank,
+    /// More than [`MAX_URL_BYTES`].
+    #[error("the package URL has {0} bytes; at most {MAX_URL_BYTES} are taken")]
+    TooLong(usize),
+    /// Not a URL at all.
+    #[error("the package URL cannot be parsed: {0}")]
+    Unparsable(url::ParseError),
+    /// A scheme that no base fetches.
+    #[error("the package URL's scheme is {0:?}; supported are http, https and file")]
+    Scheme(String),
+}
+
+impl FromStr for PackageUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(UrlError::Blank);
+        }
+        if text.len() > MAX_URL_BYTES {
+            return Err(UrlError::TooLong(text.len()));
+        }
+        let url = Url::parse(text).map_err(UrlError::Unparsable)?;
+        match url.scheme() {
+            "http" | "https" | "file" => Ok(Self(text.into())),
+            other => Err(UrlError::Scheme(other.chars().take(32).collect())),
+        }
+    }
+}
+
+impl PackageUrl {
+    /// The URL as the user wrote it, credentials included: for the base only.
+    pub fn as_written(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PackageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(mut url) = Url::parse(&self.0) else { return f.write_str("(unparsable URL)") };
+        // Both fail only for URLs that can have no credentials.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let query = url.query().is_some();
+        url.set_query(None);
+        url.set_fragment(None);
+        write!(f, "{url}{}", if query { "?…" } else { "" })
+    }
+}
+
+impl fmt::Debug for PackageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// How a package is installed where another version of the same biz may be there: annotation
+/// `module-controller.koupleless.io/install-strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InstallStrategy {
+    /// The controller decides (`auto`).
+    #[default]
+    Auto,
+    /// Arklet's `installOnly`: never touches another version.
+    InstallOnly,
+    /// Arklet's `uninstallThenInstall`: the other versions go first.
+    UninstallThenInstall,
+}
+
+/// A word that is no install strategy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no install strategy (auto, installOnly, uninstallThenInstall)")]
+pub struct UnknownStrategy(pub String);
+
+impl FromStr for InstallStrategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "installOnly" => Ok(Self::InstallOnly),
+            "uninstallThenInstall" => Ok(Self::UninstallThenInstall),
+            other => Err(UnknownStrategy(other.chars().take(64).collect())),
+        }
+    }
+}
+
+/// One container of a module Pod, understood: everything that `installBiz` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleSpec {
+    /// Name and version.
+    pub id: BizId,
+    /// The package.
+    pub url: PackageUrl,
+    /// What to do about other versions.
+    pub strategy: InstallStrategy,
+    /// Arguments of the module's main method.
+    pub args: Arc<[String]>,
+    /// Environment of the module, in the user's order.
+    pub envs: Arc<[(String, String)]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_a_base_can_fetch_are_taken_as_written() {
+        for ok in ["file:///opt/biz.jar", "http://h/a.jar", "https://u:p@h:8/a.jar?sig=1"] {
+            assert_eq!(ok.parse::<PackageUrl>().unwrap().as_written(), ok);
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_with_their_reason() {
+        assert_eq!(" ".parse::<PackageUrl>(), Err(UrlError::Blank));
+        assert!(matches!("biz1.jar".parse::<PackageUrl>(), Err(UrlError::Unparsable(_))));
+        assert!(matches!("http://[::1".parse::<PackageUrl>(), Err(UrlError::Unparsable(_))));
+        assert_eq!("nosuch://x".parse::<PackageUrl>(), Err(UrlError::Scheme("nosuch".into())));
+    }
+
+    #[test]
+    fn credentials_are_never_shown() {
+        let url: PackageUrl = "https://user:secret@host/a.jar?token=secret#secret".parse().unwrap();
+        assert_eq!(url.to_string(), "https://host/a.jar?…");
+        assert_eq!(format!("{url:?}"), "https://host/a.jar?…");
+    }
+}

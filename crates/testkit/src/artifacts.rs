@@ -1,0 +1,135 @@
+//! What the parts are made of: found, or built once and kept in a cache outside the clone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{cache, tools};
+
+/// The root of this repository.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// The dev cluster's binary, which is kubectl too (`devcluster kubectl ...`). Built with Go on first use: some minutes
+/// when Go's own cache is cold.
+pub fn devcluster() -> Result<PathBuf> {
+    let sources = repository().join("devcluster");
+    let dir = cache::entry("devcluster", &sources, |new| {
+        let go = tools::require(
+            "go",
+            "build the dev cluster",
+            "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
+        )?;
+        let mut command = Command::new(go);
+        command
+            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
+            .arg(new.join("devcluster"))
+            .arg(".")
+            .current_dir(&sources);
+        cache::run("building the dev cluster (minutes, the first time)", command, &new.join("build.log"))
+    })?;
+    Ok(dir.join("devcluster"))
+}
+
+/// The Java base and the module packages.
+#[derive(Clone, Debug)]
+pub struct Java {
+    dir: PathBuf,
+}
+
+impl Java {
+    /// The class path that the base starts from: its own jar first, because its classes take the place of others.
+    pub fn class_path(&self) -> String {
+        format!("{0}/base/base.jar:{0}/base/lib/*", self.packages().display())
+    }
+
+    /// The directory of the module packages `<name>-<version>-ark-biz.jar`.
+    pub fn packages(&self) -> PathBuf {
+        self.dir.join("dist")
+    }
+
+    /// The package of one module; an error names those that there are.
+    pub fn package(&self, name: &str, version: &str) -> Result<PathBuf> {
+        let file = self.packages().join(package_file(name, version));
+        ensure!(
+            file.is_file(),
+            "no module package {}: see java/README.md for those there are",
+            file.display()
+        );
+        Ok(file)
+    }
+
+    /// Where the JVM's archive of the base's loaded classes is kept (class data sharing: a quicker start).
+    pub(crate) fn class_archive(&self) -> PathBuf {
+        self.dir.join("base.jsa")
+    }
+}
+
+/// The file name of a module's package.
+pub fn package_file(name: &str, version: &str) -> String {
+    format!("{name}-{version}-ark-biz.jar")
+}
+
+/// The Java base and the module packages, built with Maven on first use (about a minute).
+pub fn java() -> Result<Java> {
+    let sources = repository().join("java");
+    let dir = cache::entry("java", &sources, |new| {
+        tools::require(
+            "java",
+            "build and run the Java base",
+            "sudo apt-get install openjdk-17-jdk-headless",
+        )?;
+        let maven = tools::require("mvn", "build the Java base", "sudo apt-get install maven")?;
+        // Maven writes beside its sources: into a copy, to leave the clone as it is.
+        let copy = new.join("src");
+        for file in cache::files(&sources)? {
+            let to = copy.join(&file);
+            fs::create_dir_all(to.parent().unwrap_or(&copy)).context("copying the Java sources")?;
+            fs::copy(sources.join(&file), to).context("copying the Java sources")?;
+        }
+        let mut command = Command::new(maven);
+        command
+            .args(["-B", "-q", "package"])
+            .arg(format!("-Ddist={}", new.join("dist").display()))
+            .current_dir(&copy);
+        cache::run("building the Java base and modules (a minute)", command, &new.join("build.log"))?;
+        fs::remove_dir_all(&copy).context("removing the copy of the Java sources")
+    })?;
+    Ok(Java { dir })
+}
+
+/// The `java` to run bases with: that of `JAVA_HOME`, or the one on the PATH.
+pub fn java_program() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("JAVA_HOME") {
+        let program = Path::new(&home).join("bin/java");
+        if program.is_file() {
+            return Ok(program);
+        }
+    }
+    tools::require("java", "run the Java base", "sudo apt-get install openjdk-17-jre-headless")
+}
+
+/// The mosquitto broker; installed from its Debian package when it is missing and we are root.
+pub fn mosquitto() -> Result<PathBuf> {
+    tools::require_debian("mosquitto", "mosquitto", "run an MQTT broker")
+}
+
+/// mosquitto's own tool to write its password file; it comes with the broker.
+pub(crate) fn mosquitto_passwd() -> Result<PathBuf> {
+    mosquitto()?;
+    tools::require("mosquitto_passwd", "give broker users a password", "sudo apt-get install mosquitto")
+}
+
+/// Builds or installs all of the above, so that no test waits for it, and says where each is.
+pub fn all() -> Result<()> {
+    eprintln!("mosquitto    {}", mosquitto()?.display());
+    eprintln!("java         {}", java_program()?.display());
+    eprintln!("dev cluster  {}", devcluster()?.display());
+    eprintln!("packages     {}", java()?.packages().display());
+    crate::java_base::class_archive()?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Commands to Arklet. Its answers carry neither length nor type: they end when it closes.
+
+use std::{error::Error, fmt, net::SocketAddr};
+
+use arklet::{CallError, Command, CommandKind, Outcome};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, StatusCode, body::Incoming, header};
+use hyper_util::{
+    client::legacy::{
+        self,
+        connect::{CaptureConnection, HttpConnector, capture_connection},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::limits::{CONNECT_TIMEOUT, MAX_ANSWER_BYTES};
+
+/// How long a connection that a base keeps open is kept by us. A stock Java base closes after
+/// each answer; what keeps open must not be closed by the base first, or a command is in doubt.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How much of an error page is quoted.
+const MAX_QUOTE_BYTES: usize = 200;
+
+/// The HTTP client of all bases. No proxy, no redirect, no TLS, no name resolution: Arklet is an
+/// address that the base itself reported. Nothing runs for a base that no command is sent to.
+#[derive(Clone)]
+pub(super) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        Self(client)
+    }
+
+    /// One command and its outcome, by the deadline at the latest.
+    pub(super) fn call(
+        &self,
+        address: SocketAddr,
+        command: Command,
+        deadline: Instant,
+    ) -> impl Future<Output = Outcome> + use<> {
+        let client = self.0.clone();
+        async move {
+            let kind = command.kind();
+            let mut request = Request::new(Full::new(Bytes::from(command.body())));
+            *request.method_mut() = hyper::Method::POST;
+            *request.uri_mut() = format!("http://{address}/{kind}")
+                .parse()
+                .map_err(|cause| CallError::Unreachable(format!("{address} makes no URL: {cause}")))?;
+            request
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+            let connection = capture_connection(&mut request);
+            match timeout_at(deadline, exchange(&client, request, kind)).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(error)) => Err(lost(address, &connection, &error)),
+                Err(_) if never_connected(&connection) => {
+                    Err(CallError::Unreachable(format!("{address} accepts no connection in time")))
+                }
+                Err(_) => Err(CallError::TimedOut),
+            }
+        }
+    }
+}
+
+/// Sends and reads. The outer error is the connection's, the outcome the base's.
+async fn exchange(
+    client: &legacy::Client<HttpConnector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    kind: CommandKind,
+) -> Result<Outcome, legacy::Error> {
+    let mut response = client.request(request).await?;
+    let status = response.status();
+    let limit = if status == StatusCode::OK { MAX_ANSWER_BYTES } else { MAX_QUOTE_BYTES };
+    let body = read(&mut response, limit).await;
+    Ok(match (status, body) {
+        (StatusCode::OK, Body::Whole(bytes)) => arklet::parse_answer(kind, &bytes),
+        (StatusCode::OK, Body::TooLarge(_)) => {
+            Err(CallError::Malformed(format!("it has more than {MAX_ANSWER_BYTES} bytes")))
+        }
+        (StatusCode::OK, Body::BrokenOff(bytes)) => {
+            Err(CallError::Malformed(format!("it broke off after {} bytes", bytes.len())))
+        }
+        (_, Body::Whole(bytes) | Body::TooLarge(bytes) | Body::BrokenOff(bytes)) => {
+            Err(CallError::Malformed(format!("HTTP {status}: {}", quote(&bytes))))
+        }
+    })
+}
+
+enum Body {
+    Whole(Vec<u8>),
+    TooLarge(Vec<u8>),
+    BrokenOff(Vec<u8>),
+}
+
+/// Reads to the end or to the limit.
+async fn read(response: &mut Response<Incoming>, limit: usize) -> Body {
+    let mut bytes = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        let Ok(frame) = frame else { return Body::BrokenOff(bytes) };
+        // What is no data is a trailer, and says nothing.
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            bytes.extend(data.into_iter().take(limit.saturating_sub(bytes.len())));
+            return Body::TooLarge(bytes);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Body::Whole(bytes)
+}
+
+/// A failed exchange: certain that nothing was done only where no connection came about.
+fn lost(address: SocketAddr, connection: &CaptureConnection, error: &legacy::Error) -> CallError {
+    if error.is_connect() || never_connected(connection) {
+        return CallError::Unreachable(format!("{address}: {}", root_cause(error)));
+    }
+    if error
+        .source()
+        .and_then(|source| source.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_parse)
+    {
+        return CallError::Malformed(format!("{address} speaks no HTTP: {}", root_cause(error)));
+    }
+    tracing::debug!(%address, cause = root_cause(error), "a base's connection ended without an answer");
+    CallError::TimedOut
+}
+
+fn never_connected(connection: &CaptureConnection) -> bool {
+    connection.connection_metadata().is_none()
+}
+
+/// The innermost cause, which is what the system said.
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// The beginning of a text that was not asked for, on one line.
+fn quote(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_QUOTE_BYTES).collect()
+}

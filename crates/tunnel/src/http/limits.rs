@@ -1,0 +1,128 @@
+//! What the HTTP tunnel takes at most, and what it refused.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::counts::{Counts, reasons};
+
+/// The largest request body, in bytes. A Java heartbeat has about 200.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// The largest answer of a base, in bytes. `queryAllBiz` carries a stack trace for each broken
+/// biz: some tens of KiB each, for the hundred or so modules that a base may hold.
+pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long a base may take to accept a connection. A base in the same cluster does so in
+/// milliseconds; two lost SYNs (1 s and 2 s) still fit.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Limits that an installation may change. The defaults are made for 5,000 bases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections to the listener at once. 5,000 bases that speak every 12 s make 420 short
+    /// connections a second, of some milliseconds each; the rest is room for slow ones.
+    pub connections: usize,
+    /// How long a client may take for its request's head.
+    pub head: Duration,
+    /// How long a client may take for its request's body, once the head is there.
+    pub body: Duration,
+    /// How long the answer to a baseline query may take before the base hears 503.
+    pub reply: Duration,
+    /// Commands under way at once. Each holds one connection, hence one file descriptor; a
+    /// rollout over 5,000 bases installs on all of them at the same time.
+    pub calls: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head: Duration::from_secs(5),
+            body: Duration::from_secs(5),
+            reply: Duration::from_secs(10),
+            calls: 8192,
+        }
+    }
+}
+
+reasons!(
+    /// Why the listener refused a request or a connection.
+    Refusal {
+        /// More connections than [`HttpLimits::connections`]: closed without an answer.
+        Connections = "connections",
+        /// Head or body did not come in time.
+        Slow = "slow",
+        /// Not HTTP, or cut off in the middle.
+        Protocol = "protocol",
+        /// A path that does not exist: 404.
+        Path = "path",
+        /// A method other than POST: 405.
+        Method = "method",
+        /// A body over [`MAX_REQUEST_BYTES`]: 413.
+        TooLarge = "too_large",
+        /// A body that cannot be understood: 400.
+        Malformed = "malformed",
+        /// The controller does not keep up: 503, the event was dropped.
+        Overload = "overload",
+        /// A baseline query that the controller did not answer in time: 503.
+        NoReply = "no_reply",
+        /// The socket could not be accepted (no file descriptor left, …).
+        Accept = "accept",
+    }
+);
+
+/// What the tunnel has counted since its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpStats {
+    /// Heartbeats passed on.
+    pub heartbeats: u64,
+    /// Baseline queries passed on.
+    pub baseline_queries: u64,
+    /// Commands sent, or tried to.
+    pub calls: u64,
+    /// Commands refused because [`HttpLimits::calls`] were under way.
+    pub calls_refused: u64,
+    /// Commands under way now.
+    pub calls_open: usize,
+    /// Connections to the listener now.
+    pub connections_open: usize,
+    /// Requests and connections that the listener refused.
+    pub refused: Vec<(Refusal, u64)>,
+}
+
+impl HttpStats {
+    /// How often the listener refused for this reason.
+    pub fn refused(&self, reason: Refusal) -> u64 {
+        self.refused.iter().find(|(r, _)| *r == reason).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// The counters behind [`HttpStats`].
+#[derive(Debug, Default)]
+pub(crate) struct HttpCounts {
+    pub(crate) heartbeats: AtomicU64,
+    pub(crate) baseline_queries: AtomicU64,
+    pub(crate) calls: AtomicU64,
+    pub(crate) calls_refused: AtomicU64,
+    refused: Counts<{ Refusal::ALL.len() }>,
+}
+
+impl HttpCounts {
+    pub(crate) fn refuse(&self, reason: Refusal) {
+        self.refused.add(reason as usize);
+    }
+
+    pub(crate) fn snapshot(&self, calls_open: usize, connections_open: usize) -> HttpStats {
+        HttpStats {
+            heartbeats: self.heartbeats.load(Ordering::Relaxed),
+            baseline_queries: self.baseline_queries.load(Ordering::Relaxed),
+            calls: self.calls.load(Ordering::Relaxed),
+            calls_refused: self.calls_refused.load(Ordering::Relaxed),
+            calls_open,
+            connections_open,
+            refused: Refusal::ALL.iter().copied().zip(self.refused.read()).collect(),
+        }
+    }
+}

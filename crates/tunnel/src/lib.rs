@@ -1,0 +1,26 @@
+//! Ring 2: how the controller talks to bases. Commands go in, one closed [`Event`] comes out.
+//!
+//! Two tunnels, [`http::HttpTunnel`] and [`mqtt::MqttTunnel`], and for those who have no broker an
+//! [`broker::EmbeddedBroker`]. All of them report through one bounded channel that the caller
+//! gives; nothing here calls back, decides, retries a command or remembers a base. Every queue,
+//! body and wait has a limit, and what a limit refuses is counted by its reason.
+//!
+//! ```text
+//! base --heartbeat, answer--> listener / subscription --Event--> caller
+//! caller --call(target, command, deadline)--> client / publish --> base
+//! ```
+
+pub mod broker;
+mod counts;
+pub mod event;
+pub mod http;
+pub mod mqtt;
+pub mod secret;
+mod stop;
+
+pub use broker::EmbeddedBroker;
+pub use event::{Event, Target};
+pub use http::{HttpConfig, HttpTunnel};
+pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};
+pub use secret::Secret;
+pub use stop::SHUTDOWN_BOUND;

@@ -1,0 +1,145 @@
+//! The commands that wait for their answer, and until when. Pure: time is a parameter.
+
+use std::collections::{BTreeSet, HashMap};
+
+use arklet::AnswerKey;
+use model::BaseIdentity;
+use tokio::time::Instant;
+
+/// Whose answer to what. A base answers without naming the request, so this is all there is.
+pub(super) type Waiting = (BaseIdentity, AnswerKey);
+
+/// The table. Two commands of one base and key are one entry with the later deadline: the first
+/// answer ends it, and a second one is delivered unsolicited.
+#[derive(Debug)]
+pub(super) struct Pending {
+    limit: usize,
+    deadlines: HashMap<Waiting, (Instant, u64)>,
+    /// The same by time. The number makes equal times differ without comparing keys.
+    order: BTreeSet<(Instant, u64)>,
+    by_number: HashMap<u64, Waiting>,
+    next_number: u64,
+}
+
+impl Pending {
+    /// A table of at most `limit` entries.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            deadlines: HashMap::new(),
+            order: BTreeSet::new(),
+            by_number: HashMap::new(),
+            next_number: 0,
+        }
+    }
+
+    /// Whether the entry is there already, or another one fits in.
+    pub(super) fn has_room_for(&self, waiting: &Waiting) -> bool {
+        self.deadlines.len() < self.limit || self.deadlines.contains_key(waiting)
+    }
+
+    /// Notes that an answer is awaited. Ask [`has_room_for`](Self::has_room_for) first.
+    pub(super) fn insert(&mut self, waiting: Waiting, deadline: Instant) {
+        let earlier = self.deadlines.get(&waiting).map(|(deadline, _)| *deadline);
+        self.remove(&waiting);
+        let entry = (earlier.map_or(deadline, |earlier| earlier.max(deadline)), self.next_number);
+        self.next_number += 1;
+        self.order.insert(entry);
+        self.by_number.insert(entry.1, waiting.clone());
+        self.deadlines.insert(waiting, entry);
+    }
+
+    /// Takes an entry out; false where nothing waits for it.
+    pub(super) fn remove(&mut self, waiting: &Waiting) -> bool {
+        let Some(entry) = self.deadlines.remove(waiting) else { return false };
+        self.order.remove(&entry);
+        self.by_number.remove(&entry.1);
+        true
+    }
+
+    /// The next deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.order.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes out one whose deadline has come, the oldest first.
+    pub(super) fn expired(&mut self, now: Instant) -> Option<Waiting> {
+        let entry = *self.order.first().filter(|(deadline, _)| *deadline <= now)?;
+        self.order.remove(&entry);
+        let waiting = self.by_number.remove(&entry.1)?;
+        self.deadlines.remove(&waiting);
+        Some(waiting)
+    }
+
+    /// Takes all out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Waiting> {
+        self.order.clear();
+        self.by_number.clear();
+        std::mem::take(&mut self.deadlines).into_keys()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arklet::CommandKind;
+
+    use super::*;
+
+    fn waiting(base: &str, command: CommandKind) -> Waiting {
+        (base.parse().unwrap(), AnswerKey { command, biz: None })
+    }
+
+    #[test]
+    fn the_oldest_deadline_comes_first_and_only_when_it_is_due() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut pending = Pending::new(8);
+        pending.insert(waiting("late", CommandKind::Health), now + 2 * second);
+        pending.insert(waiting("soon", CommandKind::Health), now + second);
+        pending.insert(waiting("also", CommandKind::Health), now + second);
+        assert_eq!(pending.next(), Some(now + second));
+        assert_eq!(pending.expired(now), None);
+        assert_eq!(pending.expired(now + second), Some(waiting("soon", CommandKind::Health)));
+        assert_eq!(pending.expired(now + second), Some(waiting("also", CommandKind::Health)));
+        assert_eq!(pending.expired(now + second), None);
+        assert_eq!((pending.len(), pending.next()), (1, Some(now + 2 * second)));
+    }
+
+    #[test]
+    fn an_answer_ends_the_wait() {
+        let now = Instant::now();
+        let mut pending = Pending::new(8);
+        pending.insert(waiting("a", CommandKind::Health), now);
+        assert!(!pending.remove(&waiting("a", CommandKind::QueryAllBiz)));
+        assert!(pending.remove(&waiting("a", CommandKind::Health)));
+        assert!(!pending.remove(&waiting("a", CommandKind::Health)));
+        assert_eq!((pending.expired(now), pending.next(), pending.len()), (None, None, 0));
+    }
+
+    #[test]
+    fn the_same_command_twice_is_one_wait_with_the_later_deadline() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut pending = Pending::new(1);
+        pending.insert(waiting("a", CommandKind::Health), now + 2 * second);
+        pending.insert(waiting("a", CommandKind::Health), now + second);
+        assert_eq!((pending.len(), pending.next()), (1, Some(now + 2 * second)));
+    }
+
+    #[test]
+    fn a_full_table_has_room_for_what_it_holds_only() {
+        let now = Instant::now();
+        let mut pending = Pending::new(1);
+        pending.insert(waiting("a", CommandKind::Health), now);
+        assert!(!pending.has_room_for(&waiting("b", CommandKind::Health)));
+        assert!(pending.has_room_for(&waiting("a", CommandKind::Health)));
+        assert_eq!(pending.drain().count(), 1);
+        assert_eq!((pending.len(), pending.next()), (0, None));
+        assert!(pending.has_room_for(&waiting("b", CommandKind::Health)));
+    }
+}

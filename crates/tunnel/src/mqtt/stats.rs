@@ -1,0 +1,101 @@
+//! What the MQTT tunnel counts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::counts::{Counts, reasons};
+
+reasons!(
+    /// Why the MQTT tunnel dropped or refused something.
+    Dropped {
+        /// A heartbeat, because the event channel was full.
+        Heartbeat = "heartbeat_overload",
+        /// A retained message: it may be older than everything we know.
+        Retained = "retained",
+        /// A message that cannot be understood.
+        Malformed = "malformed",
+        /// A message on a topic that says nothing to us.
+        Foreign = "foreign",
+        /// A command that was refused: no connection, or a full queue or table.
+        CallRefused = "call_refused",
+        /// A baseline that could not be answered: no connection, or a full queue.
+        Baseline = "baseline",
+    }
+);
+
+/// What the tunnel has counted since its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttStats {
+    /// Whether the broker is connected and the subscription stands.
+    pub up: bool,
+    /// Heartbeats passed on.
+    pub heartbeats: u64,
+    /// Baseline queries passed on.
+    pub baseline_queries: u64,
+    /// Commands published.
+    pub calls: u64,
+    /// Commands that wait for their answer now.
+    pub calls_open: usize,
+    /// Answers of bases passed on.
+    pub answers: u64,
+    /// Of these, the ones that no command waited for.
+    pub answers_unsolicited: u64,
+    /// Commands that were not answered by their deadline.
+    pub timeouts: u64,
+    /// Connections that came up.
+    pub connections: u64,
+    /// Connections that broke, or did not come up.
+    pub failures: u64,
+    /// What was dropped or refused.
+    pub dropped: Vec<(Dropped, u64)>,
+}
+
+impl MqttStats {
+    /// How often something was dropped for this reason.
+    pub fn dropped(&self, reason: Dropped) -> u64 {
+        self.dropped.iter().find(|(r, _)| *r == reason).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// The counters behind [`MqttStats`].
+#[derive(Debug, Default)]
+pub(super) struct MqttCounts {
+    pub(super) up: AtomicBool,
+    pub(super) heartbeats: AtomicU64,
+    pub(super) baseline_queries: AtomicU64,
+    pub(super) calls: AtomicU64,
+    pub(super) calls_open: AtomicUsize,
+    pub(super) answers: AtomicU64,
+    pub(super) answers_unsolicited: AtomicU64,
+    pub(super) timeouts: AtomicU64,
+    pub(super) connections: AtomicU64,
+    pub(super) failures: AtomicU64,
+    dropped: Counts<{ Dropped::ALL.len() }>,
+}
+
+/// Counts one more. Relaxed: nothing is ordered by a counter.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl MqttCounts {
+    pub(super) fn dropped(&self, reason: Dropped) {
+        self.dropped.add(reason as usize);
+    }
+
+    pub(super) fn snapshot(&self) -> MqttStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        MqttStats {
+            up: self.up.load(Ordering::Relaxed),
+            heartbeats: read(&self.heartbeats),
+            baseline_queries: read(&self.baseline_queries),
+            calls: read(&self.calls),
+            calls_open: self.calls_open.load(Ordering::Relaxed),
+            answers: read(&self.answers),
+            answers_unsolicited: read(&self.answers_unsolicited),
+            timeouts: read(&self.timeouts),
+            connections: read(&self.connections),
+            failures: read(&self.failures),
+            dropped: Dropped::ALL.iter().copied().zip(self.dropped.read()).collect(),
+        }
+    }
+}

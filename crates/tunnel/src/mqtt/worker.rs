@@ -1,0 +1,304 @@
+//! The one task that knows what is under way: orders, messages, deadlines and events meet here.
+//!
+//! The socket is served by another task ([`connection`](super::connection)), so that pings go on
+//! while events wait for the controller.
+
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use arklet::{AnswerKey, CallError, Command, Message, Outcome};
+use model::{BaseIdentity, BaseState, TunnelKind};
+use rumqttc::Publish;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Dropped, MqttConfig, Order,
+    connection::{Inbound, Link},
+    pending::{Pending, Waiting},
+    stats::{MqttCounts, count},
+};
+use crate::{
+    Event,
+    stop::{Phase, Stop},
+};
+
+/// Events that wait for the controller before no more messages are read: a second's answers of a
+/// thousand bases. Beyond it the broker holds the rest, and TCP holds the broker.
+const MAX_OUTBOX: usize = 1024;
+
+pub(super) struct Worker {
+    config: MqttConfig,
+    orders: mpsc::Receiver<Order>,
+    events: mpsc::Sender<Event>,
+    counts: Arc<MqttCounts>,
+    stop: Stop,
+    link: Option<Link>,
+    /// When to connect again, while there is no link.
+    connect_at: Instant,
+    /// Connections that failed or broke soon, in a row.
+    failures: u32,
+    /// Why there is no connection; none while there is one.
+    down: Option<String>,
+    pending: Pending,
+    /// What must reach the controller, in order.
+    outbox: VecDeque<Event>,
+    random: RandomState,
+}
+
+impl Worker {
+    pub(super) fn new(
+        config: MqttConfig,
+        orders: mpsc::Receiver<Order>,
+        events: mpsc::Sender<Event>,
+        counts: Arc<MqttCounts>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            pending: Pending::new(config.max_pending),
+            link: Some(Link::open(&config)),
+            down: Some(of_broker(&config, "it has not answered yet")),
+            config,
+            orders,
+            events,
+            counts,
+            stop,
+            connect_at: Instant::now(),
+            failures: 0,
+            outbox: VecDeque::new(),
+            random: RandomState::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let events = self.events.clone();
+        loop {
+            let room = self.outbox.len() < MAX_OUTBOX;
+            let wake = self.wake();
+            tokio::select! {
+                () = self.stop.reached(Phase::Draining) => break,
+                // A receiver that is gone is the controller's end.
+                permit = events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
+                    (Ok(permit), Some(event)) => permit.send(event),
+                    _ => break,
+                },
+                inbound = next(&mut self.link), if room => self.inbound(inbound),
+                order = self.orders.recv(), if room => match order {
+                    Some(order) => self.order(order),
+                    None => break,
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.tick(Instant::now()),
+            }
+            self.counts.calls_open.store(self.pending.len(), Ordering::Relaxed);
+        }
+        self.end().await;
+    }
+
+    /// When something is due by itself.
+    fn wake(&self) -> Option<Instant> {
+        let connect = self.link.is_none().then_some(self.connect_at);
+        [connect, self.pending.next()].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        while let Some((base, key)) = self.pending.expired(now) {
+            count(&self.counts.timeouts);
+            self.answer(base, key, Err(CallError::TimedOut));
+        }
+        if self.link.is_none() && self.connect_at <= now {
+            self.link = Some(Link::open(&self.config));
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Call { base, command, deadline } => self.call(base, command, deadline),
+            Order::Baseline { base, modules } => {
+                let topic = arklet::baseline_topic(&self.config.env, &base);
+                if let Err(cause) = self.publish(topic, arklet::baseline_answer(&modules)) {
+                    self.counts.dropped(Dropped::Baseline);
+                    tracing::debug!(%base, cause, "a baseline was not answered");
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, base: BaseIdentity, command: Command, deadline: Instant) {
+        let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
+        let waiting = (base, key);
+        match self.send(&waiting, &command, deadline) {
+            Ok(()) => {
+                count(&self.counts.calls);
+                self.pending.insert(waiting, deadline);
+            }
+            Err(cause) => {
+                self.counts.dropped(Dropped::CallRefused);
+                self.answer(waiting.0, waiting.1, Err(CallError::Unreachable(cause)));
+            }
+        }
+    }
+
+    /// Publishes a command, or says why it was surely not sent.
+    fn send(&self, waiting: &Waiting, command: &Command, deadline: Instant) -> Result<(), String> {
+        if deadline <= Instant::now() {
+            return Err(String::from("its deadline passed before it was sent"));
+        }
+        if !self.pending.has_room_for(waiting) {
+            return Err(String::from("too many commands wait for their answers"));
+        }
+        let topic = arklet::command_topic(&self.config.env, &waiting.0, waiting.1.command);
+        self.publish(topic, command.body())
+    }
+
+    fn publish(&self, topic: String, payload: Vec<u8>) -> Result<(), String> {
+        match (&self.down, &self.link) {
+            (None, Some(link)) => link.publish(topic, payload).map_err(|cause| self.of_broker(cause)),
+            (Some(reason), _) => Err(reason.clone()),
+            (None, None) => Err(self.of_broker("no connection")),
+        }
+    }
+
+    fn of_broker(&self, what: &str) -> String {
+        of_broker(&self.config, what)
+    }
+
+    fn inbound(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Up => {
+                if let Some(link) = &mut self.link {
+                    link.up_since = Some(Instant::now());
+                }
+                self.down = None;
+                count(&self.counts.connections);
+                self.counts.up.store(true, Ordering::Relaxed);
+                self.outbox.push_back(Event::Up(TunnelKind::Mqtt));
+            }
+            Inbound::Message(publish) => self.message(&publish),
+            Inbound::Lost(reason) => self.lost(&reason, Instant::now()),
+        }
+    }
+
+    fn message(&mut self, publish: &Publish) {
+        if publish.retain {
+            return self.counts.dropped(Dropped::Retained);
+        }
+        let topic = String::from_utf8_lossy(&publish.topic);
+        match arklet::parse_message(&self.config.env, &topic, &publish.payload) {
+            Ok(Some(message)) => self.understood(message),
+            Ok(None) => self.counts.dropped(Dropped::Foreign),
+            Err(error) => {
+                self.counts.dropped(Dropped::Malformed);
+                tracing::debug!(%topic, %error, "a message cannot be understood");
+            }
+        }
+    }
+
+    fn understood(&mut self, message: Message) {
+        match message {
+            Message::Heartbeat(report) => {
+                // A goodbye is said once, so it is not dropped as a heartbeat may be.
+                let goodbye = report.state == BaseState::Deactivated;
+                let event = Event::Heartbeat { tunnel: TunnelKind::Mqtt, report };
+                match self.events.try_send(event) {
+                    Err(mpsc::error::TrySendError::Full(event)) if goodbye => self.outbox.push_back(event),
+                    Err(_) => return self.counts.dropped(Dropped::Heartbeat),
+                    Ok(()) => {}
+                }
+                count(&self.counts.heartbeats);
+            }
+            Message::Answer { base, key, outcome } => {
+                count(&self.counts.answers);
+                let waiting = (base, key);
+                if !self.pending.remove(&waiting) {
+                    count(&self.counts.answers_unsolicited);
+                }
+                self.answer(waiting.0, waiting.1, outcome);
+            }
+            Message::BaselineQuery(query) => {
+                count(&self.counts.baseline_queries);
+                self.outbox.push_back(Event::BaselineQuery { tunnel: TunnelKind::Mqtt, query, reply: None });
+            }
+        }
+    }
+
+    fn answer(&mut self, base: BaseIdentity, key: AnswerKey, outcome: Outcome) {
+        self.outbox.push_back(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome });
+    }
+
+    /// Everything under way is in doubt: the base may have it, and the answer will not come here.
+    fn lost(&mut self, reason: &str, now: Instant) {
+        let up_since = self.link.take().and_then(|link| link.up_since);
+        count(&self.counts.failures);
+        self.counts.up.store(false, Ordering::Relaxed);
+        for (base, key) in self.pending.drain() {
+            let outcome = Err(CallError::TimedOut);
+            self.outbox.push_back(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome });
+        }
+        // A broker that takes us and cuts us off at once is as bad as one that is not there.
+        if up_since.is_some_and(|since| now.duration_since(since) > self.config.reconnect_max) {
+            self.failures = 0;
+        }
+        let pause = self.pause();
+        self.connect_at = now + pause;
+        self.failures = self.failures.saturating_add(1);
+        let reason = self.of_broker(reason);
+        tracing::debug!(reason, ?pause, "no connection to the broker");
+        // The same reason is said once, however often it is tried.
+        if self.down.as_ref() != Some(&reason) {
+            self.outbox.push_back(Event::Down { tunnel: TunnelKind::Mqtt, reason: reason.clone() });
+            self.down = Some(reason);
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let (min, max) = (self.config.reconnect_min, self.config.reconnect_max);
+        let bound = min.saturating_mul(2_u32.saturating_pow(self.failures.saturating_add(1))).min(max);
+        // A thousandth is fine enough for a pause.
+        let share = u32::try_from(self.random.hash_one(self.failures) % 1000).unwrap_or(0);
+        min + bound.saturating_sub(min) * share / 1000
+    }
+
+    async fn end(mut self) {
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            if let Order::Call { base, command, .. } = order {
+                let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
+                let outcome = Err(CallError::Unreachable("the MQTT tunnel has ended".into()));
+                self.answer(base, key, outcome);
+            }
+        }
+        for (base, key) in self.pending.drain() {
+            let outcome = Err(CallError::TimedOut);
+            self.outbox.push_back(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome });
+        }
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+        self.counts.up.store(false, Ordering::Relaxed);
+        for event in self.outbox {
+            // The receiver may be gone, or may not read any more: the bound is the shutdown's.
+            if self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A cause, with the broker that it is about.
+fn of_broker(config: &MqttConfig, what: &str) -> String {
+    format!("broker {}:{}: {what}", config.host, config.port)
+}
+
+/// What the link says; never, where there is none.
+async fn next(link: &mut Option<Link>) -> Inbound {
+    match link {
+        Some(link) => link.next().await,
+        None => std::future::pending().await,
+    }
+}

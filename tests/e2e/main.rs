@@ -1,0 +1,6 @@
+//! End to end: what this project promises, on real parts. One binary, so that all tests share one
+//! control plane; each has an environment, a namespace and bases of its own.
+
+#![allow(missing_docs, reason = "tests")]
+
+mod main_job;

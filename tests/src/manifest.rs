@@ -1,0 +1,72 @@
+//! Manifests as the manual has them.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testkit::artifacts;
+
+use crate::Scene;
+
+/// The URL of a package that this repository builds.
+pub fn file_url(name: &str, version: &str) -> Result<String> {
+    Ok(format!("file://{}", artifacts::java()?.package(name, version)?.display()))
+}
+
+/// A container that asks for a module by file URL.
+pub fn container(name: &str, version: &str) -> Result<Value> {
+    Ok(container_of(name, version, &file_url(name, version)?))
+}
+
+/// A container that asks for a module of this URL.
+pub fn container_of(name: &str, version: &str, url: &str) -> Value {
+    json!({"name": name, "image": url, "env": [{"name": "BIZ_VERSION", "value": version}]})
+}
+
+/// The Pod template of the manual's 5.1 (its label typo corrected), for the bases of a scene.
+pub fn template(scene: &Scene, app: &str, containers: &[Value]) -> Value {
+    let one_of = |key: &str, value: &str| json!({"key": key, "operator": "In", "values": [value]});
+    json!({
+        "metadata": {"labels": {"module-controller.koupleless.io/component": "module", "app": app}},
+        "spec": {
+            "containers": containers,
+            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                {"matchExpressions": [
+                    one_of("base.koupleless.io/stack", "java"),
+                    one_of("base.koupleless.io/version", &scene.base_version),
+                    one_of("base.koupleless.io/name", "base"),
+                ]},
+            ]}}},
+            "tolerations": [{
+                "key": "schedule.koupleless.io/virtual-node", "operator": "Equal", "value": "True", "effect": "NoExecute",
+            }],
+        },
+    })
+}
+
+/// The Deployment of the manual's 5.1.
+pub fn deployment(scene: &Scene, name: &str, replicas: u32, containers: &[Value]) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": scene.namespace},
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {"rollingUpdate": {"maxSurge": "30%", "maxUnavailable": "30%"}, "type": "RollingUpdate"},
+            "template": template(scene, name, containers),
+        },
+    })
+}
+
+/// A bare module Pod, bound to a Node where one is given.
+pub fn pod(scene: &Scene, name: &str, node: Option<&str>, containers: &[Value]) -> Value {
+    let mut pod = template(scene, name, containers);
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!(name);
+    pod["metadata"]["namespace"] = json!(scene.namespace);
+    if let Some(node) = node {
+        pod["spec"]["nodeName"] = json!(node);
+    }
+    pod
+}

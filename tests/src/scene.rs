@@ -1,0 +1,193 @@
+//! One test's own corner of the shared cluster.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+use testkit::{
+    broker::{Broker, BrokerOptions},
+    cluster::Cluster,
+    controller::{Controller, ControllerOptions},
+    java_base::{JavaBase, JavaBaseOptions, MqttAccess},
+    names,
+    wait::wait_for,
+};
+
+/// How the controller and the bases talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Arklet's HTTP port, heartbeats to the controller's.
+    Http,
+    /// A mosquitto of the test's own.
+    Mosquitto,
+    /// The controller's embedded broker.
+    Embedded,
+}
+
+/// A controller with an environment, a namespace and a base version of its own, so that tests run
+/// side by side in one cluster.
+#[derive(Debug)]
+pub struct Scene {
+    /// The control plane, shared with other tests.
+    pub cluster: &'static Cluster,
+    /// The controller of this test.
+    pub controller: Controller,
+    /// The broker, where the way is [`Way::Mosquitto`].
+    pub broker: Option<Broker>,
+    /// How they talk.
+    pub way: Way,
+    /// `ENV`.
+    pub env: String,
+    /// Where the modules live.
+    pub namespace: String,
+    /// The version that this test's bases report, by which its modules find them.
+    pub base_version: String,
+    mqtt_url: Option<String>,
+}
+
+impl Scene {
+    /// Starts a controller that talks this way, with further environment variables.
+    pub fn start(way: Way, more: &[(&str, &str)]) -> Result<Self> {
+        let cluster = Cluster::shared()?;
+        let env = names::unique("env");
+        let mut options =
+            ControllerOptions::new(cluster).env("ENV", &env).env("LOG_LEVEL", "info,module_controller=debug");
+        let mut broker = None;
+        let mut mqtt_url = None;
+        match way {
+            Way::Http => options = options.env("ENABLE_HTTP_TUNNEL", "true"),
+            Way::Mosquitto => {
+                let started = Broker::start(&BrokerOptions::default())?;
+                options = options
+                    .env("ENABLE_MQTT_TUNNEL", "true")
+                    .env("MQTT_BROKER", "127.0.0.1")
+                    .env("MQTT_PORT", started.port());
+                mqtt_url = Some(started.url());
+                broker = Some(started);
+            }
+            Way::Embedded => {
+                let port = names::free_port()?;
+                options = options
+                    .env("ENABLE_MQTT_TUNNEL", "true")
+                    .env("MQTT_BROKER", "embedded")
+                    .env("MQTT_PORT", port);
+                mqtt_url = Some(format!("tcp://127.0.0.1:{port}"));
+            }
+        }
+        for (name, value) in more {
+            options = options.env(name, value);
+        }
+        let controller = Controller::start(options)?;
+        let namespace = cluster.namespace("modules")?;
+        let base_version = names::unique("v");
+        Ok(Self { cluster, controller, broker, way, env, namespace, base_version, mqtt_url })
+    }
+
+    /// A base of this scene, with an address and an identity of its own.
+    pub fn base(&self) -> JavaBaseOptions {
+        let mut options = JavaBaseOptions {
+            version: self.base_version.clone(),
+            env: self.env.clone(),
+            ..JavaBaseOptions::default()
+        };
+        options.hostname = options.identity.clone();
+        match &self.mqtt_url {
+            Some(url) => options.mqtt = Some(MqttAccess { url: url.clone(), ..MqttAccess::default() }),
+            None => options.http_tunnel = Some(self.controller.http_tunnel()),
+        }
+        options
+    }
+
+    /// Starts bases of this scene and waits until their Nodes are Ready.
+    pub fn bases(&self, count: usize) -> Result<Vec<JavaBase>> {
+        let bases = JavaBase::start_all((0..count).map(|_| self.base()).collect())?;
+        for base in &bases {
+            self.wait_node_ready(base, true)?;
+        }
+        Ok(bases)
+    }
+
+    /// The Node that stands for a base.
+    pub fn node(&self, base: &JavaBase) -> Result<Value> {
+        self.cluster.kubectl_json(&["get", "node", &node_name(base)])
+    }
+
+    /// Waits until a base's Node says that it is Ready, or that it is not.
+    pub fn wait_node_ready(&self, base: &JavaBase, ready: bool) -> Result<Value> {
+        let what = format!("{} Ready={ready}", node_name(base));
+        wait_for(&what, Duration::from_secs(60), || {
+            let node = self.node(base)?;
+            let status = crate::seen::condition(&node, "Ready")["status"].clone();
+            let wanted = if ready { "True" } else { "False" };
+            anyhow::ensure!(status == wanted, "Ready is {status}");
+            Ok(Some(node))
+        })
+    }
+
+    /// `kubectl` in the scene's namespace.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let mut all = vec!["-n", &self.namespace];
+        all.extend(args);
+        self.cluster.kubectl(&all)
+    }
+
+    /// The Pods of the scene, or those that a selector picks.
+    pub fn pods(&self, select: &[&str]) -> Result<Vec<Value>> {
+        let mut args = vec!["-n", &self.namespace, "get", "pods"];
+        args.extend(select);
+        let list = self.cluster.kubectl_json(&args)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The Pod of a name.
+    pub fn pod(&self, name: &str) -> Result<Value> {
+        self.cluster.kubectl_json(&["-n", &self.namespace, "get", "pod", name])
+    }
+
+    /// Waits until exactly so many Pods are there and all are Ready.
+    pub fn wait_pods_ready(&self, count: usize) -> Result<Vec<Value>> {
+        wait_for(&format!("{count} Pods, all Ready"), Duration::from_secs(90), || {
+            let pods = self.pods(&[])?;
+            let seen: Vec<String> = pods.iter().map(crate::seen::summary).collect();
+            let all = pods.len() == count && pods.iter().all(crate::seen::is_ready);
+            anyhow::ensure!(all, "{seen:?}");
+            Ok(Some(pods))
+        })
+    }
+
+    /// Waits until a Pod's first container waits for this reason; gives the message.
+    pub fn wait_waiting(&self, pod: &str, reason: &str) -> Result<String> {
+        wait_for(&format!("{pod} waiting with {reason}"), Duration::from_secs(60), || {
+            let pod = self.pod(pod)?;
+            let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+            anyhow::ensure!(waiting["reason"] == reason, "{}", pod["status"]);
+            Ok(Some(waiting["message"].as_str().unwrap_or_default().to_owned()))
+        })
+    }
+
+    /// Waits for an Event about an object with this reason; gives its note.
+    pub fn wait_event(&self, object: &str, reason: &str) -> Result<String> {
+        wait_for(&format!("an Event {reason} about {object}"), Duration::from_secs(30), || {
+            let events = self.cluster.kubectl_json(&["get", "events.events.k8s.io", "-A"])?;
+            let all = events["items"].as_array().cloned().unwrap_or_default();
+            let about: Vec<&Value> =
+                all.iter().filter(|event| event["regarding"]["name"] == object).collect();
+            let found = about.iter().find(|event| event["reason"] == reason);
+            let reasons: Vec<&Value> = about.iter().map(|event| &event["reason"]).collect();
+            anyhow::ensure!(found.is_some(), "reasons so far: {reasons:?}");
+            Ok(found.and_then(|event| event["note"].as_str()).map(str::to_owned))
+        })
+    }
+
+    /// The value of a metric with these labels in it; 0 where there is none yet.
+    pub fn metric(&self, name: &str, labels: &str) -> Result<u64> {
+        let page = self.controller.admin("/metrics")?.body;
+        let line = page.lines().find(|line| line.starts_with(name) && line.contains(labels));
+        Ok(line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default())
+    }
+}
+
+/// The name of the Node that stands for a base.
+pub fn node_name(base: &JavaBase) -> String {
+    format!("virtual-node-{}", base.identity())
+}
