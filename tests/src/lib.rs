@@ -2,8 +2,15 @@
 
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null; this crate is for tests only")]
 
+pub mod heartbeat;
 pub mod manifest;
+pub mod recording;
 pub mod scene;
 pub mod seen;
+pub mod snapshot;
+pub mod stranger;
 
+pub use recording::Recording;
 pub use scene::{Scene, Way};
+pub use snapshot::Snapshot;
+pub use stranger::Stranger;

@@ -22,6 +22,14 @@ pub enum Way {
     Mosquitto,
     /// The controller's embedded broker.
     Embedded,
+    /// Both tunnels at once, MQTT by a mosquitto of the test's own.
+    Both,
+}
+
+impl Way {
+    fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Both)
+    }
 }
 
 /// A controller with an environment, a namespace and a base version of its own, so that tests run
@@ -42,37 +50,48 @@ pub struct Scene {
     pub namespace: String,
     /// The version that this test's bases report, by which its modules find them.
     pub base_version: String,
-    mqtt_url: Option<String>,
+    access: Option<MqttAccess>,
 }
 
 impl Scene {
     /// Starts a controller that talks this way, with further environment variables.
     pub fn start(way: Way, more: &[(&str, &str)]) -> Result<Self> {
+        let (broker, access, host, port) = match way {
+            Way::Http => return Self::with(way, None, None, more),
+            Way::Mosquitto | Way::Both => {
+                let broker = Broker::start(&BrokerOptions::default())?;
+                let (access, port) = (MqttAccess::from(&broker), broker.port());
+                (Some(broker), access, "127.0.0.1", port)
+            }
+            Way::Embedded => {
+                let port = names::free_port()?;
+                let url = format!("tcp://127.0.0.1:{port}");
+                (None, MqttAccess { url, ..MqttAccess::default() }, "embedded", port)
+            }
+        };
+        let port = port.to_string();
+        let mut all = vec![("MQTT_BROKER", host), ("MQTT_PORT", &port)];
+        all.extend(more);
+        Self::with(way, broker, Some(access), &all)
+    }
+
+    /// As [`Scene::start`], with a broker of the test's own making: `access` is how bases reach it, and
+    /// `more` how the controller does.
+    pub fn with(
+        way: Way,
+        broker: Option<Broker>,
+        access: Option<MqttAccess>,
+        more: &[(&str, &str)],
+    ) -> Result<Self> {
         let cluster = Cluster::shared()?;
         let env = names::unique("env");
         let mut options =
             ControllerOptions::new(cluster).env("ENV", &env).env("LOG_LEVEL", "info,module_controller=debug");
-        let mut broker = None;
-        let mut mqtt_url = None;
-        match way {
-            Way::Http => options = options.env("ENABLE_HTTP_TUNNEL", "true"),
-            Way::Mosquitto => {
-                let started = Broker::start(&BrokerOptions::default())?;
-                options = options
-                    .env("ENABLE_MQTT_TUNNEL", "true")
-                    .env("MQTT_BROKER", "127.0.0.1")
-                    .env("MQTT_PORT", started.port());
-                mqtt_url = Some(started.url());
-                broker = Some(started);
-            }
-            Way::Embedded => {
-                let port = names::free_port()?;
-                options = options
-                    .env("ENABLE_MQTT_TUNNEL", "true")
-                    .env("MQTT_BROKER", "embedded")
-                    .env("MQTT_PORT", port);
-                mqtt_url = Some(format!("tcp://127.0.0.1:{port}"));
-            }
+        if way.is_http() {
+            options = options.env("ENABLE_HTTP_TUNNEL", "true");
+        }
+        if access.is_some() {
+            options = options.env("ENABLE_MQTT_TUNNEL", "true");
         }
         for (name, value) in more {
             options = options.env(name, value);
@@ -80,7 +99,7 @@ impl Scene {
         let controller = Controller::start(options)?;
         let namespace = cluster.namespace("modules")?;
         let base_version = names::unique("v");
-        Ok(Self { cluster, controller, broker, way, env, namespace, base_version, mqtt_url })
+        Ok(Self { cluster, controller, broker, way, env, namespace, base_version, access })
     }
 
     /// A base of this scene, with an address and an identity of its own.
@@ -88,13 +107,11 @@ impl Scene {
         let mut options = JavaBaseOptions {
             version: self.base_version.clone(),
             env: self.env.clone(),
+            mqtt: self.access.clone(),
+            http_tunnel: self.way.is_http().then(|| self.controller.http_tunnel()),
             ..JavaBaseOptions::default()
         };
         options.hostname = options.identity.clone();
-        match &self.mqtt_url {
-            Some(url) => options.mqtt = Some(MqttAccess { url: url.clone(), ..MqttAccess::default() }),
-            None => options.http_tunnel = Some(self.controller.http_tunnel()),
-        }
         options
     }
 

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`. One file per command.
 
+mod bench;
 mod cluster;
 mod setup;
 
@@ -18,11 +19,13 @@ struct Arguments {
 enum Command {
     Setup(setup::Setup),
     Cluster(cluster::Cluster),
+    Bench(bench::Bench),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Setup(command) => command.run(),
         Command::Cluster(command) => command.run(),
+        Command::Bench(command) => command.run(),
     }
 }

@@ -11,10 +11,11 @@ use kube::{
 /// Give up a TCP and TLS handshake after this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Give up a connection on which nothing was read for this long. A watch is sent a bookmark about
-/// once a minute, so more silence than that means that nobody is there any more: without this, a
-/// connection whose peer vanished without a word would keep us blind until the kernel gives up.
-const READ_TIMEOUT: Duration = Duration::from_secs(90);
+/// Give up a connection on which nothing was read for this long, when something is awaited: without
+/// this, a peer that vanished without a word would keep us blind until the kernel gives up. A watch
+/// is ended by the server before that ([`crate::watch::LENGTH`]), however quiet it is; a page of a list
+/// takes a busy server some seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Give up a connection that takes nothing for this long.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);

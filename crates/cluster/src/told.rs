@@ -235,12 +235,11 @@ impl Told {
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
         let mut nodes = lock(&self.nodes);
-        if !nodes.table.knows(&view.uid)
-            && !(source == Source::Response && nodes.table.ended.contains(&view.uid))
-        {
-            *nodes.names.entry(view.name.clone()).or_default() += 1;
-        }
+        let known = nodes.table.knows(&view.uid);
         if nodes.table.tell(&view.uid, view.resource_version, source, || view.name.clone()) {
+            if !known {
+                *nodes.names.entry(view.name.clone()).or_default() += 1;
+            }
             place.send(Event::Node(Box::new(view)));
         }
         Ok(())

@@ -65,8 +65,9 @@ impl Admin {
                 troubles.push(format!("the watch of {kind} {state}: {error}"));
             }
         }
-        if self.tunnels.mqtt_stats().is_some_and(|stats| !stats.up) {
-            troubles.push("the broker is not connected".to_owned());
+        if let Some(stats) = self.tunnels.mqtt_stats().filter(|stats| !stats.up) {
+            let reason = stats.down.unwrap_or_else(|| "it has not answered yet".to_owned());
+            troubles.push(format!("the broker is not connected: {reason}"));
         }
         troubles
     }

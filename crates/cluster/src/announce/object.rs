@@ -118,7 +118,7 @@ mod tests {
             json!({
                 "apiVersion": "events.k8s.io/v1",
                 "kind": "Event",
-                "metadata": { "name": "biz1-a.6442d3b9ecec00007", "namespace": "ns" },
+                "metadata": { "name": "biz1-a.660da8a536a400007", "namespace": "ns" },
                 "eventTime": "2026-11-22T10:00:00.123456Z",
                 "type": "Warning",
                 "reason": "User.PullBizError",

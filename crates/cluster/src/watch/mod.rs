@@ -21,7 +21,10 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::{AbortHandle, JoinSet},
+};
 
 pub use self::health::{WatchFault, WatchHealth};
 use self::{health::Record, nodes::Nodes, pods::Pods};
@@ -30,6 +33,12 @@ use crate::{
     slim::{Kind, Slim},
     told::{Closed, Told},
 };
+
+/// How long the server is asked to keep one watch, in seconds; it is then taken up again where it
+/// ended, and nobody notices. A connection whose peer vanished is found out 5 s after that, so this
+/// is how long we may be blind; and two requests in this time are nothing to the server. It cannot
+/// be left to bookmarks: a server sends none for a kind that never changed since it started.
+pub(crate) const LENGTH: u32 = 30;
 
 /// How the watches work.
 #[derive(Debug, Clone)]
@@ -48,7 +57,9 @@ impl Default for WatchConfig {
 /// The watches that run.
 #[derive(Debug)]
 pub struct Watches {
-    running: Vec<(Arc<Record>, JoinHandle<()>)>,
+    running: Vec<(Arc<Record>, AbortHandle)>,
+    /// Dropped, it ends them.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// Starts the watches. What they see is sent to `events`; where that is full, they wait. They end
@@ -56,12 +67,12 @@ pub struct Watches {
 pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Watches {
     let nodes = Nodes { events: events.clone(), told: told.clone() };
     let pods = Pods { events: events.clone(), told };
-    Watches {
-        running: vec![
-            start(client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
-            start(client, config, Watched::Pods, events, pods),
-        ],
-    }
+    let mut tasks = JoinSet::new();
+    let running = vec![
+        start(&mut tasks, client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
+        start(&mut tasks, client, config, Watched::Pods, events, pods),
+    ];
+    Watches { running, tasks: Mutex::new(tasks) }
 }
 
 impl Watches {
@@ -76,14 +87,8 @@ impl Watches {
     }
 
     /// Ends the watches and waits until they have.
-    pub async fn shutdown(self) {
-        for (_, task) in &self.running {
-            task.abort();
-        }
-        for (_, task) in self.running {
-            // It was aborted, or had ended: either is what we want.
-            let _ = task.await;
-        }
+    pub async fn shutdown(&self) {
+        self.tasks.lock().await.shutdown().await;
     }
 }
 
@@ -110,17 +115,18 @@ trait Observer: Send + Sync + 'static {
 
 /// Spawns one watch.
 fn start<O: Observer>(
+    tasks: &mut JoinSet<()>,
     client: Client,
     config: WatchConfig,
     kind: Watched,
     events: mpsc::Sender<Event>,
     observer: O,
-) -> (Arc<Record>, JoinHandle<()>)
+) -> (Arc<Record>, AbortHandle)
 where
     Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
 {
     let record = Arc::new(Record::new(kind));
-    let task = tokio::spawn({
+    let task = tasks.spawn({
         let record = record.clone();
         async move {
             // Closed means that the engine is gone, and we go with it.
@@ -140,7 +146,7 @@ async fn run<O: Observer>(
 where
     Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let config = O::narrow(watcher::Config::default().page_size(config.page_size));
+    let config = O::narrow(watcher::Config::default().page_size(config.page_size).timeout(LENGTH));
     // 0.8 s doubling to 30 s, up to twice that by jitter; from the start again after 2 quiet minutes.
     let stream = watcher(Api::<Slim<O::Body>>::all(client), config).default_backoff();
     let mut stream = std::pin::pin!(stream);

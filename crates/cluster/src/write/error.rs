@@ -3,6 +3,7 @@
 use std::{error::Error, fmt::Write as _, time::Duration};
 
 use engine::WriteError;
+use kube::core::Status;
 
 /// What a failed request means for the one who wanted it.
 pub(crate) fn write_error(error: &kube::Error) -> WriteError {
@@ -13,6 +14,8 @@ pub(crate) fn write_error(error: &kube::Error) -> WriteError {
             match status.code {
                 409 => WriteError::Conflict(reason),
                 404 => WriteError::NotFound(reason),
+                // A patch that names another UID than the object has is told as a change of it.
+                422 if is_about_uid(status) => WriteError::Conflict(reason),
                 // 408 and 504 come from the server's own time-outs, the other 5xx from a server,
                 // a webhook or a load balancer that may recover.
                 408 | 429 | 500..=599 => {
@@ -29,6 +32,12 @@ pub(crate) fn write_error(error: &kube::Error) -> WriteError {
         // that is none: it may have been carried out.
         _ => WriteError::Unavailable { reason: chain(error), retry_after: None },
     }
+}
+
+/// Whether the server refuses because the UID is another one.
+fn is_about_uid(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.field == "metadata.uid")
 }
 
 /// An error with its causes, one line. Messages that repeat their cause are not said twice.
@@ -78,6 +87,18 @@ mod tests {
             let wait = Some(Duration::from_secs(3));
             assert_eq!(busy, WriteError::Unavailable { reason: "busy".into(), retry_after: wait }, "{code}");
         }
+    }
+
+    #[test]
+    fn another_uid_is_a_conflict_although_the_server_calls_it_invalid() {
+        let status = |field: &str| {
+            api(&format!(
+                r#"{{"code":422,"reason":"Invalid","message":"no","details":{{"causes":[{{"reason":"FieldValueInvalid",
+                    "message":"field is immutable","field":"{field}"}}]}}}}"#
+            ))
+        };
+        assert_eq!(status("metadata.uid"), WriteError::Conflict("no".into()));
+        assert_eq!(status("status.podIP"), WriteError::Refused("no".into()));
     }
 
     #[test]

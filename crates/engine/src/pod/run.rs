@@ -134,6 +134,14 @@ impl Run {
         self.fault = Some(fault);
     }
 
+    /// The base says that it is there already. Its list tells whether that is so; where it is not,
+    /// the package is that of another biz which is there.
+    pub(crate) fn repeated(&mut self, now: Duration, fault: Fault) {
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = now + backoff::restart(self.failures);
+        self.fault = Some(fault);
+    }
+
     /// The base was not reached, or said to come again: nothing was done there.
     pub(crate) fn put_off(&mut self, now: Duration, fault: Option<Fault>) {
         self.unreached = self.unreached.saturating_add(1);

@@ -147,8 +147,13 @@ impl VNode {
         let Some((uid, index)) = claim else { return };
         let fault = error.to_fault(CommandKind::InstallBiz, format!("installing {id}"));
         match kind {
-            // There already: the list says in which state, and the Pod takes it from there.
-            Some(FailureKind::RepeatBiz | FailureKind::Conflict) => {
+            Some(FailureKind::RepeatBiz) => {
+                if let Some(container) = self.container(&uid, index) {
+                    container.run.repeated(now, fault);
+                }
+            }
+            // Something is at work there: the list says what became of it.
+            Some(FailureKind::Conflict) => {
                 if let Some(container) = self.container(&uid, index) {
                     container.run.put_off(now, None);
                 }

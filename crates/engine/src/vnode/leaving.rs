@@ -29,6 +29,11 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
+    /// The Node is being deleted, or was.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.done || self.slot.is_busy()
+    }
+
     /// The Node was deleted.
     pub(crate) fn is_done(&self) -> bool {
         self.done
@@ -67,7 +72,7 @@ impl VNode {
             }
         };
         let Some(node) = &self.node else { return };
-        if !goes || node.deleting || !self.may_tell_node(ctx) || !self.leaving.slot.is_free(ctx.now.mono) {
+        if !goes || node.deleting || self.leaving.done || !self.may_tell_node(ctx) || !self.leaving.slot.is_free(ctx.now.mono) {
             return;
         }
         let action = Action::DeleteNode { name: node.name.clone(), uid: node.uid.clone() };

@@ -13,7 +13,7 @@ impl VNode {
     /// Creates the Node, or writes what is not as it shall be.
     pub(super) fn write_node(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let waits = self.life.is_assumed(now, &ctx.config.times) || self.leaving.is_done();
+        let waits = self.life.is_assumed(now, &ctx.config.times) || self.leaving.is_under_way();
         if waits || !self.node_slot.is_free(now) {
             return;
         }
@@ -69,7 +69,7 @@ impl VNode {
     /// Renews the Lease as long as there is a Node: how the base stands is told by conditions.
     pub(super) fn renew_lease(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let there = self.node.as_ref().is_some_and(|node| !node.deleting) && !self.leaving.is_done();
+        let there = self.node.as_ref().is_some_and(|node| !node.deleting) && !self.leaving.is_under_way();
         if there && now >= self.lease_due && self.lease_slot.is_free(now) {
             self.lease_slot.sent();
             let (node, duration) = (self.name.clone(), ctx.config.times.lease_duration);

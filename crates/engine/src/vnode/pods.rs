@@ -77,16 +77,13 @@ impl VNode {
         };
         let run = &container.run;
         let name = &spec.id.name;
-        if !alive || !self.inventory.is_known() {
+        // While the base is asked (again), what was told stays: most doubts end as they began.
+        if !alive || !self.inventory.is_known() || self.inventory.is_doubtful(name) {
             return Standing::Unknown;
         }
         let at_work = self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id));
-        if at_work || self.inventory.is_doubtful(name) {
-            // While the base is asked again, a failure that it told is the best that is known.
-            return match run.fault() {
-                Some(fault) if !at_work => Standing::Failed(fault.clone()),
-                _ => Standing::Installing,
-            };
+        if at_work {
+            return Standing::Installing;
         }
         match self.inventory.find(&spec.id).map(|biz| biz.state) {
             Some(BizState::Activated) => Standing::Running(run.started()),

@@ -1,6 +1,9 @@
 //! What the MQTT tunnel counts.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
 
 use crate::counts::{Counts, reasons};
 
@@ -27,6 +30,8 @@ reasons!(
 pub struct MqttStats {
     /// Whether the broker is connected and the subscription stands.
     pub up: bool,
+    /// Why not, in one line; none while it is.
+    pub down: Option<String>,
     /// Heartbeats passed on.
     pub heartbeats: u64,
     /// Baseline queries passed on.
@@ -60,6 +65,7 @@ impl MqttStats {
 #[derive(Debug, Default)]
 pub(super) struct MqttCounts {
     pub(super) up: AtomicBool,
+    down: Mutex<Option<String>>,
     pub(super) heartbeats: AtomicU64,
     pub(super) baseline_queries: AtomicU64,
     pub(super) calls: AtomicU64,
@@ -82,10 +88,17 @@ impl MqttCounts {
         self.dropped.add(reason as usize);
     }
 
+    /// There is no connection, for this reason; none where there is one.
+    pub(super) fn down(&self, reason: Option<String>) {
+        self.up.store(reason.is_none(), Ordering::Relaxed);
+        *self.down.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
     pub(super) fn snapshot(&self) -> MqttStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         MqttStats {
             up: self.up.load(Ordering::Relaxed),
+            down: self.down.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             heartbeats: read(&self.heartbeats),
             baseline_queries: read(&self.baseline_queries),
             calls: read(&self.calls),

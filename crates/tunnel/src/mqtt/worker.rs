@@ -176,7 +176,7 @@ impl Worker {
                 }
                 self.down = None;
                 count(&self.counts.connections);
-                self.counts.up.store(true, Ordering::Relaxed);
+                self.counts.down(None);
                 self.outbox.push_back(Event::Up(TunnelKind::Mqtt));
             }
             Inbound::Message(publish) => self.message(&publish),
@@ -235,7 +235,6 @@ impl Worker {
     fn lost(&mut self, reason: &str, now: Instant) {
         let up_since = self.link.take().and_then(|link| link.up_since);
         count(&self.counts.failures);
-        self.counts.up.store(false, Ordering::Relaxed);
         for (base, key) in self.pending.drain() {
             let outcome = Err(CallError::TimedOut);
             self.outbox.push_back(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome });
@@ -244,24 +243,18 @@ impl Worker {
         if up_since.is_some_and(|since| now.duration_since(since) > self.config.reconnect_max) {
             self.failures = 0;
         }
-        let pause = self.pause();
+        let (min, max) = (self.config.reconnect_min, self.config.reconnect_max);
+        let pause = pause(min, max, self.failures, self.random.hash_one(self.failures));
         self.connect_at = now + pause;
         self.failures = self.failures.saturating_add(1);
         let reason = self.of_broker(reason);
         tracing::debug!(reason, ?pause, "no connection to the broker");
+        self.counts.down(Some(reason.clone()));
         // The same reason is said once, however often it is tried.
         if self.down.as_ref() != Some(&reason) {
             self.outbox.push_back(Event::Down { tunnel: TunnelKind::Mqtt, reason: reason.clone() });
             self.down = Some(reason);
         }
-    }
-
-    fn pause(&self) -> Duration {
-        let (min, max) = (self.config.reconnect_min, self.config.reconnect_max);
-        let bound = min.saturating_mul(2_u32.saturating_pow(self.failures.saturating_add(1))).min(max);
-        // A thousandth is fine enough for a pause.
-        let share = u32::try_from(self.random.hash_one(self.failures) % 1000).unwrap_or(0);
-        min + bound.saturating_sub(min) * share / 1000
     }
 
     async fn end(mut self) {
@@ -280,7 +273,7 @@ impl Worker {
         if let Some(link) = self.link.take() {
             link.close().await;
         }
-        self.counts.up.store(false, Ordering::Relaxed);
+        self.counts.down(Some(String::from("the MQTT tunnel has ended")));
         for event in self.outbox {
             // The receiver may be gone, or may not read any more: the bound is the shutdown's.
             if self.events.send(event).await.is_err() {
@@ -288,6 +281,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// How long to wait after this many failures in a row: anything from the shortest to a bound that
+/// doubles up to the longest.
+fn pause(min: Duration, max: Duration, failures: u32, random: u64) -> Duration {
+    let bound = min.saturating_mul(2_u32.saturating_pow(failures.saturating_add(1))).min(max);
+    // A thousandth is fine enough for a pause.
+    let share = u32::try_from(random % 1000).unwrap_or(0);
+    min + bound.saturating_sub(min) * share / 1000
 }
 
 /// A cause, with the broker that it is about.
@@ -300,5 +302,22 @@ async fn next(link: &mut Option<Link>) -> Inbound {
     match link {
         Some(link) => link.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_the_shortest_to_the_longest_and_no_further() {
+        let (min, max) = (Duration::from_millis(500), Duration::from_secs(30));
+        let longest = |failures| pause(min, max, failures, 999);
+        assert!(longest(0) > Duration::from_millis(990) && longest(0) <= Duration::from_secs(1));
+        assert!(longest(3) > Duration::from_millis(7900) && longest(3) <= Duration::from_secs(8));
+        for failures in [5, 31, 32, u32::MAX] {
+            assert!(longest(failures) > Duration::from_millis(29_900) && longest(failures) <= max);
+            assert_eq!(pause(min, max, failures, 1000), min);
+        }
     }
 }

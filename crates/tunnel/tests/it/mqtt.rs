@@ -41,7 +41,7 @@ async fn a_heartbeat_becomes_an_event() {
     base.publish("b1", "heart", mqtt_heartbeat("b1", "activated")).await;
     let Event::Heartbeat { tunnel: TunnelKind::Mqtt, report } = events.next().await else { panic!() };
     assert_eq!((report.identity.as_str(), report.port), ("b1", None));
-    assert!(tunnel.stats().up);
+    assert_eq!((tunnel.stats().up, tunnel.stats().down), (true, None));
 }
 
 #[tokio::test]
@@ -122,8 +122,8 @@ async fn a_broker_that_restarts_is_down_then_up_and_what_was_under_way_is_in_dou
     soon(silent.commands.recv()).await.unwrap();
     first.shutdown().await;
     assert_eq!(events.outcome().await, Err(CallError::TimedOut));
-    events.down().await;
-    assert!(!tunnel.stats().up);
+    let reason = events.down().await;
+    assert_eq!((tunnel.stats().up, tunnel.stats().down), (false, Some(reason)));
     let second = EmbeddedBroker::start(address, Access::Anyone).await.unwrap();
     events.up().await;
     let _base = FakeBase::start(address, "b1", Some(NO_BIZ)).await;

@@ -1,0 +1,196 @@
+//! One controller's watches and writer, and what they told.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use cluster::{ClientConfig, Told, WatchConfig, Watches, Writer, WriterConfig};
+use engine::{
+    Action, Event, Write, WriteError,
+    view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint},
+};
+use testkit::cluster::Cluster;
+use tokio::sync::mpsc;
+
+/// Long enough for a machine that builds something else at the same time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Harness {
+    pub(crate) cluster: &'static Cluster,
+    pub(crate) writer: Writer,
+    pub(crate) watches: Option<Watches>,
+    pub(crate) told: Arc<Told>,
+    pub(crate) events: mpsc::Sender<Event>,
+    received: mpsc::Receiver<Event>,
+    /// What was received and nobody asked for yet.
+    kept: VecDeque<Event>,
+}
+
+impl Harness {
+    pub(crate) async fn start() -> Self {
+        let cluster = Cluster::shared().unwrap();
+        let (events, received) = mpsc::channel(1024);
+        let told = Told::new();
+        let client = client(cluster).await;
+        let config = WriterConfig { identity: "tester".into(), ..WriterConfig::default() };
+        let writer = Writer::new(client.clone(), config, events.clone(), told.clone());
+        let watches = Some(cluster::watch(client, WatchConfig::default(), events.clone(), told.clone()));
+        Self { cluster, writer, watches, told, events, received, kept: VecDeque::new() }
+    }
+
+    pub(crate) fn submit(&self, action: Action) {
+        assert_eq!(self.writer.submit(action), None);
+    }
+
+    /// The first event, received or to come, that `pick` takes. The others are kept in order.
+    pub(crate) async fn event<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+        if let Some((at, found)) = self.kept.iter().enumerate().find_map(|(at, e)| Some((at, pick(e)?))) {
+            self.kept.remove(at);
+            return found;
+        }
+        let wait = async {
+            loop {
+                let event = self.received.recv().await.unwrap();
+                if let Some(found) = pick(&event) {
+                    return found;
+                }
+                self.kept.push_back(event);
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(found) => found,
+            Err(_) => panic!("{what} was not told; health: {:?}", self.watches.as_ref().map(Watches::health)),
+        }
+    }
+
+    /// Does it and waits for its end.
+    pub(crate) async fn write(&mut self, action: Action, write: Write) -> Result<(), WriteError> {
+        self.submit(action);
+        self.event(&format!("the end of {write:?}"), |event| match event {
+            Event::Written { write: ended, result } if *ended == write => Some(result.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn node(&mut self, name: &str, which: impl Fn(&NodeView) -> bool) -> NodeView {
+        self.event(&format!("Node {name}"), |event| match event {
+            Event::Node(node) if *node.name == *name && which(node) => Some((**node).clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn node_gone(&mut self, name: &str) {
+        self.event(&format!("the end of Node {name}"), |event| match event {
+            Event::NodeGone { name: gone, .. } if **gone == *name => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    pub(crate) async fn pod(&mut self, name: &str, which: impl Fn(&PodView) -> bool) -> PodView {
+        self.event(&format!("Pod {name}"), |event| match event {
+            Event::Pod(pod) if *pod.pod.name == *name && which(pod) => Some((**pod).clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn pod_gone(&mut self, name: &str) {
+        self.event(&format!("the end of Pod {name}"), |event| match event {
+            Event::PodGone(pod) if *pod.name == *name => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// What was told, received until now and not asked for.
+    pub(crate) fn also_told(&mut self, pick: impl Fn(&Event) -> bool) -> Vec<&Event> {
+        while let Ok(event) = self.received.try_recv() {
+            self.kept.push_back(event);
+        }
+        self.kept.iter().filter(|event| pick(event)).collect()
+    }
+
+    pub(crate) async fn create_node(&mut self, desired: &NodeView) -> NodeView {
+        let create = Action::CreateNode(Box::new(desired.clone()));
+        self.write(create, Write::CreateNode(desired.name.clone())).await.unwrap();
+        self.node(&desired.name, |_| true).await
+    }
+
+    /// A Pod bound to a Node by its maker, with a status where one is given.
+    pub(crate) fn create_pod(&self, namespace: &str, name: &str, node: &str, labels: &str, ip: &str) {
+        let manifest = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"{namespace}","labels":{labels}}},
+                "spec":{{"nodeName":"{node}","tolerations":[{{"operator":"Exists"}}],"automountServiceAccountToken":false,
+                "containers":[{{"name":"biz1","image":"http://repo/biz1.jar","env":[{{"name":"BIZ_VERSION","value":"1.0.0"}}]}}]}}}}"#
+        );
+        self.cluster.apply(&manifest).unwrap();
+        if !ip.is_empty() {
+            let patch = format!(r#"{{"status":{{"phase":"Running","podIP":"{ip}"}}}}"#);
+            let args = ["patch", "pod", name, "-n", namespace, "--subresource=status", "-p", &patch];
+            self.cluster.kubectl(&args).unwrap();
+        }
+    }
+}
+
+pub(crate) async fn client(cluster: &Cluster) -> kube::Client {
+    let kubeconfig = Some(cluster.kubeconfig().to_owned());
+    cluster::client(ClientConfig { kubeconfig, user_agent: "test".into(), ..ClientConfig::default() })
+        .await
+        .unwrap()
+}
+
+/// A name that no other test has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap()
+}
+
+pub(crate) fn condition(kind: &str, status: ConditionStatus, reason: &str) -> Condition {
+    Condition {
+        kind: kind.into(),
+        status,
+        reason: reason.into(),
+        message: String::new(),
+        changed: Some(now()),
+    }
+}
+
+/// A Ready VNode as the engine would have it.
+pub(crate) fn vnode(name: &str) -> NodeView {
+    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    NodeView {
+        name: name.into(),
+        labels: map(&[
+            ("kubernetes.io/hostname", name),
+            ("module-controller.koupleless.io/component", "vnode"),
+            ("virtual-kubelet.koupleless.io/component", "vnode"),
+        ]),
+        annotations: map(&[("base.koupleless.io/identity", "a")]),
+        taints: vec![Taint {
+            key: "schedule.koupleless.io/virtual-node".into(),
+            value: "True".into(),
+            effect: "NoExecute".into(),
+        }],
+        addresses: vec![
+            Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
+            Address { kind: AddressKind::Hostname, address: "host-a".into() },
+        ],
+        capacity: map(&[("pods", "2k"), ("memory", "1M")]),
+        allocatable: map(&[("pods", "2k"), ("memory", "1M")]),
+        conditions: vec![condition("Ready", ConditionStatus::True, "BaseActivated")],
+        kubelet_version: "v0.1.0".into(),
+        ..NodeView::default()
+    }
+}

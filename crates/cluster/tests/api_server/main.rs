@@ -1,0 +1,15 @@
+//! Watches and writes against a real API server, scheduler and controllers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "as in every test, here in its helpers too"
+)]
+
+mod announcements;
+mod base_pods;
+mod harness;
+mod nodes;
+mod pods;
+mod restarts;

@@ -1,0 +1,173 @@
+//! Nodes and their Leases.
+
+use std::time::Duration;
+
+use engine::{
+    Action, Event, Watched, Write, WriteError,
+    view::{Address, AddressKind, ConditionStatus, NodeView},
+};
+use serde_json::Value;
+
+use crate::harness::{Harness, condition, unique, vnode};
+
+const LEASE_S: Duration = Duration::from_secs(40);
+
+fn lease(h: &Harness, name: &str) -> Value {
+    h.cluster.kubectl_json(&["get", "lease", name, "-n", "kube-node-lease"]).unwrap()
+}
+
+async fn renew(h: &mut Harness, name: &str) {
+    let action = Action::RenewLease { node: name.into(), duration: LEASE_S };
+    h.write(action, Write::RenewLease(name.into())).await.unwrap();
+}
+
+fn patched(desired: &NodeView) -> (Action, Write) {
+    (Action::PatchNode { desired: Box::new(desired.clone()) }, Write::PatchNode(desired.name.clone()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_created_once_and_read_back_as_it_was_meant() {
+    let mut h = Harness::start().await;
+    let desired = vnode(&unique("virtual-node-create"));
+    let node = h.create_node(&desired).await;
+    assert_eq!((&node.labels, &node.capacity), (&desired.labels, &desired.capacity));
+    assert_eq!((&node.addresses, &node.allocatable), (&desired.addresses, &desired.allocatable));
+    assert_eq!((&node.conditions, &node.kubelet_version), (&desired.conditions, &desired.kubelet_version));
+    assert!(node.taints.contains(&desired.taints[0]), "{:?}", node.taints);
+
+    let again = Action::CreateNode(Box::new(desired.clone()));
+    let result = h.write(again, Write::CreateNode(desired.name.clone())).await;
+    assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_node_of_the_name_is_told_with_the_conflict() {
+    let mut h = Harness::start().await;
+    let name = unique("virtual-node-foreign");
+    h.cluster
+        .apply(&format!(r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"{name}"}}}}"#))
+        .unwrap();
+    let create = Action::CreateNode(Box::new(vnode(&name)));
+    let result = h.write(create, Write::CreateNode(name.as_str().into())).await;
+    assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+    let found = h.node(&name, |_| true).await;
+    assert!(!found.labels.contains_key("virtual-kubelet.koupleless.io/component"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patch_sets_what_is_ours_and_leaves_the_rest() {
+    let mut h = Harness::start().await;
+    let mut desired = vnode(&unique("virtual-node-patch"));
+    let name = desired.name.to_string();
+    let node = h.create_node(&desired).await;
+    h.cluster.kubectl(&["label", "node", &name, "theirs=1"]).unwrap();
+    h.cluster.kubectl(&["annotate", "node", &name, "theirs=1"]).unwrap();
+    let seen = h.node(&name, |node| node.annotations.contains_key("theirs")).await;
+
+    desired.uid = node.uid.clone();
+    desired.labels.insert("base.koupleless.io/version".into(), "2.0.0".into());
+    desired.taints = seen.taints.clone();
+    desired.resource_version = node.resource_version;
+    let (action, write) = patched(&desired);
+    let stale = h.write(action, write).await;
+    assert!(matches!(stale, Err(WriteError::Conflict(_))), "{stale:?}");
+
+    desired.resource_version = 0;
+    let (action, write) = patched(&desired);
+    h.write(action, write).await.unwrap();
+    let patched_node = h.node(&name, |node| node.labels.contains_key("base.koupleless.io/version")).await;
+    assert_eq!(patched_node.labels.get("theirs").map(String::as_str), Some("1"));
+    assert_eq!(patched_node.annotations.get("theirs").map(String::as_str), Some("1"));
+
+    desired.uid = "00000000-0000-0000-0000-000000000000".into();
+    let (action, write) = patched(&desired);
+    let other = h.write(action, write).await;
+    assert!(matches!(other, Err(WriteError::Conflict(_))), "{other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_is_replaced_where_it_is_ours() {
+    let mut h = Harness::start().await;
+    let mut desired = vnode(&unique("virtual-node-status"));
+    let name = desired.name.to_string();
+    desired.uid = h.create_node(&desired).await.uid;
+    let theirs =
+        r#"{"status":{"conditions":[{"type":"Theirs","status":"True"}],"capacity":{"example.org/gpu":"1"}}}"#;
+    h.cluster.kubectl(&["patch", "node", &name, "--subresource=status", "-p", theirs]).unwrap();
+
+    desired.capacity.remove("memory");
+    desired.allocatable.remove("memory");
+    desired.addresses = vec![Address { kind: AddressKind::InternalIp, address: "192.0.2.3".into() }];
+    desired.conditions = vec![condition("Ready", ConditionStatus::False, "BaseSilent")];
+    desired.kubelet_version = "v0.2.0".into();
+    let action = Action::PatchNodeStatus { desired: Box::new(desired.clone()) };
+    h.write(action, Write::PatchNodeStatus(desired.name.clone())).await.unwrap();
+
+    let node = h.node(&name, |node| node.kubelet_version == "v0.2.0").await;
+    assert_eq!(node.addresses, desired.addresses);
+    assert!(!node.capacity.contains_key("memory") && !node.allocatable.contains_key("memory"));
+    assert_eq!(node.capacity.get("example.org/gpu").map(String::as_str), Some("1"));
+    assert_eq!(node.condition("Theirs").unwrap().status, ConditionStatus::True);
+    let ready = node.condition("Ready").unwrap();
+    assert_eq!((ready.status, ready.reason.as_str()), (ConditionStatus::False, "BaseSilent"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_renewed_whatever_happened_to_it() {
+    let mut h = Harness::start().await;
+    let name = unique("virtual-node-lease");
+    renew(&mut h, &name).await;
+    let first = lease(&h, &name);
+    assert_eq!(first["spec"]["holderIdentity"], "tester");
+    assert_eq!(first["spec"]["leaseDurationSeconds"], 40);
+    assert!(first["metadata"].get("ownerReferences").is_none());
+
+    renew(&mut h, &name).await;
+    let second = lease(&h, &name);
+    assert_ne!(second["spec"]["renewTime"], first["spec"]["renewTime"]);
+    assert_eq!(second["spec"]["acquireTime"], first["spec"]["acquireTime"]);
+
+    // Changed by somebody: the version that we know is old, and what they wrote stays.
+    h.cluster.kubectl(&["annotate", "lease", &name, "-n", "kube-node-lease", "theirs=1"]).unwrap();
+    renew(&mut h, &name).await;
+    assert_eq!(lease(&h, &name)["metadata"]["annotations"]["theirs"], "1");
+    renew(&mut h, &name).await;
+    assert_eq!(lease(&h, &name)["metadata"]["annotations"]["theirs"], "1");
+
+    h.cluster.kubectl(&["delete", "lease", &name, "-n", "kube-node-lease"]).unwrap();
+    renew(&mut h, &name).await;
+    assert_ne!(lease(&h, &name)["metadata"]["uid"], first["metadata"]["uid"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
+    let mut h = Harness::start().await;
+    let name = unique("virtual-node-delete");
+    let node = h.create_node(&vnode(&name)).await;
+    renew(&mut h, &name).await;
+
+    let other = "00000000-0000-0000-0000-000000000000";
+    for (uid, gone) in [(other, false), (&*node.uid, true), (&*node.uid, true)] {
+        let action = Action::DeleteNode { name: name.as_str().into(), uid: uid.into() };
+        h.write(action, Write::DeleteNode(name.as_str().into())).await.unwrap();
+        let get = |args: &[&str]| h.cluster.kubectl_output(args, "").unwrap().status.success();
+        assert_eq!(get(&["get", "node", &name]), !gone);
+        assert_eq!(get(&["get", "lease", &name, "-n", "kube-node-lease"]), !gone);
+    }
+    h.node_gone(&name).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_kinds_are_synced_once_and_the_watches_are_well() {
+    let mut h = Harness::start().await;
+    for kind in [Watched::Pods, Watched::Nodes] {
+        h.event("the first list", |event| (*event == Event::Synced(kind)).then_some(())).await;
+    }
+    let watches = h.watches.take().unwrap();
+    assert!(watches.synced());
+    for health in watches.health() {
+        assert!(!health.failing && !health.ended && health.last_error.is_none(), "{health:?}");
+        assert_eq!((health.errors, health.restarts, health.unreadable), (0, 0, 0));
+    }
+    watches.shutdown().await;
+}

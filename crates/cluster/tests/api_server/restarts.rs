@@ -1,0 +1,34 @@
+//! A watch that begins anew.
+
+use cluster::WatchConfig;
+
+use crate::harness::{Harness, client, unique, vnode};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_vanished_while_nobody_watched_is_told() {
+    let mut h = Harness::start().await;
+    let (kept, lost) = (unique("virtual-node-kept"), unique("virtual-node-lost"));
+    h.create_node(&vnode(&kept)).await;
+    h.create_node(&vnode(&lost)).await;
+    let ns = h.cluster.namespace("restarts").unwrap();
+    h.create_pod(&ns, "restart-kept", &kept, "{}", "");
+    h.create_pod(&ns, "restart-lost", &kept, "{}", "");
+    h.pod("restart-kept", |_| true).await;
+    h.pod("restart-lost", |_| true).await;
+    h.watches.take().unwrap().shutdown().await;
+
+    h.cluster.kubectl(&["delete", "node", &lost]).unwrap();
+    h.cluster.kubectl(&["delete", "pod", "restart-lost", "-n", &ns, "--force", "--grace-period=0"]).unwrap();
+    // A page size that makes a list of several pages.
+    let config = WatchConfig { page_size: 1 };
+    let client = client(h.cluster).await;
+    h.watches = Some(cluster::watch(client, config, h.events.clone(), h.told.clone()));
+    h.node_gone(&lost).await;
+    h.pod_gone("restart-lost").await;
+    let gone = |event: &engine::Event| match event {
+        engine::Event::PodGone(pod) => *pod.name == *"restart-kept",
+        engine::Event::NodeGone { name, .. } => **name == *kept,
+        _ => false,
+    };
+    assert_eq!(h.also_told(gone), Vec::<&engine::Event>::new());
+}

@@ -1,0 +1,158 @@
+//! A base, as real Java bases were seen to behave (`crates/arklet/testdata`).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arklet::{Answer, CallError, Command, Failure, FailureKind, Health, Outcome, WireStrategy};
+use model::{BizId, BizName, BizState, BizStatus};
+
+/// A base process and what is installed in it.
+#[derive(Debug, Default)]
+pub struct Base {
+    /// It runs. A base that does not run answers nothing and refuses connections.
+    pub up: bool,
+    /// It runs, but is stopped (a pause): commands wait until it goes on.
+    pub paused: bool,
+    /// What is installed.
+    pub biz: BTreeMap<BizId, Biz>,
+    /// Names on which a command is at work.
+    pub busy: BTreeMap<BizName, Duration>,
+    /// The highest number of commands that were at work on one name at once.
+    pub overlap: usize,
+    /// Counts starts of the process: what was sent to an earlier one is lost.
+    pub incarnation: u32,
+}
+
+/// An installed biz.
+#[derive(Debug, Clone)]
+pub struct Biz {
+    /// Its state.
+    pub state: BizState,
+    /// Where it serves: one biz per path.
+    pub context_path: Arc<str>,
+    /// When it was last activated.
+    pub activated: Duration,
+}
+
+/// What a package does when it is installed: its URL says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Package {
+    /// It starts; the context path is the biz's name.
+    Good,
+    /// It starts; the context path has the version in it, so two versions fit.
+    OwnPath,
+    /// It is not there.
+    Missing,
+    /// Its start fails.
+    Failing,
+    /// Its manifest says another version.
+    Misnamed,
+}
+
+impl Package {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Good, Self::OwnPath, Self::Missing, Self::Failing, Self::Misnamed];
+
+    /// The URL that stands for it.
+    pub fn url(self) -> String {
+        format!("file:///{self:?}.jar")
+    }
+
+    fn of(url: &str) -> Self {
+        Self::ALL.into_iter().find(|package| package.url() == url).unwrap_or(Self::Missing)
+    }
+}
+
+impl Base {
+    /// Carries a command out and says what the base answers.
+    pub fn carry_out(&mut self, command: &Command, now: Duration) -> Outcome {
+        match command {
+            Command::QueryAllBiz => Ok(Answer::Biz(self.biz.iter().map(|(id, biz)| status(id, biz)).collect())),
+            Command::Health => Ok(Answer::Health(Health { master: None, ..Health::default() })),
+            Command::InstallBiz { spec, strategy } => {
+                self.install(&spec.id, Package::of(spec.url.as_written()), *strategy, now)
+            }
+            Command::UninstallBiz(id) => match self.biz.remove(id) {
+                Some(_) => Ok(Answer::Uninstalled),
+                None => refused(FailureKind::NotFoundBiz),
+            },
+            Command::SwitchBiz(id) => self.switch(id, now),
+            _ => refused(FailureKind::CommandNotFound),
+        }
+    }
+
+    fn install(&mut self, id: &BizId, package: Package, strategy: WireStrategy, now: Duration) -> Outcome {
+        // Fetched before anything else happens.
+        let id = match package {
+            Package::Missing => return refused(FailureKind::PullFailed),
+            Package::Misnamed => BizId { name: id.name.clone(), version: word("misnamed") },
+            _ => id.clone(),
+        };
+        match strategy {
+            WireStrategy::UninstallThenInstall => self.biz.retain(|other, _| other.name != id.name),
+            WireStrategy::InstallOnly if self.biz.contains_key(&id) => return refused(FailureKind::RepeatBiz),
+            WireStrategy::InstallOnly => {}
+        }
+        let context_path: Arc<str> = match package {
+            Package::OwnPath => format!("{}-{}", id.name, id.version).into(),
+            _ => id.name.as_str().into(),
+        };
+        if self.biz.values().any(|biz| biz.context_path == context_path) {
+            return refused(FailureKind::ContextPathTaken);
+        }
+        if package == Package::Failing {
+            return refused(FailureKind::StartUp);
+        }
+        let another_serves =
+            self.biz.iter().any(|(other, biz)| other.name == id.name && biz.state == BizState::Activated);
+        let state = if another_serves { BizState::Deactivated } else { BizState::Activated };
+        let biz = Biz { state, context_path, activated: now };
+        let answer = Answer::Installed(vec![status(&id, &biz)]);
+        self.biz.insert(id, biz);
+        Ok(answer)
+    }
+
+    fn switch(&mut self, id: &BizId, now: Duration) -> Outcome {
+        if !self.biz.contains_key(id) {
+            return refused(FailureKind::NotFoundBiz);
+        }
+        for (other, biz) in self.biz.iter_mut().filter(|(other, _)| other.name == id.name) {
+            biz.state = if other == id { BizState::Activated } else { BizState::Deactivated };
+            biz.activated = now;
+        }
+        Ok(Answer::Switched)
+    }
+
+    /// The process ends; nothing of it stays.
+    pub fn crash(&mut self) {
+        self.up = false;
+        self.paused = false;
+        self.biz.clear();
+        self.busy.clear();
+    }
+
+    /// It is started (again).
+    pub fn start(&mut self) {
+        self.up = true;
+        self.incarnation += 1;
+    }
+}
+
+fn status(id: &BizId, biz: &Biz) -> BizStatus {
+    BizStatus { id: id.clone(), state: biz.state, changed_at: None, message: "".into(), web_context_path: None }
+}
+
+fn refused(kind: FailureKind) -> Outcome {
+    Err(CallError::Refused(Failure { kind, cause: format!("{kind:?}"), detail: "".into() }))
+}
+
+/// A name or version of this model: short and legal.
+pub fn word<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    match text.parse() {
+        Ok(word) => word,
+        #[allow(clippy::panic, reason = "the model's own literals; a wrong one is a mistake in the model")]
+        Err(error) => panic!("{text:?} is no word: {error:?}"),
+    }
+}

@@ -1,0 +1,68 @@
+//! After the last fault everything comes to rest, as the users want it.
+
+use std::collections::BTreeSet;
+
+use engine::view::{ConditionStatus, ContainerState, PodStatus};
+use model::{BizId, BizState};
+
+use crate::{
+    base::{Package, word},
+    world::World,
+};
+
+/// Compares the whole world with what was asked for.
+///
+/// # Errors
+/// The first thing that is not as it shall be.
+pub fn converged(world: &World, forgiven: &BTreeSet<BizId>) -> Result<(), String> {
+    for (identity, base) in &world.bases {
+        let node = world.api.nodes.get(&World::node_of(identity));
+        let ready = node.and_then(|node| node.condition("Ready")).map(|ready| ready.status);
+        match (base.up, ready) {
+            (true, Some(ConditionStatus::True)) | (false, None) => {}
+            (up, ready) => return Err(format!("base {identity}: up is {up}, its Node's Ready is {ready:?}")),
+        }
+        if !base.up {
+            continue;
+        }
+        let pods = || world.api.pods.values().filter(|pod| pod.node == World::node_of(identity));
+        if let Some(pod) = pods().find(|pod| pod.deletion.is_some()) {
+            return Err(format!("{} is still being deleted", pod.pod));
+        }
+        let mut wanted = BTreeSet::new();
+        for pod in pods() {
+            for container in &pod.containers {
+                let Some(engine::view::EnvValue::Literal(version)) = container.env.first().map(|v| &v.value) else {
+                    continue;
+                };
+                let id = BizId { name: word(&container.name), version: word(version) };
+                let good = [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image);
+                check_status(&pod.status, good).map_err(|why| format!("{} on {identity}: {why}", pod.pod))?;
+                if good {
+                    wanted.insert(id);
+                }
+            }
+        }
+        for id in &wanted {
+            if base.biz.get(id).map(|biz| biz.state) != Some(BizState::Activated) {
+                return Err(format!("{id} is not activated on {identity}: {:?}", base.biz));
+            }
+        }
+        if let Some(left) = base.biz.keys().find(|id| !wanted.contains(*id) && !forgiven.contains(*id)) {
+            return Err(format!("{left} is left on {identity}, and nobody wants it"));
+        }
+    }
+    Ok(())
+}
+
+fn check_status(status: &PodStatus, good: bool) -> Result<(), String> {
+    let ready = status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+    let told = status.containers.iter().any(|container| {
+        matches!(&container.state, ContainerState::Waiting { reason, .. } if reason.contains('.'))
+    });
+    match (good, ready, told) {
+        (true, true, _) | (false, false, true) => Ok(()),
+        (true, false, _) => Err(format!("it is not Ready: {status:?}")),
+        (false, _, _) => Err(format!("its failure is not told: {status:?}")),
+    }
+}

@@ -1,0 +1,69 @@
+//! The invariants, one file each.
+
+mod commands;
+mod converged;
+mod ready;
+mod wanted;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arklet::{Command, Outcome};
+use engine::view::PodView;
+use model::BaseIdentity;
+
+use crate::base::Base;
+
+pub use commands::Commands;
+pub use converged::converged;
+pub use ready::Ready;
+
+/// All invariants that hold at every step.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// One command at a time per base and bizName, and none that the base had to refuse as a repeat.
+    pub commands: Commands,
+    /// No Pod is Ready without its biz activated.
+    pub ready: Ready,
+}
+
+impl Checks {
+    /// A command is sent.
+    ///
+    /// # Errors
+    /// The invariant that it breaks.
+    pub fn sent(
+        &mut self,
+        base: &BaseIdentity,
+        command: &Command,
+        told: &BTreeMap<Arc<str>, PodView>,
+        now: Duration,
+        deadline: Duration,
+    ) -> Result<(), String> {
+        wanted::check(base, command, told)?;
+        self.commands.sent(base, command, now, deadline)
+    }
+
+    /// A base carried a command out.
+    pub fn carried_out(
+        &mut self,
+        base: &BaseIdentity,
+        command: &Command,
+        outcome: &Outcome,
+        bases: &BTreeMap<BaseIdentity, Base>,
+        now: Duration,
+    ) {
+        self.commands.carried_out(command, outcome);
+        self.ready.changed(base, bases, now);
+    }
+
+    /// A base's process ended, and with it what was at work there.
+    pub fn crashed(&mut self, base: &BaseIdentity, bases: &BTreeMap<BaseIdentity, Base>, now: Duration) {
+        self.commands.given_up(|other| other == base);
+        self.ready.changed(base, bases, now);
+    }
+
+    /// The controller was started anew.
+    pub fn restarted(&mut self) {
+        self.commands.restarted();
+    }
+}

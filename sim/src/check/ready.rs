@@ -1,0 +1,67 @@
+//! No Pod is Ready without its biz activated on its base.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use engine::view::{ConditionStatus, EnvValue, PodRef, PodStatus};
+use model::{BaseIdentity, BizId, BizState};
+
+use crate::{api::Api, base::Base, world::World};
+
+/// How long the controller may not know of a biz that ended by itself: the period of its list,
+/// and what a slow network adds.
+const LAG: Duration = Duration::from_secs(60);
+
+/// When each biz was last seen activated.
+#[derive(Debug, Default)]
+pub struct Ready {
+    active: BTreeMap<(BaseIdentity, BizId), Duration>,
+    now_active: BTreeSet<(BaseIdentity, BizId)>,
+}
+
+impl Ready {
+    /// Something changed on a base.
+    pub fn changed(&mut self, identity: &BaseIdentity, bases: &BTreeMap<BaseIdentity, Base>, now: Duration) {
+        let before: Vec<_> = self.now_active.iter().filter(|(base, _)| base == identity).cloned().collect();
+        for place in before {
+            self.active.insert(place.clone(), now);
+            self.now_active.remove(&place);
+        }
+        let Some(base) = bases.get(identity) else { return };
+        for (id, _) in base.biz.iter().filter(|(_, biz)| biz.state == BizState::Activated) {
+            let place = (identity.clone(), id.clone());
+            self.active.insert(place.clone(), now);
+            self.now_active.insert(place);
+        }
+    }
+
+    pub(crate) fn written(
+        &self,
+        pod: &PodRef,
+        status: &PodStatus,
+        api: &Api,
+        bases: &BTreeMap<BaseIdentity, Base>,
+        now: Duration,
+    ) -> Result<(), String> {
+        let ready = status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+        let (Some(view), true) = (api.pods.get(&pod.uid), ready) else { return Ok(()) };
+        let Some(base) = bases.keys().find(|base| World::node_of(base) == view.node) else { return Ok(()) };
+        for container in &view.containers {
+            let version = container.env.iter().find_map(|v| match &v.value {
+                EnvValue::Literal(version) => Some(version.as_str()),
+                _ => None,
+            });
+            let Some(version) = version else { continue };
+            let id = BizId { name: crate::base::word(&container.name), version: crate::base::word(version) };
+            let place = (base.clone(), id);
+            let active = self.now_active.contains(&place)
+                || self.active.get(&place).is_some_and(|&last| now.saturating_sub(last) < LAG);
+            if !active {
+                return Err(format!("{pod} is Ready, but {:?} is not activated on {base}", place.1));
+            }
+        }
+        Ok(())
+    }
+}

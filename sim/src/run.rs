@@ -1,0 +1,216 @@
+//! One seed: a plan of what users and faults do, carried out, and checked at every step.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use engine::view::{ContainerView, EnvValue, EnvVar, PodRef, PodStatus, PodView, RestartPolicy};
+use model::BizId;
+
+use crate::{
+    base::{Package, word},
+    check::converged,
+    world::{Faults, World},
+};
+
+/// How long users and faults are at work.
+const TROUBLE: Duration = Duration::from_secs(240);
+/// How long everything may take to come to rest afterwards: the longest back-off of a container is
+/// 5 min, and a silent base is given up after one.
+const REST: Duration = Duration::from_secs(900);
+
+/// What may happen in a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Bases.
+    pub bases: u8,
+    /// Things that users do.
+    pub acts: u8,
+    /// Bases crash, pause, say goodbye and are started again; the controller is killed.
+    pub crashes: bool,
+    /// What goes wrong in between.
+    pub faults: Faults,
+}
+
+impl Plan {
+    /// The plan of a seed: some are quiet, some are wild.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5EED);
+        let wild = rng.u8(0..3);
+        Self {
+            bases: rng.u8(1..4),
+            acts: rng.u8(1..16),
+            crashes: wild > 0,
+            faults: match wild {
+                0 => Faults::NONE,
+                1 => Faults { slowest: Duration::from_millis(rng.u64(5..2_000)), ..Faults::NONE },
+                _ => Faults {
+                    loss: rng.u8(0..25),
+                    doubled: rng.u8(0..25),
+                    write_errors: rng.u8(0..25),
+                    slowest: Duration::from_millis(rng.u64(5..5_000)),
+                },
+            },
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Installs that bases carried out.
+    pub installs: usize,
+    /// Status writes.
+    pub status_writes: usize,
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// The invariant that broke, and the story that led to it.
+pub fn run(seed: u64, plan: Plan) -> Result<Outcome, String> {
+    let mut world = World::new(seed);
+    let mut forgiven = BTreeSet::new();
+    let result = carry_out(&mut world, plan, &mut forgiven);
+    result.map_err(|why| format!("seed {seed}: {why}\n{plan:?}\n{}", world.story()))?;
+    Ok(Outcome { installs: world.checks.commands.installs, status_writes: world.api.status_writes })
+}
+
+fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> Result<(), String> {
+    for base in 0..plan.bases {
+        world.start_base(&name_of(base));
+    }
+    world.run_until(Duration::from_secs(30))?;
+    world.faults = plan.faults;
+    let mut deleted = BTreeSet::new();
+    for act in 0..plan.acts {
+        let pause = Duration::from_millis(world.rng().u64(0..30_000));
+        world.run_until((world.now + pause).min(TROUBLE))?;
+        match world.rng().u8(0..10) {
+            0..=4 => create(world, act, plan.bases),
+            5..=6 => delete(world, false, &mut deleted),
+            7 => delete(world, true, &mut deleted),
+            _ if plan.crashes => crash(world, plan.bases),
+            _ => {}
+        }
+    }
+    world.run_until(world.now.max(TROUBLE))?;
+    if plan.crashes {
+        // Nobody knows any more what a deleted Pod had installed once the controller
+        // was started anew, or the base was given up, in between; nor what a package with a wrong
+        // manifest brought when the base's answer was lost.
+        forgiven.append(&mut deleted);
+        forgiven.insert(BizId { name: word("misnamed"), version: word("misnamed") });
+    }
+    settle(world, plan.bases);
+    world.run_until(world.now + REST)?;
+    let quiet = !plan.crashes && plan.faults.loss == 0;
+    if quiet && world.checks.commands.repeats > 0 {
+        return Err(format!("{} installs were repeats without any fault", world.checks.commands.repeats));
+    }
+    if plan.faults.write_errors == 0 && world.api.idle_writes > 0 {
+        return Err(format!("{} status writes changed nothing", world.api.idle_writes));
+    }
+    converged(world, forgiven)
+}
+
+fn name_of(base: u8) -> String {
+    format!("base-{base}")
+}
+
+fn create(world: &mut World, act: u8, bases: u8) {
+    let base: model::BaseIdentity = word(&name_of(world.rng().u8(0..bases)));
+    let number = world.rng().u8(0..3);
+    // One version and package for each name, so that no two Pods of a base contradict each other.
+    let package = *[Package::Good, Package::Good, Package::OwnPath].get(usize::from(number)).unwrap_or(&Package::Good);
+    let (name, package) = match world.rng().u8(0..8) {
+        0 => ("missing".to_owned(), Package::Missing),
+        1 => ("failing".to_owned(), Package::Failing),
+        2 => ("misnamed".to_owned(), Package::Misnamed),
+        _ => (format!("biz{number}"), package),
+    };
+    let uid: Arc<str> = format!("uid-{act}").into();
+    let pod = PodView {
+        pod: PodRef { namespace: "default".into(), name: format!("pod-{act}").into(), uid },
+        resource_version: 0,
+        node: World::node_of(&base),
+        labels: [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())].into(),
+        annotations: std::collections::BTreeMap::new(),
+        created: world.wall(),
+        deletion: None,
+        from_daemon_set: false,
+        restart_policy: RestartPolicy::Always,
+        containers: vec![ContainerView {
+            name: name.clone(),
+            image: package.url(),
+            env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal("1".into()) }],
+        }],
+        readiness_gates: vec![],
+        status: PodStatus::default(),
+    };
+    world.tell(format_args!("a user makes pod-{act} for {name} on {base}"));
+    let event = world.api.create_pod(pod);
+    world.inform(event);
+}
+
+fn delete(world: &mut World, by_force: bool, deleted: &mut BTreeSet<BizId>) {
+    let uids: Vec<Arc<str>> = world.api.pods.keys().cloned().collect();
+    let Some(uid) = world.rng().choice(uids) else { return };
+    world.tell(format_args!("a user deletes {uid}{}", if by_force { " by force" } else { "" }));
+    for container in world.api.pods.get(&uid).map(|pod| pod.containers.clone()).unwrap_or_default() {
+        deleted.insert(BizId { name: word(&container.name), version: word("1") });
+    }
+    let event = if by_force {
+        world.api.delete_pod_by_force(&uid)
+    } else {
+        let wall = world.wall();
+        world.api.delete_pod(&uid, wall)
+    };
+    if let Some(event) = event {
+        world.inform(event);
+    }
+}
+
+fn crash(world: &mut World, bases: u8) {
+    let name = name_of(world.rng().u8(0..bases));
+    let identity = word(&name);
+    match world.rng().u8(0..5) {
+        0 => {
+            world.restart_controller();
+        }
+        1 => {
+            world.tell(format_args!("base {name} crashes and is started again"));
+            world.crash_base(&identity);
+            world.start_base(&name);
+        }
+        2 => {
+            world.tell(format_args!("base {name} is stopped for a while"));
+            if let Some(base) = world.bases.get_mut(&identity) {
+                base.paused = base.up;
+            }
+        }
+        3 => {
+            world.tell(format_args!("base {name} goes on"));
+            if let Some(base) = world.bases.get_mut(&identity) {
+                base.paused = false;
+            }
+        }
+        _ => world.stop_base(&name),
+    }
+}
+
+/// The last fault is over: every base runs, and nothing is lost any more.
+fn settle(world: &mut World, bases: u8) {
+    world.faults = Faults::NONE;
+    for base in 0..bases {
+        let name = name_of(base);
+        let identity = word(&name);
+        let up = world.bases.get_mut(&identity).is_some_and(|base| {
+            base.paused = false;
+            base.up
+        });
+        if !up {
+            world.start_base(&name);
+        }
+    }
+    // Kubernetes collects Pods of Nodes that do not exist; here their bases are back.
+    world.tell(format_args!("all faults are over"));
+}

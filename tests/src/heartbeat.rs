@@ -1,0 +1,82 @@
+//! Heartbeats and other requests to the HTTP tunnel that no base sends.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::http;
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Between two heartbeats.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// A heartbeat as a Java base sends it.
+pub fn heartbeat(identity: &str, version: &str, address: SocketAddr) -> Value {
+    json!({
+        "baseMetadata": {"identity": identity, "name": "base", "version": version, "clusterName": "default"},
+        "localHostName": "test-host",
+        "localIP": address.ip().to_string(),
+        "port": address.port(),
+        "state": "activated",
+    })
+}
+
+/// Sends heartbeats until it is dropped.
+#[derive(Debug)]
+pub struct Heart {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heart {
+    /// Begins to send all of these to a tunnel (`http://host:port`), once a second.
+    pub fn beat(tunnel: &str, heartbeats: Vec<Value>) -> Self {
+        let url = format!("{tunnel}/heartbeat");
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            loop {
+                for heartbeat in &heartbeats {
+                    // A controller that is away for a moment hears the next one.
+                    let _ = http::post(&url, heartbeat, LIMIT);
+                }
+                if stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes these bytes to a port of 127.0.0.1 and gives what it answers until it closes.
+pub fn raw(port: u16, request: &[u8]) -> Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("connecting")?;
+    stream.set_read_timeout(Some(LIMIT)).context("setting a deadline")?;
+    stream.set_write_timeout(Some(LIMIT)).context("setting a deadline")?;
+    // Who refuses a large body may answer and close before all of it was written.
+    let written = stream.write_all(request);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(_) if !answer.is_empty() => {}
+        Err(error) => return Err(error).context(format!("reading the answer (writing: {written:?})")),
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}

@@ -1,0 +1,68 @@
+//! How Pods, Nodes and bases stand, to be compared with how they stood.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use serde_json::Value;
+use testkit::{
+    java_base::{InstalledBiz, JavaBase},
+    wait::wait_for,
+};
+
+use crate::{Scene, scene::node_name, seen::text};
+
+/// So long nothing must have happened for a scene to count as quiet: more than any step takes.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A scene at one moment. Two are equal where nothing was written and no base was told to do anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// UID and resource version of every Pod and Node, by name.
+    objects: BTreeMap<String, (String, String)>,
+    /// What each base has.
+    biz: BTreeMap<String, Vec<InstalledBiz>>,
+    /// What each base was told to install and uninstall, in its own words.
+    commands: BTreeMap<String, Vec<String>>,
+}
+
+impl Snapshot {
+    /// The scene's Pods, and the Nodes, modules and commands of these bases.
+    pub fn take(scene: &Scene, bases: &[JavaBase]) -> Result<Self> {
+        let mut objects: BTreeMap<_, _> = scene.pods(&[])?.iter().map(version).collect();
+        for base in bases {
+            objects.extend([version(&scene.node(base)?)]);
+        }
+        let of_each = |base: &JavaBase| Ok((node_name(base), base.query_all_biz()?));
+        let biz = bases.iter().map(of_each).collect::<Result<_>>()?;
+        let commands = bases.iter().map(|base| (node_name(base), commands(base))).collect();
+        Ok(Self { objects, biz, commands })
+    }
+
+    /// As [`Snapshot::take`], once nothing happens any more.
+    pub fn when_quiet(scene: &Scene, bases: &[JavaBase]) -> Result<Self> {
+        let mut last = Self::take(scene, bases)?;
+        let mut since = Instant::now();
+        wait_for("nothing happens any more", Duration::from_secs(60), || {
+            let now = Self::take(scene, bases)?;
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            Ok((since.elapsed() >= QUIET).then(|| last.clone()))
+        })
+    }
+}
+
+/// What a base was told to install and uninstall so far, by its own log.
+pub fn commands(base: &JavaBase) -> Vec<String> {
+    let log = base.log();
+    let said = log.lines().filter_map(|line| line.split_once("arklet : start to "));
+    said.map(|(_, what)| what.to_owned()).filter(|what| what.contains("install")).collect()
+}
+
+fn version(object: &Value) -> (String, (String, String)) {
+    let field = |path: &str| text(object, path).to_owned();
+    (field("/metadata/name"), (field("/metadata/uid"), field("/metadata/resourceVersion")))
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask bench`.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process;
+
+use anyhow::{Context, Result, ensure};
+use testkit::artifacts;
+
+/// Measures the controller against a bare client of the same API server.
+///
+/// Builds both in release mode first. `cargo xtask bench --help` builds them too, and then shows the options.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Bench {
+    /// The benchmark's own arguments, for example --bases 20 --modules 5 --tunnel http.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+impl Bench {
+    /// Becomes the benchmark, so that Ctrl-C reaches it alone.
+    pub(crate) fn run(&self) -> Result<()> {
+        let repository = artifacts::repository();
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = process::Command::new(cargo)
+            .args(["build", "--release", "--package", "bench", "--package", "controller"])
+            .current_dir(&repository)
+            .status()
+            .context("running cargo")?;
+        ensure!(built.success(), "building the benchmark and the controller failed ({built})");
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
+        let program = target.join("release/bench");
+        let error = process::Command::new(&program).args(&self.arguments).exec();
+        Err(error).with_context(|| format!("starting {}", program.display()))
+    }
+}
