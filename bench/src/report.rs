@@ -107,16 +107,12 @@ impl WayReport {
 
     /// Adds the percentiles of a latency.
     pub fn latency(&mut self, phase: &str, what: &str, latency: &Latency, floor: Option<&Latency>) {
-        let rows: [(&str, fn(&Latency) -> f64); 3] =
-            [("p50", |one| one.p50_ms), ("p99", |one| one.p99_ms), ("max", |one| one.max_ms)];
-        for (name, read) in rows {
-            self.figures.push(Figure {
-                phase: phase.to_owned(),
-                what: format!("{what}, {name} of {}", latency.count),
-                unit: Unit::Millis,
-                value: read(latency),
-                floor: floor.map(read),
-            });
+        let parts = |one: &Latency| [("p50", one.p50_ms), ("p99", one.p99_ms), ("max", one.max_ms)];
+        let floors = floor.map(parts);
+        for (at, (name, value)) in parts(latency).into_iter().enumerate() {
+            let what = format!("{what}, {name} of {}", latency.count);
+            let floor = floors.and_then(|floors| floors.get(at).map(|(_, floor)| *floor));
+            self.figure(phase, &what, Unit::Millis, value, floor);
         }
     }
 

@@ -136,7 +136,7 @@ fn create(world: &mut World, act: u8, bases: u8) {
         annotations: std::collections::BTreeMap::new(),
         created: world.wall(),
         deletion: None,
-        from_daemon_set: false,
+        owner: None,
         restart_policy: RestartPolicy::Always,
         containers: vec![ContainerView {
             name: name.clone(),

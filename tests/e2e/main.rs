@@ -3,4 +3,9 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+mod bad_input;
+mod brokers;
+mod liveness;
 mod main_job;
+mod modules;
+mod restart;

@@ -70,3 +70,26 @@ pub fn pod(scene: &Scene, name: &str, node: Option<&str>, containers: &[Value]) 
     }
     pod
 }
+
+/// With annotations `module-controller.koupleless.io/<key>`.
+#[must_use]
+pub fn annotated(mut pod: Value, annotations: &[(&str, &str)]) -> Value {
+    for (key, value) in annotations {
+        pod["metadata"]["annotations"][format!("module-controller.koupleless.io/{key}")] = json!(value);
+    }
+    pod
+}
+
+/// One that stays for 300 s on a Node that is not Ready, as every Pod of an ordinary cluster does: the
+/// cluster of the tests evicts after 5.
+#[must_use]
+pub fn patient(mut pod: Value) -> Value {
+    if let Some(tolerations) = pod["spec"]["tolerations"].as_array_mut() {
+        for key in ["not-ready", "unreachable"] {
+            tolerations.push(json!({
+                "key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+    pod
+}

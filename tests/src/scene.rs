@@ -182,17 +182,26 @@ impl Scene {
         })
     }
 
-    /// Waits for an Event about an object with this reason; gives its note.
-    pub fn wait_event(&self, object: &str, reason: &str) -> Result<String> {
-        wait_for(&format!("an Event {reason} about {object}"), Duration::from_secs(30), || {
+    /// Waits for an Event about a Pod of the scene or a Node, with this reason; gives it.
+    pub fn wait_event(&self, object: &str, reason: &str) -> Result<Value> {
+        self.wait_event_within(Duration::from_secs(30), object, reason)
+    }
+
+    /// As [`Scene::wait_event`], for what takes its time.
+    pub fn wait_event_within(&self, limit: Duration, object: &str, reason: &str) -> Result<Value> {
+        wait_for(&format!("an Event {reason} about {object}"), limit, || {
             let events = self.cluster.kubectl_json(&["get", "events.events.k8s.io", "-A"])?;
             let all = events["items"].as_array().cloned().unwrap_or_default();
-            let about: Vec<&Value> =
-                all.iter().filter(|event| event["regarding"]["name"] == object).collect();
+            let is_about = |event: &&Value| {
+                let regarding = &event["regarding"];
+                regarding["name"] == object
+                    && (regarding["kind"] == "Node" || regarding["namespace"] == self.namespace.as_str())
+            };
+            let about: Vec<&Value> = all.iter().filter(is_about).collect();
             let found = about.iter().find(|event| event["reason"] == reason);
             let reasons: Vec<&Value> = about.iter().map(|event| &event["reason"]).collect();
             anyhow::ensure!(found.is_some(), "reasons so far: {reasons:?}");
-            Ok(found.and_then(|event| event["note"].as_str()).map(str::to_owned))
+            Ok(found.map(|event| (*event).clone()))
         })
     }
 

@@ -62,6 +62,11 @@ pub fn commands(base: &JavaBase) -> Vec<String> {
     said.map(|(_, what)| what.to_owned()).filter(|what| what.contains("install")).collect()
 }
 
+/// How many modules came up on a base so far, by its own log.
+pub fn starts(base: &JavaBase) -> usize {
+    base.log().lines().filter(|line| line.contains(": Started BizApp in ")).count()
+}
+
 fn version(object: &Value) -> (String, (String, String)) {
     let field = |path: &str| text(object, path).to_owned();
     (field("/metadata/name"), (field("/metadata/uid"), field("/metadata/resourceVersion")))

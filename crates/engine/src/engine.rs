@@ -12,6 +12,7 @@ use crate::{
     action::Action,
     config::Config,
     event::{Event, Now, Watched, Write},
+    ordering::permits::Permits,
     view::{NodeView, PodView},
     vnode::{self, Context, Fleet, VNode},
     zones::Zones,
@@ -43,6 +44,7 @@ pub struct Engine {
     /// The last heartbeats of before all Nodes were told: a base's Node may bear another name.
     early_reports: BTreeMap<BaseIdentity, (TunnelKind, BaseReport)>,
     zones: Zones,
+    permits: Permits,
     nodes_synced: bool,
     pods_synced: bool,
     http_up: bool,
@@ -64,6 +66,7 @@ impl Engine {
             early_nodes: BTreeMap::new(),
             early_reports: BTreeMap::new(),
             zones: Zones::default(),
+            permits: Permits::default(),
             nodes_synced: false,
             pods_synced: false,
             http_up: false,
@@ -111,6 +114,9 @@ impl Engine {
                 self.visit(&base, now, &mut out, |vnode, ctx| vnode.found_base_pod(&found, ctx));
             }
             Event::Tick => self.tick(now, &mut out),
+        }
+        while let Some(base) = self.permits.next_freed() {
+            self.visit(&base, now, &mut out, |_, _| {});
         }
         out
     }
@@ -266,7 +272,8 @@ impl Engine {
             mqtt_up: self.mqtt_up,
         };
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
-        let mut ctx = Context { config: &self.config, now, fleet, zones: &mut self.zones, out };
+        let (zones, permits) = (&mut self.zones, &mut self.permits);
+        let mut ctx = Context { config: &self.config, now, fleet, zones, permits, out };
         change(vnode, &mut ctx);
         vnode.advance(&mut ctx);
         let wake = vnode.wake(&ctx);
@@ -285,7 +292,8 @@ impl Engine {
     /// A VNode is gone. Pods that were being deleted on it have nothing left to wait for; the
     /// others are left to Kubernetes, which collects them or gives the base time to come back.
     fn forget(&mut self, base: &BaseIdentity, out: &mut Vec<Action>) {
-        let Some(vnode) = self.vnodes.remove(base) else { return };
+        let Some(mut vnode) = self.vnodes.remove(base) else { return };
+        vnode.give_permits_back(&mut self.permits);
         self.schedule(base, None);
         self.silent.remove(base);
         let name = vnode.name().clone();

@@ -8,6 +8,7 @@ mod backoff;
 pub mod config;
 mod engine;
 pub mod event;
+mod ordering;
 mod pod;
 #[cfg(test)]
 mod testing;

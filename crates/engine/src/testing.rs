@@ -25,7 +25,7 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         annotations: BTreeMap::new(),
         created: Timestamp::UNIX_EPOCH,
         deletion: None,
-        from_daemon_set: false,
+        owner: None,
         restart_policy: RestartPolicy::Always,
         containers: vec![container(biz, version)],
         readiness_gates: Vec::new(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use engine::view::{
-    ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Phase, PodRef, PodStatus, PodView,
+    ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner, Phase, PodRef, PodStatus, PodView,
     RestartPolicy,
 };
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ struct MetaJson {
 struct OwnerJson {
     #[serde(default, deserialize_with = "nothing")]
     kind: String,
+    #[serde(default, deserialize_with = "nothing")]
+    name: String,
     #[serde(default, deserialize_with = "nothing")]
     controller: bool,
 }
@@ -194,6 +196,7 @@ impl Kind for PodView {
             },
             resource_version: version(&metadata.resource_version),
             node: spec.node_name,
+            owner: owner(&metadata.owner_references, &metadata.labels),
             labels: metadata.labels,
             annotations: metadata.annotations,
             created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -201,7 +204,6 @@ impl Kind for PodView {
             deletion: metadata
                 .deletion_timestamp
                 .map(|text| time(Some(&text)).unwrap_or(Timestamp::UNIX_EPOCH)),
-            from_daemon_set: metadata.owner_references.iter().any(|o| o.controller && o.kind == "DaemonSet"),
             restart_policy: match spec.restart_policy.as_str() {
                 "OnFailure" => RestartPolicy::OnFailure,
                 "Never" => RestartPolicy::Never,
@@ -283,6 +285,18 @@ fn container_state(json: StateJson) -> ContainerState {
     ContainerState::Waiting { reason: waiting.reason, message: waiting.message }
 }
 
+/// The controller behind a Pod. A ReplicaSet that a Deployment made is named after it and the hash
+/// of the template, which the Pod has as a label: no ReplicaSet has to be read to know.
+fn owner(references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<Owner> {
+    let direct = references.iter().find(|reference| reference.controller)?;
+    let hash = labels.get("pod-template-hash");
+    let deployment = hash.and_then(|hash| direct.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
+    match deployment {
+        Some(name) if direct.kind == "ReplicaSet" => Some(Owner { kind: "Deployment".into(), name: name.into() }),
+        _ => Some(Owner { kind: direct.kind.as_str().into(), name: direct.name.as_str().into() }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use engine::view::{Condition, ConditionStatus};
@@ -300,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_of_a_deployments_pod_is_the_deployment() {
+        let reference = |kind: &str, name: &str| [OwnerJson { kind: kind.into(), name: name.into(), controller: true }];
+        let labels = BTreeMap::from([("pod-template-hash".to_owned(), "5d4f8c".to_owned())]);
+        let name = |references: &[OwnerJson]| owner(references, &labels).map(|o| format!("{}/{}", o.kind, o.name));
+        assert_eq!(name(&reference("ReplicaSet", "biz1-5d4f8c")).as_deref(), Some("Deployment/biz1"));
+        assert_eq!(name(&reference("ReplicaSet", "alone")).as_deref(), Some("ReplicaSet/alone"));
+        assert_eq!(name(&reference("DaemonSet", "ds")).as_deref(), Some("DaemonSet/ds"));
+        assert_eq!(name(&[]), None);
+    }
+
+    #[test]
     fn a_pod_of_a_real_server_is_read() {
         let pod = sample();
         assert_eq!(pod.pod.to_string(), "default/biz1-7hdxw");
@@ -308,7 +333,7 @@ mod tests {
         assert_eq!(pod.labels["module-controller.koupleless.io/component"], "module");
         assert_eq!(pod.annotations["module-controller.koupleless.io/install-strategy"], "installOnly");
         assert_eq!((pod.created, pod.deletion), (at(), None));
-        assert!(pod.from_daemon_set);
+        assert_eq!(pod.owner.unwrap().kind.as_ref(), "DaemonSet");
         assert_eq!(pod.restart_policy, RestartPolicy::Always);
         assert_eq!(pod.readiness_gates, ["example.org/gate"]);
     }

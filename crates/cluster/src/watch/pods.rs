@@ -85,7 +85,7 @@ mod tests {
             annotations: BTreeMap::new(),
             created: Timestamp::UNIX_EPOCH,
             deletion: None,
-            from_daemon_set: false,
+            owner: None,
             restart_policy: RestartPolicy::Always,
             containers: Vec::new(),
             readiness_gates: Vec::new(),

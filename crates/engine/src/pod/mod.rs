@@ -12,6 +12,9 @@ use crate::{
 };
 use run::Run;
 
+/// A change of this annotation lifts the bar of a version that failed as a replacement (rule 9).
+const RETRY: &str = "module-controller.koupleless.io/retry";
+
 /// One container: a biz.
 #[derive(Debug)]
 pub(crate) struct Container {
@@ -61,6 +64,7 @@ impl ModulePod {
                     run: Run::resume(pod.view.status.containers.get(index)),
                 })
                 .collect();
+            status::read_bars(&mut pod);
         }
         pod
     }
@@ -73,7 +77,11 @@ impl ModulePod {
         let asks_anew = view.containers != self.view.containers
             || view.annotations != self.view.annotations
             || view.labels != self.view.labels;
+        let retry = view.annotations.get(RETRY) != self.view.annotations.get(RETRY);
         self.view = view;
+        if retry {
+            self.containers.iter_mut().for_each(|container| container.run.lift_bar());
+        }
         if asks_anew && !self.is_foreign {
             self.told = false;
             for (container, view) in self.containers.iter_mut().zip(&self.view.containers) {
@@ -93,6 +101,11 @@ impl ModulePod {
     /// It ended for good: nothing is installed for it and its status is never written again.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.view.status.phase, Phase::Failed | Phase::Succeeded)
+    }
+
+    /// It lost its base to a version of another owner (rule 13).
+    pub(crate) fn is_displaced(&self) -> bool {
+        self.view.status.phase == Phase::Failed && self.view.status.reason == status::DISPLACED
     }
 
     /// It asks for its biz to be there.

@@ -32,6 +32,10 @@ pub(crate) struct Run {
     running_since: Option<Duration>,
     /// When it was activated; what the status shows.
     started: Option<Timestamp>,
+    /// It failed as a replacement here: it may not displace what serves (rule 9).
+    barred: bool,
+    /// The base refused to hold it beside the version that serves (rule 6).
+    must_replace: bool,
     /// This process installed it, so what an older status says of the start is no longer true.
     installed_here: bool,
 }
@@ -79,6 +83,32 @@ impl Run {
         self.begun
     }
 
+    /// It may not displace what serves.
+    pub(crate) fn is_barred(&self) -> bool {
+        self.barred
+    }
+
+    /// It may not displace what serves from now on, or is known not to be allowed from before.
+    pub(crate) fn bar(&mut self) {
+        self.barred = true;
+        self.must_replace = false;
+    }
+
+    /// Nothing is left to be displaced, or it may be tried once more.
+    pub(crate) fn lift_bar(&mut self) {
+        self.barred = false;
+    }
+
+    /// The base holds one version only: the other one goes first.
+    pub(crate) fn replace(&mut self) {
+        self.must_replace = true;
+    }
+
+    /// See [`Self::replace`].
+    pub(crate) fn must_replace(&self) -> bool {
+        self.must_replace
+    }
+
     /// The base carried an install out, well or badly.
     fn attempted(&mut self) {
         if self.begun {
@@ -98,6 +128,8 @@ impl Run {
     /// The base says that it is activated, since `changed` by the base's own account.
     pub(crate) fn activated(&mut self, now: Duration, wall: Timestamp, changed: Option<Timestamp>) {
         self.fault = None;
+        self.barred = false;
+        self.must_replace = false;
         self.begun = true;
         self.unreached = 0;
         if self.running_since.is_none() {

@@ -3,10 +3,18 @@
 use jiff::{Timestamp, Unit};
 use model::Fault;
 
-use super::ModulePod;
+use super::{Container, ModulePod};
 use crate::view::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, Phase, PodStatus, PodView, RestartPolicy,
 };
+
+/// The reason of a container whose biz does not serve because another version does, and of a Pod
+/// that lost its base to a version of another owner.
+pub(crate) const DISPLACED: &str = "BizDeactivate";
+
+/// The condition that says which of the Pod's versions failed as a replacement, so that this
+/// survives a restart of the controller (rule 9).
+const BARRED: &str = "module-controller.koupleless.io/Barred";
 
 /// How one container stands on its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +29,8 @@ pub(crate) enum Standing {
     Running(Option<Timestamp>),
     /// It is there, and another version serves.
     Deactivated,
+    /// It lost its base to a version of another owner, for good.
+    Displaced,
     /// It could not be installed.
     Failed(Fault),
     /// It was there and is gone for good: nothing installs it again.
@@ -75,17 +85,60 @@ pub(crate) fn desired(
             }
         })
         .collect();
+    let displaced = standings.contains(&Standing::Displaced);
+    // kube-proxy keeps one endpoint for an address and port: the one that does not serve must not
+    // mask the one that does (rule 4).
+    let yields = !containers.is_empty() && containers.iter().all(is_deactivated);
     let status = PodStatus {
-        phase: phase(seen.phase, &containers),
-        reason: String::new(),
-        message: String::new(),
+        phase: if displaced { Phase::Failed } else { phase(seen.phase, &containers) },
+        reason: if displaced { DISPLACED.to_owned() } else { String::new() },
+        message: if displaced { OTHER_OWNER.to_owned() } else { String::new() },
         host_ip: base.ip.clone(),
-        pod_ip: base.ip.clone(),
+        pod_ip: if yields { String::new() } else { base.ip.clone() },
         started: seen.started.or(Some(wall)),
-        conditions: conditions(&pod.view, &containers, base, wall),
+        conditions: conditions(&pod.view, &containers, base, wall)
+            .into_iter()
+            .chain(barred(pod, wall))
+            .collect(),
         containers,
     };
     (!same(&status, seen)).then_some(status)
+}
+
+const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
+
+fn is_deactivated(container: &ContainerStatus) -> bool {
+    matches!(&container.state, ContainerState::Waiting { reason, .. } if reason == DISPLACED)
+}
+
+/// The condition about bars; none where there is none and never was.
+fn barred(pod: &ModulePod, wall: Timestamp) -> Option<Condition> {
+    let barred = pod.containers.iter().filter(|container| container.run.is_barred());
+    let message = barred.filter_map(bar_text).collect::<Vec<_>>().join("\n");
+    let seen = pod.view.status.condition(BARRED);
+    if message.is_empty() && seen.is_none_or(|seen| seen.status == ConditionStatus::False) {
+        return None;
+    }
+    let status = ConditionStatus::from(!message.is_empty());
+    let reason = if message.is_empty() { "Lifted" } else { "ReplacementFailed" };
+    let changed = seen.filter(|seen| seen.status == status).and_then(|seen| seen.changed).or(Some(wall));
+    Some(Condition { kind: BARRED.into(), status, reason: reason.into(), message, changed })
+}
+
+/// What a bar is about: the version and its package.
+fn bar_text(container: &Container) -> Option<String> {
+    container.wanted.as_ref().ok().map(|spec| format!("{} {}", spec.id, spec.url))
+}
+
+/// Takes up the bars that a controller of before has written.
+pub(super) fn read_bars(pod: &mut ModulePod) {
+    let seen = pod.view.status.condition(BARRED).filter(|seen| seen.status == ConditionStatus::True);
+    let Some(text) = seen.map(|seen| seen.message.clone()) else { return };
+    for container in &mut pod.containers {
+        if bar_text(container).is_some_and(|bar| text.lines().any(|line| line == bar)) {
+            container.run.bar();
+        }
+    }
 }
 
 /// Kubernetes keeps whole seconds; what is not rounded would look changed for ever.
@@ -110,8 +163,9 @@ fn state(
         },
         Standing::Running(started) => ContainerState::Running { started: started.map(whole_seconds) },
         Standing::Deactivated => {
-            waiting("BizDeactivate", "another version of this module serves on this base".into())
+            waiting(DISPLACED, "another version of this module serves on this base".into())
         }
+        Standing::Displaced => waiting(DISPLACED, OTHER_OWNER.into()),
         Standing::Invalid(fault) => waiting(&fault.code.to_string(), fault.message()),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
             ended(seen_state, &fault.code.to_string(), fault.message(), wall)

@@ -5,6 +5,6 @@ pub mod pod;
 
 pub use node::{Address, AddressKind, NodeView, Taint};
 pub use pod::{
-    Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Phase,
-    PodRef, PodStatus, PodView, RestartPolicy,
+    Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,
+    Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };

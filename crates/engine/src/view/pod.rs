@@ -70,6 +70,15 @@ pub struct ContainerView {
     pub env: Vec<EnvVar>,
 }
 
+/// The controller behind a Pod, by kind and name, in the Pod's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner {
+    /// `Deployment`, `DaemonSet`, …
+    pub kind: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
 /// A Pod that is bound to a Node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodView {
@@ -87,8 +96,9 @@ pub struct PodView {
     pub created: Timestamp,
     /// `metadata.deletionTimestamp`: when the grace period ends. Set means that it is being deleted.
     pub deletion: Option<Timestamp>,
-    /// The Pod is made by a DaemonSet.
-    pub from_daemon_set: bool,
+    /// Who made it, in the end: the Deployment behind its ReplicaSet, else its direct controller;
+    /// none for a bare Pod.
+    pub owner: Option<Owner>,
     /// `spec.restartPolicy`.
     pub restart_policy: RestartPolicy,
     /// `spec.containers`, in order.

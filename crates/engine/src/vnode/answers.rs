@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
-use model::{BizId, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{BizId, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
 
-use super::{Context, VNode};
+use super::{Context, Op, VNode};
 use crate::{
     action::{Action, Announcement, Regarding},
     backoff,
@@ -77,7 +77,7 @@ impl VNode {
             ) => {
                 self.uninstalled(id, now);
             }
-            (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, op.claim, ctx),
+            (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, &op, ctx),
             (CommandKind::UninstallBiz, Err(error)) => self.uninstall_failed(id, &error, ctx),
             (_, Err(CallError::Unreachable(_))) => self.inventory.touch(&id.name, now),
             // A switch, or an answer of another kind than was asked for: the list tells the truth.
@@ -109,7 +109,7 @@ impl VNode {
         let found = biz.iter().map(|biz| biz.id.to_string()).collect::<Vec<_>>().join(", ");
         for biz in biz {
             // Whatever came by our command is ours to remove, under whatever name.
-            self.managed.entry(biz.id.clone()).or_default();
+            self.managed.entry(biz.id.clone()).or_default().stray |= biz.id != *id;
             self.inventory.touch(&biz.id.name, now);
             self.inventory.put(biz);
         }
@@ -126,13 +126,7 @@ impl VNode {
         self.fail(&uid, index, Fault::new(code, format!("installing {id}"), cause), ctx);
     }
 
-    fn install_failed(
-        &mut self,
-        id: &BizId,
-        error: &CallError,
-        claim: Option<(Arc<str>, usize)>,
-        ctx: &mut Context<'_>,
-    ) {
+    fn install_failed(&mut self, id: &BizId, error: &CallError, op: &Op, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         let (kind, reached) = match error {
             CallError::Refused(failure) => (Some(failure.kind), true),
@@ -144,7 +138,9 @@ impl VNode {
         } else {
             self.inventory.touch(&id.name, now);
         }
-        let Some((uid, index)) = claim else { return };
+        let Some((uid, index)) = op.claim.clone() else { return };
+        let another_serves =
+            self.inventory.of(&id.name).any(|biz| biz.id != *id && biz.state == model::BizState::Activated);
         let fault = error.to_fault(CommandKind::InstallBiz, format!("installing {id}"));
         match kind {
             Some(FailureKind::RepeatBiz) => {
@@ -158,13 +154,29 @@ impl VNode {
                     container.run.put_off(now, None);
                 }
             }
+            // The base holds one version only, and may be asked to replace it (rule 6).
+            Some(FailureKind::ContextPathTaken) if another_serves && self.may_replace(&uid, index) => {
+                if let Some(container) = self.container(&uid, index) {
+                    container.run.replace();
+                }
+            }
             None if !reached => {
                 if let Some(container) = self.container(&uid, index) {
                     container.run.put_off(now, Some(fault));
                 }
             }
-            _ => self.fail(&uid, index, fault, ctx),
+            _ => {
+                self.fail(&uid, index, fault, ctx);
+                if let (true, Some(container)) = (op.displacing, self.container(&uid, index)) {
+                    container.run.bar();
+                }
+            }
         }
+    }
+
+    fn may_replace(&mut self, uid: &Arc<str>, index: usize) -> bool {
+        let wanted = self.container(uid, index).and_then(|container| container.wanted.as_ref().ok());
+        wanted.is_some_and(|spec| spec.strategy != InstallStrategy::InstallOnly)
     }
 
     fn uninstalled(&mut self, id: &BizId, now: Duration) {

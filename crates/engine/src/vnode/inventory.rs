@@ -39,6 +39,11 @@ impl Inventory {
         self.biz.get(id)
     }
 
+    /// What is known under a name.
+    pub(crate) fn of(&self, name: &BizName) -> impl Iterator<Item = &BizStatus> {
+        self.biz.values().filter(move |biz| biz.id.name == *name)
+    }
+
     /// Nobody knows at the moment what is there under this name: ask before doing anything.
     pub(crate) fn is_doubtful(&self, name: &BizName) -> bool {
         self.touched.get(name).is_some_and(|touched| touched.doubtful)

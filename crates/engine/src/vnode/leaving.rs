@@ -72,7 +72,12 @@ impl VNode {
             }
         };
         let Some(node) = &self.node else { return };
-        if !goes || node.deleting || self.leaving.done || !self.may_tell_node(ctx) || !self.leaving.slot.is_free(ctx.now.mono) {
+        if !goes
+            || node.deleting
+            || self.leaving.done
+            || !self.may_tell_node(ctx)
+            || !self.leaving.slot.is_free(ctx.now.mono)
+        {
             return;
         }
         let action = Action::DeleteNode { name: node.name.clone(), uid: node.uid.clone() };

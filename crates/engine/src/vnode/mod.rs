@@ -24,6 +24,7 @@ use crate::{
     action::{Action, Announcement, Regarding},
     config::Config,
     event::{Now, Write, WriteError},
+    ordering::permits::Permits,
     pod::ModulePod,
     view::{NodeView, PodView},
     write_slot::WriteSlot,
@@ -33,6 +34,7 @@ use inventory::Inventory;
 use leaving::Leaving;
 use life::{Life, Standing};
 use links::Links;
+use plan::Arranged;
 use query::Query;
 
 pub(crate) use node::{ZONE, identity_of};
@@ -44,6 +46,7 @@ pub(crate) struct Context<'a> {
     /// How the bases of this controller stand, all together.
     pub(crate) fleet: Fleet,
     pub(crate) zones: &'a mut Zones,
+    pub(crate) permits: &'a mut Permits,
     pub(crate) out: &'a mut Vec<Action>,
 }
 
@@ -66,6 +69,8 @@ struct Op {
     key: AnswerKey,
     /// For whom: the Pod's UID and the container's place in it.
     claim: Option<(Arc<str>, usize)>,
+    /// It may end a version that serves.
+    displacing: bool,
     sent: Duration,
     deadline: Duration,
 }
@@ -77,6 +82,8 @@ struct Managed {
     failures: u32,
     /// Not to be uninstalled before.
     next_try: Duration,
+    /// It came by an install that asked for another.
+    stray: bool,
 }
 
 /// One base with its Node and its Pods.
@@ -93,6 +100,7 @@ pub(crate) struct VNode {
     inventory_query: Query,
     health_query: Query,
     ops: BTreeMap<BizName, Op>,
+    arranged: BTreeMap<BizName, Arranged>,
     managed: BTreeMap<BizId, Managed>,
     pods: BTreeMap<Arc<str>, ModulePod>,
     node: Option<NodeView>,
@@ -130,6 +138,7 @@ impl VNode {
             inventory_query: Query::default(),
             health_query: Query::default(),
             ops: BTreeMap::new(),
+            arranged: BTreeMap::new(),
             managed: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
@@ -340,7 +349,13 @@ impl VNode {
     }
 
     /// Sends a command that is about a biz.
-    fn send(&mut self, command: Command, claim: Option<(Arc<str>, usize)>, ctx: &mut Context<'_>) {
+    fn send(
+        &mut self,
+        command: Command,
+        claim: Option<(Arc<str>, usize)>,
+        displacing: bool,
+        ctx: &mut Context<'_>,
+    ) {
         let times = &ctx.config.times;
         let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
         let Some(id) = command.biz().cloned() else { return };
@@ -350,7 +365,7 @@ impl VNode {
         };
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
         self.inventory.touch(&id.name, ctx.now.mono);
-        self.ops.insert(id.name, Op { key, claim, sent: ctx.now.mono, deadline });
+        self.ops.insert(id.name, Op { key, claim, displacing, sent: ctx.now.mono, deadline });
         ctx.out.push(Action::Call { target, command, deadline });
     }
 

@@ -1,25 +1,39 @@
 //! Desired against observed: which command a base gets next.
 //!
-//! One command at a time per bizName, because Arklet locks no more than name and version
-//! (ordering rule 1), and no more than `workers` in all.
+//! [`crate::ordering`] decides for one bizName; here its situation is gathered from what is known,
+//! and its steps become commands: one at a time per bizName, because Arklet locks no more than
+//! name and version (rule 1), and no more than `workers` in all.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use arklet::{Command, WireStrategy};
-use model::{BizId, BizName, BizState, InstallStrategy, ModuleSpec, TunnelKind};
+use arklet::{Command, CommandKind, WireStrategy};
+use model::{BizId, BizName, BizState, TunnelKind};
 
 use super::{Context, Standing, VNode};
-use crate::view::RestartPolicy;
+use crate::{
+    ordering::{self, Arrangement, AtWork, Claim, Situation, Step, permits::Whose},
+    pod::ModulePod,
+    view::RestartPolicy,
+};
 
-/// What a container of a live Pod asks for.
-struct Claim {
-    uid: Arc<str>,
-    index: usize,
-    spec: ModuleSpec,
+/// What was arranged for a bizName, as far as statuses show it.
+#[derive(Debug)]
+pub(super) struct Arranged {
+    /// The claim whose version shall serve.
+    pub(super) target: Claim,
+    /// Claims for other versions are not Ready.
+    pub(super) others_yield: bool,
+    /// The target is not Ready yet, because another still is.
+    pub(super) target_waits: bool,
+    /// The permit that is held for it.
+    permit: Option<(Whose, Arc<str>)>,
 }
 
-/// A command, and for which container it is.
-type Step = (Command, Option<(Arc<str>, usize)>);
+type Claims = BTreeMap<BizName, Vec<Claim>>;
 
 impl VNode {
     /// Sends every command that is due.
@@ -29,39 +43,31 @@ impl VNode {
         {
             return;
         }
-        let claims = self.claims();
-        self.notice_losses(&claims, ctx.now.mono);
-        let mut names: Vec<BizName> = claims.keys().cloned().collect();
-        names.extend(self.managed.keys().map(|id| id.name.clone()).filter(|name| !claims.contains_key(name)));
-        names.dedup();
+        let claims = self.claims(ctx.now.mono);
+        let names: BTreeSet<BizName> = claims
+            .keys()
+            .chain(self.managed.keys().map(|id| &id.name))
+            .chain(self.arranged.keys())
+            .cloned()
+            .collect();
         for name in names {
-            if self.ops.len() >= ctx.config.workers {
-                return;
-            }
-            if self.ops.contains_key(&name) || self.inventory.is_doubtful(&name) {
+            if self.inventory.is_doubtful(&name) {
                 continue;
             }
             let claims = claims.get(&name).map(Vec::as_slice).unwrap_or_default();
-            if let Some((command, claim)) = self.next(&name, claims, ctx) {
-                self.send(command, claim, ctx);
+            let arrangement = self.arrange(&name, claims, ctx);
+            self.notice_loss(&name, claims, &arrangement, ctx.now.mono);
+            if let Some(step) = arrangement.step
+                && self.ops.len() < ctx.config.workers
+            {
+                self.take_step(step, claims, ctx);
             }
         }
     }
 
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
-    fn claims(&mut self) -> BTreeMap<BizName, Vec<Claim>> {
-        let mut live: Vec<_> = self.pods.values().filter(|pod| pod.is_live()).collect();
-        live.sort_by_key(|pod| std::cmp::Reverse((pod.view.created, pod.view.pod.uid.clone())));
-        let mut claims: BTreeMap<BizName, Vec<Claim>> = BTreeMap::new();
-        for pod in live {
-            for (index, container) in pod.containers.iter().enumerate() {
-                if let Ok(spec) = &container.wanted {
-                    let claim = Claim { uid: pod.view.pod.uid.clone(), index, spec: spec.clone() };
-                    claims.entry(spec.id.name.clone()).or_default().push(claim);
-                }
-            }
-        }
+    fn claims(&mut self, now: Duration) -> Claims {
         let ids = self.pods.values().filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
@@ -71,79 +77,171 @@ impl VNode {
         // A Pod of before names it no more, and it is not there: nothing is left to answer for.
         let named = |id: &BizId| self.pods.values().any(|pod| pod.biz().any(|biz| biz == id));
         self.managed.retain(|id, _| self.inventory.find(id).is_some() || named(id));
+
+        let mut live: Vec<&ModulePod> = self.pods.values().filter(|pod| pod.is_live()).collect();
+        live.sort_by(|a, b| (b.view.created, &b.view.pod.uid).cmp(&(a.view.created, &a.view.pod.uid)));
+        let mut claims = Claims::new();
+        for pod in live {
+            let never = pod.view.restart_policy == RestartPolicy::Never;
+            for (index, container) in pod.containers.iter().enumerate() {
+                let Ok(spec) = &container.wanted else { continue };
+                claims.entry(spec.id.name.clone()).or_default().push(Claim {
+                    uid: pod.view.pod.uid.clone(),
+                    index,
+                    spec: spec.clone(),
+                    created: pod.view.created,
+                    owner: pod.view.owner.clone(),
+                    ready: pod.is_ready(),
+                    due: container.run.is_due(now) && !(never && container.run.has_begun()),
+                    barred: container.run.is_barred(),
+                    replaces: container.run.must_replace(),
+                });
+            }
+        }
+        for claims in claims.values_mut() {
+            self.bar_losers(claims);
+        }
         claims
     }
 
-    /// Tells containers that their biz is there, or is not any more.
-    fn notice_losses(&mut self, claims: &BTreeMap<BizName, Vec<Claim>>, now: Duration) {
-        for claim in claims.values().flatten() {
-            let name = &claim.spec.id.name;
-            if self.ops.contains_key(name) || self.inventory.is_doubtful(name) {
-                continue;
+    /// A template that lost to another owner's version here stays barred as long as that one is
+    /// asked for: its next Pod waits, or the two would displace each other for ever (rule 13).
+    fn bar_losers(&self, claims: &mut [Claim]) {
+        let has_lost = |claim: &Claim| {
+            self.pods.values().any(|pod| {
+                pod.is_displaced()
+                    && pod.view.owner == claim.owner
+                    && pod.biz().any(|id| *id == claim.spec.id)
+            })
+        };
+        let rivals: Vec<Claim> = claims.to_vec();
+        for claim in claims.iter_mut().filter(|claim| claim.owner.is_some()) {
+            let has_rival =
+                rivals.iter().any(|rival| rival.spec.id != claim.spec.id && !rival.is_of_same_owner(claim));
+            claim.barred |= has_rival && has_lost(claim);
+        }
+    }
+
+    fn arrange(&mut self, name: &BizName, claims: &[Claim], ctx: &mut Context<'_>) -> Arrangement {
+        let now = ctx.now;
+        let held: Vec<(BizId, BizState)> =
+            self.inventory.of(name).map(|biz| (biz.id.clone(), biz.state)).collect();
+        let due = |managed: &super::Managed| now.mono >= managed.next_try;
+        let removable: Vec<BizId> = self
+            .managed
+            .iter()
+            .filter(|(id, managed)| id.name == *name && due(managed))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let strays: Vec<BizId> =
+            self.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone()).collect();
+        let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
+        let leaving: Vec<BizId> =
+            self.pods.values().filter(in_time).flat_map(|pod| pod.biz().cloned()).collect();
+        let tunnel =
+            self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
+        let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
+        let mut situation = Situation {
+            claims,
+            held: &held,
+            removable: &removable,
+            strays: &strays,
+            leaving: &leaving,
+            at_work: self
+                .ops
+                .get(name)
+                .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
+            can_switch: tunnel == Some(TunnelKind::Http),
+            permit: held_permit.is_some(),
+        };
+        let mut arrangement = ordering::arrange(&situation);
+        let target = arrangement.target.and_then(|index| claims.get(index));
+        let mut permit = held_permit;
+        if let (true, None, Some(target)) = (arrangement.wants_permit, &permit, target) {
+            permit = self.take_permit(target, ctx);
+            situation.permit = permit.is_some();
+            arrangement = ordering::arrange(&situation);
+        }
+        let settled =
+            target.is_some_and(|target| held.contains(&(target.spec.id.clone(), BizState::Activated)));
+        let under_way = arrangement.wants_permit
+            || situation.at_work == Some(AtWork::Displacing)
+            || (settled && target.is_some_and(|target| !target.ready));
+        if let (false, Some((whose, uid))) = (under_way, &permit) {
+            ctx.permits.give_back(whose, uid);
+            permit = None;
+        }
+        match target {
+            Some(target) => {
+                let arranged = Arranged {
+                    target: target.clone(),
+                    others_yield: arrangement.others_yield,
+                    target_waits: arrangement.target_waits,
+                    permit,
+                };
+                self.arranged.insert(name.clone(), arranged);
             }
-            let there = self.inventory.find(&claim.spec.id).is_some_and(|biz| biz.state != BizState::Stopped);
-            if !there && let Some(container) = self.container(&claim.uid, claim.index) {
+            None => {
+                self.arranged.remove(name);
+            }
+        }
+        arrangement
+    }
+
+    /// A bare Pod displaces for itself; all others one base at a time.
+    fn take_permit(&self, target: &Claim, ctx: &mut Context<'_>) -> Option<(Whose, Arc<str>)> {
+        let pod = self.pods.get(&target.uid)?;
+        let owner = target
+            .owner
+            .clone()
+            .unwrap_or_else(|| crate::view::Owner { kind: "Pod".into(), name: pod.view.pod.name.clone() });
+        let whose = (pod.view.pod.namespace.clone(), owner);
+        ctx.permits.take(&whose, &target.uid, &self.identity).then_some((whose, target.uid.clone()))
+    }
+
+    /// Gives back what is held, when the base goes.
+    pub(crate) fn give_permits_back(&mut self, permits: &mut ordering::permits::Permits) {
+        for arranged in std::mem::take(&mut self.arranged).into_values() {
+            if let Some((whose, uid)) = arranged.permit {
+                permits.give_back(&whose, &uid);
+            }
+        }
+    }
+
+    /// Tells the claims that want to be served that their biz is not there any more.
+    fn notice_loss(&mut self, name: &BizName, claims: &[Claim], arrangement: &Arrangement, now: Duration) {
+        let Some(target) = arrangement.target.and_then(|index| claims.get(index)) else { return };
+        let there = self.inventory.find(&target.spec.id).is_some_and(|biz| biz.state != BizState::Stopped);
+        if there || self.ops.contains_key(name) {
+            return;
+        }
+        for claim in claims.iter().filter(|claim| claim.spec.id == target.spec.id) {
+            if let Some(container) = self.container(&claim.uid, claim.index) {
                 container.run.disappeared(now);
             }
         }
     }
 
-    /// The next command for a bizName.
-    fn next(&self, name: &BizName, claims: &[Claim], ctx: &Context<'_>) -> Option<Step> {
-        let now = ctx.now.mono;
-        let wanted = |id: &BizId| claims.iter().any(|claim| claim.spec.id == *id);
-        let left = self.managed.iter().find(|(id, managed)| {
-            id.name == *name && now >= managed.next_try && !wanted(id) && self.inventory.find(id).is_some()
-        });
-        if let Some((id, _)) = left {
-            return Some((Command::UninstallBiz(id.clone()), None));
-        }
-        claims.iter().find_map(|claim| self.next_for(claim, claims, ctx))
-    }
-
-    fn next_for(&self, claim: &Claim, claims: &[Claim], ctx: &Context<'_>) -> Option<Step> {
-        let now = ctx.now.mono;
-        let pod = self.pods.get(&claim.uid)?;
-        let run = &pod.containers.get(claim.index)?.run;
-        let id = &claim.spec.id;
-        let for_claim = Some((claim.uid.clone(), claim.index));
-        let state = self.inventory.find(id).map(|biz| biz.state);
-        let may_install =
-            run.is_due(now) && !(pod.view.restart_policy == RestartPolicy::Never && run.has_begun());
-        match state {
-            Some(BizState::Activated | BizState::Resolved | BizState::Unresolved) => None,
-            // What a failed start left behind: a new install over it would be refused as a repeat.
-            Some(BizState::Broken) => may_install.then(|| (Command::UninstallBiz(id.clone()), for_claim)),
-            Some(BizState::Deactivated) => {
-                let another_serves = claims.iter().any(|other| {
-                    other.spec.id != *id
-                        && self
-                            .inventory
-                            .find(&other.spec.id)
-                            .is_some_and(|biz| biz.state == BizState::Activated)
-                });
-                if another_serves || !run.is_due(now) {
-                    return None;
-                }
-                // Over MQTT a Java base knows no switchBiz: the version is replaced by itself.
-                let command =
-                    match self.links.target(&self.identity, ctx.config.times.not_ready_after)?.tunnel {
-                        TunnelKind::Http => Command::SwitchBiz(id.clone()),
-                        TunnelKind::Mqtt => install(&claim.spec, WireStrategy::UninstallThenInstall),
-                    };
-                Some((command, for_claim))
+    fn take_step(&mut self, step: Step, claims: &[Claim], ctx: &mut Context<'_>) {
+        let (command, index) = match step {
+            Step::Uninstall(id, index) => (Command::UninstallBiz(id), index),
+            Step::Install(index, strategy) => {
+                let Some(claim) = claims.get(index) else { return };
+                (Command::InstallBiz { spec: claim.spec.clone(), strategy }, Some(index))
             }
-            None | Some(BizState::Stopped) => may_install.then(|| {
-                let strategy = match claim.spec.strategy {
-                    InstallStrategy::UninstallThenInstall => WireStrategy::UninstallThenInstall,
-                    InstallStrategy::InstallOnly | InstallStrategy::Auto => WireStrategy::InstallOnly,
-                };
-                (install(&claim.spec, strategy), for_claim)
-            }),
-        }
+            Step::Switch(index) => {
+                let Some(claim) = claims.get(index) else { return };
+                (Command::SwitchBiz(claim.spec.id.clone()), Some(index))
+            }
+        };
+        let displacing = match &command {
+            Command::InstallBiz { strategy, spec } => {
+                *strategy == WireStrategy::UninstallThenInstall
+                    && self.inventory.of(&spec.id.name).any(|biz| biz.id != spec.id)
+            }
+            other => other.kind() == CommandKind::SwitchBiz,
+        };
+        let claim = index.and_then(|index| claims.get(index)).map(|claim| (claim.uid.clone(), claim.index));
+        self.send(command, claim, displacing, ctx);
     }
-}
-
-fn install(spec: &ModuleSpec, strategy: WireStrategy) -> Command {
-    Command::InstallBiz { spec: spec.clone(), strategy }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{CommandKind, Failure};
+use jiff::Timestamp;
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
 use super::{Context, Standing as Life, VNode};
@@ -81,20 +82,47 @@ impl VNode {
         if !alive || !self.inventory.is_known() || self.inventory.is_doubtful(name) {
             return Standing::Unknown;
         }
-        let at_work = self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id));
-        if at_work {
+        if self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id)) {
             return Standing::Installing;
         }
-        match self.inventory.find(&spec.id).map(|biz| biz.state) {
-            Some(BizState::Activated) => Standing::Running(run.started()),
-            Some(BizState::Resolved | BizState::Unresolved) => Standing::Installing,
-            Some(BizState::Deactivated) => Standing::Deactivated,
-            Some(BizState::Broken | BizState::Stopped) | None => match run.fault() {
-                Some(fault) => Standing::Failed(fault.clone()),
-                None if pod.view.restart_policy == RestartPolicy::Never && run.has_begun() => Standing::Gone,
-                None => self.broken(&spec.id).map_or(Standing::Installing, Standing::Failed),
-            },
+        let arranged = self.arranged.get(name);
+        let is_target = arranged.is_none_or(|arranged| arranged.target.spec.id == spec.id);
+        let waits = arranged.is_some_and(|arranged| arranged.target_waits);
+        let state = self.inventory.find(&spec.id).map(|biz| biz.state);
+        match (state, run.fault()) {
+            (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
+                Standing::Failed(fault.clone())
+            }
+            _ if !is_target => self.standing_beside(pod, state == Some(BizState::Activated), run.started()),
+            (Some(BizState::Activated), _) if waits => Standing::Installing,
+            (Some(BizState::Activated), _) => Standing::Running(run.started()),
+            (Some(BizState::Resolved | BizState::Unresolved | BizState::Deactivated), _) => {
+                Standing::Installing
+            }
+            (Some(BizState::Broken | BizState::Stopped) | None, None) => {
+                let over = pod.view.restart_policy == RestartPolicy::Never && run.has_begun();
+                if over {
+                    Standing::Gone
+                } else {
+                    self.broken(&spec.id).map_or(Standing::Installing, Standing::Failed)
+                }
+            }
         }
+    }
+
+    /// How a container stands whose version is not the one that shall serve.
+    fn standing_beside(&self, pod: &ModulePod, activated: bool, started: Option<Timestamp>) -> Standing {
+        let name = |arranged: &&super::Arranged| pod.biz().any(|id| id.name == arranged.target.spec.id.name);
+        let Some(arranged) = self.arranged.values().find(name) else { return Standing::Unknown };
+        let target = &arranged.target;
+        if activated && !arranged.others_yield {
+            return Standing::Running(started);
+        }
+        let target_serves =
+            self.inventory.find(&target.spec.id).is_some_and(|biz| biz.state == BizState::Activated);
+        let same_owner = pod.view.owner.is_some() && pod.view.owner == target.owner;
+        let older = (pod.view.created, &pod.view.pod.uid) < (target.created, &target.uid);
+        if target_serves && !same_owner && older { Standing::Displaced } else { Standing::Deactivated }
     }
 
     /// What the base itself says of a biz that it holds broken.

@@ -1,0 +1,152 @@
+//! Brokers that want to know who comes, that go away, and two tunnels at once.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    Scene, Snapshot, Way, manifest,
+    scene::node_name,
+    seen::{is_ready, summary, text},
+    snapshot::commands,
+};
+use testkit::{
+    broker::{Broker, BrokerOptions},
+    java_base::MqttAccess,
+    wait::{stays, wait_for},
+};
+
+const NODES: &str = "module-controller.koupleless.io/component=vnode";
+
+#[test]
+fn a_base_that_is_heard_over_both_tunnels_is_one_node() -> Result<()> {
+    let scene = Scene::start(Way::Both, &[])?;
+    let base = &scene.bases(1)?[0];
+    scene.cluster.apply(
+        &manifest::pod(&scene, "module", None, &[manifest::container("biz1", "1.0.0")?]).to_string(),
+    )?;
+    scene.wait_pods_ready(1)?;
+    for tunnel in ["http", "mqtt"] {
+        wait_for(&format!("heartbeats over {tunnel}"), Duration::from_secs(10), || {
+            let heard = scene.metric("module_controller_heartbeats_total", &format!("\"{tunnel}\""))?;
+            Ok((heard > 2).then_some(()))
+        })?;
+    }
+    let selector = format!("{NODES},module-controller.koupleless.io/env={}", scene.env);
+    let nodes = scene.cluster.kubectl(&["get", "nodes", "-l", &selector, "-o", "name"])?;
+    ensure!(nodes.trim() == format!("node/{}", node_name(base)), "{nodes}");
+    ensure!(base.query_all_biz()?.len() == 1 && commands(base).len() == 1, "{:?}", commands(base));
+    Ok(())
+}
+
+#[test]
+fn a_broker_with_tls_certificates_and_passwords() -> Result<()> {
+    let users = vec![("controller".to_owned(), "right-1".to_owned()), ("base".to_owned(), "right-2".to_owned())];
+    let broker = Broker::start(&BrokerOptions { users, client_certificates: true, ..BrokerOptions::default() })?;
+    let another = Broker::start(&BrokerOptions { tls: true, ..BrokerOptions::default() })?;
+    let path = |path: Option<&std::path::Path>| path.map(|path| path.display().to_string()).context("a CA");
+    let (ca, another_ca) = (path(broker.ca())?, path(another.ca())?);
+    let own = broker.client_certificate("controller")?;
+    let (cert, key) = (own.cert.display().to_string(), own.key.display().to_string());
+    let port = broker.port().to_string();
+    let access = MqttAccess {
+        user: Some(("base".to_owned(), "right-2".to_owned())),
+        certificate: Some(broker.client_certificate("base")?),
+        ..MqttAccess::from(&broker)
+    };
+    let settings = [
+        ("MQTT_BROKER", "127.0.0.1"),
+        ("MQTT_PORT", &port),
+        ("MQTT_CA_PATH", &ca),
+        ("MQTT_CLIENT_CRT_PATH", &cert),
+        ("MQTT_CLIENT_KEY_PATH", &key),
+        ("MQTT_USERNAME", "controller"),
+        ("MQTT_PASSWORD", "right-1"),
+    ];
+    let mut scene = Scene::with(Way::Mosquitto, Some(broker), Some(access), &settings)?;
+
+    for (changed, said) in [
+        (&[("MQTT_CA_PATH", another_ca.as_str())][..], "UnknownIssuer"),
+        (&[("MQTT_CLIENT_CRT_PATH", ""), ("MQTT_CLIENT_KEY_PATH", "")], "CertificateRequired"),
+        (&[("MQTT_PASSWORD", "wrong-1")], "it refuses user name or password (MQTT_USERNAME, MQTT_PASSWORD)"),
+        (&[("MQTT_USERNAME", ""), ("MQTT_PASSWORD", "")], "it refuses user name or password"),
+    ] {
+        refused(&mut scene, changed, &port, said)?;
+    }
+    scene.controller.start_again()?;
+    let bases = scene.bases(1)?;
+    scene.cluster.apply(
+        &manifest::pod(&scene, "module", None, &[manifest::container("biz1", "1.0.0")?]).to_string(),
+    )?;
+    scene.wait_pods_ready(1)?;
+    ensure!(bases[0].serving("biz1")?.as_deref() == Some("1.0.0"), "it serves nothing");
+    for secret in ["right-1", "wrong-1"] {
+        ensure!(!scene.controller.log().contains(secret), "the log shows the password {secret}");
+    }
+    Ok(())
+}
+
+/// With these settings the controller is alive and not ready, and says why. It is left stopped, with the
+/// settings of before.
+fn refused(scene: &mut Scene, changed: &[(&str, &str)], port: &str, said: &str) -> Result<()> {
+    if scene.controller.id() != 0 {
+        scene.controller.stop()?;
+    }
+    let settings = scene.controller.options_mut().env.clone();
+    let changed = changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    scene.controller.options_mut().env.extend(changed.clone());
+    scene.controller.spawn()?;
+    wait_for(&format!("/readyz says {said:?}"), Duration::from_secs(20), || {
+        let page = scene.controller.admin("/readyz")?;
+        ensure!(page.status == 503 && page.body.contains(port) && page.body.contains(said), "{page:?}");
+        Ok(Some(()))
+    })
+    .with_context(|| format!("with {:?}", changed.collect::<Vec<_>>()))?;
+    let alive = scene.controller.admin("/healthz")?;
+    ensure!(alive.status == 200, "{alive:?}");
+    scene.controller.stop()?;
+    scene.controller.options_mut().env = settings;
+    Ok(())
+}
+
+/// A broker that is away says nothing about the bases: for a while nothing is touched at all, then they
+/// are NotReady, and however long it takes they stay.
+#[test]
+fn a_broker_that_is_away_costs_no_base_its_node() -> Result<()> {
+    let mut scene = Scene::start(Way::Mosquitto, &[])?;
+    let bases = scene.bases(1)?;
+    let node = node_name(&bases[0]);
+    let pod = manifest::pod(&scene, "module", Some(&node), &[manifest::container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&manifest::patient(pod).to_string())?;
+    let pod = scene.wait_pods_ready(1)?.remove(0);
+    let before = Snapshot::when_quiet(&scene, &bases)?;
+    let told = commands(&bases[0]);
+
+    scene.broker.as_mut().context("a broker")?.stop()?;
+    let port = scene.broker.as_ref().context("a broker")?.port().to_string();
+    let said = format!("the broker is not connected: broker 127.0.0.1:{port}");
+    wait_for("/readyz names the broker", Duration::from_secs(20), || {
+        let page = scene.controller.admin("/readyz")?;
+        ensure!(page.status == 503 && page.body.contains(&said), "{page:?}");
+        Ok(Some(()))
+    })?;
+    stays("the scene without a broker", Duration::from_secs(12), &before, || Snapshot::take(&scene, &bases))?;
+    scene.wait_node_ready(&bases[0], false)?;
+    let event = scene.wait_event_within(Duration::from_secs(60), &node, "BlastRadius")?;
+    ensure!(text(&event, "/note").contains("tunnel"), "{event}");
+    scene.node(&bases[0]).context("the Node after more than a minute")?;
+    ensure!(scene.controller.admin("/healthz")?.status == 200, "it is not alive");
+
+    scene.broker.as_mut().context("a broker")?.start_again()?;
+    wait_for("/readyz", Duration::from_secs(45), || Ok((scene.controller.admin("/readyz")?.status == 200).then_some(())))?;
+    scene.wait_node_ready(&bases[0], true)?;
+    let after = scene.wait_pods_ready(1)?.remove(0);
+    ensure!(
+        after["metadata"]["uid"] == pod["metadata"]["uid"] && is_ready(&after),
+        "{} became {}",
+        summary(&pod),
+        summary(&after)
+    );
+    ensure!(after["status"]["containerStatuses"] == pod["status"]["containerStatuses"], "{}", after["status"]);
+    ensure!(commands(&bases[0]) == told, "the base was told to {:?}", commands(&bases[0]));
+    Ok(())
+}

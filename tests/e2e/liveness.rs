@@ -1,0 +1,159 @@
+//! Bases that fall silent, are killed, say goodbye, and what becomes of their Nodes and Pods.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    Recording, Scene, Way, manifest,
+    recording::Change,
+    scene::node_name,
+    seen::{condition, is_ready, summary, text},
+    snapshot::commands,
+};
+use serde_json::{Value, json};
+use testkit::{java_base::JavaBase, wait::wait_for};
+
+/// One scene, because each of these waits for most of a minute: a base that is frozen and goes on, one
+/// that is killed, one that says goodbye, and one that was not asked for anything and takes over the
+/// Pods of those. That one is as the stock agent makes it: its identity is its IP, and nobody gave it a
+/// name, so that it gets the Pods only when it is asked for its real one.
+#[test]
+fn silence_goodbye_and_taking_over() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let mut frozen = scene.base();
+    frozen.version.push_str("-frozen");
+    let mut bases = JavaBase::start_all(vec![frozen, scene.base(), scene.base()])?;
+    for base in &bases {
+        scene.wait_node_ready(base, true)?;
+    }
+    let mut frozen = bases.remove(0);
+    scene.cluster.apply(&format!(
+        "{}\n{}",
+        manifest::patient(manifest::pod(
+            &scene,
+            "stays",
+            Some(&node_name(&frozen)),
+            &[manifest::container("biz2", "1.0.0")?]
+        )),
+        spread(manifest::deployment(&scene, "moves", 2, &[manifest::container("biz1", "1.0.0")?])),
+    ))?;
+    let before = scene.wait_pods_ready(3)?;
+    let mut stock = scene.base();
+    stock.identity = stock.local_ip.to_string();
+    stock.name = "TO_BE_IMPLEMENTED".to_owned();
+    let stock = JavaBase::start(stock)?;
+    let node = scene.wait_node_ready(&stock, true)?;
+    ensure!(node["metadata"]["labels"]["base.koupleless.io/name"] == "base", "{}", node["metadata"]["labels"]);
+
+    let nodes = format!("/api/v1/nodes?labelSelector=module-controller.koupleless.io/env%3D{}", scene.env);
+    let pods = format!("/api/v1/namespaces/{}/pods", scene.namespace);
+    let record = Records {
+        nodes: Recording::start(scene.cluster, &nodes, 4)?,
+        pods: Recording::start(scene.cluster, &pods, 3)?,
+    };
+    let [mut killed, mut polite] = <[JavaBase; 2]>::try_from(bases).ok().context("two bases")?;
+    let moved: Vec<&Value> = before.iter().filter(|pod| text(pod, "/metadata/labels/app") == "moves").collect();
+    ensure!(moved.iter().all(|pod| text(pod, "/spec/nodeName") != node_name(&stock)), "{moved:?}");
+
+    let start = Instant::now();
+    let told = commands(&frozen);
+    frozen.pause()?;
+    killed.kill()?;
+    polite.stop()?;
+    goes_at_once(&scene, &record, &polite)?;
+    comes_back(&scene, &record, &mut frozen, start)?;
+    ensure!(commands(&frozen) == told, "the base was told to {:?}", commands(&frozen));
+    goes_after_a_minute(&scene, &record, &killed, start)?;
+    scene.wait_pods_ready(3)?;
+    for pod in scene.pods(&["-l", "app=moves"])? {
+        ensure!(text(&pod, "/spec/nodeName") == node_name(&stock), "{}", summary(&pod));
+    }
+    ensure!(stock.serving("biz1")?.as_deref() == Some("1.0.0"), "it serves nothing");
+    Ok(())
+}
+
+struct Records {
+    nodes: Recording,
+    pods: Recording,
+}
+
+/// A Deployment whose Pods keep apart as long as there is room.
+fn spread(mut deployment: Value) -> Value {
+    let selector = deployment["spec"]["selector"].clone();
+    deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"] = json!({
+        "preferredDuringSchedulingIgnoredDuringExecution": [{
+            "weight": 100,
+            "podAffinityTerm": {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"},
+        }],
+    });
+    deployment
+}
+
+/// The Pods of a base were told NotReady before its Node was told `told`.
+fn pods_first(record: &Records, base: &JavaBase, told: &Change) -> Result<()> {
+    let node = node_name(base);
+    let changes = record.pods.changes()?;
+    let unready = changes
+        .iter()
+        .find(|change| text(&change.object, "/spec/nodeName") == node && !is_ready(&change.object))
+        .with_context(|| format!("the Pods on {node} were never told NotReady"))?;
+    ensure!(
+        unready.at < told.at,
+        "the Pod was told NotReady at {}, the Node was {} at {}",
+        unready.at,
+        told.kind,
+        told.at
+    );
+    let reason = text(condition(&unready.object, "Ready"), "/reason");
+    ensure!(reason == "BaseInstanceNotReady", "the Pod is NotReady for {reason:?}");
+    Ok(())
+}
+
+/// Waits until the Node and its Lease are deleted.
+fn wait_gone(scene: &Scene, record: &Records, base: &JavaBase, limit: Duration) -> Result<Change> {
+    let name = node_name(base);
+    let deleted = wait_for(&format!("Node {name} is gone"), limit, || {
+        record.nodes.first(&name, |change| change.kind == "DELETED")
+    })?;
+    wait_for(&format!("Lease {name} is gone"), Duration::from_secs(5), || {
+        let leases = scene.cluster.kubectl(&["-n", "kube-node-lease", "get", "leases", "-o", "name"])?;
+        Ok((!leases.lines().any(|lease| lease.ends_with(&format!("/{name}")))).then_some(()))
+    })?;
+    Ok(deleted)
+}
+
+fn goes_at_once(scene: &Scene, record: &Records, base: &JavaBase) -> Result<()> {
+    let deleted = wait_gone(scene, record, base, Duration::from_secs(5))?;
+    pods_first(record, base, &deleted)
+}
+
+fn comes_back(scene: &Scene, record: &Records, base: &mut JavaBase, start: Instant) -> Result<()> {
+    let name = node_name(base);
+    let not_ready = |change: &Change| condition(&change.object, "Ready")["status"] == "False";
+    let told = wait_for(&format!("{name} is NotReady"), Duration::from_secs(40), || record.nodes.first(&name, not_ready))?;
+    // The last heartbeat was up to 2 s before.
+    let after = start.elapsed();
+    ensure!((22..33).contains(&after.as_secs()), "NotReady after {after:?}");
+    let reason = text(condition(&told.object, "Ready"), "/reason");
+    ensure!(reason == "BaseSilent", "{reason}");
+    pods_first(record, base, &told)?;
+    base.resume()?;
+    let back = Instant::now();
+    let pod = wait_for("the Pod on it is Ready again", Duration::from_secs(15), || {
+        let changes = record.pods.changes()?.into_iter().filter(|change| change.at > told.at);
+        Ok(changes.filter(|change| text(&change.object, "/metadata/name") == "stays" && is_ready(&change.object)).last())
+    })?;
+    eprintln!("Ready again {:?} after it went on", back.elapsed());
+    ensure!(pod.object["status"]["containerStatuses"][0]["restartCount"] == 0, "{}", pod.object["status"]);
+    let node = record.nodes.first(&name, |change| change.at > told.at && !not_ready(change))?;
+    ensure!(node.is_some_and(|node| node.at < pod.at), "the Pod was told Ready before its Node");
+    scene.wait_node_ready(base, true)?;
+    Ok(())
+}
+
+fn goes_after_a_minute(scene: &Scene, record: &Records, base: &JavaBase, start: Instant) -> Result<()> {
+    let deleted = wait_gone(scene, record, base, Duration::from_secs(100))?;
+    let after = start.elapsed();
+    ensure!(after >= Duration::from_secs(57), "the Node went after {after:?} already");
+    pods_first(record, base, &deleted)
+}
