@@ -135,8 +135,12 @@ fn controller(
     let meter = rig.meter()?;
     let online = plane.runtime.block_on(together::online(&stage, &pods))?;
     report.costs.push(meter.end(rig, "all online", pods.len())?);
-    let what = "bound to Ready, less the base's time";
-    together_figures(&mut report, "all online", what, &online, &floor.online);
+    let words = [
+        "bound to Ready, less the base's time",
+        "  bound to command at the base",
+        "  answer of the base to Ready",
+    ];
+    together_figures(&mut report, "all online", words, &online, &floor.online);
     #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     report.figure("all online", "Pods that flapped", Unit::Count, online.flapped as f64, None);
 
@@ -147,8 +151,12 @@ fn controller(
     let meter = rig.meter()?;
     let offline = plane.runtime.block_on(together::offline(&stage, &pods))?;
     report.costs.push(meter.end(rig, "all offline", pods.len())?);
-    let what = "deletion to gone, less the base's time";
-    together_figures(&mut report, "all offline", what, &offline, &floor.offline);
+    let words = [
+        "deletion to gone, less the base's time",
+        "  deletion to command at the base",
+        "  answer of the base to gone",
+    ];
+    together_figures(&mut report, "all offline", words, &offline, &floor.offline);
     let left = rig.fleet()?.activated();
     anyhow::ensure!(left == 0, "all Pods are gone, and {left} biz are still activated on the bases");
     Ok(report)
@@ -179,9 +187,20 @@ fn alone_figures(report: &mut WayReport, measured: &Alone, floor: &Alone) {
     }
 }
 
-fn together_figures(report: &mut WayReport, phase: &str, what: &str, measured: &Together, floor: &Together) {
+fn together_figures(
+    report: &mut WayReport,
+    phase: &str,
+    words: [&str; 3],
+    measured: &Together,
+    floor: &Together,
+) {
     report.figure(phase, "Pods", Unit::PerSecond, measured.per_second, Some(floor.per_second));
-    report.latency(phase, what, &measured.latency, Some(&floor.latency));
+    let [whole, first, second] = words;
+    report.latency(phase, whole, &measured.latency, Some(&floor.latency));
+    if let (Some(commanded), Some(told)) = (&measured.commanded, &measured.told) {
+        report.latency(phase, first, commanded, None);
+        report.latency(phase, second, told, None);
+    }
 }
 
 fn say(way: Way, what: &str) {

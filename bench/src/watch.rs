@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 /// How many objects a failure tells of.
 const TOLD: usize = 5;
 
+/// How often something long says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
 /// What was seen of one Pod or Node, and when it arrived here.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -296,17 +299,21 @@ impl Watch {
 
     /// Runs `work` and says from time to time how far it is.
     pub async fn telling<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        let mut tick = tokio::time::interval(Duration::from_secs(5));
-        tick.tick().await;
-        loop {
-            tokio::select! {
-                result = &mut work => return result,
-                _ = tick.tick() => {
-                    let (present, ready) = (self.board().present(), self.board().ready());
-                    eprintln!("bench: {what} ... {present} {} there, {ready} Ready", self.kind);
-                }
-            }
+        let far =
+            || format!("{} {} there, {} Ready", self.board().present(), self.kind, self.board().ready());
+        telling(what, far, work).await
+    }
+}
+
+/// Runs `work` and says from time to time how `far` it is.
+pub async fn telling<T>(what: &str, far: impl Fn() -> String, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut tick = tokio::time::interval(PROGRESS);
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            _ = tick.tick() => eprintln!("bench: {what} ... {}", far()),
         }
     }
 }

@@ -15,8 +15,6 @@ use testkit::{
     wait::{stays, wait_for},
 };
 
-const NODES: &str = "module-controller.koupleless.io/component=vnode";
-
 #[test]
 fn a_base_that_is_heard_over_both_tunnels_is_one_node() -> Result<()> {
     let scene = Scene::start(Way::Both, &[])?;
@@ -31,9 +29,8 @@ fn a_base_that_is_heard_over_both_tunnels_is_one_node() -> Result<()> {
             Ok((heard > 2).then_some(()))
         })?;
     }
-    let selector = format!("{NODES},module-controller.koupleless.io/env={}", scene.env);
-    let nodes = scene.cluster.kubectl(&["get", "nodes", "-l", &selector, "-o", "name"])?;
-    ensure!(nodes.trim() == format!("node/{}", node_name(base)), "{nodes}");
+    let nodes = scene.nodes()?;
+    ensure!(nodes.len() == 1 && text(&nodes[0], "/metadata/name") == node_name(base), "{nodes:?}");
     ensure!(base.query_all_biz()?.len() == 1 && commands(base).len() == 1, "{:?}", commands(base));
     Ok(())
 }
@@ -65,7 +62,7 @@ fn a_broker_with_tls_certificates_and_passwords() -> Result<()> {
     let mut scene = Scene::with(Way::Mosquitto, Some(broker), Some(access), &settings)?;
 
     for (changed, said) in [
-        (&[("MQTT_CA_PATH", another_ca.as_str())][..], "UnknownIssuer"),
+        (&[("MQTT_CA_PATH", another_ca.as_str())][..], "invalid peer certificate"),
         (&[("MQTT_CLIENT_CRT_PATH", ""), ("MQTT_CLIENT_KEY_PATH", "")], "CertificateRequired"),
         (&[("MQTT_PASSWORD", "wrong-1")], "it refuses user name or password (MQTT_USERNAME, MQTT_PASSWORD)"),
         (&[("MQTT_USERNAME", ""), ("MQTT_PASSWORD", "")], "it refuses user name or password"),

@@ -45,12 +45,7 @@ fn silence_goodbye_and_taking_over() -> Result<()> {
     let node = scene.wait_node_ready(&stock, true)?;
     ensure!(node["metadata"]["labels"]["base.koupleless.io/name"] == "base", "{}", node["metadata"]["labels"]);
 
-    let nodes = format!("/api/v1/nodes?labelSelector=module-controller.koupleless.io/env%3D{}", scene.env);
-    let pods = format!("/api/v1/namespaces/{}/pods", scene.namespace);
-    let record = Records {
-        nodes: Recording::start(scene.cluster, &nodes, 4)?,
-        pods: Recording::start(scene.cluster, &pods, 3)?,
-    };
+    let record = Records { nodes: scene.record_nodes()?, pods: scene.record_pods()? };
     let [mut killed, mut polite] = <[JavaBase; 2]>::try_from(bases).ok().context("two bases")?;
     let moved: Vec<&Value> = before.iter().filter(|pod| text(pod, "/metadata/labels/app") == "moves").collect();
     ensure!(moved.iter().all(|pod| text(pod, "/spec/nodeName") != node_name(&stock)), "{moved:?}");

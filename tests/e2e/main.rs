@@ -5,7 +5,9 @@
 
 mod bad_input;
 mod brokers;
+mod hostile;
 mod liveness;
 mod main_job;
 mod modules;
 mod restart;
+mod rolling;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Recording, Scene, Stranger, Way, manifest,
+    Scene, Stranger, Way, manifest,
     scene::node_name,
     seen::{condition, is_ready, text},
     snapshot::commands,
@@ -27,8 +27,7 @@ fn several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are() ->
     let alone = manifest::pod(&scene, "alone", None, &[manifest::container("slow", "1.0.0")?]);
     let alone = manifest::annotated(alone, &[("args", r#"["--biz.delay.ms=0"]"#)]);
 
-    let recording =
-        Recording::start(scene.cluster, &format!("/api/v1/namespaces/{}/pods", scene.namespace), 0)?;
+    let recording = scene.record_pods()?;
     scene.cluster.apply(&format!("{pair}\n{alone}"))?;
     scene.wait_pods_ready(2)?;
     for path in ["biz1", "biz2", "slow"] {

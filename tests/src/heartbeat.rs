@@ -2,8 +2,12 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -65,11 +69,45 @@ impl Drop for Heart {
     }
 }
 
-/// Writes these bytes to a port of 127.0.0.1 and gives what it answers until it closes.
-pub fn raw(port: u16, request: &[u8]) -> Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("connecting")?;
-    stream.set_read_timeout(Some(LIMIT)).context("setting a deadline")?;
-    stream.set_write_timeout(Some(LIMIT)).context("setting a deadline")?;
+/// A base that takes every connection and never says a word. It is there until the process ends.
+#[derive(Debug)]
+pub struct SilentBase {
+    address: SocketAddr,
+    taken: Arc<AtomicUsize>,
+}
+
+impl SilentBase {
+    /// Begins to listen on a port of its own on 127.0.0.1.
+    pub fn start() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening")?;
+        let address = listener.local_addr().context("listening")?;
+        let taken = Arc::<AtomicUsize>::default();
+        let counter = taken.clone();
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            for stream in listener.incoming() {
+                held.push(stream);
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(Self { address, taken })
+    }
+
+    /// Where.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections it has taken.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+/// Sends these bytes to the tunnel (`http://host:port`) and gives what it answers until it closes.
+pub fn raw(tunnel: &str, request: &[u8]) -> Result<String> {
+    let address = tunnel.strip_prefix("http://").context("a tunnel's URL")?;
+    let mut stream = connect(address)?;
     // Who refuses a large body may answer and close before all of it was written.
     let written = stream.write_all(request);
     let mut answer = Vec::new();
@@ -79,4 +117,16 @@ pub fn raw(port: u16, request: &[u8]) -> Result<String> {
         Err(error) => return Err(error).context(format!("reading the answer (writing: {written:?})")),
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Sends these bytes to a port of 127.0.0.1 and waits for nothing.
+pub fn shout(port: u16, bytes: &[u8]) -> Result<()> {
+    connect((Ipv4Addr::LOCALHOST, port))?.write_all(bytes).context("shouting")
+}
+
+fn connect(address: impl ToSocketAddrs) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).context("connecting")?;
+    stream.set_read_timeout(Some(LIMIT)).context("setting a deadline")?;
+    stream.set_write_timeout(Some(LIMIT)).context("setting a deadline")?;
+    Ok(stream)
 }

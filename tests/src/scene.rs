@@ -13,6 +13,8 @@ use testkit::{
     wait::wait_for,
 };
 
+use crate::Recording;
+
 /// How the controller and the bases talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -139,6 +141,30 @@ impl Scene {
             anyhow::ensure!(status == wanted, "Ready is {status}");
             Ok(Some(node))
         })
+    }
+
+    /// The port of the broker on 127.0.0.1, whoever runs it; none without MQTT.
+    pub fn broker_port(&self) -> Option<u16> {
+        self.access.as_ref()?.url.rsplit(':').next()?.parse().ok()
+    }
+
+    /// The Nodes of the scene's environment: those that this controller made.
+    pub fn nodes(&self) -> Result<Vec<Value>> {
+        let ours = format!("module-controller.koupleless.io/env={}", self.env);
+        let list = self.cluster.kubectl_json(&["get", "nodes", "-l", &ours])?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Everything that happens to the Nodes of the scene from now on.
+    pub fn record_nodes(&self) -> Result<Recording> {
+        let ours = format!("/api/v1/nodes?labelSelector=module-controller.koupleless.io/env%3D{}", self.env);
+        Recording::start(self.cluster, &ours, self.nodes()?.len())
+    }
+
+    /// Everything that happens to the Pods of the scene from now on.
+    pub fn record_pods(&self) -> Result<Recording> {
+        let ours = format!("/api/v1/namespaces/{}/pods", self.namespace);
+        Recording::start(self.cluster, &ours, self.pods(&[])?.len())
     }
 
     /// `kubectl` in the scene's namespace.

@@ -6,8 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use testkit::artifacts;
+
+use crate::cargo;
 
 /// Measures the controller against a bare client of the same API server.
 ///
@@ -24,13 +26,7 @@ impl Bench {
     /// Becomes the benchmark, so that Ctrl-C reaches it alone.
     pub(crate) fn run(&self) -> Result<()> {
         let repository = artifacts::repository();
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = process::Command::new(cargo)
-            .args(["build", "--release", "--package", "bench", "--package", "controller"])
-            .current_dir(&repository)
-            .status()
-            .context("running cargo")?;
-        ensure!(built.success(), "building the benchmark and the controller failed ({built})");
+        cargo::run(&["build", "--release", "--package", "bench", "--package", "controller"])?;
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
         let program = target.join("release/bench");
         let error = process::Command::new(&program).args(&self.arguments).exec();

@@ -1,10 +1,15 @@
-//! The project's own commands: `cargo xtask <command>`. One file per command.
+//! The project's own commands: `cargo xtask <command>`. One file or folder per command.
 
 mod bench;
+mod cargo;
 mod cluster;
+mod demo;
 mod setup;
+mod test;
+mod tidy;
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -17,15 +22,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Test(test::Test),
+    Tidy(tidy::Tidy),
     Setup(setup::Setup),
     Cluster(cluster::Cluster),
     Bench(bench::Bench),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Demo(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::Tidy(command) => command.run(),
         Command::Setup(command) => command.run(),
         Command::Cluster(command) => command.run(),
         Command::Bench(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Its own text, and not the backtrace that it may carry.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

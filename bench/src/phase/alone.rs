@@ -1,11 +1,13 @@
 //! One module after the other, while nothing else happens: what one Pod costs, online and offline.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::stage::{AtBase, Stage, took};
 use crate::stats::Latency;
+use crate::watch::{Board, telling};
 
 use super::patience;
 
@@ -39,17 +41,17 @@ struct Samples {
 /// Makes a Pod, waits until it is Ready, deletes it, waits until it is gone; `count` times, Node after Node.
 pub async fn run(stage: &Stage, count: usize) -> Result<Alone> {
     let mut samples = Samples::default();
+    let done = AtomicUsize::new(0);
     let work = async {
         for (n, place) in stage.places.iter().cycle().take(count).enumerate() {
             let pod = stage.module(&format!("alone{n}"), place);
             let name = pod.name.clone();
             let created = Instant::now();
             stage.server.create_pod(&stage.namespace, &pod.object()).await?;
-            let ready = |board: &crate::watch::Board| board.trace(&name).is_some_and(|trace| trace.is_ready);
+            let ready = |board: &Board| board.trace(&name).is_some_and(|trace| trace.is_ready);
             stage.pods.until(&format!("{name} Ready"), patience(1), ready).await?;
             stage.server.delete_pod(&stage.namespace, &name).await?;
-            let gone =
-                |board: &crate::watch::Board| board.trace(&name).is_some_and(|trace| trace.gone.is_some());
+            let gone = |board: &Board| board.trace(&name).is_some_and(|trace| trace.gone.is_some());
             stage.pods.until(&format!("{name} gone"), patience(1), gone).await?;
             let at_base = AtBase::of(&pod, place);
             samples
@@ -58,7 +60,8 @@ pub async fn run(stage: &Stage, count: usize) -> Result<Alone> {
         }
         anyhow::Ok(())
     };
-    stage.pods.telling("one module after the other", work).await?;
+    let far = || format!("{} of {count}", done.load(Relaxed));
+    telling("one module after the other", far, work).await?;
     samples.summary().context("no sample")
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::fleet::base::Work;
 use crate::objects::ModulePod;
 use crate::stage::{AtBase, Place, Stage, took};
 use crate::stats::Latency;
@@ -19,19 +20,45 @@ pub struct Together {
     pub per_second: f64,
     /// From seen bound to seen Ready, or from the deletion being seen to gone; less the base's own time.
     pub latency: Latency,
-    /// Pods that were Ready, then were not, and were again.
+    /// From seen bound, or the deletion being seen, until the base has read the command.
+    pub commanded: Option<Latency>,
+    /// From the base's answer until the Pod was seen Ready, or gone.
+    pub told: Option<Latency>,
+    /// Pods that were Ready and then were not.
     pub flapped: usize,
 }
 
-impl Together {
-    fn of(began: Instant, ended: Instant, samples: Vec<Duration>, flapped: usize) -> Result<Self> {
-        let took = ended.saturating_duration_since(began);
-        let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-        Ok(Self {
+/// What the Pods took, part by part.
+#[derive(Default)]
+struct Samples {
+    all: Vec<Duration>,
+    commanded: Vec<Duration>,
+    told: Vec<Duration>,
+    ended: Option<Instant>,
+    flapped: usize,
+}
+
+impl Samples {
+    /// One Pod, from the one event to the other, with what its base did in between.
+    fn take(&mut self, from: Instant, to: Instant, work: Option<Work>) {
+        self.all.push(to.saturating_duration_since(from).saturating_sub(took(work)));
+        if let Some(work) = work {
+            self.commanded.push(work.begun.saturating_duration_since(from));
+            self.told.push(to.saturating_duration_since(work.ended));
+        }
+        self.ended = self.ended.max(Some(to));
+    }
+
+    fn summary(self, began: Instant) -> Result<Together> {
+        let took = self.ended.context("no sample")?.saturating_duration_since(began);
+        let count = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        Ok(Together {
             took,
             per_second: f64::from(count) / took.as_secs_f64().max(1e-9),
-            latency: Latency::of(samples).context("no sample")?,
-            flapped,
+            latency: Latency::of(self.all).context("no sample")?,
+            commanded: Latency::of(self.commanded),
+            told: Latency::of(self.told),
+            flapped: self.flapped,
         })
     }
 }
@@ -47,17 +74,16 @@ pub async fn online(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Togeth
         stage.pods.until(&what, patience(pods.len()), |board| board.ready() == wanted).await
     };
     stage.pods.telling("all modules online", work).await?;
-    let (mut ended, mut flapped, mut samples) = (began, 0, Vec::with_capacity(pods.len()));
+    let mut samples = Samples::default();
     let board = stage.pods.board();
     for (pod, place) in pods {
         let trace = board.trace(&pod.name).with_context(|| format!("{} was never seen", pod.name))?;
         let (bound, ready) =
             trace.bound.zip(trace.ready).with_context(|| format!("{} was not seen whole", pod.name))?;
-        samples.push((ready - bound).saturating_sub(took(AtBase::of(pod, place).install)));
-        ended = ended.max(ready);
-        flapped += usize::from(trace.flaps > 0);
+        samples.take(bound, ready, AtBase::of(pod, place).install);
+        samples.flapped += usize::from(trace.flaps > 0);
     }
-    Together::of(began, ended, samples, flapped)
+    samples.summary(began)
 }
 
 /// Deletes all Pods at once and waits until all are gone.
@@ -72,14 +98,12 @@ pub async fn offline(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Toget
         stage.pods.until(&what, patience(pods.len()), |board| board.present() == wanted).await
     };
     stage.pods.telling("all modules offline", work).await?;
-    let (mut ended, mut samples) = (began, Vec::with_capacity(pods.len()));
+    let mut samples = Samples::default();
     let board = stage.pods.board();
     for (pod, place) in pods {
         let trace = board.trace(&pod.name).with_context(|| format!("{} was never seen", pod.name))?;
         let gone = trace.gone.with_context(|| format!("{} was not seen going", pod.name))?;
-        let deleting = trace.deleting.unwrap_or(gone);
-        samples.push((gone - deleting).saturating_sub(took(AtBase::of(pod, place).uninstall)));
-        ended = ended.max(gone);
+        samples.take(trace.deleting.unwrap_or(gone), gone, AtBase::of(pod, place).uninstall);
     }
-    Together::of(began, ended, samples, 0)
+    samples.summary(began)
 }

@@ -21,7 +21,8 @@ const START: Duration = Duration::from_secs(90);
 /// How a cluster differs from the standard one.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
-    /// A node without a heartbeat is lost after 8 s instead of 50, and its pods are evicted 5 s later instead of 300.
+    /// A node without a heartbeat is lost after 20 s instead of 50, and its pods are evicted 5 s later instead of 300.
+    /// (A Lease is renewed every 10 s, so with less than twice that good nodes would be lost now and then.)
     pub quick_node_failure: bool,
     /// Further arguments of the dev cluster, for example `--kcm-arg=--node-monitor-period=1s`.
     pub args: Vec<String>,
@@ -51,7 +52,7 @@ impl Cluster {
         if options.quick_node_failure {
             command.args([
                 "--kcm-arg=--node-monitor-period=1s",
-                "--kcm-arg=--node-monitor-grace-period=8s",
+                "--kcm-arg=--node-monitor-grace-period=20s",
                 "--apiserver-arg=--default-not-ready-toleration-seconds=5",
                 "--apiserver-arg=--default-unreachable-toleration-seconds=5",
             ]);

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 
+use crate::artifacts;
 use crate::cluster::Cluster;
 use crate::http::{self, Answer};
 use crate::names;
@@ -145,18 +147,32 @@ impl Controller {
     }
 }
 
-/// `$MODULE_CONTROLLER_BIN`, or the binary that cargo built beside the running one.
+/// `$MODULE_CONTROLLER_BIN`, or the binary beside the running one, which cargo brings up to date
+/// first: a test of one crate would else run yesterday's controller.
 pub fn program() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     if let Some(path) = env::var_os("MODULE_CONTROLLER_BIN") {
         let path = PathBuf::from(path);
         ensure!(path.is_file(), "MODULE_CONTROLLER_BIN is {}, which is no file", path.display());
         return Ok(path);
     }
+    BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}"))).clone().map_err(Error::msg)
+}
+
+fn build() -> Result<PathBuf> {
     let own = env::current_exe().context("where this program is")?;
-    own.ancestors()
-        .skip(1)
-        .take(2) // target/debug, or target/debug/deps for a test
-        .map(|dir| dir.join("module-controller"))
-        .find(|path| path.is_file())
-        .context("no module-controller beside this program: build it with `cargo build -p controller`, or set MODULE_CONTROLLER_BIN")
+    // target/debug/program, or target/debug/deps/test.
+    let dir = own.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name != "deps"));
+    let dir = dir.context("this program is in no target directory")?;
+    let release = dir.file_name().is_some_and(|name| name == "release");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "controller"]).current_dir(artifacts::repository());
+    if release {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().context("cargo build --package controller")?;
+    ensure!(built.success(), "cargo build --package controller: {built}");
+    let program = dir.join("module-controller");
+    ensure!(program.is_file(), "cargo built no {}", program.display());
+    Ok(program)
 }

@@ -1,0 +1,97 @@
+//! `cargo xtask demo`.
+
+mod job;
+mod manifest;
+mod narration;
+mod parts;
+mod stay;
+mod update;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use testkit::artifacts;
+
+use crate::cargo;
+use narration::Narration;
+use parts::Parts;
+
+/// Shows the main job on real parts: modules go online, serve, are scaled, updated and taken offline by kubectl.
+///
+/// Starts a Kubernetes control plane, the controller and real Java bases, and says at each step what happens. It then
+/// stays, for you to try things, until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// End after the last step instead of staying.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How controller and bases talk.
+    #[arg(long, value_enum, default_value_t = Tunnels::Both)]
+    pub(crate) tunnel: Tunnels,
+}
+
+/// Which tunnels are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tunnels {
+    /// The HTTP tunnel.
+    Http,
+    /// The MQTT tunnel, with the controller's own broker.
+    Mqtt,
+    /// One after the other.
+    Both,
+}
+
+/// How one base talks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Http,
+    Mqtt,
+}
+
+impl Tunnels {
+    /// In the order in which they are shown.
+    fn ways(self) -> &'static [Way] {
+        match self {
+            Self::Http => &[Way::Http],
+            Self::Mqtt => &[Way::Mqtt],
+            Self::Both => &[Way::Http, Way::Mqtt],
+        }
+    }
+}
+
+impl Demo {
+    pub(crate) fn run(&self) -> Result<()> {
+        let narration = &mut Narration::new();
+        narration.step("What the demo needs is found, or built once and kept");
+        artifacts::devcluster()?;
+        artifacts::java()?;
+        cargo::build_controller()?;
+        narration.done("the dev cluster, a Java base with its modules, and the controller are there");
+        let parts = &mut Parts::start(narration, self.tunnel)?;
+        let shown = self.show(narration, parts);
+        shown.map_err(|error| match parts.save_logs() {
+            Ok(dir) => error.context(format!("the demo stopped here; logs: {}", dir.display())),
+            Err(unsaved) => error.context(format!("the demo stopped here; its logs are lost: {unsaved:#}")),
+        })
+    }
+
+    fn show(&self, narration: &mut Narration, parts: &mut Parts) -> Result<()> {
+        for (index, way) in self.tunnel.ways().iter().enumerate() {
+            if index > 0 {
+                job::leave(narration, parts)?;
+            }
+            job::show(narration, parts, *way).with_context(|| format!("over {}", way.name()))?;
+        }
+        narration.end();
+        if self.once { Ok(()) } else { stay::until_interrupted(parts) }
+    }
+}
+
+impl Way {
+    /// As a reader knows it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Mqtt => "MQTT",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask test`.
+
+mod stage;
+mod stages;
+mod tally;
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use stage::{Outcome, Stage};
+
+/// Sets everything up and runs every check and test of the project, one after the other.
+///
+/// What is missing is built or installed first (see `cargo xtask setup`). A stage that fails does not keep the others
+/// from running, save those that need it. At the end stands a table, and the sum as the last line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// Leave out what takes minutes: the end-to-end tests and the demo.
+    #[arg(long)]
+    quick: bool,
+    /// Run only tests with this in their name, and no checks.
+    filter: Option<String>,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<()> {
+        let start = Instant::now();
+        let plan = stages::plan(self.quick, self.filter.as_deref());
+        let mut outcomes: Vec<(Stage, Outcome)> = Vec::new();
+        let all = plan.len();
+        for (index, stage) in plan.into_iter().enumerate() {
+            println!("\n[{}/{all}] {}: {}", index + 1, stage.name, stage.what);
+            let lacking = outcomes.iter().find(|(done, outcome)| stage.needs(done) && !outcome.is_ok());
+            let outcome = match lacking {
+                Some((lacking, _)) => Outcome::not_run(lacking.name),
+                None => stage.run(),
+            };
+            println!("[{}/{all}] {}: {outcome}", index + 1, stage.name);
+            outcomes.push((stage, outcome));
+        }
+        let sum = tally::sum(outcomes.iter().map(|(_, outcome)| outcome));
+        ensure!(self.filter.is_none() || sum.passed + sum.failed > 0, "no test has that in its name");
+        println!("\n{}", tally::table(&outcomes));
+        println!("{}", tally::closing_line(sum, start.elapsed()));
+        if sum.failed > 0 {
+            std::process::exit(1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! The stages, in order. Nothing else runs beside the tests: they have deadlines, and a machine may have two cores.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use testkit::artifacts;
+
+use super::stage::{Stage, Verdict};
+use super::tally::{self, Counts};
+use crate::cargo;
+use crate::demo::{Demo, Tunnels};
+use crate::tidy;
+
+const SETUP: &str = "setup";
+const BUILD: &str = "build";
+
+/// Everything, or what `quick` and a filter leave of it.
+pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
+    let mut plan = vec![
+        Stage {
+            name: SETUP,
+            what: "the dev cluster, the Java base, mosquitto".to_owned(),
+            after: &[],
+            work: Box::new(|| artifacts::all().map(|()| Verdict::Passed)),
+        },
+        cargo_stage("format", &["fmt", "--all", "--", "--check", "-l"]),
+        cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"]),
+    ];
+    if filter.is_none() {
+        plan.extend(checks());
+    } else {
+        plan.retain(|stage| stage.name != "format");
+    }
+    plan.push(tests("tests", &["--exclude", "e2e"], filter));
+    if !quick {
+        plan.push(tests("end to end", &["--test", "e2e"], filter));
+        if filter.is_none() {
+            plan.push(Stage {
+                name: "demo",
+                what: "cargo xtask demo --once".to_owned(),
+                after: &[SETUP, BUILD],
+                work: Box::new(|| Demo { once: true, tunnel: Tunnels::Both }.run().map(|()| Verdict::Passed)),
+            });
+        }
+    }
+    plan
+}
+
+fn checks() -> Vec<Stage> {
+    vec![
+        cargo_stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Stage {
+            name: "tidy",
+            what: "cargo xtask tidy".to_owned(),
+            after: &[BUILD],
+            work: Box::new(|| tidy::check().map(|()| Verdict::Passed)),
+        },
+        Stage {
+            name: "doc",
+            what: "cargo doc --workspace --no-deps, with warnings denied".to_owned(),
+            after: &[BUILD],
+            work: Box::new(doc),
+        },
+        Stage {
+            name: "dev cluster",
+            what: "gofmt -l, go vet".to_owned(),
+            after: &[SETUP],
+            work: Box::new(dev_cluster),
+        },
+        Stage {
+            name: "deny",
+            what: "cargo deny check bans licenses sources".to_owned(),
+            after: &[],
+            work: Box::new(deny),
+        },
+    ]
+}
+
+fn cargo_stage(name: &'static str, args: &'static [&'static str]) -> Stage {
+    let what = format!("cargo {}", args.join(" "));
+    Stage { name, what, after: &[], work: Box::new(|| cargo::run(args).map(|()| Verdict::Passed)) }
+}
+
+/// `cargo test` over the whole workspace, so that nothing is built again with other features, narrowed by `which`.
+fn tests(name: &'static str, which: &[&str], filter: Option<&str>) -> Stage {
+    let mut args: Vec<String> = ["test", "--workspace", "--no-fail-fast"].map(str::to_owned).into();
+    args.extend(which.iter().map(|&arg| arg.to_owned()));
+    args.extend(filter.map(str::to_owned));
+    let what = format!("cargo {}", args.join(" "));
+    let work = move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        count(&args).map(Verdict::Tests)
+    };
+    Stage { name, what, after: &[SETUP, BUILD], work: Box::new(work) }
+}
+
+/// Runs `cargo test`, passes its output on, and adds up what the test binaries say at their end.
+fn count(args: &[&str]) -> Result<Counts> {
+    let mut child = cargo::command(args).stdout(Stdio::piped()).spawn().context("starting cargo")?;
+    let output = child.stdout.take().context("the output of cargo")?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("reading the output of cargo")?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        counts = counts + tally::of_line(&line).unwrap_or_default();
+    }
+    let status = child.wait().context("waiting for cargo")?;
+    // A binary that does not compile, or is killed, closes with no line.
+    ensure!(status.success() || counts.failed > 0, "cargo test failed ({status}) with no failed test");
+    Ok(counts)
+}
+
+fn doc() -> Result<Verdict> {
+    let mut command = cargo::command(&["doc", "--workspace", "--no-deps"]);
+    let flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
+    let status =
+        command.env("RUSTDOCFLAGS", format!("{flags} -D warnings")).status().context("starting cargo")?;
+    ensure!(status.success(), "cargo doc failed ({status})");
+    Ok(Verdict::Passed)
+}
+
+/// `-trimpath` as in the build, whose compiled packages vet then finds in Go's cache.
+fn dev_cluster() -> Result<Verdict> {
+    let output = go("gofmt", &["-l", "."]).output().context("starting gofmt")?;
+    let unformatted = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && unformatted.trim().is_empty(), "gofmt would change {unformatted}");
+    let status = go("go", &["vet", "-trimpath", "./..."]).status().context("starting go vet")?;
+    ensure!(status.success(), "go vet failed ({status})");
+    Ok(Verdict::Passed)
+}
+
+fn go(program: &str, args: &[&str]) -> Command {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(OsString::from(":/usr/local/go/bin")); // where Go's own installer puts it
+    let mut command = Command::new(program);
+    command.args(args).current_dir(artifacts::repository().join("devcluster")).env("PATH", path);
+    command
+}
+
+/// Advisories are left out: they change from day to day, and their database is fetched from the network.
+fn deny() -> Result<Verdict> {
+    let installed =
+        cargo::command(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !installed {
+        return Ok(Verdict::Skipped("cargo-deny is not installed".to_owned()));
+    }
+    match cargo::command(&["deny", "check", "bans", "licenses", "sources"]).status() {
+        Ok(status) if status.success() => Ok(Verdict::Passed),
+        Ok(status) => bail!("cargo deny failed ({status})"),
+        Err(error) => Err(error).context("starting cargo deny"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(quick: bool, filter: Option<&str>) -> Vec<&'static str> {
+        plan(quick, filter).iter().map(|stage| stage.name).collect()
+    }
+
+    #[test]
+    fn quick_leaves_out_end_to_end_and_demo_and_nothing_else() {
+        let mut all = names(false, None);
+        all.retain(|name| !["end to end", "demo"].contains(name));
+        assert_eq!(names(true, None), all);
+    }
+
+    #[test]
+    fn a_filter_runs_tests_only() {
+        assert_eq!(names(false, Some("x")), [SETUP, BUILD, "tests", "end to end"]);
+        assert_eq!(names(true, Some("x")), [SETUP, BUILD, "tests"]);
+    }
+
+    #[test]
+    fn every_need_is_a_stage_that_comes_before() {
+        let plan = plan(false, None);
+        for (index, stage) in plan.iter().enumerate() {
+            for needed in stage.after {
+                assert!(plan[..index].iter().any(|one| one.name == *needed), "{} needs {needed}", stage.name);
+            }
+        }
+    }
+}

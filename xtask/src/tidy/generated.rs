@@ -1,0 +1,49 @@
+//! Pages that are made from the code: they are in the repository, and must be what they would be if made now.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use testkit::{artifacts, controller};
+
+use super::reference;
+use crate::cargo;
+
+/// Every generated page: where it is, and what it should be.
+fn pages() -> Result<Vec<(&'static str, String)>> {
+    cargo::build_controller()?;
+    let program = controller::program()?;
+    let output = Command::new(&program).arg("--help").env_clear().output().context("asking for --help")?;
+    ensure!(output.status.success(), "{} --help failed", program.display());
+    let help = String::from_utf8_lossy(&output.stdout);
+    let codes = artifacts::repository().join("crates/model/src/error/codes.tsv");
+    let codes = fs::read_to_string(&codes).with_context(|| format!("reading {}", codes.display()))?;
+    Ok(vec![
+        ("docs/reference/configuration.md", reference::configuration(&help)?),
+        ("docs/reference/error-codes.md", reference::error_codes(&codes, reference::Language::English)),
+        ("docs/reference/error-codes.zh-CN.md", reference::error_codes(&codes, reference::Language::Chinese)),
+    ])
+}
+
+/// The pages that are not what they should be.
+pub(super) fn stale() -> Result<Vec<String>> {
+    let root = artifacts::repository();
+    let stale = |(path, wanted): &(&str, String)| {
+        fs::read_to_string(root.join(path)).map_or(true, |there| there != *wanted)
+    };
+    let pages = pages()?;
+    Ok(pages
+        .iter()
+        .filter(|page| stale(page))
+        .map(|(path, _)| format!("{path} is out of date: `cargo xtask tidy --write` makes it anew"))
+        .collect())
+}
+
+/// Makes them anew.
+pub(super) fn write() -> Result<()> {
+    for (path, text) in pages()? {
+        let file = artifacts::repository().join(path);
+        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! `cargo xtask tidy`: what the compiler and clippy do not check.
+
+mod generated;
+mod named_tests;
+mod purity;
+mod reference;
+mod rings;
+mod rooms;
+mod source;
+
+use anyhow::{Result, ensure};
+
+/// Checks the rings, the purity of rings 0 and 1, the generated pages and the tests that pages name; names the largest rooms.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tidy {
+    /// Write the generated pages anew.
+    #[arg(long)]
+    write: bool,
+}
+
+impl Tidy {
+    pub(crate) fn run(&self) -> Result<()> {
+        if self.write {
+            generated::write()?;
+        }
+        check()
+    }
+}
+
+/// Says all that is wrong, and fails if anything is.
+pub(crate) fn check() -> Result<()> {
+    let workspace = rings::Workspace::read()?;
+    let mut wrong = rings::broken(&workspace);
+    wrong.extend(purity::impure(&workspace.pure_sources())?);
+    wrong.extend(generated::stale()?);
+    wrong.extend(named_tests::missing()?);
+    println!("{}", rooms::largest()?);
+    for one in &wrong {
+        println!("tidy: {one}");
+    }
+    ensure!(wrong.is_empty(), "tidy: {} found", wrong.len());
+    println!("tidy: nothing found");
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The reference pages, as text.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+
+/// In which language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    Chinese,
+}
+
+/// One flag of `--help`.
+#[derive(Debug, PartialEq, Eq)]
+struct Setting {
+    variable: String,
+    flag: String,
+    default: String,
+    text: String,
+}
+
+/// The page of all settings, from what `module-controller --help` prints.
+pub(super) fn configuration(help: &str) -> Result<String> {
+    let settings = settings(help);
+    ensure!(!settings.is_empty(), "no settings in the output of --help");
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Made from `module-controller --help` by `cargo xtask tidy --write`.\n\n\
+         Each setting is an environment variable and a flag; a flag wins. A variable that is set to nothing is as good as\n\
+         unset. Every value is checked at the start, and a bad one is refused with its name, the value and what is allowed.\n\n\
+         | variable | flag | default | |\n|---|---|---|---|\n",
+    );
+    for Setting { variable, flag, default, text } in settings {
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let text = text.replace('<', "&lt;").replace('|', "\\|");
+        let _ = writeln!(page, "| `{variable}` | `{flag}` | {default} | {text} |");
+    }
+    Ok(page)
+}
+
+fn settings(help: &str) -> Vec<Setting> {
+    let mut found = Vec::new();
+    let mut open: Option<(String, Vec<&str>)> = None;
+    for line in help.lines().map(str::trim) {
+        if line.starts_with("--") {
+            let flag = line.split([' ', '[', '=']).next().unwrap_or(line);
+            open = Some((flag.to_owned(), Vec::new()));
+        } else if let Some(variable) = line.strip_prefix("[env: ") {
+            let variable = variable.split(['=', ']']).next().unwrap_or_default().to_owned();
+            if let Some((flag, lines)) = open.take() {
+                let (text, default) = split_default(&lines.join(" "));
+                found.push(Setting { variable, flag, default, text });
+            }
+        } else if let Some((_, lines)) = open.as_mut().filter(|_| !line.is_empty()) {
+            lines.push(line);
+        }
+    }
+    found
+}
+
+fn split_default(text: &str) -> (String, String) {
+    match text.split_once("[default: ") {
+        Some((text, default)) => (text.trim().to_owned(), default.trim_end_matches(']').to_owned()),
+        None => (text.trim().to_owned(), String::new()),
+    }
+}
+
+/// The page of all error codes, from the table that the controller itself uses.
+pub(super) fn error_codes(tsv: &str, language: Language) -> String {
+    let mut page = match language {
+        Language::English => String::from(
+            "# Error codes\n\nMade from `crates/model/src/error/codes.tsv` (the manual's 5.6) by `cargo xtask tidy --write`. A \
+             code is `Source.Type`; it is the reason of a waiting container.\n\n\
+             | code | of | area | meaning | suggestion |\n|---|---|---|---|---|\n",
+        ),
+        Language::Chinese => String::from(
+            "# 错误码\n\n由 `cargo xtask tidy --write` 根据 `crates/model/src/error/codes.tsv`(手册 5.6)生成。错误码的形式是\
+             `来源.类型`,显示在处于 waiting 状态的容器的 reason 中。\n\n\
+             | 错误码 | 组件 | 业务类型 | 含义 | 解决方案 |\n|---|---|---|---|---|\n",
+        ),
+    };
+    for line in tsv.lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let cell = |at: usize| cells.get(at).copied().unwrap_or_default().replace('|', "\\|");
+        let (meaning, suggestion) = if language == Language::English { (6, 7) } else { (4, 5) };
+        let _ = writeln!(
+            page,
+            "| `{}.{}` | {} | {} | {} | {} |",
+            cell(2),
+            cell(3),
+            cell(0),
+            cell(1),
+            cell(meaning),
+            cell(suggestion)
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELP: &str = "Does things.\n\nOptions:\n      --a-b [<A_B>]\n          Turns it\n          on. [default: false]\n\n          \
+                        [env: A_B=]\n\n      --c <C>\n          A name\n\n          [env: C=x]\n\n  -h, --help\n          Print help\n";
+
+    #[test]
+    fn flags_are_read_with_variable_and_default() {
+        let setting = |variable: &str, flag: &str, default: &str, text: &str| Setting {
+            variable: variable.into(),
+            flag: flag.into(),
+            default: default.into(),
+            text: text.into(),
+        };
+        assert_eq!(
+            settings(HELP),
+            [setting("A_B", "--a-b", "false", "Turns it on."), setting("C", "--c", "", "A name")]
+        );
+        assert!(configuration("").is_err(), "a help that is laid out otherwise is no empty page");
+    }
+
+    #[test]
+    fn codes_are_listed_in_both_languages() {
+        let tsv = "component\t...\nArklet\tinstall\tUser\tDiskFull\t满\t换\tfull\treplace\n";
+        assert!(
+            error_codes(tsv, Language::English)
+                .ends_with("| `User.DiskFull` | Arklet | install | full | replace |\n")
+        );
+        assert!(
+            error_codes(tsv, Language::Chinese)
+                .ends_with("| `User.DiskFull` | Arklet | install | 满 | 换 |\n")
+        );
+    }
+}
