@@ -1,7 +1,7 @@
 //! Where phases run: Nodes, a namespace, and the watcher of its Pods. The floor and the controller have one each.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::sync::Semaphore;
@@ -114,7 +114,24 @@ impl AtBase {
     }
 }
 
-/// How long something took at the base; nothing where no base took part.
-pub fn took(work: Option<Work>) -> Duration {
-    work.map_or(Duration::ZERO, |work| work.ended.duration_since(work.begun))
+/// How much of the time since `from` was the base's own; nothing where no base took part. A base may have begun before
+/// our watcher saw why: the controller's watch is another one.
+pub fn took(work: Option<Work>, from: Instant) -> Duration {
+    work.map_or(Duration::ZERO, |work| work.ended.saturating_duration_since(work.begun.max(from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_time_since_then_is_taken_off() {
+        let ms = Duration::from_millis;
+        let start = Instant::now();
+        let work = Some(Work { begun: start + ms(10), ended: start + ms(15) });
+        assert_eq!(took(work, start), ms(5));
+        assert_eq!(took(work, start + ms(12)), ms(3));
+        assert_eq!(took(work, start + ms(20)), Duration::ZERO);
+        assert_eq!(took(None, start), Duration::ZERO);
+    }
 }

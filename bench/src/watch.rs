@@ -233,14 +233,18 @@ impl Watched for Node {
     fn look(&self) -> Look {
         let conditions = self.status.as_ref().and_then(|status| status.conditions.as_deref());
         let ready = conditions.unwrap_or_default().iter().find(|one| one.type_ == "Ready");
+        let taints = self.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
+        let kept_off = taints.iter().find(|taint| taint.key.starts_with("node.kubernetes.io/"));
         Look {
             uid: self.uid().unwrap_or_default(),
             node: String::new(),
-            // A Node whose base has not told its name yet is of no use to the modules that select it by name.
+            // A Node whose base has not told its name yet is of no use to the modules that select it by name; nor is
+            // one that bears the taint of a new Node still, which the node lifecycle controller takes off.
             ready: ready.is_some_and(|ready| ready.status == "True")
+                && kept_off.is_none()
                 && self.labels().contains_key("base.koupleless.io/name"),
             deleting: self.metadata.deletion_timestamp.is_some(),
-            says: format!("Ready is {ready:?}, labels {:?}", self.labels()),
+            says: format!("Ready is {ready:?}, taint {kept_off:?}, labels {:?}", self.labels()),
         }
     }
 }

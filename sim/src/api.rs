@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{NodeView, Phase, PodRef, PodView},
+    view::{NodeView, Phase, PodView},
 };
 
 /// The objects.
@@ -35,13 +35,23 @@ pub struct Written {
 }
 
 impl Api {
+    /// A number that was never given before.
+    pub fn next_number(&mut self) -> u64 {
+        self.next()
+    }
+
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
     }
 
     /// Carries an action out, or only says what its answer would be.
-    pub fn write_if(&mut self, action: &Action, now: std::time::Duration, carried_out: bool) -> Option<Written> {
+    pub fn write_if(
+        &mut self,
+        action: &Action,
+        now: std::time::Duration,
+        carried_out: bool,
+    ) -> Option<Written> {
         if carried_out {
             return self.write(action, now);
         }
@@ -172,10 +182,5 @@ impl Api {
     pub fn live_pods(&self) -> impl Iterator<Item = &PodView> {
         let over = |pod: &PodView| matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
         self.pods.values().filter(move |pod| pod.deletion.is_none() && !over(pod))
-    }
-
-    /// A reference to a Pod by UID.
-    pub fn pod_ref(&self, uid: &str) -> Option<PodRef> {
-        self.pods.get(uid).map(|pod| pod.pod.clone())
     }
 }

@@ -66,7 +66,9 @@ impl Base {
     /// Carries a command out and says what the base answers.
     pub fn carry_out(&mut self, command: &Command, now: Duration) -> Outcome {
         match command {
-            Command::QueryAllBiz => Ok(Answer::Biz(self.biz.iter().map(|(id, biz)| status(id, biz)).collect())),
+            Command::QueryAllBiz => {
+                Ok(Answer::Biz(self.biz.iter().map(|(id, biz)| status(id, biz)).collect()))
+            }
             Command::Health => Ok(Answer::Health(Health { master: None, ..Health::default() })),
             Command::InstallBiz { spec, strategy } => {
                 self.install(&spec.id, Package::of(spec.url.as_written()), *strategy, now)
@@ -89,7 +91,9 @@ impl Base {
         };
         match strategy {
             WireStrategy::UninstallThenInstall => self.biz.retain(|other, _| other.name != id.name),
-            WireStrategy::InstallOnly if self.biz.contains_key(&id) => return refused(FailureKind::RepeatBiz),
+            WireStrategy::InstallOnly if self.biz.contains_key(&id) => {
+                return refused(FailureKind::RepeatBiz);
+            }
             WireStrategy::InstallOnly => {}
         }
         let context_path: Arc<str> = match package {
@@ -138,7 +142,13 @@ impl Base {
 }
 
 fn status(id: &BizId, biz: &Biz) -> BizStatus {
-    BizStatus { id: id.clone(), state: biz.state, changed_at: None, message: "".into(), web_context_path: None }
+    BizStatus {
+        id: id.clone(),
+        state: biz.state,
+        changed_at: None,
+        message: "".into(),
+        web_context_path: None,
+    }
 }
 
 fn refused(kind: FailureKind) -> Outcome {

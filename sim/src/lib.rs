@@ -7,6 +7,7 @@
 pub mod api;
 pub mod base;
 pub mod check;
+pub mod deployment;
 pub mod run;
 pub mod world;
 

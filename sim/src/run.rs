@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use engine::view::{ContainerView, EnvValue, EnvVar, PodRef, PodStatus, PodView, RestartPolicy};
 use model::BizId;
 
 use crate::{
     base::{Package, word},
     check::converged,
+    deployment::{Deployment, pod},
     world::{Faults, World},
 };
 
@@ -81,27 +81,33 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
     world.run_until(Duration::from_secs(30))?;
     world.faults = plan.faults;
     let mut deleted = BTreeSet::new();
+    let mut deployments = Vec::new();
     for act in 0..plan.acts {
         let pause = Duration::from_millis(world.rng().u64(0..30_000));
-        world.run_until((world.now + pause).min(TROUBLE))?;
-        match world.rng().u8(0..10) {
+        let until = (world.now + pause).min(TROUBLE);
+        reconcile_until(world, &deployments, until)?;
+        match world.rng().u8(0..14) {
             0..=4 => create(world, act, plan.bases),
             5..=6 => delete(world, false, &mut deleted),
             7 => delete(world, true, &mut deleted),
+            10..=13 => deploy(world, &mut deployments, &mut deleted),
             _ if plan.crashes => crash(world, plan.bases),
             _ => {}
         }
     }
-    world.run_until(world.now.max(TROUBLE))?;
+    let until = world.now.max(TROUBLE);
+    reconcile_until(world, &deployments, until)?;
     if plan.crashes {
         // Nobody knows any more what a deleted Pod had installed once the controller
-        // was started anew, or the base was given up, in between; nor what a package with a wrong
+        // was started anew, or the base was given up, in between (until Module objects say so); nor what a package with a wrong
         // manifest brought when the base's answer was lost.
         forgiven.append(&mut deleted);
+        forgiven.extend(deployments.iter().flat_map(Deployment::versions));
         forgiven.insert(BizId { name: word("misnamed"), version: word("misnamed") });
     }
     settle(world, plan.bases);
-    world.run_until(world.now + REST)?;
+    let until = world.now + REST;
+    reconcile_until(world, &deployments, until)?;
     let quiet = !plan.crashes && plan.faults.loss == 0;
     if quiet && world.checks.commands.repeats > 0 {
         return Err(format!("{} installs were repeats without any fault", world.checks.commands.repeats));
@@ -109,7 +115,51 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
     if plan.faults.write_errors == 0 && world.api.idle_writes > 0 {
         return Err(format!("{} status writes changed nothing", world.api.idle_writes));
     }
-    converged(world, forgiven)
+    converged(world, &deployments, forgiven)
+}
+
+/// Lets time pass, with the Deployment controller at work once a second.
+fn reconcile_until(world: &mut World, deployments: &[Deployment], until: Duration) -> Result<(), String> {
+    while world.now < until {
+        for deployment in deployments {
+            deployment.reconcile(world);
+        }
+        let next =
+            if deployments.is_empty() { until } else { (world.now + Duration::from_secs(1)).min(until) };
+        world.run_until(next)?;
+    }
+    Ok(())
+}
+
+/// A user makes a Deployment, changes its template, or deletes it.
+fn deploy(world: &mut World, deployments: &mut Vec<Deployment>, deleted: &mut BTreeSet<BizId>) {
+    let known = deployments.len();
+    if known == 0 || (known < 2 && world.rng().u8(0..3) == 0) {
+        let package = if world.rng().bool() { Package::Good } else { Package::OwnPath };
+        let name = format!("dep{}", world.api.next_number());
+        world.tell(format_args!("a user makes the Deployment {name} ({package:?})"));
+        deployments.push(Deployment::new(&name, package));
+        return;
+    }
+    let index = world.rng().usize(0..known);
+    if world.rng().u8(0..8) == 0 {
+        let gone = deployments.swap_remove(index);
+        world.tell(format_args!("a user deletes the Deployment {}", gone.name));
+        gone.delete_all(world);
+        deleted.extend(gone.versions());
+        return;
+    }
+    let chance = world.rng().u8(0..10);
+    let Some(deployment) = deployments.get_mut(index) else { return };
+    let usual = deployment.packages.get(&1).copied().unwrap_or(Package::Good);
+    let package = match chance {
+        0 => Package::Missing,
+        1 => Package::Failing,
+        _ => usual,
+    };
+    deployment.update(package);
+    let (name, revision) = (deployment.name.clone(), deployment.revision);
+    world.tell(format_args!("a user updates the Deployment {name} to {revision} ({package:?})"));
 }
 
 fn name_of(base: u8) -> String {
@@ -120,32 +170,15 @@ fn create(world: &mut World, act: u8, bases: u8) {
     let base: model::BaseIdentity = word(&name_of(world.rng().u8(0..bases)));
     let number = world.rng().u8(0..3);
     // One version and package for each name, so that no two Pods of a base contradict each other.
-    let package = *[Package::Good, Package::Good, Package::OwnPath].get(usize::from(number)).unwrap_or(&Package::Good);
+    let package =
+        *[Package::Good, Package::Good, Package::OwnPath].get(usize::from(number)).unwrap_or(&Package::Good);
     let (name, package) = match world.rng().u8(0..8) {
         0 => ("missing".to_owned(), Package::Missing),
         1 => ("failing".to_owned(), Package::Failing),
         2 => ("misnamed".to_owned(), Package::Misnamed),
         _ => (format!("biz{number}"), package),
     };
-    let uid: Arc<str> = format!("uid-{act}").into();
-    let pod = PodView {
-        pod: PodRef { namespace: "default".into(), name: format!("pod-{act}").into(), uid },
-        resource_version: 0,
-        node: World::node_of(&base),
-        labels: [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())].into(),
-        annotations: std::collections::BTreeMap::new(),
-        created: world.wall(),
-        deletion: None,
-        owner: None,
-        restart_policy: RestartPolicy::Always,
-        containers: vec![ContainerView {
-            name: name.clone(),
-            image: package.url(),
-            env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal("1".into()) }],
-        }],
-        readiness_gates: vec![],
-        status: PodStatus::default(),
-    };
+    let pod = pod(world, &format!("pod-{act}"), &base, &name, "1", package);
     world.tell(format_args!("a user makes pod-{act} for {name} on {base}"));
     let event = world.api.create_pod(pod);
     world.inform(event);

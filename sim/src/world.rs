@@ -16,7 +16,7 @@ use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 use crate::{
     api::Api,
     base::{Base, word},
-    check::Checks,
+    check::{Checks, Known},
 };
 
 /// What can go wrong, and how often, in percent of the chances.
@@ -138,6 +138,11 @@ impl World {
         base.start();
         let incarnation = base.incarnation;
         self.tell(format_args!("base {name} starts"));
+        if tunnel_of(&identity) == TunnelKind::Mqtt && !self.chance(self.faults.loss) {
+            let (transit, to) = (self.transit(), self.generation);
+            let event = Box::new(Event::BaseStarted(identity.clone()));
+            self.later(transit, Happening::Tell { to, event });
+        }
         self.later(Duration::ZERO, Happening::Heartbeat { base: identity, incarnation });
     }
 
@@ -156,7 +161,8 @@ impl World {
         for tunnel in [TunnelKind::Http, TunnelKind::Mqtt] {
             self.inform(Event::TunnelUp(tunnel));
         }
-        let nodes: Vec<_> = self.api.nodes.values().cloned().map(|node| Event::Node(Box::new(node))).collect();
+        let nodes: Vec<_> =
+            self.api.nodes.values().cloned().map(|node| Event::Node(Box::new(node))).collect();
         let pods: Vec<_> = self.api.pods.values().cloned().map(|pod| Event::Pod(Box::new(pod))).collect();
         for event in nodes.into_iter().chain([Event::Synced(Watched::Nodes)]) {
             self.inform(event);
@@ -181,7 +187,9 @@ impl World {
             };
             same_moment = if at > self.now { 0 } else { same_moment + 1 };
             if same_moment > BUSY {
-                return Err(format!("{BUSY} steps without any time passing: the engine is busy with nothing"));
+                return Err(format!(
+                    "{BUSY} steps without any time passing: the engine is busy with nothing"
+                ));
             }
             self.now = self.now.max(at);
             match self.queue.first_key_value() {
@@ -256,6 +264,7 @@ impl World {
                 self.told.remove(&pod.uid);
             }
             Event::Answer { base, key, .. } => self.checks.commands.ended(base, key),
+            Event::BaseStarted(started) => self.checks.commands.given_up(|base| base == started),
             _ => {}
         }
         let now = Now { mono: self.now - self.engine_since, wall: self.wall() };
@@ -269,14 +278,19 @@ impl World {
         let from = self.generation;
         match action {
             Action::Announce(announcement) => {
-                self.tell(format_args!("says {} {:?}: {}", announcement.reason, announcement.regarding, announcement.note));
+                self.tell(format_args!(
+                    "says {} {:?}: {}",
+                    announcement.reason, announcement.regarding, announcement.note
+                ));
                 Ok(())
             }
             Action::Call { target, command, deadline } => {
                 if command.biz().is_some() {
                     self.tell(format_args!("to {}: {} {:?}", target.base, command.kind(), command.biz()));
                 }
-                self.checks.sent(&target.base, &command, &self.told, self.now, deadline)?;
+                let wall = self.wall();
+                let known = Known { told: &self.told, bases: &self.bases, wall };
+                self.checks.sent(&target.base, &command, known, self.now, deadline)?;
                 let transit = self.transit();
                 let gives_up = self.now + deadline;
                 self.later(transit, Happening::Arrive { from, target, command, gives_up });
@@ -303,7 +317,11 @@ impl World {
         if self.api.status_writes > api_before
             && let Action::PatchPodStatus { pod, status } = action
         {
-            self.tell(format_args!("status of {pod}: {:?} ready={:?}", status.phase, status.condition("Ready").map(|c| c.status)));
+            self.tell(format_args!(
+                "status of {pod}: {:?} ready={:?}",
+                status.phase,
+                status.condition("Ready").map(|c| c.status)
+            ));
             self.checks.ready.written(pod, status, &self.api, &self.bases, self.now)?;
         }
         for event in written.watch.drain(..) {
@@ -339,8 +357,12 @@ impl World {
     /// The tunnel's own deadline.
     fn give_up(&mut self, to: u32, target: Target, command: &Command, gives_up: Duration) {
         let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
-        let event =
-            Event::Answer { tunnel: target.tunnel, base: target.base, key, outcome: Err(CallError::TimedOut) };
+        let event = Event::Answer {
+            tunnel: target.tunnel,
+            base: target.base,
+            key,
+            outcome: Err(CallError::TimedOut),
+        };
         let wait = gives_up.saturating_sub(self.now);
         self.later(wait, Happening::Tell { to, event: Box::new(event) });
     }
@@ -380,10 +402,16 @@ impl World {
         let outcome = base.carry_out(&command, now);
         self.checks.carried_out(&target.base, &command, &outcome, &self.bases, now);
         if command.biz().is_some() {
-            self.tell(format_args!("base {} did {} {:?}: {}", target.base, command.kind(), command.biz(), match &outcome {
-                Ok(_) => "ok".to_owned(),
-                Err(error) => error.to_string(),
-            }));
+            self.tell(format_args!(
+                "base {} did {} {:?}: {}",
+                target.base,
+                command.kind(),
+                command.biz(),
+                match &outcome {
+                    Ok(_) => "ok".to_owned(),
+                    Err(error) => error.to_string(),
+                }
+            ));
         }
         if self.chance(self.faults.loss) || now >= gives_up {
             return self.give_up(to, target, &command, gives_up);
@@ -397,7 +425,10 @@ impl World {
             return;
         }
         if !base.paused && !self.chance(self.faults.loss) {
-            let event = Event::Heartbeat { tunnel: tunnel_of(&identity), report: report(&identity, BaseState::Activated) };
+            let event = Event::Heartbeat {
+                tunnel: tunnel_of(&identity),
+                report: report(&identity, BaseState::Activated),
+            };
             let (transit, to) = (self.transit(), self.generation);
             self.later(transit, Happening::Tell { to, event: Box::new(event) });
         }
@@ -409,7 +440,10 @@ impl World {
     pub fn stop_base(&mut self, name: &str) {
         let identity: BaseIdentity = word(name);
         self.tell(format_args!("base {name} says goodbye"));
-        let event = Event::Heartbeat { tunnel: tunnel_of(&identity), report: report(&identity, BaseState::Deactivated) };
+        let event = Event::Heartbeat {
+            tunnel: tunnel_of(&identity),
+            report: report(&identity, BaseState::Deactivated),
+        };
         let (transit, to) = (self.transit(), self.generation);
         self.later(transit, Happening::Tell { to, event: Box::new(event) });
         self.crash_base(&identity);

@@ -42,9 +42,10 @@ impl Case {
             "OtherUpstream.InvalidParameter" => ("Parameter validation failed", "Check the parameters"),
             "OtherUpstream.DecodeURLFailed" => ("The URL cannot be parsed", "Check that the URL is legal"),
             "Arklet.PullBizError" => ("Pulling the package failed", "Retry"),
-            "Arklet.InstallationRequirementNotMet" => {
-                ("The conditions for installing the module are not met", "Check the parameters that an installation needs")
-            }
+            "Arklet.InstallationRequirementNotMet" => (
+                "The conditions for installing the module are not met",
+                "Check the parameters that an installation needs",
+            ),
             "Arklet.InstallBizFailed" => {
                 ("While installing the module, the new module's installation failed", "Investigate")
             }
@@ -97,11 +98,20 @@ fn what_cannot_be_is_told_and_nothing_is_sent() -> Result<()> {
         base,
         &[
             Case::new("no-version", nameless, upstream, "BIZ_VERSION"),
-            Case::new("empty-version", manifest::container_of("biz1", "", "file:///biz1.jar"), upstream, "BIZ_VERSION"),
+            Case::new(
+                "empty-version",
+                manifest::container_of("biz1", "", "file:///biz1.jar"),
+                upstream,
+                "BIZ_VERSION",
+            ),
             Case::new("no-url", with_image("biz1.jar"), url, "cannot be parsed"),
             Case::new("half-a-url", with_image("http://[::1"), url, "cannot be parsed"),
             Case::new("strange-scheme", with_image("ftp://host/biz1.jar"), url, "\"ftp\""),
-            annotated("args-no-array", &[("args", "--biz.fail=true")], "module-controller.koupleless.io/args")?,
+            annotated(
+                "args-no-array",
+                &[("args", "--biz.fail=true")],
+                "module-controller.koupleless.io/args",
+            )?,
             annotated("no-strategy", &[("install-strategy", "now")], "\"now\" is no install strategy")?,
         ],
     )?;
@@ -179,13 +189,27 @@ fn what_the_base_refuses_is_told_in_a_line_and_tried_again() -> Result<()> {
                 ..Case::new("not-found", by_http("slow", "?token=secret"), pull, "slow-1.0.0-ark-biz.jar")
             },
             Case::new("no-package", by_http("garbage", ""), requirement, no_manifest),
-            Case::new("fails", manifest::container("failing", "1.0.0")?, user, "failing told to fail at start-up"),
+            Case::new(
+                "fails",
+                manifest::container("failing", "1.0.0")?,
+                user,
+                "failing told to fail at start-up",
+            ),
             Case::new("other-name", other_name, wrong, "the package's manifest says biz1:1.0.0"),
             Case::new("other-version", other_version, wrong, "the package's manifest says biz2:1.0.0"),
         ],
     )?;
     ensure!(scene.controller.log().contains("at modulecontroller.biz.BizApp"), "the log has no stack trace");
-    scene.kubectl(&["delete", "pod", "no-file", "no-package", "fails", "other-name", "other-version", "--wait=false"])?;
+    scene.kubectl(&[
+        "delete",
+        "pod",
+        "no-file",
+        "no-package",
+        "fails",
+        "other-name",
+        "other-version",
+        "--wait=false",
+    ])?;
     packages.set("slow", "1.0.0", Behaviour::Serve);
     scene.wait_pods_ready(1)?;
     let tried_again = scene.pod("not-found")?;

@@ -37,8 +37,10 @@ fn a_base_that_is_heard_over_both_tunnels_is_one_node() -> Result<()> {
 
 #[test]
 fn a_broker_with_tls_certificates_and_passwords() -> Result<()> {
-    let users = vec![("controller".to_owned(), "right-1".to_owned()), ("base".to_owned(), "right-2".to_owned())];
-    let broker = Broker::start(&BrokerOptions { users, client_certificates: true, ..BrokerOptions::default() })?;
+    let users =
+        vec![("controller".to_owned(), "right-1".to_owned()), ("base".to_owned(), "right-2".to_owned())];
+    let broker =
+        Broker::start(&BrokerOptions { users, client_certificates: true, ..BrokerOptions::default() })?;
     let another = Broker::start(&BrokerOptions { tls: true, ..BrokerOptions::default() })?;
     let path = |path: Option<&std::path::Path>| path.map(|path| path.display().to_string()).context("a CA");
     let (ca, another_ca) = (path(broker.ca())?, path(another.ca())?);
@@ -134,7 +136,9 @@ fn a_broker_that_is_away_costs_no_base_its_node() -> Result<()> {
     ensure!(scene.controller.admin("/healthz")?.status == 200, "it is not alive");
 
     scene.broker.as_mut().context("a broker")?.start_again()?;
-    wait_for("/readyz", Duration::from_secs(45), || Ok((scene.controller.admin("/readyz")?.status == 200).then_some(())))?;
+    wait_for("/readyz", Duration::from_secs(45), || {
+        Ok((scene.controller.admin("/readyz")?.status == 200).then_some(()))
+    })?;
     scene.wait_node_ready(&bases[0], true)?;
     let after = scene.wait_pods_ready(1)?.remove(0);
     ensure!(
@@ -143,7 +147,11 @@ fn a_broker_that_is_away_costs_no_base_its_node() -> Result<()> {
         summary(&pod),
         summary(&after)
     );
-    ensure!(after["status"]["containerStatuses"] == pod["status"]["containerStatuses"], "{}", after["status"]);
+    ensure!(
+        after["status"]["containerStatuses"] == pod["status"]["containerStatuses"],
+        "{}",
+        after["status"]
+    );
     ensure!(commands(&bases[0]) == told, "the base was told to {:?}", commands(&bases[0]));
     Ok(())
 }

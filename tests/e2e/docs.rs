@@ -14,12 +14,8 @@ use e2e::{Scene, Way, manifest};
 use testkit::{artifacts, work_dir::WorkDir};
 
 /// The pages for users, in English; each has its twin in Chinese.
-const PAGES: [&str; 4] = [
-    "README.md",
-    "docs/guide/getting-started.md",
-    "docs/guide/modules.md",
-    "docs/guide/operations.md",
-];
+const PAGES: [&str; 4] =
+    ["README.md", "docs/guide/getting-started.md", "docs/guide/modules.md", "docs/guide/operations.md"];
 const SAMPLE: &str = "docs/samples/module-deployment.yaml";
 
 #[test]

@@ -43,11 +43,16 @@ fn silence_goodbye_and_taking_over() -> Result<()> {
     stock.name = "TO_BE_IMPLEMENTED".to_owned();
     let stock = JavaBase::start(stock)?;
     let node = scene.wait_node_ready(&stock, true)?;
-    ensure!(node["metadata"]["labels"]["base.koupleless.io/name"] == "base", "{}", node["metadata"]["labels"]);
+    ensure!(
+        node["metadata"]["labels"]["base.koupleless.io/name"] == "base",
+        "{}",
+        node["metadata"]["labels"]
+    );
 
     let record = Records { nodes: scene.record_nodes()?, pods: scene.record_pods()? };
     let [mut killed, mut polite] = <[JavaBase; 2]>::try_from(bases).ok().context("two bases")?;
-    let moved: Vec<&Value> = before.iter().filter(|pod| text(pod, "/metadata/labels/app") == "moves").collect();
+    let moved: Vec<&Value> =
+        before.iter().filter(|pod| text(pod, "/metadata/labels/app") == "moves").collect();
     ensure!(moved.iter().all(|pod| text(pod, "/spec/nodeName") != node_name(&stock)), "{moved:?}");
 
     let start = Instant::now();
@@ -57,9 +62,9 @@ fn silence_goodbye_and_taking_over() -> Result<()> {
     polite.stop()?;
     goes_at_once(&scene, &record, &polite)?;
     comes_back(&scene, &record, &mut frozen, start)?;
-    ensure!(commands(&frozen) == told, "the base was told to {:?}", commands(&frozen));
     goes_after_a_minute(&scene, &record, &killed, start)?;
     scene.wait_pods_ready(3)?;
+    ensure!(commands(&frozen) == told, "the base was told to {:?}", commands(&frozen));
     for pod in scene.pods(&["-l", "app=moves"])? {
         ensure!(text(&pod, "/spec/nodeName") == node_name(&stock), "{}", summary(&pod));
     }
@@ -125,7 +130,9 @@ fn goes_at_once(scene: &Scene, record: &Records, base: &JavaBase) -> Result<()> 
 fn comes_back(scene: &Scene, record: &Records, base: &mut JavaBase, start: Instant) -> Result<()> {
     let name = node_name(base);
     let not_ready = |change: &Change| condition(&change.object, "Ready")["status"] == "False";
-    let told = wait_for(&format!("{name} is NotReady"), Duration::from_secs(40), || record.nodes.first(&name, not_ready))?;
+    let told = wait_for(&format!("{name} is NotReady"), Duration::from_secs(40), || {
+        record.nodes.first(&name, not_ready)
+    })?;
     // The last heartbeat was up to 2 s before.
     let after = start.elapsed();
     ensure!((22..33).contains(&after.as_secs()), "NotReady after {after:?}");
@@ -133,12 +140,9 @@ fn comes_back(scene: &Scene, record: &Records, base: &mut JavaBase, start: Insta
     ensure!(reason == "BaseSilent", "{reason}");
     pods_first(record, base, &told)?;
     base.resume()?;
-    let back = Instant::now();
-    let pod = wait_for("the Pod on it is Ready again", Duration::from_secs(15), || {
-        let changes = record.pods.changes()?.into_iter().filter(|change| change.at > told.at);
-        Ok(changes.filter(|change| text(&change.object, "/metadata/name") == "stays" && is_ready(&change.object)).last())
+    let pod = wait_for("the Pod on it is Ready again", Duration::from_secs(5), || {
+        record.pods.first("stays", |change| change.at > told.at && is_ready(&change.object))
     })?;
-    eprintln!("Ready again {:?} after it went on", back.elapsed());
     ensure!(pod.object["status"]["containerStatuses"][0]["restartCount"] == 0, "{}", pod.object["status"]);
     let node = record.nodes.first(&name, |change| change.at > told.at && !not_ready(change))?;
     ensure!(node.is_some_and(|node| node.at < pod.at), "the Pod was told Ready before its Node");

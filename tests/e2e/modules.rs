@@ -40,7 +40,9 @@ fn several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are() ->
         .context("both containers were told ready in one write")?;
     let ready = condition(&one_of_two.object, "Ready");
     ensure!(
-        ready["status"] == "False" && ready["reason"] == "ContainersNotReady" && text(ready, "/message").contains("biz2"),
+        ready["status"] == "False"
+            && ready["reason"] == "ContainersNotReady"
+            && text(ready, "/message").contains("biz2"),
         "{ready}"
     );
     let too_early = recording
@@ -48,11 +50,15 @@ fn several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are() ->
     ensure!(too_early.is_none(), "{too_early:?}");
 
     scene.kubectl(&["delete", "pod", "pair", "--wait=false"])?;
-    wait_for("both modules of the deleted Pod are gone, and the third stays", Duration::from_secs(20), || {
-        let biz: Vec<String> = base.query_all_biz()?.into_iter().map(|biz| biz.name).collect();
-        ensure!(biz == ["slow"], "{biz:?}");
-        Ok(Some(()))
-    })?;
+    wait_for(
+        "both modules of the deleted Pod are gone, and the third stays",
+        Duration::from_secs(20),
+        || {
+            let biz: Vec<String> = base.query_all_biz()?.into_iter().map(|biz| biz.name).collect();
+            ensure!(biz == ["slow"], "{biz:?}");
+            Ok(Some(()))
+        },
+    )?;
     scene.wait_pods_ready(1)?;
     ensure!(base.serving("slow")?.as_deref() == Some("1.0.0"), "it no longer serves");
     Ok(())
@@ -107,10 +113,13 @@ fn args_and_envs(scene: &Scene, base: &JavaBase, stranger: &mut Stranger) -> Res
 /// The newer Pod's strategy lets its version take the place of the one that serves on the same web
 /// context path.
 fn uninstall_then_install(scene: &Scene, base: &JavaBase, stranger: &mut Stranger) -> Result<()> {
-    let pod = manifest::pod(scene, "second", Some(&node_name(base)), &[manifest::container("biz1", "2.0.0")?]);
+    let pod =
+        manifest::pod(scene, "second", Some(&node_name(base)), &[manifest::container("biz1", "2.0.0")?]);
     let pod = manifest::annotated(pod, &[("install-strategy", "uninstallThenInstall")]);
     scene.kubectl(&["delete", "pod", "told", "--wait=false"])?;
-    wait_for("the first Pod is gone", Duration::from_secs(20), || Ok(scene.pods(&[])?.is_empty().then_some(())))?;
+    wait_for("the first Pod is gone", Duration::from_secs(20), || {
+        Ok(scene.pods(&[])?.is_empty().then_some(()))
+    })?;
     base.install("biz1", "1.0.0")?;
     scene.cluster.apply(&pod.to_string())?;
     scene.wait_pods_ready(1)?;

@@ -36,9 +36,7 @@ impl Stranger {
     /// Listens in.
     pub fn subscribe(&mut self, filter: &str) -> Result<()> {
         self.client.subscribe(filter, QoS::AtLeastOnce).context("subscribing")?;
-        self.until("its subscription to be taken", |event| {
-            matches!(event, Incoming::SubAck(_)).then_some(())
-        })
+        self.until("its subscription to be taken", |event| matches!(event, Incoming::SubAck(_)).then_some(()))
     }
 
     /// The next message it hears: the topic and the payload as text.

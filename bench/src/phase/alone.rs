@@ -74,8 +74,8 @@ impl Samples {
         let gone = trace.gone?;
         let deleting = trace.deleting.unwrap_or(gone);
         self.scheduled.push(bound.saturating_duration_since(created));
-        self.online.push((ready - bound).saturating_sub(took(at_base.install)));
-        self.offline.push((gone - deleting).saturating_sub(took(at_base.uninstall)));
+        self.online.push((ready - bound).saturating_sub(took(at_base.install, bound)));
+        self.offline.push((gone - deleting).saturating_sub(took(at_base.uninstall, deleting)));
         if let Some(install) = at_base.install {
             self.commanded.push(install.begun.saturating_duration_since(bound));
             self.told.push(ready.saturating_duration_since(install.ended));

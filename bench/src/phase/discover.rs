@@ -13,7 +13,7 @@ use super::patience;
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Discover {
-    /// From the fleet's start until the last Node was seen Ready, with the base's name on it.
+    /// From the fleet's start until the last Node was seen ready for modules: Ready, named, untainted.
     pub took: Duration,
     /// From a base's first heartbeat until its Node was seen so.
     pub latency: Latency,

@@ -41,7 +41,7 @@ struct Samples {
 impl Samples {
     /// One Pod, from the one event to the other, with what its base did in between.
     fn take(&mut self, from: Instant, to: Instant, work: Option<Work>) {
-        self.all.push(to.saturating_duration_since(from).saturating_sub(took(work)));
+        self.all.push(to.saturating_duration_since(from).saturating_sub(took(work, from)));
         if let Some(work) = work {
             self.commanded.push(work.begun.saturating_duration_since(from));
             self.told.push(to.saturating_duration_since(work.ended));

@@ -7,6 +7,7 @@ use model::{BizId, BizState};
 
 use crate::{
     base::{Package, word},
+    deployment::Deployment,
     world::World,
 };
 
@@ -14,7 +15,11 @@ use crate::{
 ///
 /// # Errors
 /// The first thing that is not as it shall be.
-pub fn converged(world: &World, forgiven: &BTreeSet<BizId>) -> Result<(), String> {
+pub fn converged(
+    world: &World,
+    deployments: &[Deployment],
+    forgiven: &BTreeSet<BizId>,
+) -> Result<(), String> {
     for (identity, base) in &world.bases {
         let node = world.api.nodes.get(&World::node_of(identity));
         let ready = node.and_then(|node| node.condition("Ready")).map(|ready| ready.status);
@@ -32,11 +37,30 @@ pub fn converged(world: &World, forgiven: &BTreeSet<BizId>) -> Result<(), String
         let mut wanted = BTreeSet::new();
         for pod in pods() {
             for container in &pod.containers {
-                let Some(engine::view::EnvValue::Literal(version)) = container.env.first().map(|v| &v.value) else {
+                let Some(engine::view::EnvValue::Literal(version)) = container.env.first().map(|v| &v.value)
+                else {
                     continue;
                 };
                 let id = BizId { name: word(&container.name), version: word(version) };
-                let good = [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image);
+                let good =
+                    [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image);
+                // An older version serves on only as long as the present one cannot be had.
+                if let Some(deployment) = deployments.iter().find(|d| d.name == container.name) {
+                    let is_present = deployment.revision.to_string() == *version;
+                    let present_is_good = matches!(deployment.package, Package::Good | Package::OwnPath);
+                    if !is_present && present_is_good {
+                        return Err(format!(
+                            "{} is of an older revision, and the update is not over",
+                            pod.pod
+                        ));
+                    }
+                    if !is_present && !good {
+                        continue;
+                    }
+                    if !is_present && serves_older(world, deployment, pod) {
+                        continue;
+                    }
+                }
                 check_status(&pod.status, good).map_err(|why| format!("{} on {identity}: {why}", pod.pod))?;
                 if good {
                     wanted.insert(id);
@@ -53,6 +77,16 @@ pub fn converged(world: &World, forgiven: &BTreeSet<BizId>) -> Result<(), String
         }
     }
     Ok(())
+}
+
+/// A Pod of an intermediate revision, beside one of an older revision that serves the base.
+fn serves_older(world: &World, deployment: &Deployment, pod: &engine::view::PodView) -> bool {
+    world.api.live_pods().any(|other| {
+        other.node == pod.node
+            && other.pod.uid != pod.pod.uid
+            && other.containers.first().is_some_and(|container| container.name == deployment.name)
+            && other.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+    })
 }
 
 fn check_status(status: &PodStatus, good: bool) -> Result<(), String> {

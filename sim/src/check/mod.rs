@@ -2,6 +2,7 @@
 
 mod commands;
 mod converged;
+mod gap;
 mod ready;
 mod wanted;
 
@@ -16,6 +17,17 @@ use crate::base::Base;
 pub use commands::Commands;
 pub use converged::converged;
 pub use ready::Ready;
+
+/// What a command is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What the controller was told of Pods, by UID.
+    pub told: &'a BTreeMap<Arc<str>, PodView>,
+    /// The bases as they really are.
+    pub bases: &'a BTreeMap<BaseIdentity, Base>,
+    /// Wall clock.
+    pub wall: jiff::Timestamp,
+}
 
 /// All invariants that hold at every step.
 #[derive(Debug, Default)]
@@ -35,11 +47,12 @@ impl Checks {
         &mut self,
         base: &BaseIdentity,
         command: &Command,
-        told: &BTreeMap<Arc<str>, PodView>,
+        known: Known<'_>,
         now: Duration,
         deadline: Duration,
     ) -> Result<(), String> {
-        wanted::check(base, command, told)?;
+        wanted::check(base, command, known.told)?;
+        gap::check(base, command, &known)?;
         self.commands.sent(base, command, now, deadline)
     }
 

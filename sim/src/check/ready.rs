@@ -54,6 +54,20 @@ impl Ready {
                 _ => None,
             });
             let Some(version) = version else { continue };
+            let rival = api.live_pods().find(|other| {
+                other.node == view.node
+                    && other
+                        .status
+                        .condition("Ready")
+                        .is_some_and(|ready| ready.status == ConditionStatus::True)
+                    && other.containers.iter().any(|c| c.name == container.name && c.env != container.env)
+            });
+            if let Some(rival) = rival {
+                return Err(format!(
+                    "{pod} is Ready beside {}, another version of the same module",
+                    rival.pod
+                ));
+            }
             let id = BizId { name: crate::base::word(&container.name), version: crate::base::word(version) };
             let place = (base.clone(), id);
             let active = self.now_active.contains(&place)

@@ -23,15 +23,15 @@ use parts::Parts;
 pub(crate) struct Demo {
     /// End after the last step instead of staying.
     #[arg(long)]
-    pub(crate) once: bool,
+    once: bool,
     /// How controller and bases talk.
     #[arg(long, value_enum, default_value_t = Tunnels::Both)]
-    pub(crate) tunnel: Tunnels,
+    tunnel: Tunnels,
 }
 
 /// Which tunnels are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tunnels {
+enum Tunnels {
     /// The HTTP tunnel.
     Http,
     /// The MQTT tunnel, with the controller's own broker.

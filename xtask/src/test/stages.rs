@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,7 +12,6 @@ use testkit::artifacts;
 use super::stage::{Stage, Verdict};
 use super::tally::{self, Counts};
 use crate::cargo;
-use crate::demo::{Demo, Tunnels};
 use crate::tidy;
 
 const SETUP: &str = "setup";
@@ -42,7 +42,7 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
                 name: "demo",
                 what: "cargo xtask demo --once".to_owned(),
                 after: &[SETUP, BUILD],
-                work: Box::new(|| Demo { once: true, tunnel: Tunnels::Both }.run().map(|()| Verdict::Passed)),
+                work: Box::new(demo),
             });
         }
     }
@@ -99,7 +99,11 @@ fn tests(name: &'static str, which: &[&str], filter: Option<&str>) -> Stage {
 
 /// Runs `cargo test`, passes its output on, and adds up what the test binaries say at their end.
 fn count(args: &[&str]) -> Result<Counts> {
-    let mut child = cargo::command(args).stdout(Stdio::piped()).spawn().context("starting cargo")?;
+    let mut child = cargo::command(args)
+        .env("MODULE_CONTROLLER_BIN", built("module-controller")?)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo")?;
     let output = child.stdout.take().context("the output of cargo")?;
     let mut counts = Counts::default();
     for line in BufReader::new(output).split(b'\n') {
@@ -112,6 +116,21 @@ fn count(args: &[&str]) -> Result<Counts> {
     // A binary that does not compile, or is killed, closes with no line.
     ensure!(status.success() || counts.failed > 0, "cargo test failed ({status}) with no failed test");
     Ok(counts)
+}
+
+/// A program of the build stage, which tests and demo take as it is: beside us.
+fn built(name: &str) -> Result<PathBuf> {
+    let own = env::current_exe().context("where this program is")?;
+    Ok(own.with_file_name(name))
+}
+
+/// In a process of its own, as a reader starts it.
+fn demo() -> Result<Verdict> {
+    let mut command = Command::new(built("xtask")?);
+    command.args(["demo", "--once"]).env("MODULE_CONTROLLER_BIN", built("module-controller")?);
+    let status = command.status().context("starting the demo")?;
+    ensure!(status.success(), "the demo failed ({status})");
+    Ok(Verdict::Passed)
 }
 
 fn doc() -> Result<Verdict> {

@@ -31,6 +31,8 @@ pub(crate) struct Claim {
     pub(crate) ready: bool,
     /// It may be installed now: no back-off, no end for good.
     pub(crate) due: bool,
+    /// Its last install failed.
+    pub(crate) failed: bool,
     /// It failed here as a replacement, or lost to the version of another owner: it may not
     /// displace what serves (rules 9 and 13).
     pub(crate) barred: bool,
@@ -202,11 +204,18 @@ fn is_told_to_replace(claim: &Claim) -> bool {
 }
 
 /// The newest claim that is not barred (rule 3). A bar says that it may not displace another: where
-/// no other is asked for there is nothing to displace. Of several claims for the same version one
-/// that is due goes first, so that each of them learns what becomes of it.
+/// no other is asked for there is nothing to displace. While nothing that is asked for serves, one
+/// that fails gives way to an older one that may do better. Of several claims for the same version one that is due
+/// goes first, so that each of them learns what becomes of it.
 fn target(situation: &Situation<'_>) -> Option<usize> {
-    let newest = situation.claims.iter().find(|claim| !claim.barred).or(situation.claims.first())?;
-    let same = || situation.claims.iter().enumerate().filter(|(_, claim)| claim.spec.id == newest.spec.id);
+    let free = || situation.claims.iter().filter(|claim| !claim.barred);
+    let newest = free().next().or(situation.claims.first())?;
+    let wanted = |id: &BizId| situation.claims.iter().any(|claim| claim.spec.id == *id);
+    let serves = situation.serving().is_some_and(wanted);
+    let fallback =
+        free().find(|claim| !claim.failed).or_else(|| free().find(|claim| claim.due)).filter(|_| !serves);
+    let chosen = fallback.unwrap_or(newest);
+    let same = || situation.claims.iter().enumerate().filter(|(_, claim)| claim.spec.id == chosen.spec.id);
     same().find(|(_, claim)| claim.due).or_else(|| same().next()).map(|(index, _)| index)
 }
 

@@ -23,6 +23,7 @@ fn claim(version: &str) -> Claim {
         owner: Some(Owner { kind: "Deployment".into(), name: "d".into() }),
         ready: false,
         due: true,
+        failed: false,
         barred: false,
         replaces: false,
     }
@@ -125,6 +126,20 @@ fn rule_9_a_bar_means_nothing_where_there_is_no_other() {
     // The older one is installed again after the newer one failed in its place.
     let back = decide(&[Claim { barred: true, ..claim("2") }, claim("1")], &[], |_| {});
     assert_eq!(back.step, Some(Step::Install(1, WireStrategy::InstallOnly)));
+}
+
+#[test]
+fn while_nothing_serves_one_that_fails_gives_way_to_an_older_one() {
+    let failing = Claim { failed: true, ..claim("2") };
+    let empty = decide(&[failing.clone(), claim("1")], &[], |_| {});
+    assert_eq!(empty.step, Some(Step::Install(1, WireStrategy::InstallOnly)));
+    // Where all have failed, whichever is due is tried.
+    let waits = Claim { due: false, ..failing.clone() };
+    let old = Claim { failed: true, ..claim("1") };
+    assert_eq!(decide(&[waits, old], &[], |_| {}).step, Some(Step::Install(1, WireStrategy::InstallOnly)));
+    // Once the older one serves, the newer one is tried again beside it.
+    let serves = decide(&[failing, claim("1")], &[("1", Activated)], |_| {});
+    assert_eq!(serves.step, Some(Step::Install(0, WireStrategy::InstallOnly)));
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl VNode {
         let period = if urgent { times.inventory_urgent } else { times.inventory_period };
         // Without a question of ours it is an answer from long ago, and says nothing about now.
         let Some(asked) = self.inventory_query.answered(now, period) else { return };
-        self.inventory.replace(list, asked, |name| self.ops.contains_key(name));
+        let ops = &self.ops;
+        self.inventory.replace(list, asked, |id| ops.get(&id.name).is_some_and(|op| op.changes(id)));
     }
 
     /// `health` ended.
@@ -69,7 +70,7 @@ impl VNode {
             self.life.unanswered(op.sent);
         }
         match (key.command, outcome) {
-            (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, op.claim, ctx),
+            (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, &op, ctx),
             (CommandKind::UninstallBiz, Ok(_)) => self.uninstalled(id, now),
             (
                 CommandKind::UninstallBiz,
@@ -92,13 +93,7 @@ impl VNode {
         }
     }
 
-    fn installed(
-        &mut self,
-        id: &BizId,
-        biz: Vec<BizStatus>,
-        claim: Option<(Arc<str>, usize)>,
-        ctx: &mut Context<'_>,
-    ) {
+    fn installed(&mut self, id: &BizId, biz: Vec<BizStatus>, op: &Op, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         if biz.is_empty() {
             self.inventory.doubt(&id.name, now);
@@ -107,15 +102,19 @@ impl VNode {
         self.inventory.touch(&id.name, now);
         let right = biz.iter().any(|biz| biz.id == *id);
         let found = biz.iter().map(|biz| biz.id.to_string()).collect::<Vec<_>>().join(", ");
+        if op.displacing {
+            // The base uninstalled them first.
+            self.inventory.remove_all(&id.name);
+        }
         for biz in biz {
             // Whatever came by our command is ours to remove, under whatever name.
             self.managed.entry(biz.id.clone()).or_default().stray |= biz.id != *id;
             self.inventory.touch(&biz.id.name, now);
             self.inventory.put(biz);
         }
-        let Some((uid, index)) = claim else { return };
+        let Some((uid, index)) = &op.claim else { return };
         if right {
-            if let Some(container) = self.container(&uid, index) {
+            if let Some(container) = self.container(uid, *index) {
                 container.run.installed();
             }
             return;
@@ -123,7 +122,8 @@ impl VNode {
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
         let cause =
             format!("the package's manifest says {found}; name the container and BIZ_VERSION after it");
-        self.fail(&uid, index, Fault::new(code, format!("installing {id}"), cause), ctx);
+        self.fail(op, Fault::new(code, format!("installing {id}"), cause), ctx);
+        self.bar(op);
     }
 
     fn install_failed(&mut self, id: &BizId, error: &CallError, op: &Op, ctx: &mut Context<'_>) {
@@ -166,9 +166,10 @@ impl VNode {
                 }
             }
             _ => {
-                self.fail(&uid, index, fault, ctx);
-                if let (true, Some(container)) = (op.displacing, self.container(&uid, index)) {
-                    container.run.bar();
+                self.fail(op, fault, ctx);
+                // Where the base said nothing, its list will tell whether it failed.
+                if kind.is_some() {
+                    self.bar(op);
                 }
             }
         }
@@ -214,10 +215,20 @@ impl VNode {
     }
 
     /// A container's install failed: keep it, tell it, try again later.
-    fn fail(&mut self, uid: &Arc<str>, index: usize, fault: Fault, ctx: &mut Context<'_>) {
+    fn fail(&mut self, op: &Op, fault: Fault, ctx: &mut Context<'_>) {
+        let Some((uid, index)) = &op.claim else { return };
         self.announce_fault(uid, "Install", &fault, ctx);
-        if let Some(container) = self.container(uid, index) {
+        if let Some(container) = self.container(uid, *index) {
             container.run.failed(ctx.now.mono, fault);
+        }
+    }
+
+    /// What failed in the place of a version that served is not tried over one again (rule 9).
+    fn bar(&mut self, op: &Op) {
+        if let (true, Some((uid, index))) = (op.displacing, &op.claim)
+            && let Some(container) = self.container(uid, *index)
+        {
+            container.run.bar();
         }
     }
 

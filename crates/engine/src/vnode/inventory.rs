@@ -74,19 +74,24 @@ impl Inventory {
         self.biz.remove(id);
     }
 
+    /// The base told that nothing of what is known under a name is there.
+    pub(crate) fn remove_all(&mut self, name: &BizName) {
+        self.biz.retain(|id, _| id.name != *name);
+    }
+
     /// The base's list came, asked for at `asked`. Names for which a command began or ended after
     /// that, or is at work (`busy`), keep what is known of them.
-    pub(crate) fn replace(&mut self, list: Vec<BizStatus>, asked: Duration, busy: impl Fn(&BizName) -> bool) {
-        let keep = |name: &BizName, touched: &BTreeMap<BizName, Touched>| {
-            busy(name) || touched.get(name).is_some_and(|touched| touched.at > asked)
+    pub(crate) fn replace(&mut self, list: Vec<BizStatus>, asked: Duration, busy: impl Fn(&BizId) -> bool) {
+        let keep = |id: &BizId, touched: &BTreeMap<BizName, Touched>| {
+            busy(id) || touched.get(&id.name).is_some_and(|touched| touched.at > asked)
         };
-        self.biz.retain(|id, _| keep(&id.name, &self.touched));
+        self.biz.retain(|id, _| keep(id, &self.touched));
         for status in list {
-            if !keep(&status.id.name, &self.touched) {
+            if !keep(&status.id, &self.touched) {
                 self.biz.insert(status.id.clone(), status);
             }
         }
-        self.touched.retain(|name, touched| touched.at > asked || busy(name));
+        self.touched.retain(|_, touched| touched.at > asked);
         self.known = true;
     }
 }

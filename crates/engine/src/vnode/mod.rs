@@ -75,6 +75,13 @@ struct Op {
     deadline: Duration,
 }
 
+impl Op {
+    /// It may change what is there of this biz.
+    fn changes(&self, id: &BizId) -> bool {
+        self.displacing || self.key.biz.as_ref() == Some(id)
+    }
+}
+
 /// What this controller answers for: a biz that a Pod named, or that came by its own install.
 #[derive(Debug, Default)]
 struct Managed {
@@ -165,13 +172,20 @@ impl VNode {
         let now = ctx.now.mono;
         self.links.heard(tunnel, &report, now);
         if self.life.heartbeat(now, report.state, &ctx.config.times) {
-            self.restarted(now);
+            self.look_again(now);
         }
         self.report = Some(report);
     }
 
-    /// The base was started anew, or may have been: what it holds is asked again.
+    /// The base was started anew: nothing of what was there or at work before is.
     pub(crate) fn restarted(&mut self, now: Duration) {
+        self.ops.clear();
+        self.inventory.forget();
+        self.look_again(now);
+    }
+
+    /// The base may have been started anew: what it holds is asked again.
+    fn look_again(&mut self, now: Duration) {
         self.inventory_query.want(now);
         self.health_query.want(now);
     }

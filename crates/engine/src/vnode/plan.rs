@@ -93,6 +93,7 @@ impl VNode {
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     due: container.run.is_due(now) && !(never && container.run.has_begun()),
+                    failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
                     replaces: container.run.must_replace(),
                 });

@@ -93,6 +93,8 @@ impl VNode {
             (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
                 Standing::Failed(fault.clone())
             }
+            // Why it is barred was told, maybe by a controller of before: that stays.
+            _ if !is_target && run.is_barred() => Standing::Unknown,
             _ if !is_target => self.standing_beside(pod, state == Some(BizState::Activated), run.started()),
             (Some(BizState::Activated), _) if waits => Standing::Installing,
             (Some(BizState::Activated), _) => Standing::Running(run.started()),

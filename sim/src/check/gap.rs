@@ -1,0 +1,37 @@
+//! A base that serves a module, and has a newer Pod of it that may come, is never left without it
+//! by an uninstall (ordering rule 11).
+
+use arklet::Command;
+use engine::view::{Phase, PodView};
+use model::{BaseIdentity, BizState};
+
+use super::Known;
+use crate::{base::Package, world::World};
+
+pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
+    let Known { told, bases, wall } = *known;
+    let (Command::UninstallBiz(id), Some(state)) = (command, bases.get(base)) else { return Ok(()) };
+    let serves = |biz: &crate::base::Biz| biz.state == BizState::Activated;
+    let is_the_last = state.biz.get(id).is_some_and(serves)
+        && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz));
+    let node = World::node_of(base);
+    let of_name = |pod: &&PodView| {
+        pod.node == node && pod.containers.iter().any(|container| container.name == id.name.as_str())
+    };
+    // Only a package that can come is worth waiting for, and only as long as there is time.
+    let comes = |pod: &&PodView| {
+        pod.deletion.is_none()
+            && !matches!(pod.status.phase, Phase::Failed | Phase::Succeeded)
+            && pod.containers.iter().any(|container| {
+                [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image)
+            })
+    };
+    let in_time = told.values().filter(of_name).any(|pod| pod.deletion.is_some_and(|end| end > wall));
+    match told.values().filter(of_name).find(comes) {
+        Some(pod) if is_the_last && in_time => Err(format!(
+            "{base} is told to uninstall {id}, the only version that serves, before {} does",
+            pod.pod
+        )),
+        _ => Ok(()),
+    }
+}

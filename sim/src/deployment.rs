@@ -1,0 +1,152 @@
+//! The Deployment controller, as far as a rolling update shows it: maxSurge 100%, maxUnavailable 0,
+//! one Pod of each revision on every base.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use engine::view::{
+    ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView, RestartPolicy,
+};
+use model::{BaseIdentity, BizId};
+
+use crate::{
+    base::{Package, word},
+    world::World,
+};
+
+/// A Deployment of one module.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Its name, and the module's.
+    pub name: String,
+    /// The present revision: the module's version.
+    pub revision: u32,
+    /// The present package.
+    pub package: Package,
+    /// The packages of all revisions, by version.
+    pub packages: BTreeMap<u32, Package>,
+}
+
+impl Deployment {
+    /// A new one.
+    pub fn new(name: &str, package: Package) -> Self {
+        Self { name: name.into(), revision: 1, package, packages: [(1, package)].into() }
+    }
+
+    /// The template is changed.
+    pub fn update(&mut self, package: Package) {
+        self.revision += 1;
+        self.package = package;
+        self.packages.insert(self.revision, package);
+    }
+
+    /// The biz of all its revisions.
+    pub fn versions(&self) -> impl Iterator<Item = BizId> {
+        self.packages
+            .keys()
+            .map(|version| BizId { name: word(&self.name), version: word(&version.to_string()) })
+    }
+
+    fn owns(&self, pod: &PodView) -> bool {
+        pod.owner.as_ref().is_some_and(|owner| *owner.name == *self.name)
+    }
+
+    /// One round of the controller: Pods of the present revision are made, older ones are deleted
+    /// as far as the present ones are Ready, those that are not Ready first.
+    pub fn reconcile(&self, world: &mut World) {
+        let bases: Vec<BaseIdentity> = world.bases.keys().cloned().collect();
+        for base in &bases {
+            let node = World::node_of(base);
+            let there = world
+                .api
+                .live_pods()
+                .any(|pod| self.owns(pod) && pod.node == node && version_of(pod) == Some(self.revision));
+            if !there {
+                self.create(world, base);
+            }
+        }
+        let live: Vec<PodView> = world.api.live_pods().filter(|pod| self.owns(pod)).cloned().collect();
+        let (new, old): (Vec<_>, Vec<_>) =
+            live.iter().partition(|pod| version_of(pod) == Some(self.revision));
+        let new_unready = new.iter().filter(|pod| !is_ready(pod)).count();
+        let mut may_go = live.len().saturating_sub(bases.len() + new_unready);
+        let (healthy, unhealthy): (Vec<_>, Vec<_>) = old.into_iter().partition(|pod| is_ready(pod));
+        for pod in unhealthy.iter().take(may_go) {
+            Self::delete(world, &pod.pod.uid);
+        }
+        may_go = may_go.saturating_sub(unhealthy.len());
+        let spare = live.iter().filter(|pod| is_ready(pod)).count().saturating_sub(bases.len());
+        for pod in healthy.iter().take(may_go.min(spare)) {
+            Self::delete(world, &pod.pod.uid);
+        }
+    }
+
+    /// The Deployment is deleted, and its Pods with it.
+    pub fn delete_all(&self, world: &mut World) {
+        let uids: Vec<Arc<str>> =
+            world.api.live_pods().filter(|pod| self.owns(pod)).map(|pod| pod.pod.uid.clone()).collect();
+        for uid in uids {
+            Self::delete(world, &uid);
+        }
+    }
+
+    fn delete(world: &mut World, uid: &Arc<str>) {
+        world.tell(format_args!("the Deployment controller deletes {uid}"));
+        let grace_ends =
+            world.wall().checked_add(jiff::SignedDuration::from_secs(30)).unwrap_or_else(|_| world.wall());
+        if let Some(event) = world.api.delete_pod(uid, grace_ends) {
+            world.inform(event);
+        }
+    }
+
+    fn create(&self, world: &mut World, base: &BaseIdentity) {
+        let number = world.api.next_number();
+        let name: Arc<str> = format!("{}-{}-{number}", self.name, self.revision).into();
+        world.tell(format_args!("the Deployment controller makes {name} on {base} ({:?})", self.package));
+        let pod = PodView {
+            owner: Some(Owner { kind: "Deployment".into(), name: self.name.as_str().into() }),
+            ..pod(world, &name, base, &self.name, &self.revision.to_string(), self.package)
+        };
+        let event = world.api.create_pod(pod);
+        world.inform(event);
+    }
+}
+
+fn is_ready(pod: &PodView) -> bool {
+    pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+}
+
+fn version_of(pod: &PodView) -> Option<u32> {
+    match &pod.containers.first()?.env.first()?.value {
+        EnvValue::Literal(version) => version.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A module Pod that is bound to a base's Node.
+pub fn pod(
+    world: &World,
+    name: &str,
+    base: &BaseIdentity,
+    biz: &str,
+    version: &str,
+    package: Package,
+) -> PodView {
+    PodView {
+        pod: PodRef { namespace: "default".into(), name: name.into(), uid: format!("uid-{name}").into() },
+        resource_version: 0,
+        node: World::node_of(base),
+        labels: [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())].into(),
+        annotations: BTreeMap::new(),
+        created: world.wall(),
+        deletion: None,
+        owner: None,
+        restart_policy: RestartPolicy::Always,
+        containers: vec![ContainerView {
+            name: biz.to_owned(),
+            image: package.url(),
+            env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal(version.to_owned()) }],
+        }],
+        readiness_gates: vec![],
+        status: PodStatus::default(),
+    }
+}
