@@ -19,7 +19,7 @@ pub struct Api {
     pub leases: BTreeMap<Arc<str>, std::time::Duration>,
     /// Status writes of Pods that were accepted.
     pub status_writes: usize,
-    /// Of them, those that changed nothing.
+    /// Of them, those that changed nothing, and deletions of Pods that were gone.
     pub idle_writes: usize,
 }
 
@@ -129,6 +129,7 @@ impl Api {
             }
             Action::DeletePod { pod } => {
                 let gone = self.pods.remove(&pod.uid).map(|_| Event::PodGone(pod.clone()));
+                self.idle_writes += usize::from(gone.is_none());
                 done(Write::DeletePod(pod.clone()), gone.into_iter().collect(), None, Ok(()))
             }
             Action::FindBasePod { base, .. } => Some(Written {

@@ -51,6 +51,12 @@ impl WriteSlot {
         self.not_before = now + wait;
     }
 
+    /// The write was the last of its object, whose end the watch will tell: nothing more is sent,
+    /// unless that has not come after a while.
+    pub(crate) fn was_the_last(&mut self, now: Duration) {
+        self.not_before = now + Duration::from_secs(10);
+    }
+
     /// When a write that is wanted may be sent, if it has to wait for time only.
     pub(crate) fn wake(&self) -> Option<Duration> {
         (!self.busy).then_some(self.not_before)

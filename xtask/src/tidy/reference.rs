@@ -33,10 +33,18 @@ pub(super) fn configuration(help: &str) -> Result<String> {
     );
     for Setting { variable, flag, default, text } in settings {
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
-        let text = text.replace('<', "&lt;").replace('|', "\\|");
+        let text = cell(&text);
         let _ = writeln!(page, "| `{variable}` | `{flag}` | {default} | {text} |");
     }
     Ok(page)
+}
+
+/// A text as a cell of a table. What stands between backticks is shown as it is.
+fn cell(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts =
+        parts.map(|(index, part)| if index % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("`").replace('|', "\\|")
 }
 
 fn settings(help: &str) -> Vec<Setting> {
@@ -118,6 +126,11 @@ mod tests {
             [setting("A_B", "--a-b", "false", "Turns it on."), setting("C", "--c", "", "A name")]
         );
         assert!(configuration("").is_err(), "a help that is laid out otherwise is no empty page");
+    }
+
+    #[test]
+    fn a_cell_keeps_what_stands_between_backticks() {
+        assert_eq!(cell("a <b> | `c <d>`"), "a &lt;b> \\| `c <d>`");
     }
 
     #[test]

@@ -249,6 +249,9 @@ impl VNode {
             }
         };
         slot.ended(now, result);
+        if matches!(write, Write::DeletePod(_)) && result.is_ok() {
+            slot.was_the_last(now);
+        }
         if let (Err(error @ WriteError::Refused(_)), true) = (result, slot.is_first_failure()) {
             let note = format!("writing {write:?} was refused: {error}");
             self.announce(ctx, true, "WriteRefused", "Write", note);
