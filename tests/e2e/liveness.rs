@@ -1,6 +1,9 @@
 //! Bases that fall silent, are killed, say goodbye, and what becomes of their Nodes and Pods.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
@@ -12,6 +15,10 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use testkit::{java_base::JavaBase, wait::wait_for};
+
+/// Pods on the base that is frozen, all of one module: enough that some would come after the Node if
+/// nobody took care.
+const STAYING: usize = 20;
 
 /// One scene, because each of these waits for most of a minute: a base that is frozen and goes on, one
 /// that is killed, one that says goodbye, and one that was not asked for anything and takes over the
@@ -27,17 +34,15 @@ fn silence_goodbye_and_taking_over() -> Result<()> {
         scene.wait_node_ready(base, true)?;
     }
     let mut frozen = bases.remove(0);
-    scene.cluster.apply(&format!(
-        "{}\n{}",
-        manifest::patient(manifest::pod(
-            &scene,
-            "stays",
-            Some(&node_name(&frozen)),
-            &[manifest::container("biz2", "1.0.0")?]
-        )),
-        spread(manifest::deployment(&scene, "moves", 2, &[manifest::container("biz1", "1.0.0")?])),
-    ))?;
-    let before = scene.wait_pods_ready(3)?;
+    let biz2 = [manifest::container("biz2", "1.0.0")?];
+    let mut manifests: Vec<String> = (0..STAYING)
+        .map(|n| manifest::pod(&scene, &format!("stays-{n}"), Some(&node_name(&frozen)), &biz2))
+        .map(|pod| manifest::patient(pod).to_string())
+        .collect();
+    let biz1 = [manifest::container("biz1", "1.0.0")?];
+    manifests.push(spread(manifest::deployment(&scene, "moves", 2, &biz1)).to_string());
+    scene.cluster.apply(&manifests.join("\n"))?;
+    let before = scene.wait_pods_ready(STAYING + 2)?;
     let mut stock = scene.base();
     stock.identity = stock.local_ip.to_string();
     stock.name = "TO_BE_IMPLEMENTED".to_owned();
@@ -63,7 +68,7 @@ fn silence_goodbye_and_taking_over() -> Result<()> {
     goes_at_once(&scene, &record, &polite)?;
     comes_back(&scene, &record, &mut frozen, start)?;
     goes_after_a_minute(&scene, &record, &killed, start)?;
-    scene.wait_pods_ready(3)?;
+    scene.wait_pods_ready(STAYING + 2)?;
     ensure!(commands(&frozen) == told, "the base was told to {:?}", commands(&frozen));
     for pod in scene.pods(&["-l", "app=moves"])? {
         ensure!(text(&pod, "/spec/nodeName") == node_name(&stock), "{}", summary(&pod));
@@ -89,23 +94,30 @@ fn spread(mut deployment: Value) -> Value {
     deployment
 }
 
-/// The Pods of a base were told NotReady before its Node was told `told`.
+/// Every Pod of a base was told NotReady before its Node was told `told`.
 fn pods_first(record: &Records, base: &JavaBase, told: &Change) -> Result<()> {
     let node = node_name(base);
     let changes = record.pods.changes()?;
-    let unready = changes
-        .iter()
-        .find(|change| text(&change.object, "/spec/nodeName") == node && !is_ready(&change.object))
-        .with_context(|| format!("the Pods on {node} were never told NotReady"))?;
-    ensure!(
-        unready.at < told.at,
-        "the Pod was told NotReady at {}, the Node was {} at {}",
-        unready.at,
-        told.kind,
-        told.at
-    );
-    let reason = text(condition(&unready.object, "Ready"), "/reason");
-    ensure!(reason == "BaseInstanceNotReady", "the Pod is NotReady for {reason:?}");
+    let of_base = changes.iter().filter(|change| text(&change.object, "/spec/nodeName") == node);
+    let mut first = BTreeMap::new();
+    for change in of_base {
+        let first = first.entry(text(&change.object, "/metadata/name")).or_insert(None);
+        if !is_ready(&change.object) {
+            first.get_or_insert(change);
+        }
+    }
+    ensure!(!first.is_empty(), "there were no Pods on {node}");
+    for (pod, unready) in first {
+        let unready = unready.with_context(|| format!("{pod} on {node} was never told NotReady"))?;
+        let reason = text(condition(&unready.object, "Ready"), "/reason");
+        ensure!(
+            unready.at < told.at && reason == "BaseInstanceNotReady",
+            "{pod} was told NotReady ({reason}) at {}, {node} was {} at {}",
+            unready.at,
+            told.kind,
+            told.at
+        );
+    }
     Ok(())
 }
 
@@ -140,12 +152,23 @@ fn comes_back(scene: &Scene, record: &Records, base: &mut JavaBase, start: Insta
     ensure!(reason == "BaseSilent", "{reason}");
     pods_first(record, base, &told)?;
     base.resume()?;
-    let pod = wait_for("the Pod on it is Ready again", Duration::from_secs(5), || {
-        record.pods.first("stays", |change| change.at > told.at && is_ready(&change.object))
+    let back = wait_for("the Pods on it are Ready again", Duration::from_secs(10), || {
+        let ready = |n| {
+            let again = |change: &Change| change.at > told.at && is_ready(&change.object);
+            record.pods.first(&format!("stays-{n}"), again)
+        };
+        (0..STAYING).map(ready).collect::<Result<Option<Vec<_>>>>()
     })?;
-    ensure!(pod.object["status"]["containerStatuses"][0]["restartCount"] == 0, "{}", pod.object["status"]);
     let node = record.nodes.first(&name, |change| change.at > told.at && !not_ready(change))?;
-    ensure!(node.is_some_and(|node| node.at < pod.at), "the Pod was told Ready before its Node");
+    let node = node.context("the Node was never told Ready again")?;
+    for pod in back {
+        ensure!(pod.at > node.at, "the Pod was told Ready at {}, the Node at {}", pod.at, node.at);
+        ensure!(
+            pod.object["status"]["containerStatuses"][0]["restartCount"] == 0,
+            "{}",
+            pod.object["status"]
+        );
+    }
     scene.wait_node_ready(base, true)?;
     Ok(())
 }

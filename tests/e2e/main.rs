@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod brokers;
+mod docs;
 mod hostile;
 mod liveness;
 mod main_job;

@@ -44,7 +44,8 @@ impl Client {
             while !stopped.load(Ordering::Relaxed) {
                 let asked = Instant::now();
                 let answered = paths.iter().any(|path| {
-                    http::get(&format!("{root}/{path}/who"), Duration::from_secs(5)).is_ok_and(|a| a.status == 200)
+                    http::get(&format!("{root}/{path}/who"), Duration::from_secs(5))
+                        .is_ok_and(|a| a.status == 200)
                 });
                 requests += 1;
                 match (answered, since) {
@@ -111,7 +112,8 @@ fn check_versions(scene: &Scene, bases: &[JavaBase], version: &str) -> Result<()
         })?;
     }
     let pods = scene.wait_pods_ready(2)?;
-    let nodes: std::collections::BTreeSet<&str> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect();
+    let nodes: std::collections::BTreeSet<&str> =
+        pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect();
     ensure!(nodes.len() == 2, "both on one base: {nodes:?}");
     Ok(())
 }
@@ -152,7 +154,10 @@ fn replaced(way: Way) -> Result<()> {
     let mut all: Vec<Vec<Gap>> = Vec::new();
     for client in clients {
         let (requests, gaps) = client.stop()?;
-        println!("{requests} requests, gaps {:?}", gaps.iter().map(|gap| gap.to - gap.from).collect::<Vec<_>>());
+        println!(
+            "{requests} requests, gaps {:?}",
+            gaps.iter().map(|gap| gap.to - gap.from).collect::<Vec<_>>()
+        );
         ensure!(gaps.len() <= 1, "a base was replaced {} times", gaps.len());
         all.push(gaps);
     }

@@ -24,7 +24,7 @@ pub struct Snapshot {
     objects: BTreeMap<String, (String, String)>,
     /// What each base has.
     biz: BTreeMap<String, Vec<InstalledBiz>>,
-    /// What each base was told to install and uninstall, in its own words.
+    /// What each base was told to install, in its own words.
     commands: BTreeMap<String, Vec<String>>,
 }
 
@@ -55,7 +55,8 @@ impl Snapshot {
     }
 }
 
-/// What a base was told to install and uninstall so far, by its own log.
+/// What a base was told to install so far, by its own log; of what it uninstalls it logs only what another
+/// version replaces.
 pub fn commands(base: &JavaBase) -> Vec<String> {
     let log = base.log();
     let said = log.lines().filter_map(|line| line.split_once("arklet : start to "));

@@ -50,13 +50,13 @@ args! {
     namespace: "NAMESPACE";
     /// Commands at work on one base at a time; 1 is one after the other. [default: 8]
     vnode_worker_num: "VNODE_WORKER_NUM";
-    /// How new VNodes are named: `manual` (virtual-node-<identity>) or `upstream`
-    /// (vnode.<identity>.<env>). [default: manual]
+    /// How new VNodes are named: `manual` (`virtual-node-<identity>`) or `upstream`
+    /// (`vnode.<identity>.<env>`). [default: manual]
     vnode_name_format: "VNODE_NAME_FORMAT";
     /// The zone of a VNode: `own` (each alone, so that zone anti-affinity means one per base) or
     /// `none`. [default: own]
     vnode_zone_source: "VNODE_ZONE_SOURCE";
-    /// Whether VNodes also get the taint schedule.koupleless.io/node-env=<env>. [default: false]
+    /// Whether VNodes also get the taint `schedule.koupleless.io/node-env=<env>`. [default: false]
     vnode_env_taint: "VNODE_ENV_TAINT", num_args = 0..=1, default_missing_value = "true";
     /// Allocatable memory of a VNode: `remaining` (maximum less committed metaspace) or `max`.
     /// [default: remaining]

@@ -129,7 +129,9 @@ mod tests {
 
     #[test]
     fn identities_are_taken_as_bases_send_them() {
-        for ok in ["192.0.2.2", "node-1", "7e8f2bb0-7b7c-4a43-9f3f-5a1b6f1f2f11", "fe80::1%eth0", "Host_A", "基座"] {
+        for ok in
+            ["192.0.2.2", "node-1", "7e8f2bb0-7b7c-4a43-9f3f-5a1b6f1f2f11", "fe80::1%eth0", "Host_A", "基座"]
+        {
             assert_eq!(ok.parse::<BaseIdentity>().unwrap().as_str(), ok);
         }
     }

@@ -166,12 +166,21 @@ fn build() -> Result<PathBuf> {
     let dir = dir.context("this program is in no target directory")?;
     let release = dir.file_name().is_some_and(|name| name == "release");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "controller"]).current_dir(artifacts::repository());
+    // The whole workspace decides on features, as in `cargo test --workspace`, and what cargo told this program is not
+    // passed on: build scripts (that of `ring`) look at it. Else each of the two would build half the tree anew.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "module-controller"]);
+    cargo.current_dir(artifacts::repository());
+    let told = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
+    for (name, _) in env::vars_os() {
+        if told.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
     if release {
         cargo.arg("--release");
     }
     let built = cargo.status().context("cargo build --package controller")?;
-    ensure!(built.success(), "cargo build --package controller: {built}");
+    ensure!(built.success(), "cargo build --bin module-controller: {built}");
     let program = dir.join("module-controller");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     Ok(program)

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use engine::view::{
-    ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner, Phase, PodRef, PodStatus, PodView,
-    RestartPolicy,
+    ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner, Phase, PodRef, PodStatus,
+    PodView, RestartPolicy,
 };
 use jiff::Timestamp;
 use kube::core::NamespaceResourceScope;
@@ -292,7 +292,9 @@ fn owner(references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<
     let hash = labels.get("pod-template-hash");
     let deployment = hash.and_then(|hash| direct.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
     match deployment {
-        Some(name) if direct.kind == "ReplicaSet" => Some(Owner { kind: "Deployment".into(), name: name.into() }),
+        Some(name) if direct.kind == "ReplicaSet" => {
+            Some(Owner { kind: "Deployment".into(), name: name.into() })
+        }
         _ => Some(Owner { kind: direct.kind.as_str().into(), name: direct.name.as_str().into() }),
     }
 }
@@ -315,9 +317,11 @@ mod tests {
 
     #[test]
     fn the_owner_of_a_deployments_pod_is_the_deployment() {
-        let reference = |kind: &str, name: &str| [OwnerJson { kind: kind.into(), name: name.into(), controller: true }];
+        let reference =
+            |kind: &str, name: &str| [OwnerJson { kind: kind.into(), name: name.into(), controller: true }];
         let labels = BTreeMap::from([("pod-template-hash".to_owned(), "5d4f8c".to_owned())]);
-        let name = |references: &[OwnerJson]| owner(references, &labels).map(|o| format!("{}/{}", o.kind, o.name));
+        let name =
+            |references: &[OwnerJson]| owner(references, &labels).map(|o| format!("{}/{}", o.kind, o.name));
         assert_eq!(name(&reference("ReplicaSet", "biz1-5d4f8c")).as_deref(), Some("Deployment/biz1"));
         assert_eq!(name(&reference("ReplicaSet", "alone")).as_deref(), Some("ReplicaSet/alone"));
         assert_eq!(name(&reference("DaemonSet", "ds")).as_deref(), Some("DaemonSet/ds"));

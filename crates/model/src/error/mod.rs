@@ -169,7 +169,8 @@ impl Fault {
 
     /// What a status or an Event says: what was being done, the cause, the meaning, the suggestion.
     pub fn message(&self) -> String {
-        let mut text = format!("{}: {}. {}", self.doing, self.cause.trim_end_matches('.'), self.code.meaning());
+        let mut text =
+            format!("{}: {}. {}", self.doing, self.cause.trim_end_matches('.'), self.code.meaning());
         let suggestion = self.code.suggestion();
         if !suggestion.is_empty() {
             text.push_str(". Suggestion: ");
