@@ -81,9 +81,15 @@ fn check_all(scene: &Scene, base: &JavaBase, cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn what_cannot_be_is_told_and_nothing_is_sent() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+over_every_way!(
+    what_cannot_be_is_told_and_nothing_is_sent,
+    what_the_base_refuses_is_told_in_a_line_and_tried_again,
+    a_module_that_is_there_is_taken_over_and_stays_until_its_last_pod_goes,
+    a_second_version_on_a_web_context_path_that_is_taken_fails_and_the_first_serves,
+);
+
+fn what_cannot_be_is_told_and_nothing_is_sent(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let base = &scene.bases(1)?[0];
     let upstream = "OtherUpstream.InvalidParameter";
     let url = "OtherUpstream.DecodeURLFailed";
@@ -163,9 +169,8 @@ fn foreign_pod(scene: &Scene, base: &JavaBase) -> Result<()> {
     })
 }
 
-#[test]
-fn what_the_base_refuses_is_told_in_a_line_and_tried_again() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[("LOG_LEVEL", "debug")])?;
+fn what_the_base_refuses_is_told_in_a_line_and_tried_again(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[("LOG_LEVEL", "debug")])?;
     let base = &scene.bases(1)?[0];
     let packages = PackageServer::start()?;
     packages.set("slow", "1.0.0", Behaviour::NotFound);
@@ -221,9 +226,8 @@ fn what_the_base_refuses_is_told_in_a_line_and_tried_again() -> Result<()> {
     })
 }
 
-#[test]
-fn a_module_that_is_there_is_taken_over_and_stays_until_its_last_pod_goes() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+fn a_module_that_is_there_is_taken_over_and_stays_until_its_last_pod_goes(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let base = &scene.bases(1)?[0];
     // The controller has read the base's list before: it finds out when the base refuses a repeat.
     base.install("biz2", "1.0.0")?;
@@ -251,9 +255,8 @@ fn a_module_that_is_there_is_taken_over_and_stays_until_its_last_pod_goes() -> R
     })
 }
 
-#[test]
-fn a_second_version_on_a_web_context_path_that_is_taken_fails_and_the_first_serves() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+fn a_second_version_on_a_web_context_path_that_is_taken_fails_and_the_first_serves(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let base = &scene.bases(1)?[0];
     let node = node_name(base);
     let only = &[("install-strategy", "installOnly")];

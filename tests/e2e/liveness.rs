@@ -20,13 +20,14 @@ use testkit::{java_base::JavaBase, wait::wait_for};
 /// nobody took care.
 const STAYING: usize = 20;
 
+over_every_way!(silence_goodbye_and_taking_over,);
+
 /// One scene, because each of these waits for most of a minute: a base that is frozen and goes on, one
 /// that is killed, one that says goodbye, and one that was not asked for anything and takes over the
 /// Pods of those. That one is as the stock agent makes it: its identity is its IP, and nobody gave it a
 /// name, so that it gets the Pods only when it is asked for its real one.
-#[test]
-fn silence_goodbye_and_taking_over() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+fn silence_goodbye_and_taking_over(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let mut frozen = scene.base();
     frozen.version.push_str("-frozen");
     let mut bases = JavaBase::start_all(vec![frozen, scene.base(), scene.base()])?;

@@ -4,6 +4,28 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null, and a test may panic")]
 
+/// Three tests of one story: over HTTP, over MQTT with mosquitto, over MQTT with the embedded broker.
+macro_rules! over_every_way {
+    ($($story:ident),+ $(,)?) => {$(
+        mod $story {
+            #[test]
+            fn over_http() -> anyhow::Result<()> {
+                super::$story(e2e::Way::Http)
+            }
+
+            #[test]
+            fn over_mqtt_with_mosquitto() -> anyhow::Result<()> {
+                super::$story(e2e::Way::Mosquitto)
+            }
+
+            #[test]
+            fn over_mqtt_with_the_embedded_broker() -> anyhow::Result<()> {
+                super::$story(e2e::Way::Embedded)
+            }
+        }
+    )+};
+}
+
 mod bad_input;
 mod brokers;
 mod docs;

@@ -16,9 +16,10 @@ use testkit::{
     wait::wait_for,
 };
 
-#[test]
-fn several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+over_every_way!(several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are,);
+
+fn several_modules_on_one_base_and_a_pod_of_two_is_ready_only_when_both_are(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let base = &scene.bases(1)?[0];
     let packages = PackageServer::start()?;
     packages.set("biz2", "1.0.0", Behaviour::Slow(Duration::from_secs(3)));
