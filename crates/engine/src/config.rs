@@ -58,6 +58,9 @@ pub struct Times {
     pub leave_after: Duration,
     /// How often a base that is silent, and stays because its Pod exists, is looked at again.
     pub leave_retry: Duration,
+    /// How long after its broker is back a base may take to be heard again: a Java client waits up
+    /// to 128 s between two attempts to connect.
+    pub reconnect: Duration,
     /// How long NotReady of the Node waits for NotReady of its Pods to be acknowledged.
     pub pods_first: Duration,
     /// How often `queryAllBiz` is asked of a base that is well: what finds a biz that somebody
@@ -91,6 +94,7 @@ impl Default for Times {
             not_ready_after: s(25),
             leave_after: s(60),
             leave_retry: s(30),
+            reconnect: s(150),
             pods_first: s(10),
             inventory_period: s(30),
             inventory_urgent: s(5),

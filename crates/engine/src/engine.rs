@@ -47,8 +47,8 @@ pub struct Engine {
     permits: Permits,
     nodes_synced: bool,
     pods_synced: bool,
-    http_up: bool,
-    mqtt_up: bool,
+    http_up: Option<Duration>,
+    mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
     wakes: BTreeSet<(Duration, BaseIdentity)>,
     wake_of: HashMap<BaseIdentity, Duration>,
@@ -69,8 +69,8 @@ impl Engine {
             permits: Permits::default(),
             nodes_synced: false,
             pods_synced: false,
-            http_up: false,
-            mqtt_up: false,
+            http_up: None,
+            mqtt_up: None,
             silent: BTreeSet::new(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
@@ -98,8 +98,8 @@ impl Engine {
             Event::BaseStarted(base) => {
                 self.visit(&base, now, &mut out, |vnode, _| vnode.restarted(now.mono))
             }
-            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = true,
-            Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = false,
+            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
+            Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
             Event::Pod(view) => self.see_pod(*view, now, &mut out),
             Event::PodGone(pod) => self.lose_pod(&pod.uid, now, &mut out),
             Event::Node(view) => self.see_node(*view, now, &mut out),
@@ -125,7 +125,7 @@ impl Engine {
         self.nodes_synced && self.pods_synced
     }
 
-    fn tunnel(&mut self, tunnel: TunnelKind) -> &mut bool {
+    fn tunnel(&mut self, tunnel: TunnelKind) -> &mut Option<Duration> {
         match tunnel {
             TunnelKind::Http => &mut self.http_up,
             TunnelKind::Mqtt => &mut self.mqtt_up,

@@ -128,15 +128,17 @@ impl VNode {
         let many = fleet.silent >= BLAST_LEAST && fleet.silent * 100 >= fleet.total * BLAST_PERCENT;
         let tunnel_is_down =
             match self.links.target(&self.identity, Duration::ZERO).map(|target| target.tunnel) {
-                Some(model::TunnelKind::Http) => !fleet.http_up,
-                Some(model::TunnelKind::Mqtt) => !fleet.mqtt_up,
+                Some(model::TunnelKind::Http) => fleet.http_up.is_none(),
+                Some(model::TunnelKind::Mqtt) => {
+                    fleet.mqtt_up.is_none_or(|since| self.may_reconnect(since, ctx))
+                }
                 None => false,
             };
         let elsewhere = many || tunnel_is_down;
         if elsewhere && !self.leaving.told {
             self.leaving.told = true;
             let note = if tunnel_is_down {
-                "the base is silent, but so is the tunnel to it: its Node stays until the tunnel is back"
+                "the base is silent, but so is the tunnel to it, or was: its Node stays until both had time to come back"
                     .to_owned()
             } else {
                 format!(
@@ -150,5 +152,112 @@ impl VNode {
             self.leaving.ask_after = ctx.now.mono + ctx.config.times.leave_retry;
         }
         elsewhere
+    }
+
+    /// The broker is back, but the base may not have tried again yet.
+    fn may_reconnect(&self, since: Duration, ctx: &Context<'_>) -> bool {
+        !self.life.was_heard_since(since) && ctx.now.mono < since + ctx.config.times.reconnect
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+    use arklet::{AnswerKey, CallError, CommandKind};
+    use jiff::Timestamp;
+    use model::{BaseReport, BaseState, TunnelKind};
+
+    use crate::{Action, Config, Engine, Event, Now, event::Watched, view::NodeView};
+
+    /// One base that is reached over MQTT, on a clock of the test's own.
+    struct Case {
+        engine: Engine,
+        seconds: u64,
+    }
+
+    impl Case {
+        /// A controller that finds the base's Node and has a broker.
+        fn start() -> Self {
+            let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
+            let labels =
+                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
+            let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let node = NodeView {
+                name: "virtual-node-b".into(),
+                uid: "1".into(),
+                resource_version: 1,
+                labels: BTreeMap::from(labels),
+                ..NodeView::default()
+            };
+            case.step(Event::Node(Box::new(node)));
+            case.step(Event::Synced(Watched::Nodes));
+            case.step(Event::Synced(Watched::Pods));
+            case.step(Event::TunnelUp(TunnelKind::Mqtt));
+            case
+        }
+
+        fn step(&mut self, event: Event) -> Vec<Action> {
+            let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+            self.engine.step(event, now)
+        }
+
+        /// Lets time pass, in which no question is answered; true where the base is about to be
+        /// given up, because its own Pod is looked for.
+        fn is_given_up_by(&mut self, seconds: u64) -> bool {
+            let mut given_up = false;
+            while self.seconds < seconds {
+                self.seconds += 1;
+                let mut actions = self.step(Event::Tick);
+                let key = AnswerKey { command: CommandKind::QueryAllBiz, biz: None };
+                let (tunnel, base) = (TunnelKind::Mqtt, "b".parse().unwrap());
+                let outcome = Err(CallError::TimedOut);
+                actions.extend(self.step(Event::Answer { tunnel, base, key, outcome }));
+                given_up |= actions.iter().any(|action| matches!(action, Action::FindBasePod { .. }));
+            }
+            given_up
+        }
+
+        fn heartbeat(&mut self) {
+            let word = |text: &str| Arc::<str>::from(text);
+            let report = BaseReport {
+                identity: "b".parse().unwrap(),
+                name: Some(word("base")),
+                version: word("1"),
+                cluster: word(""),
+                stack: word("java"),
+                host_name: word(""),
+                ip: "192.0.2.2".parse().ok(),
+                port: None,
+                state: BaseState::Activated,
+            };
+            self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
+        }
+    }
+
+    #[test]
+    fn a_silent_base_that_was_heard_over_this_broker_is_given_up_after_a_minute() {
+        let mut case = Case::start();
+        case.heartbeat();
+        assert!(!case.is_given_up_by(59));
+        assert!(case.is_given_up_by(61));
+    }
+
+    #[test]
+    fn a_base_may_take_longer_than_the_controller_to_find_the_broker_again() {
+        let mut case = Case::start();
+        case.heartbeat();
+        case.step(Event::TunnelDown(TunnelKind::Mqtt));
+        assert!(!case.is_given_up_by(300), "the broker is away");
+        case.step(Event::TunnelUp(TunnelKind::Mqtt));
+        assert!(!case.is_given_up_by(300 + 149), "it may wait 128 s between two attempts");
+        assert!(case.is_given_up_by(300 + 150 + 30));
+    }
+
+    #[test]
+    fn neither_may_one_that_this_controller_never_heard_be_gone() {
+        let mut case = Case::start();
+        assert!(!case.is_given_up_by(149), "the broker may have been away, with the controller in it");
+        assert!(case.is_given_up_by(150 + 30));
     }
 }

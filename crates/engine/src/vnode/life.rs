@@ -108,6 +108,11 @@ impl Life {
         now.saturating_sub(self.heartbeat.unwrap_or_default()) >= times.ask_after
     }
 
+    /// Something was really heard at that time or later.
+    pub(crate) fn was_heard_since(&self, at: Duration) -> bool {
+        self.proven && self.heard >= at
+    }
+
     /// How long nothing was heard.
     pub(crate) fn silence(&self, now: Duration) -> Duration {
         now.saturating_sub(self.heard)

@@ -57,10 +57,10 @@ pub(crate) struct Fleet {
     pub(crate) total: usize,
     /// Those of them of which nothing has been heard for too long.
     pub(crate) silent: usize,
-    /// HTTP carries messages.
-    pub(crate) http_up: bool,
-    /// MQTT carries messages.
-    pub(crate) mqtt_up: bool,
+    /// Since when HTTP carries messages.
+    pub(crate) http_up: Option<Duration>,
+    /// Since when MQTT carries messages.
+    pub(crate) mqtt_up: Option<Duration>,
 }
 
 /// A command at work, one at a time per bizName.

@@ -168,6 +168,8 @@ impl VNode {
         let under_way = arrangement.wants_permit
             || situation.at_work == Some(AtWork::Displacing)
             || (settled && target.is_some_and(|target| !target.ready));
+        // Where nobody asks for the module any more, nobody would give the permit back later.
+        let under_way = under_way && target.is_some();
         if let (false, Some((whose, uid))) = (under_way, &permit) {
             ctx.permits.give_back(whose, uid);
             permit = None;

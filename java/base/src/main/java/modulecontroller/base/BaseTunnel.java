@@ -67,8 +67,10 @@ public class BaseTunnel implements Tunnel {
         timer.shutdownNow();
         if (http != null) {
             try {
+                timer.awaitTermination(1, TimeUnit.SECONDS);
+                http.last().completeOnTimeout(null, 2, TimeUnit.SECONDS).join();
                 http.send("deactivated").join();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | InterruptedException e) {
                 log("goodbye over http", e);
             }
         }

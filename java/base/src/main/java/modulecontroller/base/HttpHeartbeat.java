@@ -14,6 +14,7 @@ final class HttpHeartbeat {
     private final HttpClient client = HttpClient.newBuilder()
         .version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(2)).build();
     private final URI uri;
+    private volatile CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
 
     HttpHeartbeat(String endpoint) {
         uri = URI.create(endpoint + "/heartbeat");
@@ -26,7 +27,7 @@ final class HttpHeartbeat {
             .POST(HttpRequest.BodyPublishers.ofString(
                 JSON.toJSONString(Settings.heartbeat(Settings.arkletPort(), state))))
             .build();
-        return client.sendAsync(request, HttpResponse.BodyHandlers.discarding()).handle((response, failure) -> {
+        last = client.sendAsync(request, HttpResponse.BodyHandlers.discarding()).handle((response, failure) -> {
             if (failure != null) {
                 BaseTunnel.log("POST " + uri, failure);
             } else if (response.statusCode() != 200) {
@@ -34,5 +35,11 @@ final class HttpHeartbeat {
             }
             return null;
         });
+        return last;
+    }
+
+    /** The one that was sent last: what is sent after its end cannot be overtaken by it. */
+    CompletableFuture<Void> last() {
+        return last;
     }
 }
