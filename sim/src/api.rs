@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{NodeView, Phase, PodView},
+    view::{ModuleKey, ModuleView, NodeView, Phase, PodView},
 };
 
 /// The objects.
@@ -15,11 +15,13 @@ pub struct Api {
     pub pods: BTreeMap<Arc<str>, PodView>,
     /// Nodes by name.
     pub nodes: BTreeMap<Arc<str>, NodeView>,
+    /// Module objects, by biz and VNode.
+    pub modules: BTreeMap<ModuleKey, ModuleView>,
     /// When each Lease was renewed last, by Node name.
     pub leases: BTreeMap<Arc<str>, std::time::Duration>,
     /// Status writes of Pods that were accepted.
     pub status_writes: usize,
-    /// Of them, those that changed nothing, and deletions of Pods that were gone.
+    /// Writes that changed nothing, and deletions of what was gone.
     pub idle_writes: usize,
 }
 
@@ -63,6 +65,10 @@ impl Api {
             Action::RenewLease { node, .. } => Write::RenewLease(node.clone()),
             Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod.clone()),
             Action::DeletePod { pod } => Write::DeletePod(pod.clone()),
+            Action::CreateModule(desired) => Write::CreateModule(desired.key.clone()),
+            Action::PatchModule { desired } => Write::PatchModule(desired.key.clone()),
+            Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
+            Action::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Action::FindBasePod { .. } => return self.write(action, now),
             Action::Call { .. } | Action::Announce(_) => return None,
         };
@@ -132,6 +138,39 @@ impl Api {
                 self.idle_writes += usize::from(gone.is_none());
                 done(Write::DeletePod(pod.clone()), gone.into_iter().collect(), None, Ok(()))
             }
+            Action::CreateModule(desired) => {
+                let write = Write::CreateModule(desired.key.clone());
+                if let Some(known) = self.modules.get(&desired.key) {
+                    // Whoever finds it there reads it.
+                    let known = Event::Module(Box::new(known.clone()));
+                    return done(write, vec![], Some(known), Err(WriteError::Conflict("exists".into())));
+                }
+                let mut module = (**desired).clone();
+                module.resource_version = self.next();
+                module.module.uid = format!("module-{}", module.resource_version).into();
+                self.modules.insert(module.key.clone(), module.clone());
+                let event = Event::Module(Box::new(module));
+                done(write, vec![event.clone()], Some(event), Ok(()))
+            }
+            Action::PatchModule { desired } => {
+                self.patch_module(Write::PatchModule(desired.key.clone()), &desired.key, &desired.module.uid, |known| {
+                    *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
+                })
+            }
+            Action::PatchModuleStatus { key, module, status } => {
+                self.patch_module(Write::PatchModuleStatus(key.clone()), key, &module.uid, |known| {
+                    known.status = (**status).clone();
+                })
+            }
+            Action::DeleteModule { key, module } => {
+                let there = self.modules.get(key).is_some_and(|known| known.module.uid == module.uid);
+                self.idle_writes += usize::from(!there);
+                let gone = there.then(|| Event::ModuleGone { key: key.clone(), module: module.clone() });
+                if there {
+                    self.modules.remove(key);
+                }
+                done(Write::DeleteModule(key.clone()), gone.into_iter().collect(), None, Ok(()))
+            }
             Action::FindBasePod { base, .. } => Some(Written {
                 watch: vec![],
                 returned: None,
@@ -156,6 +195,31 @@ impl Api {
             returned,
             end: Event::Written { write, result: result.map(|_| ()) },
         })
+    }
+
+    fn patch_module(
+        &mut self,
+        write: Write,
+        key: &ModuleKey,
+        uid: &Arc<str>,
+        change: impl FnOnce(&mut ModuleView),
+    ) -> Option<Written> {
+        let version = self.next();
+        let Some(known) = self.modules.get_mut(key).filter(|known| known.module.uid == *uid) else {
+            let result = Err(WriteError::NotFound("no such Module".into()));
+            return Some(Written { watch: vec![], returned: None, end: Event::Written { write, result } });
+        };
+        let before = known.clone();
+        change(known);
+        known.resource_version = before.resource_version;
+        if *known == before {
+            self.idle_writes += 1;
+        } else {
+            known.resource_version = version;
+        }
+        let event = Event::Module(Box::new(known.clone()));
+        let end = Event::Written { write, result: Ok(()) };
+        Some(Written { watch: vec![event.clone()], returned: Some(event), end })
     }
 
     /// A user, or a controller, makes a Pod that is bound already.

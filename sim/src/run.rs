@@ -80,7 +80,6 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
     }
     world.run_until(Duration::from_secs(30))?;
     world.faults = plan.faults;
-    let mut deleted = BTreeSet::new();
     let mut deployments = Vec::new();
     for act in 0..plan.acts {
         let pause = Duration::from_millis(world.rng().u64(0..30_000));
@@ -88,9 +87,9 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
         reconcile_until(world, &deployments, until)?;
         match world.rng().u8(0..14) {
             0..=4 => create(world, act, plan.bases),
-            5..=6 => delete(world, false, &mut deleted),
-            7 => delete(world, true, &mut deleted),
-            10..=13 => deploy(world, &mut deployments, &mut deleted),
+            5..=6 => delete(world, false),
+            7 => delete(world, true),
+            10..=13 => deploy(world, &mut deployments),
             _ if plan.crashes => crash(world, plan.bases),
             _ => {}
         }
@@ -98,11 +97,8 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
     let until = world.now.max(TROUBLE);
     reconcile_until(world, &deployments, until)?;
     if plan.crashes {
-        // Nobody knows any more what a deleted Pod had installed once the controller
-        // was started anew, or the base was given up, in between (until Module objects say so); nor what a package with a wrong
-        // manifest brought when the base's answer was lost.
-        forgiven.append(&mut deleted);
-        forgiven.extend(deployments.iter().flat_map(Deployment::versions));
+        // What a package with a wrong manifest brought is known by the base's answer only: lost with
+        // the controller that waited for it, it is somebody else's from then on, and shown as such.
         forgiven.insert(BizId { name: word("misnamed"), version: word("misnamed") });
     }
     settle(world, plan.bases);
@@ -133,7 +129,7 @@ fn reconcile_until(world: &mut World, deployments: &[Deployment], until: Duratio
 }
 
 /// A user makes a Deployment, changes its template, or deletes it.
-fn deploy(world: &mut World, deployments: &mut Vec<Deployment>, deleted: &mut BTreeSet<BizId>) {
+fn deploy(world: &mut World, deployments: &mut Vec<Deployment>) {
     let known = deployments.len();
     if known == 0 || (known < 2 && world.rng().u8(0..3) == 0) {
         let package = if world.rng().bool() { Package::Good } else { Package::OwnPath };
@@ -147,7 +143,6 @@ fn deploy(world: &mut World, deployments: &mut Vec<Deployment>, deleted: &mut BT
         let gone = deployments.swap_remove(index);
         world.tell(format_args!("a user deletes the Deployment {}", gone.name));
         gone.delete_all(world);
-        deleted.extend(gone.versions());
         return;
     }
     let chance = world.rng().u8(0..10);
@@ -185,13 +180,10 @@ fn create(world: &mut World, act: u8, bases: u8) {
     world.inform(event);
 }
 
-fn delete(world: &mut World, by_force: bool, deleted: &mut BTreeSet<BizId>) {
+fn delete(world: &mut World, by_force: bool) {
     let uids: Vec<Arc<str>> = world.api.pods.keys().cloned().collect();
     let Some(uid) = world.rng().choice(uids) else { return };
     world.tell(format_args!("a user deletes {uid}{}", if by_force { " by force" } else { "" }));
-    for container in world.api.pods.get(&uid).map(|pod| pod.containers.clone()).unwrap_or_default() {
-        deleted.insert(BizId { name: word(&container.name), version: word("1") });
-    }
     let event = if by_force {
         world.api.delete_pod_by_force(&uid)
     } else {

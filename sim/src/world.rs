@@ -1,7 +1,7 @@
 //! The world around the engine: time, an API server, bases, and a network between them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command, CommandKind};
-use engine::{Action, Config, Engine, Event, Now, Target, Watched, WriteError, view::PodView};
+use engine::{Action, Config, Engine, Event, Now, Target, Watched, Write, WriteError, view::PodView};
 use jiff::{SignedDuration, Timestamp};
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
@@ -69,6 +69,8 @@ pub struct World {
     pub checks: Checks,
     /// What the engine was told of Pods, by UID.
     pub told: BTreeMap<Arc<str>, PodView>,
+    /// Objects whose end the controller was told, by UID.
+    ended: BTreeSet<Arc<str>>,
     rng: fastrand::Rng,
     engine: Engine,
     engine_since: Duration,
@@ -77,6 +79,7 @@ pub struct World {
     sequence: u64,
     pods_told_until: Duration,
     nodes_told_until: Duration,
+    modules_told_until: Duration,
     story: String,
 }
 
@@ -90,6 +93,7 @@ impl World {
             faults: Faults::NONE,
             checks: Checks::default(),
             told: BTreeMap::new(),
+            ended: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
             engine: Engine::new(Config::new("sim")),
             engine_since: Duration::ZERO,
@@ -98,6 +102,7 @@ impl World {
             sequence: 0,
             pods_told_until: Duration::ZERO,
             nodes_told_until: Duration::ZERO,
+            modules_told_until: Duration::ZERO,
             story: String::new(),
         };
         world.start_controller();
@@ -170,6 +175,11 @@ impl World {
         for event in pods.into_iter().chain([Event::Synced(Watched::Pods)]) {
             self.inform(event);
         }
+        let modules: Vec<_> =
+            self.api.modules.values().cloned().map(|module| Event::Module(Box::new(module))).collect();
+        for event in modules.into_iter().chain([Event::Synced(Watched::Modules)]) {
+            self.inform(event);
+        }
     }
 
     /// Lets time pass until `until`.
@@ -224,6 +234,9 @@ impl World {
         let transit = self.transit();
         let last = match event {
             Event::Pod(_) | Event::PodGone(_) | Event::Synced(Watched::Pods) => &mut self.pods_told_until,
+            Event::Module(_) | Event::ModuleGone { .. } | Event::Synced(Watched::Modules) => {
+                &mut self.modules_told_until
+            }
             _ => &mut self.nodes_told_until,
         };
         let at = (self.now + transit).max(*last);
@@ -253,6 +266,9 @@ impl World {
     }
 
     fn step(&mut self, event: Event) -> Result<(), String> {
+        if self.is_of_the_past(&event) {
+            return Ok(());
+        }
         match &event {
             Event::Pod(pod) => {
                 let newer = |known: &PodView| known.resource_version <= pod.resource_version;
@@ -274,6 +290,29 @@ impl World {
         Ok(())
     }
 
+    /// Nothing is told of an object after its end, although watch and writes tell side by side:
+    /// the ring that talks to the API server sees to it.
+    fn is_of_the_past(&mut self, event: &Event) -> bool {
+        match event {
+            Event::PodGone(pod) => {
+                self.ended.insert(pod.uid.clone());
+                false
+            }
+            Event::ModuleGone { module, .. } => {
+                self.ended.insert(module.uid.clone());
+                false
+            }
+            Event::NodeGone { uid, .. } => {
+                self.ended.insert(uid.clone());
+                false
+            }
+            Event::Pod(pod) => self.ended.contains(&pod.pod.uid),
+            Event::Module(module) => self.ended.contains(&module.module.uid),
+            Event::Node(node) => self.ended.contains(&node.uid),
+            _ => false,
+        }
+    }
+
     fn act(&mut self, action: Action) -> Result<(), String> {
         let from = self.generation;
         match action {
@@ -289,7 +328,7 @@ impl World {
                     self.tell(format_args!("to {}: {} {:?}", target.base, command.kind(), command.biz()));
                 }
                 let wall = self.wall();
-                let known = Known { told: &self.told, bases: &self.bases, wall };
+                let known = Known { told: &self.told, modules: &self.api.modules, bases: &self.bases, wall };
                 self.checks.sent(&target.base, &command, known, self.now, deadline)?;
                 let transit = self.transit();
                 let gives_up = self.now + deadline;
@@ -323,6 +362,12 @@ impl World {
                 status.condition("Ready").map(|c| c.status)
             ));
             self.checks.ready.written(pod, status, &self.api, &self.bases, self.now)?;
+        }
+        if let Event::Written { write, result } = &written.end
+            && let Write::CreateModule(key) | Write::PatchModule(key) | Write::DeleteModule(key) = write
+        {
+            let what = format!("{write:?}").split('(').next().unwrap_or_default().to_owned();
+            self.tell(format_args!("{what} {} on {}: {result:?}", key.id, key.vnode));
         }
         for event in written.watch.drain(..) {
             self.inform(event);

@@ -8,7 +8,7 @@ use model::{BaseIdentity, ErrorCode, TunnelKind};
 
 use crate::{
     event::BaseAddress,
-    view::{NodeView, PodRef, PodStatus},
+    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus},
 };
 
 /// Where a command goes.
@@ -104,6 +104,29 @@ pub enum Action {
     DeletePod {
         /// Which.
         pod: PodRef,
+    },
+    /// Create a Module object, without status: the intent that comes before `installBiz`.
+    CreateModule(Box<ModuleView>),
+    /// Set labels and spec of the Module object of this UID.
+    PatchModule {
+        /// What it shall be.
+        desired: Box<ModuleView>,
+    },
+    /// Write the status of a Module object.
+    PatchModuleStatus {
+        /// Which biz on which VNode.
+        key: ModuleKey,
+        /// Which object.
+        module: ModuleRef,
+        /// What it shall be.
+        status: Box<ModuleStatus>,
+    },
+    /// Delete a Module object, by UID.
+    DeleteModule {
+        /// Which biz on which VNode.
+        key: ModuleKey,
+        /// Which object.
+        module: ModuleRef,
     },
     /// Look for the base's own Pod. The answer is [`crate::Event::BasePod`], always.
     FindBasePod {

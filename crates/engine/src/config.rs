@@ -24,6 +24,18 @@ pub enum Allocatable {
     Max,
 }
 
+/// What becomes of a biz on a base that nobody here asked for (`UNMANAGED_BIZ_POLICY`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnmanagedBiz {
+    /// It is left alone and not shown.
+    Ignore,
+    /// It is left alone and shown as a Module object.
+    #[default]
+    Report,
+    /// It is uninstalled, unless it was there when the base was first seen.
+    Uninstall,
+}
+
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -41,6 +53,13 @@ pub struct Config {
     pub pod_capacity: u32,
     /// The most commands at work on one base at a time (`VNODE_WORKER_NUM`).
     pub workers: usize,
+    /// What becomes of biz that nobody asked for.
+    pub unmanaged: UnmanagedBiz,
+    /// Module objects are kept. Without their definition in the cluster, and without the right to
+    /// install it, the controller works without them.
+    pub modules: bool,
+    /// The controller's own namespace: where Module objects of biz without a Pod live.
+    pub namespace: Arc<str>,
     /// The version that `kubectl get nodes` shows.
     pub version: Arc<str>,
     /// Times.
@@ -80,6 +99,12 @@ pub struct Times {
     /// What a tunnel may take beyond a command's deadline to say that it passed. After that the
     /// engine says it itself: no command is waited for without end.
     pub answer_grace: Duration,
+    /// How long a state of a module may pass by before its Module object tells it: what is over in
+    /// a second is told only by what it came to.
+    pub passing: Duration,
+    /// How long Module objects of a base that was given up wait for it: one that comes back with
+    /// what it held is then still known to hold it.
+    pub collect_after: Duration,
     /// The Lease's renewal period; the node lifecycle controller allows 40 s by default.
     pub lease_period: Duration,
     /// What the Lease says it holds for.
@@ -103,6 +128,8 @@ impl Default for Times {
             install_deadline: s(180),
             uninstall_deadline: s(60),
             answer_grace: s(2),
+            passing: s(1),
+            collect_after: s(3_600),
             lease_period: s(10),
             lease_duration: s(40),
         }
@@ -120,6 +147,9 @@ impl Config {
             allocatable: Allocatable::default(),
             pod_capacity: 2_000,
             workers: 8,
+            unmanaged: UnmanagedBiz::default(),
+            modules: true,
+            namespace: "default".into(),
             version: "".into(),
             times: Times::default(),
         }

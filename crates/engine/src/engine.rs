@@ -13,7 +13,8 @@ use crate::{
     config::Config,
     event::{Event, Now, Watched, Write},
     ordering::permits::Permits,
-    view::{NodeView, PodView},
+    orphans::Orphans,
+    view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView},
     vnode::{self, Context, Fleet, VNode},
     zones::Zones,
 };
@@ -45,8 +46,13 @@ pub struct Engine {
     early_reports: BTreeMap<BaseIdentity, (TunnelKind, BaseReport)>,
     zones: Zones,
     permits: Permits,
+    /// Module objects of VNodes that are not there (yet).
+    orphans: Orphans,
+    /// When something is to be done about them.
+    orphans_wake: Option<Duration>,
     nodes_synced: bool,
     pods_synced: bool,
+    modules_synced: bool,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
@@ -57,6 +63,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(config: Config) -> Self {
+        let modules_synced = !config.modules;
         Self {
             config,
             vnodes: HashMap::new(),
@@ -67,8 +74,11 @@ impl Engine {
             early_reports: BTreeMap::new(),
             zones: Zones::default(),
             permits: Permits::default(),
+            orphans: Orphans::default(),
+            orphans_wake: None,
             nodes_synced: false,
             pods_synced: false,
+            modules_synced,
             http_up: None,
             mqtt_up: None,
             silent: BTreeSet::new(),
@@ -84,7 +94,7 @@ impl Engine {
 
     /// When [`Event::Tick`] is due; none while nothing waits for time.
     pub fn next_wake(&self) -> Option<Duration> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.orphans_wake).min()
     }
 
     /// Takes one event and says what to do.
@@ -104,10 +114,15 @@ impl Engine {
             Event::PodGone(pod) => self.lose_pod(&pod.uid, now, &mut out),
             Event::Node(view) => self.see_node(*view, now, &mut out),
             Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, &mut out),
+            Event::Module(view) => self.see_module(*view, now, &mut out),
+            Event::ModuleGone { key, module } => self.lose_module(&key, &module, now, &mut out),
             Event::Synced(kind) => self.synced(kind, now, &mut out),
             Event::Written { write, result } => {
                 if let Some(base) = self.owner_of(&write) {
                     self.visit(&base, now, &mut out, |vnode, ctx| vnode.written(&write, &result, ctx));
+                } else if let Write::DeleteModule(key) = &write {
+                    self.orphans.written(key, now.mono, &result);
+                    self.collect_orphans(now, &mut out);
                 }
             }
             Event::BasePod { base, found } => {
@@ -122,7 +137,7 @@ impl Engine {
     }
 
     fn is_synced(&self) -> bool {
-        self.nodes_synced && self.pods_synced
+        self.nodes_synced && self.pods_synced && self.modules_synced
     }
 
     fn tunnel(&mut self, tunnel: TunnelKind) -> &mut Option<Duration> {
@@ -152,6 +167,9 @@ impl Engine {
     fn adopt_vnode(&mut self, mut vnode: VNode, identity: BaseIdentity) {
         for (_, pod) in self.waiting_pods.remove(vnode.name()).unwrap_or_default() {
             vnode.see_pod(pod);
+        }
+        for module in self.orphans.take(vnode.name()) {
+            vnode.see_module(module);
         }
         self.by_node.insert(vnode.name().clone(), identity.clone());
         self.vnodes.insert(identity, vnode);
@@ -216,6 +234,7 @@ impl Engine {
         match kind {
             Watched::Pods => self.pods_synced = true,
             Watched::Nodes => self.nodes_synced = true,
+            Watched::Modules => self.modules_synced = true,
         }
         if !self.is_synced() {
             return;
@@ -242,11 +261,40 @@ impl Engine {
             | Write::DeleteNode(node)
             | Write::RenewLease(node) => node,
             Write::PatchPodStatus(pod) | Write::DeletePod(pod) => self.pod_nodes.get(&pod.uid)?,
+            Write::CreateModule(key)
+            | Write::PatchModule(key)
+            | Write::PatchModuleStatus(key)
+            | Write::DeleteModule(key) => &key.vnode,
         };
         self.by_node.get(node).cloned()
     }
 
+    fn see_module(&mut self, view: ModuleView, now: Now, out: &mut Vec<Action>) {
+        match self.by_node.get(&view.key.vnode).cloned() {
+            Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_module(view)),
+            None => {
+                self.orphans.see(view, now.mono + self.config.times.collect_after);
+                self.collect_orphans(now, out);
+            }
+        }
+    }
+
+    fn lose_module(&mut self, key: &ModuleKey, module: &ModuleRef, now: Now, out: &mut Vec<Action>) {
+        match self.by_node.get(&key.vnode).cloned() {
+            Some(base) => self.visit(&base, now, out, |vnode, _| vnode.lose_module(&key.id, module)),
+            None => self.orphans.lose(key, module),
+        }
+    }
+
+    fn collect_orphans(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.orphans.collect(now.mono, out);
+        self.orphans_wake = self.orphans.wake(now.mono);
+    }
+
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.orphans_wake.is_some_and(|at| at <= now.mono) {
+            self.collect_orphans(now, out);
+        }
         while let Some((at, base)) = self.wakes.first().cloned() {
             if at > now.mono {
                 return;
@@ -283,7 +331,7 @@ impl Engine {
             self.silent.remove(base);
         }
         if vnode.is_finished(now.mono, &self.config) {
-            self.forget(base, out);
+            self.forget(base, now, out);
         } else {
             self.schedule(base, wake);
         }
@@ -291,7 +339,7 @@ impl Engine {
 
     /// A VNode is gone. Pods that were being deleted on it have nothing left to wait for; the
     /// others are left to Kubernetes, which collects them or gives the base time to come back.
-    fn forget(&mut self, base: &BaseIdentity, out: &mut Vec<Action>) {
+    fn forget(&mut self, base: &BaseIdentity, now: Now, out: &mut Vec<Action>) {
         let Some(mut vnode) = self.vnodes.remove(base) else { return };
         vnode.give_permits_back(&mut self.permits);
         self.schedule(base, None);
@@ -299,7 +347,16 @@ impl Engine {
         let name = vnode.name().clone();
         self.by_node.remove(&name);
         self.zones.free(&name);
-        let pods: BTreeMap<_, _> = vnode.into_pods().map(|pod| (pod.pod.uid.clone(), pod)).collect();
+        let collect_after = match vnode.said_goodbye(now.mono, &self.config) {
+            true => Duration::ZERO,
+            false => self.config.times.collect_after,
+        };
+        let (pods, modules) = vnode.into_parts();
+        let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
+        for module in modules {
+            self.orphans.see(module, now.mono + collect_after);
+        }
+        self.collect_orphans(now, out);
         for pod in pods.values().filter(|pod| pod.deletion.is_some()) {
             out.push(Action::DeletePod { pod: pod.pod.clone() });
         }

@@ -6,7 +6,7 @@ use arklet::{AnswerKey, Outcome};
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
-use crate::view::{NodeView, PodRef, PodView};
+use crate::view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView};
 
 /// The time of a step, given from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Watched {
     Pods,
     /// Nodes that stand for bases.
     Nodes,
+    /// Module objects of our environment.
+    Modules,
 }
 
 /// Which write ended.
@@ -43,6 +45,14 @@ pub enum Write {
     PatchPodStatus(PodRef),
     /// [`crate::Action::DeletePod`].
     DeletePod(PodRef),
+    /// [`crate::Action::CreateModule`].
+    CreateModule(ModuleKey),
+    /// [`crate::Action::PatchModule`].
+    PatchModule(ModuleKey),
+    /// [`crate::Action::PatchModuleStatus`].
+    PatchModuleStatus(ModuleKey),
+    /// [`crate::Action::DeleteModule`].
+    DeleteModule(ModuleKey),
 }
 
 /// Why a write failed. Every kind says whether trying again can help.
@@ -118,6 +128,15 @@ pub enum Event {
         name: Arc<str>,
         /// Its UID.
         uid: Arc<str>,
+    },
+    /// A Module object appeared, changed, or was read in answer to a write.
+    Module(Box<ModuleView>),
+    /// A Module object is gone.
+    ModuleGone {
+        /// Which biz on which VNode.
+        key: ModuleKey,
+        /// Which object.
+        module: ModuleRef,
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),

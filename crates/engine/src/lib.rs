@@ -9,6 +9,7 @@ pub mod config;
 mod engine;
 pub mod event;
 mod ordering;
+mod orphans;
 mod pod;
 #[cfg(test)]
 mod testing;
@@ -18,6 +19,6 @@ mod write_slot;
 mod zones;
 
 pub use action::{Action, Announcement, Regarding, Target};
-pub use config::{Allocatable, Config, Times, ZoneSource};
+pub use config::{Allocatable, Config, Times, UnmanagedBiz, ZoneSource};
 pub use engine::{Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};

@@ -1,10 +1,10 @@
 //! Kubernetes names and label values made of what bases report (spec, section 1).
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 use sha2::{Digest, Sha256};
 
-use crate::base::BaseIdentity;
+use crate::{base::BaseIdentity, biz::BizId};
 
 /// The most characters of a label value.
 const MAX_LABEL: usize = 63;
@@ -12,6 +12,8 @@ const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 253;
 /// `-` and eight hex digits.
 const HASH_SUFFIX: usize = 9;
+/// Bytes of the hash in a Module object's name.
+const MODULE_HASH: usize = 6;
 
 /// How VNodes are named (`VNODE_NAME_FORMAT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +48,38 @@ pub fn label_value(text: &str) -> String {
     if is_label_value(text) { text.to_owned() } else { encode(text, MAX_LABEL - HASH_SUFFIX) }
 }
 
+/// The name of the Module object of a biz on a VNode: the biz and its version for people, and twelve
+/// hex digits of a hash of all that must tell two objects apart (48 bits: among 5,000 bases that
+/// hold the same version two would share a name once in ten million clusters).
+pub fn module_name(vnode: &str, id: &BizId) -> String {
+    let readable = format!("{}-{}", id.name, id.version).to_ascii_lowercase();
+    let kept: String =
+        readable.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    let kept = if is_subdomain(&kept) { kept } else { kept.replace('.', "-") };
+    let kept: String = kept.trim_matches('-').chars().take(MAX_NAME - 2 * MODULE_HASH - 1).collect();
+    let kept = if kept.is_empty() { "x" } else { kept.trim_end_matches(['-', '.']) };
+    format!("{kept}-{}", hash(&format!("{vnode}/{id}"), MODULE_HASH))
+}
+
+/// A label value for an address: an IPv6 address has colons, which no label may have, so its eight
+/// groups are joined by `-`.
+pub fn address_label(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => ip.segments().map(|group| format!("{group:x}")).join("-"),
+    }
+}
+
+/// The first bytes of the SHA-256 of a text, in hex.
+fn hash(text: &str, bytes: usize) -> String {
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_bytes()).iter().take(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
 /// Lower case, `-` for the rest, at most `room` characters, and the hash of the whole text.
 fn encode(text: &str, room: usize) -> String {
     let kept: String = text
@@ -56,10 +90,7 @@ fn encode(text: &str, room: usize) -> String {
     let kept = kept.trim_matches('-');
     let mut name = if kept.is_empty() { String::from("x") } else { kept.to_owned() };
     name.push('-');
-    for byte in Sha256::digest(text.as_bytes()).iter().take(4) {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
+    name.push_str(&hash(text, 4));
     name
 }
 
@@ -110,7 +141,34 @@ mod tests {
         assert!(node("::").starts_with("virtual-node-x-"));
     }
 
+    #[test]
+    fn a_module_is_named_for_people_and_apart_on_every_base() {
+        let id = |name: &str, version: &str| BizId {
+            name: name.parse().unwrap(),
+            version: version.parse().unwrap(),
+        };
+        let name = module_name("virtual-node-a", &id("biz1", "0.0.1-SNAPSHOT"));
+        assert!(name.starts_with("biz1-0.0.1-snapshot-") && name.len() == 20 + 12, "{name}");
+        assert_ne!(name, module_name("virtual-node-b", &id("biz1", "0.0.1-SNAPSHOT")));
+        assert_ne!(name, module_name("virtual-node-a", &id("biz1", "0.0.1-snapshot")));
+        assert!(module_name("v", &id("基座", "..")).starts_with("x-"));
+    }
+
+    #[test]
+    fn addresses_fit_into_labels() {
+        assert_eq!(address_label("192.0.2.2".parse().unwrap()), "192.0.2.2");
+        assert_eq!(address_label("fd00::1".parse().unwrap()), "fd00-0-0-0-0-0-0-1");
+        assert!(is_label_value(&address_label("::".parse().unwrap())));
+    }
+
     proptest! {
+        #[test]
+        fn every_module_name_is_legal(name in "\\PC{1,80}", version in "\\PC{1,253}") {
+            let (Ok(name), Ok(version)) = (name.parse(), version.parse()) else { return Ok(()) };
+            let name = module_name("virtual-node-a", &BizId { name, version });
+            prop_assert!(is_subdomain(&name), "{}", name);
+        }
+
         #[test]
         fn every_name_is_legal(identity in "[^/+#\\p{C}]{1,80}", upstream: bool) {
             let Ok(identity) = identity.parse::<BaseIdentity>() else { return Ok(()) };

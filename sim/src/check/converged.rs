@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use engine::view::{ConditionStatus, ContainerState, PodStatus};
-use model::{BizId, BizState};
+use engine::view::{ConditionStatus, ContainerState, ModuleKey, ModuleState, PodStatus};
+use model::{BaseIdentity, BizId, BizState};
 
 use crate::{
-    base::{Package, word},
+    base::{Base, Package, word},
     deployment::Deployment,
     world::World,
 };
@@ -72,11 +72,40 @@ pub fn converged(
                 return Err(format!("{id} is not activated on {identity}: {:?}", base.biz));
             }
         }
+        check_modules(world, identity, base, &wanted)?;
         if let Some(left) = base.biz.keys().find(|id| !wanted.contains(*id) && !forgiven.contains(*id)) {
             return Err(format!("{left} is left on {identity}, and nobody wants it"));
         }
     }
     Ok(())
+}
+
+/// Every biz has its Module object, which says how it stands, and there are no others.
+fn check_modules(
+    world: &World,
+    identity: &BaseIdentity,
+    base: &Base,
+    wanted: &BTreeSet<BizId>,
+) -> Result<(), String> {
+    let node = World::node_of(identity);
+    for id in base.biz.keys() {
+        let key = ModuleKey { vnode: node.clone(), id: id.clone() };
+        let Some(module) = world.api.modules.get(&key) else {
+            return Err(format!("{id} is on {identity} without a Module object"));
+        };
+        if wanted.contains(id) && module.status.state != Some(ModuleState::Available) {
+            return Err(format!("{id} serves on {identity}, and its Module object says {module:?}"));
+        }
+    }
+    let mut here = world.api.modules.values().filter(|module| module.key.vnode == node);
+    let asked = |id: &BizId| {
+        let mut pods = world.api.live_pods().filter(|pod| pod.node == node);
+        pods.any(|pod| pod.containers.iter().any(|container| container.name == id.name.as_str()))
+    };
+    match here.find(|module| !base.biz.contains_key(&module.key.id) && !asked(&module.key.id)) {
+        Some(left) => Err(format!("a Module object is left of nothing: {left:?}")),
+        None => Ok(()),
+    }
 }
 
 /// A Pod of an intermediate revision, beside one of an older revision that serves the base.

@@ -9,7 +9,7 @@ use super::Known;
 use crate::{base::Package, world::World};
 
 pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
-    let Known { told, bases, wall } = *known;
+    let Known { told, bases, wall, .. } = *known;
     let (Command::UninstallBiz(id), Some(state)) = (command, bases.get(base)) else { return Ok(()) };
     let serves = |biz: &crate::base::Biz| biz.state == BizState::Activated;
     let is_the_last = state.biz.get(id).is_some_and(serves)

@@ -3,13 +3,14 @@
 mod commands;
 mod converged;
 mod gap;
+mod intent;
 mod ready;
 mod wanted;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, Outcome};
-use engine::view::PodView;
+use engine::view::{ModuleKey, ModuleView, PodView};
 use model::BaseIdentity;
 
 use crate::base::Base;
@@ -23,6 +24,8 @@ pub use ready::Ready;
 pub struct Known<'a> {
     /// What the controller was told of Pods, by UID.
     pub told: &'a BTreeMap<Arc<str>, PodView>,
+    /// The Module objects that there are.
+    pub modules: &'a BTreeMap<ModuleKey, ModuleView>,
     /// The bases as they really are.
     pub bases: &'a BTreeMap<BaseIdentity, Base>,
     /// Wall clock.
@@ -53,6 +56,7 @@ impl Checks {
     ) -> Result<(), String> {
         wanted::check(base, command, known.told)?;
         gap::check(base, command, &known)?;
+        intent::check(base, command, known.modules)?;
         self.commands.sent(base, command, now, deadline)
     }
 

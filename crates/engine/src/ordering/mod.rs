@@ -38,9 +38,16 @@ pub(crate) struct Claim {
     pub(crate) barred: bool,
     /// The base refused to hold it beside the version that serves (rule 6).
     pub(crate) replaces: bool,
+    /// The base holds this name and version from another package, which makes it another version.
+    pub(crate) stale: bool,
 }
 
 impl Claim {
+    /// The same biz from the same package.
+    pub(crate) fn is_for_same(&self, other: &ModuleSpec) -> bool {
+        self.spec.id == other.id && self.spec.url == other.url
+    }
+
     /// Made by the same controller, so that one replaces the other in an update.
     pub(crate) fn is_of_same_owner(&self, other: &Self) -> bool {
         self.uid == other.uid || (self.owner.is_some() && self.owner == other.owner)
@@ -114,9 +121,9 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         return arrangement;
     };
     let state = situation.state(&claim.spec.id);
-    let serving = situation.serving().filter(|id| **id != claim.spec.id);
-    let others_ready = situation.others(claim).any(|other| other.ready);
-    let settled = state == Some(BizState::Activated);
+    let serving = situation.serving().filter(|id| **id != claim.spec.id || claim.stale);
+    let others_ready = situation.others(claim).any(|other| other.ready) || (claim.stale && claim.ready);
+    let settled = state == Some(BizState::Activated) && !claim.stale;
     arrangement.target_waits = others_ready;
     arrangement.others_yield = settled || situation.at_work == Some(AtWork::Displacing);
     if situation.at_work.is_some() {
@@ -131,6 +138,10 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         return arrangement;
     }
     let displacing = match (state, serving) {
+        // A base that holds the version from another package replaces it in one command.
+        (Some(BizState::Activated | BizState::Deactivated), _) if claim.stale => {
+            Some(Step::Install(index, WireStrategy::UninstallThenInstall))
+        }
         // Both are there: this one is to serve.
         (Some(BizState::Deactivated), _) if situation.can_switch => Some(Step::Switch(index)),
         (Some(BizState::Deactivated), _) => Some(Step::Install(index, WireStrategy::UninstallThenInstall)),
@@ -193,9 +204,8 @@ impl Situation<'_> {
     }
 
     /// Claims for other versions than this one's.
-    fn others(&self, claim: &Claim) -> impl Iterator<Item = &Claim> {
-        let id = claim.spec.id.clone();
-        self.claims.iter().filter(move |other| other.spec.id != id)
+    fn others<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a Claim> {
+        self.claims.iter().filter(move |other| !other.is_for_same(&claim.spec))
     }
 }
 
@@ -215,7 +225,7 @@ fn target(situation: &Situation<'_>) -> Option<usize> {
     let fallback =
         free().find(|claim| !claim.failed).or_else(|| free().find(|claim| claim.due)).filter(|_| !serves);
     let chosen = fallback.unwrap_or(newest);
-    let same = || situation.claims.iter().enumerate().filter(|(_, claim)| claim.spec.id == chosen.spec.id);
+    let same = || situation.claims.iter().enumerate().filter(|(_, claim)| claim.is_for_same(&chosen.spec));
     same().find(|(_, claim)| claim.due).or_else(|| same().next()).map(|(index, _)| index)
 }
 

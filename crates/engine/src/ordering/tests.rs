@@ -26,6 +26,7 @@ fn claim(version: &str) -> Claim {
         failed: false,
         barred: false,
         replaces: false,
+        stale: false,
     }
 }
 

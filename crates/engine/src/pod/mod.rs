@@ -4,6 +4,9 @@ pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod translate;
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
@@ -91,6 +94,11 @@ impl ModulePod {
                 }
             }
         }
+    }
+
+    /// Orders Pods by age: the later one was made later.
+    pub(crate) fn age(&self) -> (Timestamp, &Arc<str>) {
+        (self.view.created, &self.view.pod.uid)
     }
 
     /// It is being deleted.

@@ -69,16 +69,13 @@ pub(crate) fn desired(
             let view = pod.view.containers.get(index);
             let state = state(standing, seen, pod.view.restart_policy, wall);
             let running = matches!(state, ContainerState::Running { .. });
-            let kept = seen.map(|seen| seen.image_id.clone()).filter(|id| !id.is_empty());
-            let sent = || container.wanted.as_ref().map(|spec| spec.url.as_written().to_owned());
+            let kept = seen.map(|seen| seen.image_id.clone());
+            let sent = container.wanted.as_ref().ok().map(|spec| spec.url.as_written().to_owned());
             ContainerStatus {
                 name: view.map(|view| view.name.clone()).unwrap_or_default(),
                 image: view.map(|view| view.image.clone()).unwrap_or_default(),
-                image_id: if running {
-                    kept.or_else(|| sent().ok()).unwrap_or_default()
-                } else {
-                    kept.unwrap_or_default()
-                },
+                // What runs is what was asked for: another package would be shown as waiting.
+                image_id: if running { sent } else { kept }.unwrap_or_default(),
                 ready: running && base.serves,
                 restart_count: container.run.restarts(),
                 state,

@@ -1,8 +1,10 @@
 //! Kubernetes objects as the engine sees them: what it needs of them, and nothing else.
 
+pub mod module;
 pub mod node;
 pub mod pod;
 
+pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
 pub use pod::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,

@@ -32,6 +32,7 @@ impl VNode {
         let Some(asked) = self.inventory_query.answered(now, period) else { return };
         let ops = &self.ops;
         self.inventory.replace(list, asked, |id| ops.get(&id.name).is_some_and(|op| op.changes(id)));
+        self.note_in_place(ctx.config);
     }
 
     /// `health` ended.
@@ -116,6 +117,10 @@ impl VNode {
         if right {
             if let Some(container) = self.container(uid, *index) {
                 container.run.installed();
+                if let Ok(spec) = &container.wanted {
+                    let url = spec.url.clone();
+                    self.modules.installed(id, &url);
+                }
             }
             return;
         }
@@ -184,6 +189,7 @@ impl VNode {
         self.inventory.touch(&id.name, now);
         self.inventory.remove(id);
         self.managed.remove(id);
+        self.modules.removed(id);
     }
 
     fn uninstall_failed(&mut self, id: &BizId, error: &CallError, ctx: &mut Context<'_>) {
@@ -199,10 +205,11 @@ impl VNode {
         let wait =
             if reached { backoff::restart(managed.failures) } else { backoff::reach(managed.failures) };
         managed.next_try = now + wait;
+        let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
+        managed.fault = Some(fault.clone());
         if !reached {
             return;
         }
-        let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
         let leaving: Vec<Arc<str>> = self
             .pods
             .iter()

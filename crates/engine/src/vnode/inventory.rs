@@ -39,6 +39,11 @@ impl Inventory {
         self.biz.get(id)
     }
 
+    /// All that is known.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &BizStatus> {
+        self.biz.values()
+    }
+
     /// What is known under a name.
     pub(crate) fn of(&self, name: &BizName) -> impl Iterator<Item = &BizStatus> {
         self.biz.values().filter(move |biz| biz.id.name == *name)

@@ -193,6 +193,7 @@ mod tests {
             case.step(Event::Node(Box::new(node)));
             case.step(Event::Synced(Watched::Nodes));
             case.step(Event::Synced(Watched::Pods));
+            case.step(Event::Synced(Watched::Modules));
             case.step(Event::TunnelUp(TunnelKind::Mqtt));
             case
         }

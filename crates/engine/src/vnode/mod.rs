@@ -9,6 +9,7 @@ mod inventory;
 mod leaving;
 mod life;
 mod links;
+mod modules;
 mod node;
 mod node_writes;
 mod plan;
@@ -18,7 +19,7 @@ mod query;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
-use model::{BaseIdentity, BaseReport, BizId, BizName, TunnelKind};
+use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
     action::{Action, Announcement, Regarding},
@@ -26,7 +27,7 @@ use crate::{
     event::{Now, Write, WriteError},
     ordering::permits::Permits,
     pod::ModulePod,
-    view::{NodeView, PodView},
+    view::{ModuleRef, ModuleView, NodeView, PodView},
     write_slot::WriteSlot,
     zones::Zones,
 };
@@ -34,6 +35,7 @@ use inventory::Inventory;
 use leaving::Leaving;
 use life::{Life, Standing};
 use links::Links;
+use modules::Modules;
 use plan::Arranged;
 use query::Query;
 
@@ -89,6 +91,8 @@ struct Managed {
     failures: u32,
     /// Not to be uninstalled before.
     next_try: Duration,
+    /// The last of these failures.
+    fault: Option<Fault>,
     /// It came by an install that asked for another.
     stray: bool,
 }
@@ -109,6 +113,7 @@ pub(crate) struct VNode {
     ops: BTreeMap<BizName, Op>,
     arranged: BTreeMap<BizName, Arranged>,
     managed: BTreeMap<BizId, Managed>,
+    modules: Modules,
     pods: BTreeMap<Arc<str>, ModulePod>,
     node: Option<NodeView>,
     node_slot: WriteSlot,
@@ -147,6 +152,7 @@ impl VNode {
             ops: BTreeMap::new(),
             arranged: BTreeMap::new(),
             managed: BTreeMap::new(),
+            modules: Modules::default(),
             pods: BTreeMap::new(),
             node: None,
             node_slot: WriteSlot::default(),
@@ -181,6 +187,7 @@ impl VNode {
     pub(crate) fn restarted(&mut self, now: Duration) {
         self.ops.clear();
         self.inventory.forget();
+        self.modules.restarted();
         self.look_again(now);
     }
 
@@ -220,9 +227,24 @@ impl VNode {
         self.pods.remove(uid);
     }
 
-    /// Its Pods, when it goes.
-    pub(crate) fn into_pods(self) -> impl Iterator<Item = PodView> {
-        self.pods.into_values().map(|pod| pod.view)
+    /// A view of one of its Module objects came.
+    pub(crate) fn see_module(&mut self, view: ModuleView) {
+        self.modules.see(view);
+    }
+
+    /// One of its Module objects is gone.
+    pub(crate) fn lose_module(&mut self, id: &BizId, module: &ModuleRef) {
+        self.modules.lose(id, module);
+    }
+
+    /// It goes because its base said goodbye: what the base held went with it.
+    pub(crate) fn said_goodbye(&self, now: Duration, config: &Config) -> bool {
+        self.life.standing(now, &config.times) == Standing::Gone
+    }
+
+    /// Its Pods and its Module objects, when it goes.
+    pub(crate) fn into_parts(self) -> (impl Iterator<Item = PodView>, impl Iterator<Item = ModuleView>) {
+        (self.pods.into_values().map(|pod| pod.view), self.modules.into_views())
     }
 
     /// A write for it ended.
@@ -239,6 +261,14 @@ impl VNode {
                     self.lease_due = now + ctx.config.times.lease_period;
                 }
                 &mut self.lease_slot
+            }
+            Write::CreateModule(key) | Write::PatchModule(key) | Write::PatchModuleStatus(key) => {
+                self.module_written(key, result, ctx);
+                return;
+            }
+            Write::DeleteModule(key) => {
+                self.module_deleted(&key.id, now, result);
+                return;
             }
             Write::PatchPodStatus(pod) | Write::DeletePod(pod) => {
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
@@ -265,6 +295,7 @@ impl VNode {
         self.ask(ctx);
         self.plan(ctx);
         self.settle_pods(ctx);
+        self.settle_modules(ctx);
         self.leave(ctx);
         self.write_node(ctx);
         self.renew_lease(ctx);
@@ -296,6 +327,7 @@ impl VNode {
             .chain(node.flatten())
             .chain(self.node_slot.wake())
             .chain(self.pod_wakes())
+            .chain(self.modules.wakes(times.passing))
             .chain(self.managed.values().map(|managed| managed.next_try))
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())

@@ -74,9 +74,19 @@ impl VNode {
                 self.managed.insert(id.clone(), super::Managed::default());
             }
         }
-        // A Pod of before names it no more, and it is not there: nothing is left to answer for.
+        for id in self.modules.managed() {
+            if !self.managed.contains_key(id) {
+                self.managed.insert(id.clone(), super::Managed::default());
+            }
+        }
+        // A Pod of before names it no more, and it is not there and not on its way: nothing is left
+        // to answer for.
         let named = |id: &BizId| self.pods.values().any(|pod| pod.biz().any(|biz| biz == id));
-        self.managed.retain(|id, _| self.inventory.find(id).is_some() || named(id));
+        let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
+        let (inventory, modules) = (&self.inventory, &self.modules);
+        self.managed.retain(|id, _| {
+            inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named(id)
+        });
 
         let mut live: Vec<&ModulePod> = self.pods.values().filter(|pod| pod.is_live()).collect();
         live.sort_by(|a, b| (b.view.created, &b.view.pod.uid).cmp(&(a.view.created, &a.view.pod.uid)));
@@ -95,6 +105,8 @@ impl VNode {
                     due: container.run.is_due(now) && !(never && container.run.has_begun()),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
+                    stale: self.inventory.find(&spec.id).is_some()
+                        && self.is_of_another_package(&spec.id, &spec.url),
                     replaces: container.run.must_replace(),
                 });
             }
@@ -131,7 +143,7 @@ impl VNode {
         let removable: Vec<BizId> = self
             .managed
             .iter()
-            .filter(|(id, managed)| id.name == *name && due(managed))
+            .filter(|(id, managed)| id.name == *name && due(managed) && !self.modules.is_in_place(id))
             .map(|(id, _)| id.clone())
             .collect();
         let strays: Vec<BizId> =
@@ -230,6 +242,9 @@ impl VNode {
             Step::Uninstall(id, index) => (Command::UninstallBiz(id), index),
             Step::Install(index, strategy) => {
                 let Some(claim) = claims.get(index) else { return };
+                if !self.intend(&claim.spec.id, ctx) {
+                    return;
+                }
                 (Command::InstallBiz { spec: claim.spec.clone(), strategy }, Some(index))
             }
             Step::Switch(index) => {
@@ -239,8 +254,9 @@ impl VNode {
         };
         let displacing = match &command {
             Command::InstallBiz { strategy, spec } => {
+                let stale = index.and_then(|index| claims.get(index)).is_some_and(|claim| claim.stale);
                 *strategy == WireStrategy::UninstallThenInstall
-                    && self.inventory.of(&spec.id.name).any(|biz| biz.id != spec.id)
+                    && (stale || self.inventory.of(&spec.id.name).any(|biz| biz.id != spec.id))
             }
             other => other.kind() == CommandKind::SwitchBiz,
         };

@@ -86,7 +86,8 @@ impl VNode {
             return Standing::Installing;
         }
         let arranged = self.arranged.get(name);
-        let is_target = arranged.is_none_or(|arranged| arranged.target.spec.id == spec.id);
+        let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
+        let is_stale = arranged.is_some_and(|arranged| arranged.target.stale);
         let waits = arranged.is_some_and(|arranged| arranged.target_waits);
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
         match (state, run.fault()) {
@@ -96,7 +97,7 @@ impl VNode {
             // Why it is barred was told, maybe by a controller of before: that stays.
             _ if !is_target && run.is_barred() => Standing::Unknown,
             _ if !is_target => self.standing_beside(pod, state == Some(BizState::Activated), run.started()),
-            (Some(BizState::Activated), _) if waits => Standing::Installing,
+            (Some(BizState::Activated), _) if waits || is_stale => Standing::Installing,
             (Some(BizState::Activated), _) => Standing::Running(run.started()),
             (Some(BizState::Resolved | BizState::Unresolved | BizState::Deactivated), _) => {
                 Standing::Installing
@@ -128,7 +129,7 @@ impl VNode {
     }
 
     /// What the base itself says of a biz that it holds broken.
-    fn broken(&self, id: &BizId) -> Option<Fault> {
+    pub(super) fn broken(&self, id: &BizId) -> Option<Fault> {
         let biz = self.inventory.find(id).filter(|biz| biz.state == BizState::Broken)?;
         let failure = Failure::of_broken(&biz.message);
         Some(failure.to_fault(CommandKind::InstallBiz, format!("starting {id}")))
@@ -157,7 +158,9 @@ impl VNode {
         let named_by_another =
             || self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz == id));
         let there = || self.inventory.find(id).is_some();
-        named_by_another() || (!at_work && !self.inventory.is_doubtful(&id.name) && !there())
+        self.modules.is_in_place(id)
+            || named_by_another()
+            || (!at_work && !self.inventory.is_doubtful(&id.name) && !there())
     }
 
     /// Tells once what is wrong with a Pod before anything is sent.

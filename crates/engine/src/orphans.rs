@@ -1,0 +1,94 @@
+//! Module objects whose base is not there: they are kept for a while, because a base that comes
+//! back with what it held is then still known to hold it, and collected after that.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::BizId;
+
+use crate::{
+    action::Action,
+    event::WriteError,
+    view::{ModuleKey, ModuleRef, ModuleView},
+    write_slot::WriteSlot,
+};
+
+/// The objects of one VNode that is not there.
+#[derive(Debug)]
+struct Orphan {
+    collect_at: Duration,
+    objects: BTreeMap<BizId, (ModuleView, WriteSlot)>,
+}
+
+/// All of them, by VNode.
+#[derive(Debug, Default)]
+pub(crate) struct Orphans {
+    by_vnode: HashMap<Arc<str>, Orphan>,
+}
+
+impl Orphans {
+    /// An object of a VNode that is not there; it is collected at `collect_at`, unless its VNode
+    /// has objects here already.
+    pub(crate) fn see(&mut self, view: ModuleView, collect_at: Duration) {
+        let orphan = self
+            .by_vnode
+            .entry(view.key.vnode.clone())
+            .or_insert_with(|| Orphan { collect_at, objects: BTreeMap::new() });
+        let slot = orphan.objects.remove(&view.key.id).map(|(_, slot)| slot).unwrap_or_default();
+        orphan.objects.insert(view.key.id.clone(), (view, slot));
+    }
+
+    /// An object is gone.
+    pub(crate) fn lose(&mut self, key: &ModuleKey, module: &ModuleRef) {
+        let Some(orphan) = self.by_vnode.get_mut(&key.vnode) else { return };
+        if orphan.objects.get(&key.id).is_some_and(|(view, _)| view.module.uid == module.uid) {
+            orphan.objects.remove(&key.id);
+        }
+        if orphan.objects.is_empty() {
+            self.by_vnode.remove(&key.vnode);
+        }
+    }
+
+    /// The VNode is there (again): its objects.
+    pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = ModuleView> + use<> {
+        let objects = self.by_vnode.remove(vnode).map(|orphan| orphan.objects).unwrap_or_default();
+        objects.into_values().map(|(view, _)| view)
+    }
+
+    /// The deletion of an object ended.
+    pub(crate) fn written(&mut self, key: &ModuleKey, now: Duration, result: &Result<(), WriteError>) {
+        let object = self.by_vnode.get_mut(&key.vnode).and_then(|orphan| orphan.objects.get_mut(&key.id));
+        if let Some((_, slot)) = object {
+            slot.ended(now, result);
+            if result.is_ok() {
+                slot.was_the_last(now);
+            }
+        }
+    }
+
+    /// Deletes what is due.
+    pub(crate) fn collect(&mut self, now: Duration, out: &mut Vec<Action>) {
+        for orphan in self.by_vnode.values_mut().filter(|orphan| now >= orphan.collect_at) {
+            for (view, slot) in orphan.objects.values_mut() {
+                if slot.is_free(now) && !view.deleting {
+                    slot.sent();
+                    let (key, module) = (view.key.clone(), view.module.clone());
+                    out.push(Action::DeleteModule { key, module });
+                }
+            }
+        }
+    }
+
+    /// When something is to be deleted.
+    pub(crate) fn wake(&self, now: Duration) -> Option<Duration> {
+        let due = |orphan: &Orphan| {
+            let objects = orphan.objects.values().filter(|(view, _)| !view.deleting);
+            let earliest = objects.filter_map(|(_, slot)| slot.wake()).min()?;
+            Some(earliest.max(orphan.collect_at))
+        };
+        self.by_vnode.values().filter_map(due).filter(|&at| at > now).min()
+    }
+}

@@ -1,0 +1,501 @@
+//! The Module objects of a VNode (spec, section 9): what is about to be installed is written down
+//! before it is (intent before action), so that whoever runs the controller next knows what was put
+//! on the base by it, whatever became of the Pod that asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use arklet::CommandKind;
+use jiff::{Timestamp, Unit};
+use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
+
+use super::{Context, Managed, Standing, VNode};
+use crate::{
+    action::Action,
+    config::{Config, UnmanagedBiz},
+    event::WriteError,
+    pod::{Container, ModulePod},
+    view::{Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
+    write_slot::WriteSlot,
+};
+
+/// Where the base is, in both families: its address and its name.
+const IP_LABELS: [&str; 2] = ["koupleless.alipay.com/base-instance-ip", "koupleless.io/base-instance-ip"];
+const NAME_LABELS: [&str; 2] =
+    ["koupleless.alipay.com/base-instance-name", "koupleless.io/base-instance-name"];
+/// The condition that tells the story of a state.
+const READY: &str = "Ready";
+
+/// One Module object.
+#[derive(Debug, Default)]
+struct Record {
+    /// The newest view of it; none where it is being made.
+    view: Option<ModuleView>,
+    slot: WriteSlot,
+    /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
+    ends: bool,
+    /// A state that has not been told yet, and since when.
+    passing: Option<(ModuleState, Duration)>,
+}
+
+/// The newest Pod that asks for a biz, and which of its containers.
+type Asking<'a> = (&'a ModulePod, &'a Container);
+
+/// What is to be done about one object.
+enum Step {
+    /// There is none, and none is wanted.
+    Forget,
+    /// It waits for a state to last.
+    Pass(Option<(ModuleState, Duration)>),
+    /// A write.
+    Act(Action),
+}
+
+/// The Module objects of one VNode, and what is known of packages.
+#[derive(Debug, Default)]
+pub(crate) struct Modules {
+    records: BTreeMap<BizId, Record>,
+    /// Where what this process installed came from.
+    packages: BTreeMap<BizId, PackageUrl>,
+    /// What the base held when it was first seen, before anybody asked for it.
+    in_place: BTreeSet<BizId>,
+    /// The base's first list has been read.
+    first_list_is_read: bool,
+}
+
+impl Modules {
+    /// A view of an object came.
+    pub(super) fn see(&mut self, view: ModuleView) {
+        if view.in_place {
+            self.in_place.insert(view.key.id.clone());
+        }
+        let record = self.records.entry(view.key.id.clone()).or_default();
+        let older = |seen: &ModuleView| {
+            seen.module.uid == view.module.uid && view.resource_version < seen.resource_version
+        };
+        if !record.view.as_ref().is_some_and(older) {
+            record.view = Some(view);
+        }
+    }
+
+    /// An object is gone.
+    pub(super) fn lose(&mut self, id: &BizId, module: &ModuleRef) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        if record.view.as_ref().is_some_and(|view| view.module.uid == module.uid) {
+            *record = Record::default();
+        }
+    }
+
+    /// It was there before anybody asked for it, and is never uninstalled.
+    pub(super) fn is_in_place(&self, id: &BizId) -> bool {
+        self.in_place.contains(id)
+    }
+
+    /// An install of ours succeeded.
+    pub(super) fn installed(&mut self, id: &BizId, url: &PackageUrl) {
+        self.packages.insert(id.clone(), url.clone());
+        self.in_place.remove(id);
+    }
+
+    /// The base no longer holds it.
+    pub(super) fn removed(&mut self, id: &BizId) {
+        self.packages.remove(id);
+        self.in_place.remove(id);
+    }
+
+    /// The base was started anew: its next list is its first.
+    pub(super) fn restarted(&mut self) {
+        self.packages.clear();
+        self.first_list_is_read = false;
+    }
+
+    /// What is to be answered for because an object says so.
+    pub(super) fn managed(&self) -> impl Iterator<Item = &BizId> {
+        self.records.keys().filter(|id| self.is_told_managed(id))
+    }
+
+    /// An object says that it is to be answered for.
+    pub(super) fn is_told_managed(&self, id: &BizId) -> bool {
+        let view = self.records.get(id).and_then(|record| record.view.as_ref());
+        view.is_some_and(|view| view.managed)
+    }
+
+    /// When something is to be done about an object, if nothing happens until then.
+    pub(super) fn wakes(&self, passing: Duration) -> impl Iterator<Item = Duration> {
+        self.records.values().flat_map(move |record| {
+            let told = record.passing.map(|(_, since)| since + passing);
+            told.into_iter().chain(record.slot.wake())
+        })
+    }
+
+    /// The objects, when the VNode goes.
+    pub(crate) fn into_views(self) -> impl Iterator<Item = ModuleView> {
+        self.records.into_values().filter_map(|record| record.view)
+    }
+}
+
+impl VNode {
+    /// The deletion of an object ended. The watch tells that it is gone; where that does not come
+    /// for a while, it is deleted again.
+    pub(super) fn module_deleted(&mut self, id: &BizId, now: Duration, result: &Result<(), WriteError>) {
+        let Some(record) = self.modules.records.get_mut(id) else { return };
+        record.slot.ended(now, result);
+        if result.is_ok() {
+            record.slot.was_the_last(now);
+        } else {
+            record.ends = false;
+        }
+    }
+
+    /// A write of an object ended. Where the intent cannot be written, nothing is installed, and
+    /// the Pods that wait for it say why.
+    pub(super) fn module_written(
+        &mut self,
+        key: &ModuleKey,
+        result: &Result<(), WriteError>,
+        ctx: &mut Context<'_>,
+    ) {
+        let now = ctx.now.mono;
+        let Some(record) = self.modules.records.get_mut(&key.id) else { return };
+        record.slot.ended(now, result);
+        let (Err(error @ WriteError::Refused(_)), None) = (result, &record.view) else { return };
+        let first = record.slot.is_first_failure();
+        let code = ErrorCode::new(ErrorSource::KubeAPIServer, ErrorType::DBAccessError);
+        let fault = Fault::new(code, format!("writing the Module object of {}", key.id), error.to_string());
+        let waiting: Vec<(Arc<str>, usize)> = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| pod.is_live())
+            .flat_map(|(uid, pod)| (0..pod.containers.len()).map(move |index| (uid.clone(), index)))
+            .collect();
+        for (uid, index) in waiting {
+            let Some(container) = self.container(&uid, index) else { continue };
+            if container.wanted.as_ref().is_ok_and(|spec| spec.id == key.id) {
+                container.run.put_off(now, Some(fault.clone()));
+                if first {
+                    self.announce_fault(&uid, "Install", &fault, ctx);
+                }
+            }
+        }
+    }
+
+    /// The base's list was read: what its first one has and nobody asked for was there before us.
+    pub(super) fn note_in_place(&mut self, config: &Config) {
+        let first = !std::mem::replace(&mut self.modules.first_list_is_read, true);
+        let gone = |id: &BizId| self.inventory.find(id).is_none();
+        self.modules.in_place.retain(|id| !gone(id));
+        self.modules.packages.retain(|id, _| !gone(id));
+        let unasked: Vec<BizId> = self
+            .inventory
+            .all()
+            .filter(|biz| !matches!(biz.state, BizState::Resolved | BizState::Unresolved))
+            .map(|biz| biz.id.clone())
+            .filter(|id| !self.managed.contains_key(id) && !self.modules.is_told_managed(id))
+            .filter(|id| !self.is_told_installed(id))
+            .collect();
+        if first {
+            self.modules.in_place.extend(unasked);
+        } else if config.unmanaged == UnmanagedBiz::Uninstall {
+            for id in unasked {
+                if !self.modules.in_place.contains(&id) {
+                    self.managed.insert(id, Managed::default());
+                }
+            }
+        }
+    }
+
+    /// A Pod's status says that it was installed for it, maybe by a controller of before.
+    fn is_told_installed(&self, id: &BizId) -> bool {
+        self.pods.values().any(|pod| {
+            pod.containers.iter().enumerate().any(|(index, container)| {
+                let told = pod.view.status.containers.get(index);
+                container.wanted.as_ref().is_ok_and(|spec| spec.id == *id)
+                    && (container.run.has_begun() || told.is_some_and(|told| !told.image_id.is_empty()))
+            })
+        })
+    }
+
+    /// The base holds it from another package than this one.
+    pub(super) fn is_of_another_package(&self, id: &BizId, url: &PackageUrl) -> bool {
+        if let Some(known) = self.modules.packages.get(id) {
+            return known != url;
+        }
+        let told = self.modules.records.get(id).and_then(|record| record.view.as_ref());
+        if let Some(told) = told.map(|view| &view.url).filter(|told| !told.is_empty()) {
+            return *told != url.to_string();
+        }
+        // Told by the Pods' own statuses: none of them says that it is this package.
+        let mut known = self.pods.values().flat_map(told_packages).filter(|(told, _)| *told == id).peekable();
+        known.peek().is_some() && known.all(|(_, package)| package != url.as_written())
+    }
+
+    /// Writes down that a biz is about to be installed; true once that is known to be written.
+    pub(super) fn intend(&mut self, id: &BizId, ctx: &mut Context<'_>) -> bool {
+        if !ctx.config.modules {
+            return true;
+        }
+        let record = self.modules.records.entry(id.clone()).or_default();
+        let known = record.view.as_ref().filter(|view| !view.deleting && !record.ends);
+        if known.is_some_and(|view| view.managed) {
+            return true;
+        }
+        if !record.slot.is_free(ctx.now.mono) {
+            return false;
+        }
+        // What is being deleted is waited for.
+        if record.ends {
+            return false;
+        }
+        record.slot.sent();
+        let exists = record.view.is_some();
+        let asking = self.asking().remove(id);
+        let desired = Box::new(self.desired_module(id, asking, ctx.config));
+        ctx.out.push(match exists {
+            true => Action::PatchModule { desired },
+            false => Action::CreateModule(desired),
+        });
+        false
+    }
+
+    /// Makes, changes, tells and deletes Module objects as the base has it.
+    pub(super) fn settle_modules(&mut self, ctx: &mut Context<'_>) {
+        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
+        if !ctx.config.modules || !alive || !self.inventory.is_known() {
+            return;
+        }
+        let shown = ctx.config.unmanaged == UnmanagedBiz::Report;
+        let asking = self.asking();
+        let there = self.inventory.all().map(|biz| &biz.id);
+        let ids: BTreeSet<&BizId> = there
+            .filter(|id| shown || self.managed.contains_key(*id))
+            .chain(self.modules.records.keys())
+            .collect();
+        let steps: Vec<(BizId, Step)> = ids
+            .into_iter()
+            .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), ctx)?)))
+            .collect();
+        for (id, step) in steps {
+            let record = self.modules.records.entry(id.clone()).or_default();
+            let action = match step {
+                Step::Forget => {
+                    self.modules.records.remove(&id);
+                    continue;
+                }
+                Step::Pass(passing) => {
+                    record.passing = passing;
+                    continue;
+                }
+                Step::Act(action) => action,
+            };
+            record.passing = None;
+            record.ends = matches!(action, Action::DeleteModule { .. });
+            record.slot.sent();
+            ctx.out.push(action);
+        }
+    }
+
+    /// What is to be done about one object; none where it is as it shall be.
+    fn module_step(&self, id: &BizId, asking: Option<Asking<'_>>, ctx: &Context<'_>) -> Option<Step> {
+        let record = self.modules.records.get(id);
+        if record.is_some_and(|record| !record.slot.is_free(ctx.now.mono))
+            || self.inventory.is_doubtful(&id.name)
+        {
+            return None;
+        }
+        let there = self.inventory.find(id).is_some();
+        let at_work = self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
+        let seen = record.and_then(|record| record.view.as_ref());
+        match seen {
+            Some(seen) if seen.deleting => None,
+            Some(seen) if there || asking.is_some() || at_work => {
+                let desired = self.desired_module(id, asking, ctx.config);
+                if is_other(&desired, seen) {
+                    return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
+                }
+                self.tell_module(id, asking, seen, ctx)
+            }
+            Some(seen) => {
+                let (key, module) = (seen.key.clone(), seen.module.clone());
+                Some(Step::Act(Action::DeleteModule { key, module }))
+            }
+            None if there => {
+                let desired = self.desired_module(id, asking, ctx.config);
+                Some(Step::Act(Action::CreateModule(Box::new(desired))))
+            }
+            // Its intent is written down when it is about to be installed.
+            None => Some(Step::Forget),
+        }
+    }
+
+    /// Writes the status where it says something else: at once where it is what things came to,
+    /// after a moment where it may pass by.
+    fn tell_module(
+        &self,
+        id: &BizId,
+        asking: Option<Asking<'_>>,
+        seen: &ModuleView,
+        ctx: &Context<'_>,
+    ) -> Option<Step> {
+        let now = ctx.now;
+        let (state, fault) = self.module_state(id, asking);
+        let status = status(state, fault.as_ref(), &seen.status, now.wall);
+        let passing = self.modules.records.get(id).and_then(|record| record.passing);
+        if is_same(&status, &seen.status) {
+            return passing.map(|_| Step::Pass(None));
+        }
+        let settled =
+            matches!(state, ModuleState::Available | ModuleState::Failed | ModuleState::Deactivated);
+        let since = passing.filter(|(passing, _)| *passing == state).map_or(now.mono, |(_, since)| since);
+        if !settled && now.mono < since + ctx.config.times.passing {
+            let passes = Some((state, since));
+            return (passing != passes).then_some(Step::Pass(passes));
+        }
+        let (key, module) = (seen.key.clone(), seen.module.clone());
+        Some(Step::Act(Action::PatchModuleStatus { key, module, status: Box::new(status) }))
+    }
+
+    /// What live Pods ask for, and of each the newest Pod.
+    fn asking(&self) -> BTreeMap<&BizId, Asking<'_>> {
+        let mut asking: BTreeMap<&BizId, Asking<'_>> = BTreeMap::new();
+        for pod in self.pods.values().filter(|pod| pod.is_live()) {
+            for container in &pod.containers {
+                let Ok(spec) = &container.wanted else { continue };
+                let newest = asking.entry(&spec.id).or_insert((pod, container));
+                if pod.age() > newest.0.age() {
+                    *newest = (pod, container);
+                }
+            }
+        }
+        asking
+    }
+
+    /// What the object shall be, but for its status.
+    fn desired_module(&self, id: &BizId, asking: Option<Asking<'_>>, config: &Config) -> ModuleView {
+        let seen = self.modules.records.get(id).and_then(|record| record.view.as_ref());
+        let named = asking.map(|(pod, _)| &pod.view.pod);
+        let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
+        let package = wanted.map(|spec| spec.url.to_string());
+        let known = || seen.map(|view| view.url.clone()).filter(|url| !url.is_empty());
+        let installed = self.modules.packages.get(id).map(ToString::to_string);
+        let url = match self.inventory.find(id) {
+            Some(_) => installed.or_else(known).or(package),
+            None => package.or_else(known),
+        };
+        let key = ModuleKey { vnode: self.name.clone(), id: id.clone() };
+        let place = || ModuleRef {
+            namespace: named.map_or_else(|| config.namespace.clone(), |pod| pod.namespace.clone()),
+            name: name::module_name(&self.name, id).into(),
+            uid: "".into(),
+        };
+        // The Pod that asked stays told while what it asked for is being uninstalled.
+        let pod = named.map(|pod| pod.name.clone()).or_else(|| seen.map(|view| view.pod.clone()));
+        ModuleView {
+            module: seen.map_or_else(place, |view| view.module.clone()),
+            key,
+            resource_version: seen.map(|view| view.resource_version).unwrap_or_default(),
+            labels: self.module_labels(),
+            url: url.unwrap_or_default(),
+            pod: pod.unwrap_or_default(),
+            managed: self.managed.contains_key(id),
+            in_place: self.modules.in_place.contains(id),
+            status: ModuleStatus::default(),
+            deleting: false,
+        }
+    }
+
+    /// Where the base is.
+    fn module_labels(&self) -> BTreeMap<String, String> {
+        let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
+        let host_name = self.report.as_ref().map(|report| report.host_name.clone()).unwrap_or_default();
+        let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
+        let instance = name::label_value(&host_name);
+        let ips = IP_LABELS.map(|label| (label.to_owned(), ip.clone()));
+        let names = NAME_LABELS.map(|label| (label.to_owned(), instance.clone()));
+        ips.into_iter().chain(names).collect()
+    }
+
+    /// How it stands, and what is wrong with it.
+    fn module_state(&self, id: &BizId, asking: Option<Asking<'_>>) -> (ModuleState, Option<Fault>) {
+        let op = self.ops.get(&id.name).filter(|op| op.key.biz.as_ref() == Some(id));
+        let goes = asking.is_none() && self.managed.contains_key(id) && !self.modules.in_place.contains(id);
+        let target = self.arranged.get(&id.name).filter(|arranged| arranged.target.spec.id == *id);
+        let state = match (op.map(|op| op.key.command), self.inventory.find(id).map(|biz| biz.state)) {
+            (Some(CommandKind::InstallBiz), _) => ModuleState::Upgrading,
+            (Some(CommandKind::UninstallBiz), _) => ModuleState::Terminating,
+            (Some(_), _) => ModuleState::Completing,
+            (None, Some(_)) if goes => ModuleState::Terminating,
+            (None, Some(BizState::Activated)) => match target {
+                Some(target) if target.target_waits => ModuleState::Completing,
+                _ => ModuleState::Available,
+            },
+            (None, Some(BizState::Deactivated)) if target.is_some() => ModuleState::Prepare,
+            (None, Some(BizState::Deactivated)) => ModuleState::Deactivated,
+            (None, Some(BizState::Resolved | BizState::Unresolved)) => ModuleState::Upgrading,
+            (None, Some(BizState::Broken | BizState::Stopped)) => ModuleState::Failed,
+            (None, None) => ModuleState::Pending,
+        };
+        let of_pod = || asking.and_then(|(_, container)| container.run.fault().cloned());
+        match state {
+            ModuleState::Terminating => {
+                (state, self.managed.get(id).and_then(|managed| managed.fault.clone()))
+            }
+            ModuleState::Pending | ModuleState::Failed => match of_pod().or_else(|| self.broken(id)) {
+                Some(fault) => (ModuleState::Failed, Some(fault)),
+                None => (state, None),
+            },
+            _ => (state, None),
+        }
+    }
+}
+
+/// What a Pod's status says of packages: biz and URL.
+fn told_packages(pod: &ModulePod) -> impl Iterator<Item = (&BizId, &str)> {
+    pod.containers.iter().enumerate().filter_map(|(index, container)| {
+        let told = pod.view.status.containers.get(index).map(|told| told.image_id.as_str())?;
+        let spec = container.wanted.as_ref().ok()?;
+        (!told.is_empty()).then_some((&spec.id, told))
+    })
+}
+
+fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
+    desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value))
+        || (&desired.url, &desired.pod, desired.managed, desired.in_place)
+            != (&seen.url, &seen.pod, seen.managed, seen.in_place)
+}
+
+/// The status of a state. What was told before keeps its times where it has not changed.
+fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: Timestamp) -> ModuleStatus {
+    let wall = wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
+    let ready = ConditionStatus::from(state == ModuleState::Available);
+    let told = seen.conditions.iter().find(|condition| condition.kind == READY);
+    let since = told.filter(|told| told.status == ready).and_then(|told| told.changed);
+    let condition = Condition {
+        kind: READY.to_owned(),
+        status: ready,
+        reason: fault.map_or_else(|| state.to_string(), |fault| fault.code.to_string()),
+        message: fault.map(Fault::message).unwrap_or_default(),
+        changed: since.or(wall),
+    };
+    ModuleStatus {
+        state: Some(state),
+        error_code: fault.map(|fault| fault.code.to_string()).unwrap_or_default(),
+        suggestion: fault.map(|fault| fault.code.suggestion().to_owned()).unwrap_or_default(),
+        conditions: vec![condition],
+        changed: (seen.state == Some(state)).then_some(seen.changed).flatten().or(wall),
+    }
+}
+
+/// They say the same. What nothing has been told of is being installed.
+fn is_same(wanted: &ModuleStatus, seen: &ModuleStatus) -> bool {
+    let told = |status: &ModuleStatus| {
+        status.conditions.iter().map(|c| (c.status, c.reason.clone(), c.message.clone())).collect::<Vec<_>>()
+    };
+    match seen.state {
+        None => wanted.state == Some(ModuleState::Upgrading),
+        Some(_) => wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen),
+    }
+}
+
