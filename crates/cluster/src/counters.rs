@@ -33,6 +33,8 @@ closed!(
     Resource {
         Event = "events",
         Lease = "leases",
+        Module = "modules",
+        ModuleStatus = "modules/status",
         Node = "nodes",
         NodeStatus = "nodes/status",
         Pod = "pods",

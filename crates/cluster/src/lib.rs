@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What keeps this crate honest:
-//! - One watch for all Pods and one for all Nodes, whatever the number of VNodes. No object is
+//! - One watch for all Pods, one for all Nodes and one for all Module objects, whatever the number of VNodes. No object is
 //!   kept: a Pod that matters becomes a [`PodView`](engine::view::PodView), goes to the engine, and
 //!   leaves an entry of some hundred bytes in [`Told`]; any other is dropped as soon as it is read.
 //! - An object that cannot be read is counted, reported once and skipped.
@@ -20,6 +20,7 @@
 mod announce;
 pub mod client;
 pub mod counters;
+pub mod modules;
 mod slim;
 pub mod told;
 pub mod watch;

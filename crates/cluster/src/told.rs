@@ -13,7 +13,7 @@ use std::{
 
 use engine::{
     Event,
-    view::{NodeView, PodRef, PodView},
+    view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView},
 };
 use tokio::sync::mpsc;
 
@@ -141,6 +141,7 @@ struct Nodes {
 pub struct Told {
     pods: Mutex<Table<PodRef>>,
     nodes: Mutex<Nodes>,
+    modules: Mutex<Table<(ModuleKey, ModuleRef)>>,
 }
 
 /// The engine no longer listens.
@@ -222,6 +223,55 @@ impl Told {
         let vanished = lock(&self.pods).vanished();
         for uid in vanished {
             self.pod_gone(events, &uid).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells a Module object, unless it says nothing new.
+    pub(crate) async fn module(
+        &self,
+        events: &mpsc::Sender<Event>,
+        source: Source,
+        view: ModuleView,
+    ) -> Result<(), Closed> {
+        let place = events.reserve().await.map_err(|_| Closed)?;
+        let mut modules = lock(&self.modules);
+        let key = || (view.key.clone(), view.module.clone());
+        if modules.tell(&view.module.uid, view.resource_version, source, key) {
+            place.send(Event::Module(Box::new(view)));
+        }
+        Ok(())
+    }
+
+    /// The Module object exists, though it could not be read.
+    pub(crate) fn module_seen(&self, uid: &str) {
+        lock(&self.modules).seen(uid);
+    }
+
+    /// Tells that a Module object is gone, where the engine knew it.
+    pub(crate) async fn module_gone(
+        &self,
+        events: &mpsc::Sender<Event>,
+        uid: &Arc<str>,
+    ) -> Result<(), Closed> {
+        let place = events.reserve().await.map_err(|_| Closed)?;
+        let mut modules = lock(&self.modules);
+        if let Some((key, module)) = modules.remove(uid) {
+            place.send(Event::ModuleGone { key, module });
+        }
+        Ok(())
+    }
+
+    /// A list of Module objects begins.
+    pub(crate) fn modules_begin(&self) {
+        lock(&self.modules).begin();
+    }
+
+    /// A list of Module objects is complete: tells those gone that it did not have.
+    pub(crate) async fn modules_done(&self, events: &mpsc::Sender<Event>) -> Result<(), Closed> {
+        let vanished = lock(&self.modules).vanished();
+        for uid in vanished {
+            self.module_gone(events, &uid).await?;
         }
         Ok(())
     }

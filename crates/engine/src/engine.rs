@@ -158,18 +158,18 @@ impl Engine {
                 return;
             }
             let name: Arc<str> = self.config.name_format.node_name(&identity, &self.config.env).into();
-            self.adopt_vnode(VNode::heard(name, &report, now.mono), identity.clone());
+            self.adopt_vnode(VNode::heard(name, &report, now.mono), identity.clone(), now.mono);
         }
         self.visit(&identity, now, out, |vnode, ctx| vnode.heartbeat(tunnel, report, ctx));
     }
 
     /// A new VNode, with the Pods that wait for it.
-    fn adopt_vnode(&mut self, mut vnode: VNode, identity: BaseIdentity) {
+    fn adopt_vnode(&mut self, mut vnode: VNode, identity: BaseIdentity, now: Duration) {
         for (_, pod) in self.waiting_pods.remove(vnode.name()).unwrap_or_default() {
             vnode.see_pod(pod);
         }
-        for module in self.orphans.take(vnode.name()) {
-            vnode.see_module(module);
+        for (module, ends) in self.orphans.take(vnode.name()) {
+            vnode.inherit_module(module, ends, now, &self.config);
         }
         self.by_node.insert(vnode.name().clone(), identity.clone());
         self.vnodes.insert(identity, vnode);
@@ -216,7 +216,8 @@ impl Engine {
     fn adopt_node(&mut self, view: NodeView, now: Now, out: &mut Vec<Action>) {
         let Some(identity) = vnode::identity_of(&view, &self.config) else { return };
         if !self.vnodes.contains_key(&identity) {
-            self.adopt_vnode(VNode::adopted(identity.clone(), view, now.mono), identity.clone());
+            let vnode = VNode::adopted(identity.clone(), view, now.mono);
+            self.adopt_vnode(vnode, identity.clone(), now.mono);
             self.visit(&identity, now, out, |_, _| {});
         }
     }

@@ -16,11 +16,19 @@ use crate::{
     write_slot::WriteSlot,
 };
 
+/// The deletion of an object.
+#[derive(Debug, Default)]
+struct Deletion {
+    slot: WriteSlot,
+    /// It was sent, and did not fail.
+    sent: bool,
+}
+
 /// The objects of one VNode that is not there.
 #[derive(Debug)]
 struct Orphan {
     collect_at: Duration,
-    objects: BTreeMap<BizId, (ModuleView, WriteSlot)>,
+    objects: BTreeMap<BizId, (ModuleView, Deletion)>,
 }
 
 /// All of them, by VNode.
@@ -37,8 +45,8 @@ impl Orphans {
             .by_vnode
             .entry(view.key.vnode.clone())
             .or_insert_with(|| Orphan { collect_at, objects: BTreeMap::new() });
-        let slot = orphan.objects.remove(&view.key.id).map(|(_, slot)| slot).unwrap_or_default();
-        orphan.objects.insert(view.key.id.clone(), (view, slot));
+        let deletion = orphan.objects.remove(&view.key.id).map(|(_, deletion)| deletion).unwrap_or_default();
+        orphan.objects.insert(view.key.id.clone(), (view, deletion));
     }
 
     /// An object is gone.
@@ -52,19 +60,21 @@ impl Orphans {
         }
     }
 
-    /// The VNode is there (again): its objects.
-    pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = ModuleView> + use<> {
+    /// The VNode is there (again): its objects, and whether their deletion was sent.
+    pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = (ModuleView, bool)> + use<> {
         let objects = self.by_vnode.remove(vnode).map(|orphan| orphan.objects).unwrap_or_default();
-        objects.into_values().map(|(view, _)| view)
+        objects.into_values().map(|(view, deletion)| (view, deletion.sent))
     }
 
     /// The deletion of an object ended.
     pub(crate) fn written(&mut self, key: &ModuleKey, now: Duration, result: &Result<(), WriteError>) {
         let object = self.by_vnode.get_mut(&key.vnode).and_then(|orphan| orphan.objects.get_mut(&key.id));
-        if let Some((_, slot)) = object {
-            slot.ended(now, result);
+        if let Some((_, deletion)) = object {
+            deletion.slot.ended(now, result);
+            // An error may have come after the deletion.
+            deletion.sent = !matches!(result, Err(WriteError::Refused(_)));
             if result.is_ok() {
-                slot.was_the_last(now);
+                deletion.slot.was_the_last(now);
             }
         }
     }
@@ -72,9 +82,10 @@ impl Orphans {
     /// Deletes what is due.
     pub(crate) fn collect(&mut self, now: Duration, out: &mut Vec<Action>) {
         for orphan in self.by_vnode.values_mut().filter(|orphan| now >= orphan.collect_at) {
-            for (view, slot) in orphan.objects.values_mut() {
-                if slot.is_free(now) && !view.deleting {
-                    slot.sent();
+            for (view, deletion) in orphan.objects.values_mut() {
+                if deletion.slot.is_free(now) && !view.deleting {
+                    deletion.slot.sent();
+                    deletion.sent = true;
                     let (key, module) = (view.key.clone(), view.module.clone());
                     out.push(Action::DeleteModule { key, module });
                 }
@@ -86,7 +97,7 @@ impl Orphans {
     pub(crate) fn wake(&self, now: Duration) -> Option<Duration> {
         let due = |orphan: &Orphan| {
             let objects = orphan.objects.values().filter(|(view, _)| !view.deleting);
-            let earliest = objects.filter_map(|(_, slot)| slot.wake()).min()?;
+            let earliest = objects.filter_map(|(_, deletion)| deletion.slot.wake()).min()?;
             Some(earliest.max(orphan.collect_at))
         };
         self.by_vnode.values().filter_map(due).filter(|&at| at > now).min()

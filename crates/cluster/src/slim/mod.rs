@@ -5,6 +5,7 @@
 //! failure stays with the object.
 
 pub(crate) mod candidate;
+pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod pod;
 
@@ -18,8 +19,12 @@ use serde_json::value::RawValue;
 
 /// A kind of object that is read slim.
 pub(crate) trait Kind: Sized {
-    /// `Node` or `Pod`.
+    /// `Node`, `Pod` or `Module`.
     const KIND: &'static str;
+    /// The API group; empty for the core.
+    const GROUP: &'static str = "";
+    /// The version in that group.
+    const VERSION: &'static str = "v1";
     /// As in a URL.
     const PLURAL: &'static str;
     /// Namespaced or not.
@@ -93,11 +98,11 @@ impl<T: Kind> kube::Resource for Slim<T> {
     }
 
     fn group((): &()) -> Cow<'_, str> {
-        "".into()
+        T::GROUP.into()
     }
 
     fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
+        T::VERSION.into()
     }
 
     fn plural((): &()) -> Cow<'_, str> {

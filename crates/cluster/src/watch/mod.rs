@@ -1,4 +1,4 @@
-//! The shared watches: one for all Pods, one for all Nodes.
+//! The shared watches: one for all Pods, one for all Nodes, one for all Module objects.
 //!
 //! `kube`'s watcher does the protocol: list in pages, watch with bookmarks from there, take up again
 //! after a break, list again when the server has forgotten where we were (410). We list the classic
@@ -6,6 +6,7 @@
 //! only those from 1.34 on (by default) the second.
 
 mod health;
+mod modules;
 mod nodes;
 mod pods;
 
@@ -27,7 +28,7 @@ use tokio::{
 };
 
 pub use self::health::{WatchFault, WatchHealth};
-use self::{health::Record, nodes::Nodes, pods::Pods};
+use self::{health::Record, modules::Modules, nodes::Nodes, pods::Pods};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
     slim::{Kind, Slim},
@@ -46,11 +47,13 @@ pub struct WatchConfig {
     /// Objects in one page of a list. 500 is what client-go asks for: a page of Pods is some
     /// 5 MB of JSON, and the server is never asked for more at once.
     pub page_size: u32,
+    /// The environment whose Module objects are watched; none where they are not kept.
+    pub modules_of: Option<Arc<str>>,
 }
 
 impl Default for WatchConfig {
     fn default() -> Self {
-        Self { page_size: 500 }
+        Self { page_size: 500, modules_of: None }
     }
 }
 
@@ -66,12 +69,16 @@ pub struct Watches {
 /// when nobody receives any more.
 pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Watches {
     let nodes = Nodes { events: events.clone(), told: told.clone() };
-    let pods = Pods { events: events.clone(), told };
+    let pods = Pods { events: events.clone(), told: told.clone() };
     let mut tasks = JoinSet::new();
-    let running = vec![
+    let mut running = vec![
         start(&mut tasks, client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
-        start(&mut tasks, client, config, Watched::Pods, events, pods),
+        start(&mut tasks, client.clone(), config.clone(), Watched::Pods, events.clone(), pods),
     ];
+    if let Some(env) = config.modules_of.clone() {
+        let modules = Modules { env, events: events.clone(), told };
+        running.push(start(&mut tasks, client, config, Watched::Modules, events, modules));
+    }
     Watches { running, tasks: Mutex::new(tasks) }
 }
 
@@ -98,7 +105,7 @@ trait Observer: Send + Sync + 'static {
     type Body: Kind + Clone + std::fmt::Debug + Send + 'static;
 
     /// Which of them.
-    fn narrow(config: watcher::Config) -> watcher::Config;
+    fn narrow(&self, config: watcher::Config) -> watcher::Config;
     /// A list begins.
     fn begin(&self);
     /// An object of a list.
@@ -146,7 +153,7 @@ async fn run<O: Observer>(
 where
     Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let config = O::narrow(watcher::Config::default().page_size(config.page_size).timeout(LENGTH));
+    let config = observer.narrow(watcher::Config::default().page_size(config.page_size).timeout(LENGTH));
     // 0.8 s doubling to 30 s, up to twice that by jitter; from the start again after 2 quiet minutes.
     let stream = watcher(Api::<Slim<O::Body>>::all(client), config).default_backoff();
     let mut stream = std::pin::pin!(stream);

@@ -26,7 +26,7 @@ pub(super) struct Nodes {
 impl Observer for Nodes {
     type Body = NodeView;
 
-    fn narrow(config: watcher::Config) -> watcher::Config {
+    fn narrow(&self, config: watcher::Config) -> watcher::Config {
         config.labels(&format!("{}={}", COMPONENT.0, COMPONENT.1))
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn is_module(labels: &BTreeMap<String, String>) -> bool {
 impl Observer for Pods {
     type Body = PodView;
 
-    fn narrow(config: watcher::Config) -> watcher::Config {
+    fn narrow(&self, config: watcher::Config) -> watcher::Config {
         // A Pod is nothing to us until it is bound.
         config.fields("spec.nodeName!=")
     }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::error::write_error;
 use crate::{
     counters::{Counters, Outcome, Resource, Verb},
-    slim::{Slim, candidate::Candidate, node::Node, pod::Pod},
+    slim::{Slim, candidate::Candidate, module::Module, node::Node, pod::Pod},
     told::{Source, Told},
 };
 
@@ -68,11 +68,16 @@ impl Place {
         Self { resource: Resource::Event, url: <Event as kube::Resource>::url_path(&(), Some(namespace)) }
     }
 
+    pub(crate) fn modules(namespace: &str) -> Self {
+        Self { resource: Resource::Module, url: <Module as kube::Resource>::url_path(&(), Some(namespace)) }
+    }
+
     /// `pods/status` is counted apart from `pods`, and nodes likewise.
     fn status(&self) -> Resource {
         match self.resource {
             Resource::Pod => Resource::PodStatus,
             Resource::Node => Resource::NodeStatus,
+            Resource::Module => Resource::ModuleStatus,
             other => other,
         }
     }
@@ -139,9 +144,10 @@ impl Api {
         &self,
         place: &Place,
         name: &str,
+        how: How,
         body: &Value,
     ) -> Result<T, WriteError> {
-        let patch = How::Strategic.patch(body);
+        let patch = how.patch(body);
         let request = place.request().patch_subresource("status", name, &patching(), &patch);
         self.call(Verb::Patch, place.status(), request).await
     }
@@ -190,6 +196,15 @@ impl Api {
         match pod.body {
             // Closed: the engine is gone, and so is the one who would care.
             Ok(view) => drop(self.told.pod(&self.events, Source::Response, view).await),
+            Err(_) => self.count_unreadable(),
+        }
+    }
+
+    /// Tells the engine of a Module object that a response brought.
+    pub(crate) async fn tell_module(&self, module: Module) {
+        match module.body {
+            // Closed: the engine is gone, and so is the one who would care.
+            Ok(view) => drop(self.told.module(&self.events, Source::Response, view).await),
             Err(_) => self.count_unreadable(),
         }
     }

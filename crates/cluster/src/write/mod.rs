@@ -9,6 +9,7 @@ pub(crate) mod api;
 mod base_pod;
 pub(crate) mod error;
 mod lease;
+mod module;
 mod node;
 mod pod;
 
@@ -37,6 +38,8 @@ use crate::{announce::Announcer, counters::Counters, told::Told};
 pub struct WriterConfig {
     /// Who we are: the holder of Leases and the instance that reports Events.
     pub identity: String,
+    /// The environment that Module objects are labelled with.
+    pub env: String,
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
     /// measured with 32) and are a tenth of its default limit of requests in flight.
     pub max_running: usize,
@@ -58,6 +61,7 @@ impl Default for WriterConfig {
     fn default() -> Self {
         Self {
             identity: "module-controller".to_owned(),
+            env: "dev".to_owned(),
             max_running: 64,
             max_renewals: 32,
             max_searches: 4,
@@ -231,6 +235,22 @@ impl Shared {
                 let result = api.delete_pod(&pod).await;
                 (Write::DeletePod(pod), result)
             }
+            Action::CreateModule(desired) => {
+                let result = api.create_module(&desired, &self.config.env).await;
+                (Write::CreateModule(desired.key), result)
+            }
+            Action::PatchModule { desired } => {
+                let result = api.patch_module(&desired).await;
+                (Write::PatchModule(desired.key), result)
+            }
+            Action::PatchModuleStatus { key, module, status } => {
+                let result = api.patch_module_status(&module, &status).await;
+                (Write::PatchModuleStatus(key), result)
+            }
+            Action::DeleteModule { key, module } => {
+                let result = api.delete_module(&module).await;
+                (Write::DeleteModule(key), result)
+            }
             Action::FindBasePod { base, address } => {
                 let found = api.find_base_pod(&address).await;
                 return Some(Event::BasePod { base, found });
@@ -254,6 +274,10 @@ fn refuse(action: Action, error: &WriteError) -> Option<Event> {
         Action::RenewLease { node, .. } => Write::RenewLease(node),
         Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod),
         Action::DeletePod { pod } => Write::DeletePod(pod),
+        Action::CreateModule(desired) => Write::CreateModule(desired.key),
+        Action::PatchModule { desired } => Write::PatchModule(desired.key),
+        Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key),
+        Action::DeleteModule { key, .. } => Write::DeleteModule(key),
         Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
         Action::Call { .. } | Action::Announce(_) => return None,
     };

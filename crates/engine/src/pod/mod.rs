@@ -4,13 +4,14 @@ pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod translate;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
-    view::{Phase, PodView},
+    event::WriteError,
+    view::{ConditionStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,
 };
 use run::Run;
@@ -36,12 +37,14 @@ pub(crate) struct ModulePod {
     pub(crate) containers: Vec<Container>,
     /// Writes of its status.
     pub(crate) status_slot: WriteSlot,
+    /// A write that said Ready was sent, and nobody knows what became of it.
+    may_be_ready: bool,
     /// The write that finishes its deletion.
     pub(crate) delete_slot: WriteSlot,
     /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
     pub(crate) is_foreign: bool,
     /// What is wrong with it has been told.
-    pub(crate) told: bool,
+    pub(crate) fault_told: bool,
 }
 
 impl ModulePod {
@@ -52,9 +55,10 @@ impl ModulePod {
             view,
             containers: Vec::new(),
             status_slot: WriteSlot::default(),
+            may_be_ready: false,
             delete_slot: WriteSlot::default(),
             is_foreign,
-            told: false,
+            fault_told: false,
         };
         if !is_foreign {
             pod.containers = pod
@@ -86,7 +90,7 @@ impl ModulePod {
             self.containers.iter_mut().for_each(|container| container.run.lift_bar());
         }
         if asks_anew && !self.is_foreign {
-            self.told = false;
+            self.fault_told = false;
             for (container, view) in self.containers.iter_mut().zip(&self.view.containers) {
                 let wanted = translate::module(&self.view, view);
                 if container.wanted != wanted {
@@ -126,11 +130,31 @@ impl ModulePod {
         self.containers.iter().filter_map(|container| container.wanted.as_ref().ok()).map(|spec| &spec.id)
     }
 
-    /// Its condition Ready is true, as far as the API server knows.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.view
-            .status
-            .condition("Ready")
-            .is_some_and(|ready| ready.status == crate::view::ConditionStatus::True)
+    /// A status is being written.
+    pub(crate) fn telling(&mut self, status: &PodStatus) {
+        self.status_slot.sent();
+        self.may_be_ready |= is_ready(status);
     }
+
+    /// The write of the status ended. After an error it may have been carried out: the next one
+    /// tells.
+    pub(crate) fn told(&mut self, now: Duration, result: &Result<(), WriteError>) {
+        self.status_slot.ended(now, result);
+        self.may_be_ready &= matches!(result, Err(WriteError::Unavailable { .. }));
+    }
+
+    /// It may be told as Ready although the last view of it says that it is not.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.may_be_ready && !self.status_slot.is_busy() && !is_ready(&self.view.status)
+    }
+
+    /// Its condition Ready is true, as far as the API server knows, or may be by a write that is
+    /// under way.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.may_be_ready || is_ready(&self.view.status)
+    }
+}
+
+fn is_ready(status: &PodStatus) -> bool {
+    status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }

@@ -99,7 +99,8 @@ pub(crate) fn desired(
             .collect(),
         containers,
     };
-    (!same(&status, seen)).then_some(status)
+    // After an error nobody knows what was written: saying the same again makes sure.
+    (pod.is_unsure() || !same(&status, seen)).then_some(status)
 }
 
 const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";

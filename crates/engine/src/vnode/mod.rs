@@ -227,6 +227,11 @@ impl VNode {
         self.pods.remove(uid);
     }
 
+    /// A Module object of before it was taken up; `ends` where its deletion was sent.
+    pub(crate) fn inherit_module(&mut self, view: ModuleView, ends: bool, now: Duration, config: &Config) {
+        self.modules.inherit(view, ends, now + config.times.install_deadline);
+    }
+
     /// A view of one of its Module objects came.
     pub(crate) fn see_module(&mut self, view: ModuleView) {
         self.modules.see(view);
@@ -270,19 +275,34 @@ impl VNode {
                 self.module_deleted(&key.id, now, result);
                 return;
             }
-            Write::PatchPodStatus(pod) | Write::DeletePod(pod) => {
+            Write::PatchPodStatus(pod) => {
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
-                match write {
-                    Write::DeletePod(_) => &mut known.delete_slot,
-                    _ => &mut known.status_slot,
-                }
+                known.told(now, result);
+                let first = known.status_slot.is_first_failure();
+                return self.tell_refusal(write, result, first, ctx);
+            }
+            Write::DeletePod(pod) => {
+                let Some(known) = self.pods.get_mut(&pod.uid) else { return };
+                &mut known.delete_slot
             }
         };
         slot.ended(now, result);
         if matches!(write, Write::DeletePod(_)) && result.is_ok() {
             slot.was_the_last(now);
         }
-        if let (Err(error @ WriteError::Refused(_)), true) = (result, slot.is_first_failure()) {
+        let first = slot.is_first_failure();
+        self.tell_refusal(write, result, first, ctx);
+    }
+
+    /// Tells people that a write was refused, the first time in a row.
+    fn tell_refusal(
+        &self,
+        write: &Write,
+        result: &Result<(), WriteError>,
+        first: bool,
+        ctx: &mut Context<'_>,
+    ) {
+        if let (Err(error @ WriteError::Refused(_)), true) = (result, first) {
             let note = format!("writing {write:?} was refused: {error}");
             self.announce(ctx, true, "WriteRefused", "Write", note);
         }

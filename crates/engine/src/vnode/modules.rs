@@ -37,6 +37,8 @@ struct Record {
     slot: WriteSlot,
     /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
     ends: bool,
+    /// Until then an install that was sent before this VNode was taken up may still put it there.
+    may_come_until: Duration,
     /// A state that has not been told yet, and since when.
     passing: Option<(ModuleState, Duration)>,
 }
@@ -67,6 +69,17 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
+    /// An object of before this VNode was taken up: somebody may have sent an install for it, or
+    /// its deletion (`ends`).
+    pub(super) fn inherit(&mut self, view: ModuleView, ends: bool, may_come_until: Duration) {
+        let id = view.key.id.clone();
+        self.see(view);
+        if let Some(record) = self.records.get_mut(&id) {
+            record.ends = ends;
+            record.may_come_until = may_come_until;
+        }
+    }
+
     /// A view of an object came.
     pub(super) fn see(&mut self, view: ModuleView) {
         if view.in_place {
@@ -110,6 +123,7 @@ impl Modules {
     pub(super) fn restarted(&mut self) {
         self.packages.clear();
         self.first_list_is_read = false;
+        self.records.values_mut().for_each(|record| record.may_come_until = Duration::ZERO);
     }
 
     /// What is to be answered for because an object says so.
@@ -127,7 +141,7 @@ impl Modules {
     pub(super) fn wakes(&self, passing: Duration) -> impl Iterator<Item = Duration> {
         self.records.values().flat_map(move |record| {
             let told = record.passing.map(|(_, since)| since + passing);
-            told.into_iter().chain(record.slot.wake())
+            told.into_iter().chain(record.slot.wake()).chain([record.may_come_until])
         })
     }
 
@@ -143,10 +157,11 @@ impl VNode {
     pub(super) fn module_deleted(&mut self, id: &BizId, now: Duration, result: &Result<(), WriteError>) {
         let Some(record) = self.modules.records.get_mut(id) else { return };
         record.slot.ended(now, result);
-        if result.is_ok() {
-            record.slot.was_the_last(now);
-        } else {
-            record.ends = false;
+        match result {
+            Ok(()) => record.slot.was_the_last(now),
+            Err(WriteError::Refused(_)) => record.ends = false,
+            // It may have been carried out.
+            Err(_) => {}
         }
     }
 
@@ -305,18 +320,20 @@ impl VNode {
         {
             return None;
         }
+        let ends = record.is_some_and(|record| record.ends);
         let there = self.inventory.find(id).is_some();
         let at_work = self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let seen = record.and_then(|record| record.view.as_ref());
         match seen {
             Some(seen) if seen.deleting => None,
-            Some(seen) if there || asking.is_some() || at_work => {
+            Some(seen) if !ends && (there || asking.is_some() || at_work) => {
                 let desired = self.desired_module(id, asking, ctx.config);
                 if is_other(&desired, seen) {
                     return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
                 }
                 self.tell_module(id, asking, seen, ctx)
             }
+            Some(_) if !ends && record.is_some_and(|record| ctx.now.mono < record.may_come_until) => None,
             Some(seen) => {
                 let (key, module) = (seen.key.clone(), seen.module.clone());
                 Some(Step::Act(Action::DeleteModule { key, module }))

@@ -34,7 +34,7 @@ impl VNode {
                 let Some(status) = status::desired(pod, &standings, &base, ctx.now.wall) else { continue };
                 let pod_ref = pod.view.pod.clone();
                 if let Some(pod) = self.pods.get_mut(&uid) {
-                    pod.status_slot.sent();
+                    pod.telling(&status);
                 }
                 ctx.out.push(Action::PatchPodStatus { pod: pod_ref, status: Box::new(status) });
             }
@@ -84,6 +84,10 @@ impl VNode {
         }
         if self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id)) {
             return Standing::Installing;
+        }
+        // Another version is about to take its place: it is not told Ready (again) until that is over.
+        if self.ops.get(name).is_some_and(|op| op.displacing) {
+            return Standing::Unknown;
         }
         let arranged = self.arranged.get(name);
         let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
@@ -168,7 +172,7 @@ impl VNode {
         let wrong: Vec<(Arc<str>, Vec<Fault>)> = self
             .pods
             .iter()
-            .filter(|(_, pod)| !pod.told && !pod.is_over())
+            .filter(|(_, pod)| !pod.fault_told && !pod.is_over())
             .map(|(uid, pod)| (uid.clone(), faults(pod)))
             .collect();
         for (uid, faults) in wrong {
@@ -176,7 +180,7 @@ impl VNode {
                 self.announce_fault(&uid, "Read", &fault, ctx);
             }
             if let Some(pod) = self.pods.get_mut(&uid) {
-                pod.told = true;
+                pod.fault_told = true;
             }
         }
     }

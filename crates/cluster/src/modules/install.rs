@@ -1,0 +1,131 @@
+//! Brings the definition of Module objects into the cluster, as far as it is allowed.
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::definition::{DIGEST, Module, definition};
+
+/// How long a new definition may take to be served: the API server needs a second or two.
+const SERVED_WITHIN: Duration = Duration::from_secs(15);
+/// How long between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// What is needed of Module objects.
+const VERBS: [(&str, &str); 6] =
+    [("create", ""), ("delete", ""), ("list", ""), ("patch", ""), ("patch", "status"), ("watch", "")];
+
+/// Whether Module objects can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Availability {
+    /// They can.
+    Available,
+    /// They cannot; why, and what would change that, in one sentence.
+    Missing(String),
+}
+
+/// Installs the definition where it is missing, brings it up to date where it is another one (that
+/// of the V1 controller too, whose objects stay), and says whether Module objects can be kept.
+///
+/// # Errors
+/// The API server could not be asked.
+pub async fn install(client: Client) -> Result<Availability, kube::Error> {
+    let wanted = definition();
+    let name = wanted.metadata.name.clone().unwrap_or_default();
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let outcome = match api.get_opt(&name).await {
+        Ok(None) => api.create(&PostParams::default(), &wanted).await.map(drop),
+        Ok(Some(found)) if digest(&found) == digest(&wanted) => Ok(()),
+        Ok(Some(found)) => {
+            tracing::info!(definition = name, ours = digest(&found).is_some(), "the definition is brought up to date");
+            let patch = json!({
+                "metadata": {
+                    "resourceVersion": found.metadata.resource_version,
+                    "annotations": wanted.metadata.annotations,
+                },
+                "spec": wanted.spec,
+            });
+            api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    match outcome {
+        // 403: somebody else installs it, or nobody. 409: another replica was faster.
+        Ok(()) => {}
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 409) => {
+            tracing::info!(definition = name, reason = status.message, "the definition is left to others");
+        }
+        Err(error) => return Err(error),
+    }
+    if let Some(reason) = not_served(&client).await? {
+        return Ok(Availability::Missing(format!(
+            "{name} cannot be read ({reason}); install the definition and the role of the module controller"
+        )));
+    }
+    let denied = denied(&client).await?;
+    Ok(match denied.is_empty() {
+        true => Availability::Available,
+        false => Availability::Missing(format!(
+            "{name} may not be used ({} is denied); add these verbs to the role of the module controller",
+            denied.join(", ")
+        )),
+    })
+}
+
+fn digest(definition: &CustomResourceDefinition) -> Option<&String> {
+    definition.metadata.annotations.as_ref()?.get(DIGEST)
+}
+
+/// Waits until the API server lists Module objects; why it does not, where it does not.
+async fn not_served(client: &Client) -> Result<Option<String>, kube::Error> {
+    let api: Api<Module> = Api::all(client.clone());
+    let until = Instant::now() + SERVED_WITHIN;
+    loop {
+        match api.list_metadata(&ListParams::default().limit(1)).await {
+            Ok(_) => return Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 403 => return Ok(Some(status.message.clone())),
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                if Instant::now() >= until {
+                    return Ok(Some("it is not there".to_owned()));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The verbs that we may not use on Module objects.
+async fn denied(client: &Client) -> Result<Vec<String>, kube::Error> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut denied = Vec::new();
+    for (verb, subresource) in VERBS {
+        let attributes = ResourceAttributes {
+            group: Some("koupleless.io".to_owned()),
+            resource: Some("modules".to_owned()),
+            subresource: (!subresource.is_empty()).then(|| subresource.to_owned()),
+            verb: Some(verb.to_owned()),
+            ..ResourceAttributes::default()
+        };
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(attributes),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let answer = api.create(&PostParams::default(), &review).await?;
+        if !answer.status.is_some_and(|status| status.allowed) {
+            denied.push(if subresource.is_empty() { verb.to_owned() } else { format!("{verb} {subresource}") });
+        }
+    }
+    Ok(denied)
+}
