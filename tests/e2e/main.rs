@@ -32,6 +32,7 @@ mod docs;
 mod hostile;
 mod liveness;
 mod main_job;
+mod module_objects;
 mod modules;
 mod restart;
 mod rolling;

@@ -46,7 +46,8 @@ args! {
     env: "ENV";
     /// This instance's id, unique in its environment. [default: a random UUID]
     client_id: "CLIENT_ID";
-    /// The namespace that this controller runs in. [default: default]
+    /// The namespace that this controller runs in; Module objects of modules without a Pod live here.
+    /// [default: default]
     namespace: "NAMESPACE";
     /// Commands at work on one base at a time; 1 is one after the other. [default: 8]
     vnode_worker_num: "VNODE_WORKER_NUM";
@@ -61,6 +62,11 @@ args! {
     /// Allocatable memory of a VNode: `remaining` (maximum less committed metaspace) or `max`.
     /// [default: remaining]
     vnode_allocatable: "VNODE_ALLOCATABLE";
+    /// What becomes of a module on a base that nobody here asked for: `ignore`, `report` (shown as a
+    /// Module object) or `uninstall` (unless it came within two minutes of the base being first seen,
+    /// as a statically merged module does).
+    /// [default: report]
+    unmanaged_biz_policy: "UNMANAGED_BIZ_POLICY";
     /// The most Pods of a VNode. [default: 2000]
     vnode_pod_capacity: "VNODE_POD_CAPACITY";
     /// Where /healthz, /readyz and /metrics are served. [default: 0.0.0.0:9090]

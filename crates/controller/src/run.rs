@@ -45,11 +45,15 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let told = Told::new();
     let watches = Arc::new(cluster::watch(
         client.clone(),
-        WatchConfig::default(),
+        WatchConfig { env: settings.engine.env.clone(), ..WatchConfig::default() },
         cluster_sender.clone(),
         told.clone(),
     ));
-    let config = WriterConfig { identity: settings.client_id.clone(), ..WriterConfig::default() };
+    let config = WriterConfig {
+        identity: settings.client_id.clone(),
+        env: settings.engine.env.to_string(),
+        ..WriterConfig::default()
+    };
     let writer = Writer::new(client, config, cluster_sender, told);
     let pulse = Pulse::new();
     let admin = Admin {

@@ -3,7 +3,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use engine::{Allocatable, ZoneSource};
+use engine::{Allocatable, UnmanagedBiz, ZoneSource};
 use model::name::VNodeNameFormat;
 use tunnel::Secret;
 
@@ -263,6 +263,14 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     let memory = [("remaining", Allocatable::Remaining), ("max", Allocatable::Max)];
     config.allocatable =
         refused.word("VNODE_ALLOCATABLE", &args.vnode_allocatable, Allocatable::Remaining, &memory);
+    let unmanaged = [
+        ("ignore", UnmanagedBiz::Ignore),
+        ("report", UnmanagedBiz::Report),
+        ("uninstall", UnmanagedBiz::Uninstall),
+    ];
+    config.unmanaged =
+        refused.word("UNMANAGED_BIZ_POLICY", &args.unmanaged_biz_policy, UnmanagedBiz::Report, &unmanaged);
+    config.namespace = set(&args.namespace).unwrap_or("default").into();
     config.pod_capacity = refused.number("VNODE_POD_CAPACITY", &args.vnode_pod_capacity, 2_000, (1, 100_000));
     config
 }

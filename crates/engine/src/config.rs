@@ -32,7 +32,8 @@ pub enum UnmanagedBiz {
     /// It is left alone and shown as a Module object.
     #[default]
     Report,
-    /// It is uninstalled, unless it was there when the base was first seen.
+    /// It is uninstalled, unless it came within two minutes of the base being first seen: a statically
+    /// merged module does.
     Uninstall,
 }
 
@@ -55,8 +56,7 @@ pub struct Config {
     pub workers: usize,
     /// What becomes of biz that nobody asked for.
     pub unmanaged: UnmanagedBiz,
-    /// Module objects are kept. Without their definition in the cluster, and without the right to
-    /// install it, the controller works without them.
+    /// Module objects are kept, unless [`crate::Event::Unavailable`] says that they cannot be.
     pub modules: bool,
     /// The controller's own namespace: where Module objects of biz without a Pod live.
     pub namespace: Arc<str>,
@@ -102,6 +102,9 @@ pub struct Times {
     /// How long a state of a module may pass by before its Module object tells it: what is over in
     /// a second is told only by what it came to.
     pub passing: Duration,
+    /// How long after a base was first seen it may still be starting what is merged into it: what
+    /// comes in this time and nobody asked for was not put there by hand, and stays.
+    pub start_up: Duration,
     /// How long Module objects of a base that was given up wait for it: one that comes back with
     /// what it held is then still known to hold it.
     pub collect_after: Duration,
@@ -129,6 +132,7 @@ impl Default for Times {
             uninstall_deadline: s(60),
             answer_grace: s(2),
             passing: s(1),
+            start_up: s(120),
             collect_after: s(3_600),
             lease_period: s(10),
             lease_duration: s(40),

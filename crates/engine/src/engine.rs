@@ -117,6 +117,10 @@ impl Engine {
             Event::Module(view) => self.see_module(*view, now, &mut out),
             Event::ModuleGone { key, module } => self.lose_module(&key, &module, now, &mut out),
             Event::Synced(kind) => self.synced(kind, now, &mut out),
+            Event::Unavailable(kind) => {
+                self.config.modules &= kind != Watched::Modules;
+                self.synced(kind, now, &mut out);
+            }
             Event::Written { write, result } => {
                 if let Some(base) = self.owner_of(&write) {
                     self.visit(&base, now, &mut out, |vnode, ctx| vnode.written(&write, &result, ctx));

@@ -140,6 +140,8 @@ pub enum Event {
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),
+    /// Objects of this kind cannot be had in this cluster: work goes on without them.
+    Unavailable(Watched),
     /// A write ended. Where it returned the object, that was told before.
     Written {
         /// Which.

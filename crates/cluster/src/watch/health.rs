@@ -7,7 +7,6 @@ use std::{
 };
 
 use engine::Watched;
-use kube::runtime::watcher;
 
 /// How many unreadable objects are remembered as reported; more are counted and not told apart.
 const REPORTED: usize = 1024;
@@ -68,6 +67,7 @@ struct State {
     last_event: Option<Instant>,
     last_error: Option<(Instant, String)>,
     reported: HashSet<Box<str>>,
+    given_up: bool,
 }
 
 impl Record {
@@ -91,7 +91,7 @@ impl Record {
     }
 
     /// An error came. Breaks are part of a watch's life, so only a row of them is worth a warning.
-    pub(super) fn failed(&self, error: &watcher::Error) {
+    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         let reason = crate::write::error::chain(error);
         let mut state = self.state();
         let again = state.last_error.as_ref().is_some_and(|(when, _)| when.elapsed() < STALE);
@@ -103,6 +103,16 @@ impl Record {
         } else {
             tracing::info!(kind = ?self.kind, %reason, "the watch broke; it is taken up again");
         }
+    }
+
+    /// The kind does not exist here, and nobody waits for it.
+    pub(super) fn give_up(&self) {
+        self.state().given_up = true;
+    }
+
+    /// See [`Self::give_up`].
+    pub(super) fn is_given_up(&self) -> bool {
+        self.state().given_up
     }
 
     /// A list begins.
@@ -148,6 +158,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use kube::runtime::watcher;
+
     use super::*;
 
     #[test]

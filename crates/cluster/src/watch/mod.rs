@@ -6,11 +6,11 @@
 //! only those from 1.34 on (by default) the second.
 
 mod health;
-mod modules;
+mod module_objects;
 mod nodes;
 mod pods;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{Event, Watched};
 use futures::StreamExt;
@@ -28,9 +28,10 @@ use tokio::{
 };
 
 pub use self::health::{WatchFault, WatchHealth};
-use self::{health::Record, modules::Modules, nodes::Nodes, pods::Pods};
+use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
+    modules::{self, Availability},
     slim::{Kind, Slim},
     told::{Closed, Told},
 };
@@ -41,19 +42,22 @@ use crate::{
 /// be left to bookmarks: a server sends none for a kind that never changed since it started.
 pub(crate) const LENGTH: u32 = 30;
 
+/// How long after a failure the definition of Module objects is looked for again.
+const INSTALL_AGAIN: Duration = Duration::from_secs(2);
+
 /// How the watches work.
 #[derive(Debug, Clone)]
 pub struct WatchConfig {
     /// Objects in one page of a list. 500 is what client-go asks for: a page of Pods is some
     /// 5 MB of JSON, and the server is never asked for more at once.
     pub page_size: u32,
-    /// The environment whose Module objects are watched; none where they are not kept.
-    pub modules_of: Option<Arc<str>>,
+    /// The environment whose Module objects are watched.
+    pub env: Arc<str>,
 }
 
 impl Default for WatchConfig {
     fn default() -> Self {
-        Self { page_size: 500, modules_of: None }
+        Self { page_size: 500, env: "dev".into() }
     }
 }
 
@@ -75,17 +79,16 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
         start(&mut tasks, client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
         start(&mut tasks, client.clone(), config.clone(), Watched::Pods, events.clone(), pods),
     ];
-    if let Some(env) = config.modules_of.clone() {
-        let modules = Modules { env, events: events.clone(), told };
-        running.push(start(&mut tasks, client, config, Watched::Modules, events, modules));
-    }
+    let modules = Modules { env: config.env.clone(), events: events.clone(), told };
+    running.push(start_modules(&mut tasks, client, config, events, modules));
     Watches { running, tasks: Mutex::new(tasks) }
 }
 
 impl Watches {
     /// How each watch does.
     pub fn health(&self) -> Vec<WatchHealth> {
-        self.running.iter().map(|(record, task)| record.health(task.is_finished())).collect()
+        let there = self.running.iter().filter(|(record, _)| !record.is_given_up());
+        there.map(|(record, task)| record.health(task.is_finished())).collect()
     }
 
     /// Whether every kind has been listed once.
@@ -138,6 +141,44 @@ where
         async move {
             // Closed means that the engine is gone, and we go with it.
             let _ = run(client, config, &record, events, observer).await;
+        }
+    });
+    (record, task)
+}
+
+/// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
+/// they cannot be kept, the engine is told so and works without them.
+fn start_modules(
+    tasks: &mut JoinSet<()>,
+    client: Client,
+    config: WatchConfig,
+    events: mpsc::Sender<Event>,
+    observer: Modules,
+) -> (Arc<Record>, AbortHandle) {
+    let record = Arc::new(Record::new(Watched::Modules));
+    let task = tasks.spawn({
+        let record = record.clone();
+        async move {
+            let availability = loop {
+                match modules::install(client.clone()).await {
+                    Ok(availability) => break availability,
+                    Err(error) => record.failed(&error),
+                }
+                tokio::time::sleep(INSTALL_AGAIN).await;
+            };
+            // Closed means that the engine is gone, and we go with it.
+            match availability {
+                Availability::Available => drop(run(client, config, &record, events, observer).await),
+                Availability::Missing(reason) => {
+                    tracing::warn!(
+                        %reason,
+                        "Module objects are not kept: what a Pod that is deleted by force has installed is forgotten \
+                         when this controller is started anew, and kubectl get module shows nothing"
+                    );
+                    record.give_up();
+                    drop(events.send(Event::Unavailable(Watched::Modules)).await);
+                }
+            }
         }
     });
     (record, task)

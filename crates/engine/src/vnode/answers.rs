@@ -32,7 +32,7 @@ impl VNode {
         let Some(asked) = self.inventory_query.answered(now, period) else { return };
         let ops = &self.ops;
         self.inventory.replace(list, asked, |id| ops.get(&id.name).is_some_and(|op| op.changes(id)));
-        self.note_in_place(ctx.config);
+        self.note_in_place(now, ctx.config);
     }
 
     /// `health` ended.

@@ -64,8 +64,8 @@ pub(crate) struct Modules {
     packages: BTreeMap<BizId, PackageUrl>,
     /// What the base held when it was first seen, before anybody asked for it.
     in_place: BTreeSet<BizId>,
-    /// The base's first list has been read.
-    first_list_is_read: bool,
+    /// When it was first seen; none before its first list.
+    first_seen: Option<Duration>,
 }
 
 impl Modules {
@@ -82,8 +82,10 @@ impl Modules {
 
     /// A view of an object came.
     pub(super) fn see(&mut self, view: ModuleView) {
-        if view.in_place {
-            self.in_place.insert(view.key.id.clone());
+        match (view.in_place, view.managed) {
+            (true, _) => drop(self.in_place.insert(view.key.id.clone())),
+            (false, true) => drop(self.in_place.remove(&view.key.id)),
+            (false, false) => {}
         }
         let record = self.records.entry(view.key.id.clone()).or_default();
         let older = |seen: &ModuleView| {
@@ -117,12 +119,15 @@ impl Modules {
     pub(super) fn removed(&mut self, id: &BizId) {
         self.packages.remove(id);
         self.in_place.remove(id);
+        if let Some(record) = self.records.get_mut(id) {
+            record.may_come_until = Duration::ZERO;
+        }
     }
 
     /// The base was started anew: its next list is its first.
     pub(super) fn restarted(&mut self) {
         self.packages.clear();
-        self.first_list_is_read = false;
+        self.first_seen = None;
         self.records.values_mut().for_each(|record| record.may_come_until = Duration::ZERO);
     }
 
@@ -197,16 +202,20 @@ impl VNode {
         }
     }
 
-    /// The base's list was read: what its first one has and nobody asked for was there before us.
-    pub(super) fn note_in_place(&mut self, config: &Config) {
-        let first = !std::mem::replace(&mut self.modules.first_list_is_read, true);
+    /// The base's list was read: what it has at first and nobody asked for was there before us. A base
+    /// is heard before it has started what was merged into it, so that "at first" lasts a while.
+    pub(super) fn note_in_place(&mut self, now: Duration, config: &Config) {
+        let since = *self.modules.first_seen.get_or_insert(now);
+        let first = now < since + config.times.start_up;
         let gone = |id: &BizId| self.inventory.find(id).is_none();
         self.modules.in_place.retain(|id| !gone(id));
         self.modules.packages.retain(|id, _| !gone(id));
+        let starting = |state| matches!(state, BizState::Resolved | BizState::Unresolved);
         let unasked: Vec<BizId> = self
             .inventory
             .all()
-            .filter(|biz| !matches!(biz.state, BizState::Resolved | BizState::Unresolved))
+            // What somebody installs at the moment is looked at when it is there.
+            .filter(|biz| first || !starting(biz.state))
             .map(|biz| biz.id.clone())
             .filter(|id| !self.managed.contains_key(id) && !self.modules.is_told_managed(id))
             .filter(|id| !self.is_told_installed(id))
@@ -485,7 +494,8 @@ fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
 
 /// The status of a state. What was told before keeps its times where it has not changed.
 fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: Timestamp) -> ModuleStatus {
-    let wall = wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
+    let wall =
+        wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
     let ready = ConditionStatus::from(state == ModuleState::Available);
     let told = seen.conditions.iter().find(|condition| condition.kind == READY);
     let since = told.filter(|told| told.status == ready).and_then(|told| told.changed);
@@ -512,7 +522,11 @@ fn is_same(wanted: &ModuleStatus, seen: &ModuleStatus) -> bool {
     };
     match seen.state {
         None => wanted.state == Some(ModuleState::Upgrading),
-        Some(_) => wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen),
+        Some(_) => {
+            wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen)
+        }
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! What is written down, and what is never uninstalled.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arklet::{Answer, AnswerKey, Command, Outcome, WireStrategy};
+use jiff::Timestamp;
+use model::{BaseReport, BaseState, BizId, BizState, BizStatus, TunnelKind};
+
+use crate::{
+    Action, Config, Engine, Event, Now, UnmanagedBiz, WriteError,
+    event::{Watched, Write},
+    testing,
+    view::{ModuleState, ModuleView, NodeView, PodRef, PodView},
+};
+
+/// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
+struct Case {
+    engine: Engine,
+    seconds: u64,
+    /// What the base holds.
+    held: BTreeMap<BizId, BizState>,
+    /// Commands about biz that were sent, as text.
+    commands: Vec<String>,
+    /// Of each install, whether it was written down before.
+    intended: Vec<bool>,
+    /// Module objects, by name and version.
+    modules: BTreeMap<BizId, ModuleView>,
+    /// Writes of Module objects, as text.
+    writes: Vec<String>,
+    /// What every write of a Module object ends with, where it fails.
+    refusal: Option<WriteError>,
+    pods: BTreeMap<Arc<str>, PodView>,
+    version: u64,
+}
+
+impl Case {
+    fn start(change: impl FnOnce(&mut Config), held: &[(&str, BizState)]) -> Self {
+        Self::start_with(change, held, &[])
+    }
+
+    /// With Module objects of an earlier controller.
+    fn start_with(
+        change: impl FnOnce(&mut Config),
+        held: &[(&str, BizState)],
+        modules: &[ModuleView],
+    ) -> Self {
+        let mut config = Config::new("dev");
+        change(&mut config);
+        let mut case = Self {
+            engine: Engine::new(config),
+            seconds: 0,
+            held: held.iter().map(|(name, state)| (id(name), *state)).collect(),
+            commands: vec![],
+            intended: vec![],
+            modules: BTreeMap::new(),
+            writes: vec![],
+            refusal: None,
+            pods: BTreeMap::new(),
+            version: 10,
+        };
+        for module in modules {
+            case.modules.insert(module.key.id.clone(), module.clone());
+            case.step(Event::Module(Box::new(module.clone())));
+        }
+        for kind in [Watched::Nodes, Watched::Pods, Watched::Modules] {
+            case.step(Event::Synced(kind));
+        }
+        case.step(Event::TunnelUp(TunnelKind::Http));
+        case.until(0);
+        case
+    }
+
+    fn next(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Lets time pass, with a heartbeat every ten seconds.
+    fn until(&mut self, seconds: u64) {
+        loop {
+            if self.seconds.is_multiple_of(10) {
+                let report = report();
+                self.step(Event::Heartbeat { tunnel: TunnelKind::Http, report });
+            }
+            self.step(Event::Tick);
+            if self.seconds >= seconds {
+                return;
+            }
+            self.seconds += 1;
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+        let mut actions = std::collections::VecDeque::from(self.engine.step(event, now));
+        while let Some(action) = actions.pop_front() {
+            for event in self.act(action) {
+                actions.extend(self.engine.step(event, now));
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Vec<Event> {
+        let done = |write| Event::Written { write, result: Ok(()) };
+        match action {
+            Action::Call { command, .. } => vec![self.answer(&command)],
+            Action::CreateNode(node) => {
+                let (name, version) = (node.name.clone(), self.next());
+                let node = NodeView { uid: "node".into(), resource_version: version, ..*node };
+                vec![Event::Node(Box::new(node)), done(Write::CreateNode(name))]
+            }
+            Action::PatchNodeStatus { desired } | Action::PatchNode { desired } => {
+                let (name, version) = (desired.name.clone(), self.next());
+                let node = NodeView { resource_version: version, ..*desired };
+                vec![Event::Node(Box::new(node)), done(Write::PatchNodeStatus(name))]
+            }
+            Action::RenewLease { node, .. } => vec![done(Write::RenewLease(node))],
+            Action::PatchPodStatus { pod, status } => {
+                let version = self.next();
+                let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
+                view.status = *status;
+                view.resource_version = version;
+                vec![Event::Pod(Box::new(view.clone())), done(Write::PatchPodStatus(pod))]
+            }
+            Action::DeletePod { pod } => {
+                self.pods.remove(&pod.uid);
+                vec![done(Write::DeletePod(pod.clone())), Event::PodGone(pod)]
+            }
+            Action::CreateModule(desired) => {
+                let write = Write::CreateModule(desired.key.clone());
+                if let Some(refusal) = self.refusal.clone() {
+                    return vec![Event::Written { write, result: Err(refusal) }];
+                }
+                let uid = format!("module-{}", self.next()).into();
+                let mut module = *desired;
+                module.module.uid = uid;
+                self.put(module, "create", write)
+            }
+            Action::PatchModule { desired } => {
+                let write = Write::PatchModule(desired.key.clone());
+                let status = self.modules[&desired.key.id].status.clone();
+                self.put(ModuleView { status, ..*desired }, "patch", write)
+            }
+            Action::PatchModuleStatus { key, status, .. } => {
+                let what = format!("say {}", status.state.map_or("nothing", ModuleState::as_str));
+                let module = ModuleView { status: *status, ..self.modules[&key.id].clone() };
+                self.put(module, &what, Write::PatchModuleStatus(key))
+            }
+            Action::DeleteModule { key, module } => {
+                self.modules.remove(&key.id);
+                self.writes.push(format!("delete {}", key.id));
+                vec![done(Write::DeleteModule(key.clone())), Event::ModuleGone { key, module }]
+            }
+            Action::DeleteNode { .. } | Action::FindBasePod { .. } | Action::Announce(_) => vec![],
+        }
+    }
+
+    fn put(&mut self, mut module: ModuleView, what: &str, write: Write) -> Vec<Event> {
+        module.resource_version = self.next();
+        self.writes.push(format!("{what} {}", module.key.id));
+        self.modules.insert(module.key.id.clone(), module.clone());
+        vec![Event::Module(Box::new(module)), Event::Written { write, result: Ok(()) }]
+    }
+
+    fn answer(&mut self, command: &Command) -> Event {
+        let outcome: Outcome = match command {
+            Command::QueryAllBiz => {
+                Ok(Answer::Biz(self.held.iter().map(|(id, state)| biz(id, *state)).collect()))
+            }
+            Command::InstallBiz { spec, strategy } => {
+                let how = if *strategy == WireStrategy::InstallOnly { "install" } else { "replace by" };
+                self.commands.push(format!("{how} {}", spec.id));
+                self.intended.push(self.modules.contains_key(&spec.id));
+                self.held.insert(spec.id.clone(), BizState::Activated);
+                Ok(Answer::Installed(vec![biz(&spec.id, BizState::Activated)]))
+            }
+            Command::UninstallBiz(id) => {
+                self.commands.push(format!("uninstall {id}"));
+                self.held.remove(id);
+                Ok(Answer::Uninstalled)
+            }
+            _ => Ok(Answer::Health(arklet::Health { master: None, ..arklet::Health::default() })),
+        };
+        let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
+        Event::Answer { tunnel: TunnelKind::Http, base: "b".parse().unwrap(), key, outcome }
+    }
+
+    fn create(&mut self, name: &str, biz: &str) -> PodRef {
+        let mut pod = testing::pod(name, biz, "1");
+        pod.resource_version = self.next();
+        let reference = pod.pod.clone();
+        self.pods.insert(pod.pod.uid.clone(), pod.clone());
+        self.step(Event::Pod(Box::new(pod)));
+        reference
+    }
+
+    fn delete(&mut self, pod: &PodRef) {
+        let version = self.next();
+        let view = self.pods.get_mut(&pod.uid).unwrap();
+        view.deletion = Some(Timestamp::UNIX_EPOCH);
+        view.resource_version = version;
+        let view = view.clone();
+        self.step(Event::Pod(Box::new(view)));
+    }
+}
+
+fn id(name: &str) -> BizId {
+    BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() }
+}
+
+fn biz(id: &BizId, state: BizState) -> BizStatus {
+    BizStatus { id: id.clone(), state, changed_at: None, message: "".into(), web_context_path: None }
+}
+
+fn report() -> BaseReport {
+    BaseReport {
+        identity: "b".parse().unwrap(),
+        name: Some("base".into()),
+        version: "1".into(),
+        cluster: "".into(),
+        stack: "java".into(),
+        host_name: "host-b".into(),
+        ip: "192.0.2.2".parse().ok(),
+        port: Some(1238),
+        state: BaseState::Activated,
+    }
+}
+
+#[test]
+fn a_modules_whole_life_is_an_intent_a_status_and_a_deletion() {
+    let mut case = Case::start(|_| {}, &[]);
+    let pod = case.create("p", "biz1");
+    case.until(5);
+    assert_eq!(
+        (&case.writes[..], &case.intended[..]),
+        (&["create biz1:1".into(), "say Available biz1:1".into()][..], &[true][..])
+    );
+    let module = &case.modules[&id("biz1")];
+    assert_eq!((&*module.pod, module.managed, &*module.url), ("p", true, "file:///packages/biz1-1.jar"));
+    assert_eq!(module.labels["koupleless.alipay.com/base-instance-ip"], "192.0.2.2");
+    assert_eq!(module.labels["koupleless.io/base-instance-name"], "host-b");
+    case.until(60);
+    case.delete(&pod);
+    case.until(120);
+    assert_eq!(case.writes, ["create biz1:1", "say Available biz1:1", "delete biz1:1"]);
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_installed_and_the_pod_says_why() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.refusal = Some(WriteError::Refused("a quota".into()));
+    let pod = case.create("p", "biz1");
+    case.until(30);
+    assert_eq!(case.commands, [] as [&str; 0]);
+    let status = format!("{:?}", case.pods[&pod.uid].status);
+    assert!(status.contains("KubeAPIServer.DBAccessError") && status.contains("a quota"), "{status}");
+    case.refusal = None;
+    case.until(400);
+    assert_eq!(case.commands, ["install biz1:1"]);
+}
+
+#[test]
+fn without_module_objects_everything_else_works() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.step(Event::Unavailable(Watched::Modules));
+    let pod = case.create("p", "biz1");
+    case.until(5);
+    case.delete(&pod);
+    case.until(10);
+    assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1"]);
+    assert!(case.writes.is_empty() && case.pods.is_empty());
+}
+
+#[test]
+fn what_the_base_held_at_first_is_never_uninstalled() {
+    let policy = |config: &mut Config| config.unmanaged = UnmanagedBiz::Uninstall;
+    let mut case = Case::start(policy, &[("merged", BizState::Activated)]);
+    case.held.insert(id("merged-late"), BizState::Activated);
+    case.until(130);
+    let pod = case.create("adopts", "merged");
+    case.until(140);
+    case.delete(&pod);
+    case.until(300);
+    assert_eq!(case.commands, [] as [&str; 0]);
+    assert!(case.pods.is_empty(), "the Pod goes all the same");
+}
+
+#[test]
+fn what_came_by_hand_later_is_shown_or_ignored_or_uninstalled_by_policy() {
+    for (policy, commands, shown) in [
+        (UnmanagedBiz::Report, vec![], true),
+        (UnmanagedBiz::Ignore, vec![], false),
+        (UnmanagedBiz::Uninstall, vec!["uninstall by-hand:1"], false),
+    ] {
+        let mut case = Case::start(|config| config.unmanaged = policy, &[]);
+        case.until(130);
+        case.held.insert(id("by-hand"), BizState::Activated);
+        case.until(300);
+        assert_eq!(case.commands, commands, "{policy:?}");
+        let module = case.modules.get(&id("by-hand"));
+        assert_eq!(module.is_some_and(|module| !module.managed), shown, "{policy:?}");
+    }
+}
+
+#[test]
+fn what_a_pod_has_adopted_goes_with_it() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(130);
+    case.held.insert(id("by-hand"), BizState::Activated);
+    case.until(200);
+    let pod = case.create("adopts", "by-hand");
+    case.until(205);
+    assert!(case.commands.is_empty() && case.modules[&id("by-hand")].managed);
+    case.delete(&pod);
+    case.until(210);
+    assert_eq!(case.commands, ["uninstall by-hand:1"]);
+    assert!(case.modules.is_empty());
+}
+
+#[test]
+fn what_an_object_tells_of_and_nobody_asks_for_is_uninstalled() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.create("p", "biz1");
+    case.until(5);
+    let told = [case.modules[&id("biz1")].clone()];
+    let mut after = Case::start_with(|_| {}, &[("biz1", BizState::Activated)], &told);
+    after.until(200);
+    assert_eq!(after.commands, ["uninstall biz1:1"]);
+    assert!(after.modules.is_empty(), "{:?}", after.modules);
+}
+
+#[test]
+fn the_same_version_from_another_package_replaces_it() {
+    let mut case = Case::start(|_| {}, &[]);
+    let pod = case.create("p", "biz1");
+    case.until(5);
+    let version = case.next();
+    let view = case.pods.get_mut(&pod.uid).unwrap();
+    view.containers[0].image = "file:///packages/other.jar".into();
+    view.resource_version = version;
+    let view = view.clone();
+    case.step(Event::Pod(Box::new(view)));
+    case.until(10);
+    assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1"]);
+    assert_eq!(case.modules[&id("biz1")].url, "file:///packages/other.jar");
+    assert_eq!(case.pods[&pod.uid].status.containers[0].image_id, "file:///packages/other.jar");
+    case.until(200);
+    assert_eq!(case.commands.len(), 2);
+}
+
+#[test]
+fn a_base_that_said_goodbye_leaves_no_objects() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.create("p", "biz1");
+    case.until(5);
+    let uid: Arc<str> = "node".into();
+    let report = BaseReport { state: BaseState::Deactivated, ..report() };
+    case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report });
+    let name: Arc<str> = "virtual-node-b".into();
+    case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
+    case.step(Event::NodeGone { name, uid });
+    case.step(Event::Tick);
+    assert!(case.modules.is_empty(), "{:?}", case.modules);
+}
