@@ -99,6 +99,10 @@ pub struct Times {
     /// What a tunnel may take beyond a command's deadline to say that it passed. After that the
     /// engine says it itself: no command is waited for without end.
     pub answer_grace: Duration,
+    /// How long requests that are under way are given to end, between a Pod being known not to be
+    /// Ready and its module being taken away, where a Service or a readiness gate selects the Pod
+    /// (`MODULE_DRAIN_MS`).
+    pub drain: Duration,
     /// How long a state of a module may pass by before its Module object tells it: what is over in
     /// a second is told only by what it came to.
     pub passing: Duration,
@@ -131,6 +135,7 @@ impl Default for Times {
             install_deadline: s(180),
             uninstall_deadline: s(60),
             answer_grace: s(2),
+            drain: s(2),
             passing: s(1),
             start_up: s(120),
             collect_after: s(3_600),

@@ -14,6 +14,7 @@ use crate::{
     event::{Event, Now, Watched, Write},
     ordering::permits::Permits,
     orphans::Orphans,
+    services::Services,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView},
     vnode::{self, Context, Fleet, VNode},
     zones::Zones,
@@ -50,6 +51,7 @@ pub struct Engine {
     orphans: Orphans,
     /// When something is to be done about them.
     orphans_wake: Option<Duration>,
+    services: Services,
     nodes_synced: bool,
     pods_synced: bool,
     modules_synced: bool,
@@ -76,6 +78,7 @@ impl Engine {
             permits: Permits::default(),
             orphans: Orphans::default(),
             orphans_wake: None,
+            services: Services::default(),
             nodes_synced: false,
             pods_synced: false,
             modules_synced,
@@ -116,6 +119,8 @@ impl Engine {
             Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, &mut out),
             Event::Module(view) => self.see_module(*view, now, &mut out),
             Event::ModuleGone { key, module } => self.lose_module(&key, &module, now, &mut out),
+            Event::Service(view) => self.services.see(view),
+            Event::ServiceGone { namespace, uid } => self.services.lose(&namespace, &uid),
             Event::Synced(kind) => self.synced(kind, now, &mut out),
             Event::Unavailable(kind) => {
                 self.config.modules &= kind != Watched::Modules;
@@ -240,6 +245,7 @@ impl Engine {
             Watched::Pods => self.pods_synced = true,
             Watched::Nodes => self.nodes_synced = true,
             Watched::Modules => self.modules_synced = true,
+            Watched::Services => {}
         }
         if !self.is_synced() {
             return;
@@ -326,7 +332,8 @@ impl Engine {
         };
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
         let (zones, permits) = (&mut self.zones, &mut self.permits);
-        let mut ctx = Context { config: &self.config, now, fleet, zones, permits, out };
+        let services = &self.services;
+        let mut ctx = Context { config: &self.config, now, fleet, services, zones, permits, out };
         change(vnode, &mut ctx);
         vnode.advance(&mut ctx);
         let wake = vnode.wake(&ctx);

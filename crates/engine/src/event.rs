@@ -6,7 +6,7 @@ use arklet::{AnswerKey, Outcome};
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
-use crate::view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView};
+use crate::view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView};
 
 /// The time of a step, given from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Watched {
     Nodes,
     /// Module objects of our environment.
     Modules,
+    /// Services. Nobody waits for all of them.
+    Services,
 }
 
 /// Which write ended.
@@ -137,6 +139,15 @@ pub enum Event {
         key: ModuleKey,
         /// Which object.
         module: ModuleRef,
+    },
+    /// A Service appeared or changed.
+    Service(ServiceView),
+    /// A Service is gone.
+    ServiceGone {
+        /// Its namespace.
+        namespace: Arc<str>,
+        /// Its UID.
+        uid: Arc<str>,
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),

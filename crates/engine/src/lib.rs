@@ -11,6 +11,7 @@ pub mod event;
 mod ordering;
 mod orphans;
 mod pod;
+mod services;
 #[cfg(test)]
 mod testing;
 pub mod view;

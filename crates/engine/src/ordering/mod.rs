@@ -29,6 +29,8 @@ pub(crate) struct Claim {
     pub(crate) owner: Option<Owner>,
     /// The API server has the Pod as Ready.
     pub(crate) ready: bool,
+    /// It was Ready a moment ago, and requests to it may not have ended (rule 10).
+    pub(crate) draining: bool,
     /// It may be installed now: no back-off, no end for good.
     pub(crate) due: bool,
     /// Its last install failed.
@@ -77,6 +79,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) strays: &'a [BizId],
     /// What Pods that are being deleted still name, and whose grace period is not over (rule 8).
     pub(crate) leaving: &'a [BizId],
+    /// What Pods that are being deleted name and requests may still come to (rule 10).
+    pub(crate) draining: &'a [BizId],
     /// The command at work.
     pub(crate) at_work: Option<AtWork>,
     /// The base knows `switchBiz`.
@@ -123,6 +127,8 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
     let state = situation.state(&claim.spec.id);
     let serving = situation.serving().filter(|id| **id != claim.spec.id || claim.stale);
     let others_ready = situation.others(claim).any(|other| other.ready) || (claim.stale && claim.ready);
+    let own = claim.stale.then_some(claim);
+    let others_drain = situation.others(claim).chain(own).any(|other| other.ready || other.draining);
     let settled = state == Some(BizState::Activated) && !claim.stale;
     arrangement.target_waits = others_ready;
     arrangement.others_yield = settled || situation.at_work == Some(AtWork::Displacing);
@@ -151,7 +157,7 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         _ => None,
     };
     if let Some(step) = displacing {
-        arrangement.displace(step, claim, serving.is_some(), others_ready, situation.permit);
+        arrangement.displace(step, claim, serving.is_some(), others_drain, situation.permit);
         return arrangement;
     }
     arrangement.step = match state {
@@ -176,8 +182,8 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
 
 impl Arrangement {
     /// A step that ends what serves: after the permit, and after the others are known not to be
-    /// Ready. Where nothing serves there is nothing to wait for.
-    fn displace(&mut self, step: Step, claim: &Claim, ends_another: bool, others_ready: bool, permit: bool) {
+    /// Ready and requests to them have had their time. Where nothing serves there is nothing to wait for.
+    fn displace(&mut self, step: Step, claim: &Claim, ends_another: bool, others_drain: bool, permit: bool) {
         if !claim.due {
             return;
         }
@@ -187,7 +193,7 @@ impl Arrangement {
             return;
         }
         self.others_yield = true;
-        if !others_ready {
+        if !others_drain {
             self.step = Some(step);
         }
     }
@@ -251,6 +257,7 @@ fn unwanted(situation: &Situation<'_>, target: Option<&Claim>) -> Option<Step> {
         .held
         .iter()
         .filter(|(id, _)| !wanted(id) && situation.removable.contains(id))
+        .filter(|(id, _)| !situation.draining.contains(id))
         .find(|(id, state)| !stays(id, *state))?;
     Some(Step::Uninstall(id.clone(), None))
 }

@@ -11,6 +11,7 @@ use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
     event::WriteError,
+    services::Services,
     view::{ConditionStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,
 };
@@ -39,6 +40,12 @@ pub(crate) struct ModulePod {
     pub(crate) status_slot: WriteSlot,
     /// A write that said Ready was sent, and nobody knows what became of it.
     may_be_ready: bool,
+    /// It has been Ready, so that requests come to it.
+    was_ready: bool,
+    /// Requests may come to it through a Service.
+    is_served: bool,
+    /// Until then requests that began while it was Ready may not have ended.
+    drained_at: Duration,
     /// The write that finishes its deletion.
     pub(crate) delete_slot: WriteSlot,
     /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
@@ -56,6 +63,9 @@ impl ModulePod {
             containers: Vec::new(),
             status_slot: WriteSlot::default(),
             may_be_ready: false,
+            was_ready: false,
+            is_served: false,
+            drained_at: Duration::ZERO,
             delete_slot: WriteSlot::default(),
             is_foreign,
             fault_told: false,
@@ -141,6 +151,31 @@ impl ModulePod {
     pub(crate) fn told(&mut self, now: Duration, result: &Result<(), WriteError>) {
         self.status_slot.ended(now, result);
         self.may_be_ready &= matches!(result, Err(WriteError::Unavailable { .. }));
+    }
+
+    /// Notices that it is no longer Ready: requests that are under way are given time to end.
+    pub(crate) fn track_readiness(&mut self, now: Duration, drain: Duration, services: &Services) {
+        self.is_served = services.may_send_to(&self.view);
+        let is_ready = self.is_ready();
+        if self.was_ready && !is_ready && self.is_served {
+            self.drained_at = now + drain;
+        }
+        self.was_ready = is_ready;
+    }
+
+    /// A Service sends requests to it.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_served
+    }
+
+    /// Requests may still be under way to it.
+    pub(crate) fn is_draining(&self, now: Duration) -> bool {
+        now < self.drained_at
+    }
+
+    /// When the last of them has had its time.
+    pub(crate) fn drained_at(&self) -> Duration {
+        self.drained_at
     }
 
     /// It may be told as Ready although the last view of it says that it is not.

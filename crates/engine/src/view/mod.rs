@@ -3,6 +3,7 @@
 pub mod module;
 pub mod node;
 pub mod pod;
+pub mod service;
 
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
@@ -10,3 +11,4 @@ pub use pod::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };
+pub use service::ServiceView;

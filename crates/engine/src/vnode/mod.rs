@@ -27,6 +27,7 @@ use crate::{
     event::{Now, Write, WriteError},
     ordering::permits::Permits,
     pod::ModulePod,
+    services::Services,
     view::{ModuleRef, ModuleView, NodeView, PodView},
     write_slot::WriteSlot,
     zones::Zones,
@@ -47,6 +48,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Now,
     /// How the bases of this controller stand, all together.
     pub(crate) fleet: Fleet,
+    pub(crate) services: &'a Services,
     pub(crate) zones: &'a mut Zones,
     pub(crate) permits: &'a mut Permits,
     pub(crate) out: &'a mut Vec<Action>,
@@ -310,6 +312,10 @@ impl VNode {
 
     /// Compares what is known with what is wanted, and acts.
     pub(crate) fn advance(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        for pod in self.pods.values_mut() {
+            pod.track_readiness(now, ctx.config.times.drain, ctx.services);
+        }
         self.end_lost_commands(ctx);
         self.track_standing(ctx);
         self.ask(ctx);

@@ -102,6 +102,7 @@ impl VNode {
                     created: pod.view.created,
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
+                    draining: pod.is_draining(now),
                     due: container.run.is_due(now) && !(never && container.run.has_begun()),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
@@ -151,6 +152,13 @@ impl VNode {
         let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
         let leaving: Vec<BizId> =
             self.pods.values().filter(in_time).flat_map(|pod| pod.biz().cloned()).collect();
+        let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
+        let draining: Vec<BizId> = self
+            .pods
+            .values()
+            .filter(|pod| in_time(pod) && drains(pod))
+            .flat_map(|pod| pod.biz().cloned())
+            .collect();
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
         let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
@@ -160,6 +168,7 @@ impl VNode {
             removable: &removable,
             strays: &strays,
             leaving: &leaving,
+            draining: &draining,
             at_work: self
                 .ops
                 .get(name)

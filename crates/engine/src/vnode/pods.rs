@@ -28,6 +28,7 @@ impl VNode {
             let Some(pod) = self.pods.get(&uid) else { continue };
             if pod.is_deleting() {
                 self.finish_deletion(&uid, alive, ctx);
+                self.take_out_of_service(&uid, alive, ctx);
             } else if !pod.is_foreign && pod.status_slot.is_free(ctx.now.mono) {
                 let standings: Vec<Standing> =
                     pod.containers.iter().map(|container| self.standing_of(pod, container, alive)).collect();
@@ -153,6 +154,20 @@ impl VNode {
         }
     }
 
+    /// A deleted Pod that a Service sends requests to is told as not Ready before its module goes
+    /// (rule 10).
+    fn take_out_of_service(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
+        let Some(pod) = self.pods.get_mut(uid) else { return };
+        let now = ctx.now.mono;
+        let serves = alive && pod.is_served() && pod.is_ready() && !pod.is_foreign;
+        if !serves || !pod.status_slot.is_free(now) || !pod.delete_slot.is_free(now) {
+            return;
+        }
+        let status = status::leaving(&pod.view, ctx.now.wall);
+        pod.telling(&status);
+        ctx.out.push(Action::PatchPodStatus { pod: pod.view.pod.clone(), status: Box::new(status) });
+    }
+
     /// The biz is not there any more, or stays for another Pod.
     fn is_released(&self, id: &BizId) -> bool {
         let at_work = self.ops.get(&id.name).is_some_and(|op| {
@@ -189,7 +204,7 @@ impl VNode {
     pub(super) fn pod_wakes(&self) -> impl Iterator<Item = Duration> {
         self.pods.values().flat_map(|pod| {
             let tries = pod.containers.iter().map(|container| container.run.next_try());
-            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake())
+            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
         })
     }
 }

@@ -1,0 +1,16 @@
+//! A Service, slim: whose Pods it sends requests to.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A Service that selects Pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceView {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its UID.
+    pub uid: Arc<str>,
+    /// `metadata.resourceVersion`.
+    pub resource_version: u64,
+    /// `spec.selector`; empty where it selects none.
+    pub selector: BTreeMap<String, String>,
+}
