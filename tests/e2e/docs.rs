@@ -1,5 +1,5 @@
-//! Every command that a page tells its reader to type is run: kubectl lines here, against a real base with a module,
-//! and cargo lines by the project's own check.
+//! Every command that a page tells its reader to type is run: kubectl lines and the controller's own here, against a
+//! real base with a module, and cargo lines by the project's own check.
 
 use std::{
     collections::BTreeMap,
@@ -44,6 +44,9 @@ fn every_command_of_the_pages_works() -> Result<()> {
                 Some("kubectl") => {
                     let filled = values.iter().fold(command.clone(), |all, (of, by)| all.replace(of, by));
                     shell.run(&filled).with_context(|| format!("{page}: {command}"))?;
+                }
+                Some("module-controller") => {
+                    shell.run(&command).with_context(|| format!("{page}: {command}"))?;
                 }
                 Some("cargo") => run_by_the_check(&command).with_context(|| page.to_owned())?,
                 _ => bail!("{page}: nobody runs `{command}`"),

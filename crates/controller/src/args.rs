@@ -1,7 +1,15 @@
 //! The command line, as text: every flag is also an environment variable. [`crate::settings`]
 //! makes values of it, because clap would name a flag where the user set a variable.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use crate::explain::Explain;
+
+/// What else the program does than to be the controller.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Explain(Explain),
+}
 
 macro_rules! args {
     ($($(#[$doc:meta])* $field:ident: $variable:literal $(, $attr:meta)*;)+) => {
@@ -12,8 +20,10 @@ macro_rules! args {
         /// one tunnel must be on: --enable-http-tunnel or --enable-mqtt-tunnel. The API server is found by
         /// KUBECONFIG or by the Pod's service account.
         #[derive(Debug, Parser)]
-        #[command(name = "module-controller", version, max_term_width = 110)]
+        #[command(name = "module-controller", version, max_term_width = 110, disable_help_subcommand = true)]
         pub(crate) struct Args {
+            #[command(subcommand)]
+            pub(crate) command: Option<Command>,
             $($(#[$doc])* #[arg(long, env = $variable $(, $attr)*)] pub(crate) $field: Option<String>,)+
         }
     };
