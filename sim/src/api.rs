@@ -152,11 +152,14 @@ impl Api {
                 let event = Event::Module(Box::new(module));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchModule { desired } => {
-                self.patch_module(Write::PatchModule(desired.key.clone()), &desired.key, &desired.module.uid, |known| {
+            Action::PatchModule { desired } => self.patch_module(
+                Write::PatchModule(desired.key.clone()),
+                &desired.key,
+                &desired.module.uid,
+                |known| {
                     *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
-                })
-            }
+                },
+            ),
             Action::PatchModuleStatus { key, module, status } => {
                 self.patch_module(Write::PatchModuleStatus(key.clone()), key, &module.uid, |known| {
                     known.status = (**status).clone();

@@ -45,7 +45,11 @@ pub async fn install(client: Client) -> Result<Availability, kube::Error> {
         Ok(None) => api.create(&PostParams::default(), &wanted).await.map(drop),
         Ok(Some(found)) if digest(&found) == digest(&wanted) => Ok(()),
         Ok(Some(found)) => {
-            tracing::info!(definition = name, ours = digest(&found).is_some(), "the definition is brought up to date");
+            tracing::info!(
+                definition = name,
+                ours = digest(&found).is_some(),
+                "the definition is brought up to date"
+            );
             let patch = json!({
                 "metadata": {
                     "resourceVersion": found.metadata.resource_version,
@@ -124,7 +128,11 @@ async fn denied(client: &Client) -> Result<Vec<String>, kube::Error> {
         };
         let answer = api.create(&PostParams::default(), &review).await?;
         if !answer.status.is_some_and(|status| status.allowed) {
-            denied.push(if subresource.is_empty() { verb.to_owned() } else { format!("{verb} {subresource}") });
+            denied.push(if subresource.is_empty() {
+                verb.to_owned()
+            } else {
+                format!("{verb} {subresource}")
+            });
         }
     }
     Ok(denied)

@@ -77,10 +77,8 @@ impl Kind for ModuleView {
     fn read(json: &str) -> Result<Self, Unreadable> {
         let ModuleJson { metadata, spec, status } = serde_json::from_str(json)?;
         let word = |error: model::biz::WordError| Unreadable::Json(format!("spec: {error}"));
-        let id = BizId {
-            name: spec.name.parse().map_err(word)?,
-            version: spec.version.parse().map_err(word)?,
-        };
+        let id =
+            BizId { name: spec.name.parse().map_err(word)?, version: spec.version.parse().map_err(word)? };
         Ok(Self {
             module: ModuleRef {
                 namespace: metadata.namespace.ok_or(Unreadable::Missing("namespace"))?,

@@ -64,7 +64,9 @@ impl Api {
         desired: &NodeView,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let node = self.patch_status(&Place::nodes(), &desired.name, How::Strategic, &status_patch(desired, now)).await?;
+        let node = self
+            .patch_status(&Place::nodes(), &desired.name, How::Strategic, &status_patch(desired, now))
+            .await?;
         self.tell_node(node).await;
         Ok(())
     }

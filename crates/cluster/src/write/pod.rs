@@ -12,7 +12,8 @@ use crate::slim::pod::Pod;
 impl Api {
     pub(crate) async fn patch_pod_status(&self, pod: &PodRef, status: &PodStatus) -> Result<(), WriteError> {
         let patch = status_patch(pod, status);
-        let answer: Pod = self.patch_status(&Place::pods(&pod.namespace), &pod.name, How::Strategic, &patch).await?;
+        let answer: Pod =
+            self.patch_status(&Place::pods(&pod.namespace), &pod.name, How::Strategic, &patch).await?;
         self.tell_pod(answer).await;
         Ok(())
     }

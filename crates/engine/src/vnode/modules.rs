@@ -485,7 +485,8 @@ fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
 
 /// The status of a state. What was told before keeps its times where it has not changed.
 fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: Timestamp) -> ModuleStatus {
-    let wall = wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
+    let wall =
+        wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
     let ready = ConditionStatus::from(state == ModuleState::Available);
     let told = seen.conditions.iter().find(|condition| condition.kind == READY);
     let since = told.filter(|told| told.status == ready).and_then(|told| told.changed);
@@ -512,7 +513,8 @@ fn is_same(wanted: &ModuleStatus, seen: &ModuleStatus) -> bool {
     };
     match seen.state {
         None => wanted.state == Some(ModuleState::Upgrading),
-        Some(_) => wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen),
+        Some(_) => {
+            wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen)
+        }
     }
 }
-
