@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{ModuleKey, ModuleView, NodeView, Phase, PodView},
+    view::{ModuleKey, ModuleView, NodeView, Phase, PodView, ServiceView},
 };
 
 /// The objects.
@@ -17,6 +17,8 @@ pub struct Api {
     pub nodes: BTreeMap<Arc<str>, NodeView>,
     /// Module objects, by biz and VNode.
     pub modules: BTreeMap<ModuleKey, ModuleView>,
+    /// Services.
+    pub services: Vec<ServiceView>,
     /// When each Lease was renewed last, by Node name.
     pub leases: BTreeMap<Arc<str>, std::time::Duration>,
     /// Status writes of Pods that were accepted.
@@ -40,6 +42,18 @@ impl Api {
     /// A number that was never given before.
     pub fn next_number(&mut self) -> u64 {
         self.next()
+    }
+
+    /// A Service that sends requests to every module.
+    pub fn serve_all_modules(&mut self) {
+        let selector = [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())].into();
+        let resource_version = self.next();
+        self.services.push(ServiceView {
+            namespace: "default".into(),
+            uid: "service".into(),
+            resource_version,
+            selector,
+        });
     }
 
     fn next(&mut self) -> u64 {

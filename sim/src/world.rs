@@ -105,6 +105,9 @@ impl World {
             modules_told_until: Duration::ZERO,
             story: String::new(),
         };
+        if seed.is_multiple_of(2) {
+            world.api.serve_all_modules();
+        }
         world.start_controller();
         world
     }
@@ -171,6 +174,9 @@ impl World {
         let pods: Vec<_> = self.api.pods.values().cloned().map(|pod| Event::Pod(Box::new(pod))).collect();
         for event in nodes.into_iter().chain([Event::Synced(Watched::Nodes)]) {
             self.inform(event);
+        }
+        for service in self.api.services.clone() {
+            self.inform(Event::Service(service));
         }
         for event in pods.into_iter().chain([Event::Synced(Watched::Pods)]) {
             self.inform(event);
@@ -328,7 +334,7 @@ impl World {
                     self.tell(format_args!("to {}: {} {:?}", target.base, command.kind(), command.biz()));
                 }
                 let wall = self.wall();
-                let known = Known { told: &self.told, modules: &self.api.modules, bases: &self.bases, wall };
+                let known = Known { told: &self.told, api: &self.api, bases: &self.bases, wall };
                 self.checks.sent(&target.base, &command, known, self.now, deadline)?;
                 let transit = self.transit();
                 let gives_up = self.now + deadline;
@@ -361,6 +367,7 @@ impl World {
                 status.phase,
                 status.condition("Ready").map(|c| c.status)
             ));
+            self.checks.drain.written(pod, status, self.now);
             self.checks.ready.written(pod, status, &self.api, &self.bases, self.now)?;
         }
         if let Event::Written { write, result } = &written.end

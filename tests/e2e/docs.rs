@@ -1,8 +1,8 @@
-//! Every command that a page tells its reader to type is run: kubectl lines here, against a real base with a module,
-//! and cargo lines by the project's own check.
+//! Every command that a page tells its reader to type is run: kubectl lines and the controller's own here, against a
+//! real base with a module, and cargo lines by the project's own check.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -10,12 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::{Scene, Way, manifest};
-use testkit::{artifacts, work_dir::WorkDir};
+use e2e::{Scene, Way, manifest, scene::node_name};
+use testkit::{artifacts, controller, work_dir::WorkDir};
 
 /// The pages for users, in English; each has its twin in Chinese.
 const PAGES: [&str; 4] =
     ["README.md", "docs/guide/getting-started.md", "docs/guide/modules.md", "docs/guide/operations.md"];
+/// The pages of the error codes, all in one.
+const ERROR_CODES: &str = "docs/reference/error-codes.md";
 const SAMPLE: &str = "docs/samples/module-deployment.yaml";
 
 #[test]
@@ -29,21 +31,17 @@ fn every_command_of_the_pages_works() -> Result<()> {
         .replace("https://example.com/biz1-1.0.0-ark-biz.jar", &manifest::file_url("biz1", "1.0.0")?)
         .replace("values: [\"2.0.0\"]", &format!("values: [\"{}\"]", scene.base_version));
     write(&dir.join(SAMPLE), &sample)?;
-    let kubectl = scene.cluster.kubectl_command();
-    let kubectl = format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", kubectl.get_program().display());
-    write(&dir.join("bin/kubectl"), &kubectl)?;
-    fs::set_permissions(dir.join("bin/kubectl"), fs::Permissions::from_mode(0o755))?;
     for page in PAGES {
         let namespace = scene.cluster.namespace("docs")?;
-        let kubeconfig = dir.join("kubeconfig");
-        fs::copy(scene.cluster.kubeconfig(), &kubeconfig)?;
-        let shell = Shell { dir: dir.path(), kubeconfig };
-        shell.run(&format!("kubectl config set-context --current --namespace={namespace}"))?;
+        let shell = Shell::new(&scene, dir.path(), &namespace)?;
         for command in commands(&read(page)?) {
             match command.split(' ').next() {
                 Some("kubectl") => {
                     let filled = values.iter().fold(command.clone(), |all, (of, by)| all.replace(of, by));
                     shell.run(&filled).with_context(|| format!("{page}: {command}"))?;
+                }
+                Some("module-controller") => {
+                    shell.run(&command).with_context(|| format!("{page}: {command}"))?;
                 }
                 Some("cargo") => run_by_the_check(&command).with_context(|| page.to_owned())?,
                 _ => bail!("{page}: nobody runs `{command}`"),
@@ -53,9 +51,35 @@ fn every_command_of_the_pages_works() -> Result<()> {
     Ok(())
 }
 
+/// The pages of the error codes show their commands one by one, each for a Pod, a base or a Node that is there.
+#[test]
+fn every_command_of_the_error_pages_works() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let base = &scene.bases(1)?[0];
+    let pod = manifest::pod(&scene, "biz2", Some(&node_name(base)), &[manifest::container("biz2", "1.0.0")?]);
+    scene.cluster.apply(&pod.to_string())?;
+    scene.wait_pods_ready(1)?;
+    let values = [
+        ("<baseIP>", base.ip().to_string()),
+        ("virtual-node-<baseUUID>", node_name(base)),
+        ("<pod>", "biz2".to_owned()),
+    ];
+    let dir = WorkDir::new("error-pages")?;
+    let shell = Shell::new(&scene, dir.path(), &scene.namespace)?;
+    let commands: BTreeSet<String> = commands(&read(ERROR_CODES)?).into_iter().collect();
+    ensure!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        ensure!(command.starts_with("kubectl "), "{ERROR_CODES}: nobody runs `{command}`");
+        let filled = values.iter().fold(command.clone(), |all, (of, by)| all.replace(of, by));
+        ensure!(!filled.contains('<'), "{ERROR_CODES}: nobody knows what to put into `{command}`");
+        shell.run(&filled).with_context(|| ERROR_CODES.to_owned())?;
+    }
+    Ok(())
+}
+
 #[test]
 fn both_languages_have_the_same_commands() -> Result<()> {
-    for page in PAGES {
+    for page in PAGES.into_iter().chain([ERROR_CODES]) {
         let chinese = page.replace(".md", ".zh-CN.md");
         ensure!(commands(&read(page)?) == commands(&read(&chinese)?), "{page} and {chinese} differ");
     }
@@ -88,7 +112,19 @@ struct Shell<'a> {
     kubeconfig: PathBuf,
 }
 
-impl Shell<'_> {
+impl<'a> Shell<'a> {
+    /// In this folder and this namespace, with kubectl and the controller's program on the path.
+    fn new(scene: &Scene, dir: &'a Path, namespace: &str) -> Result<Self> {
+        let kubectl = scene.cluster.kubectl_command();
+        program(&dir.join("bin/kubectl"), &format!("'{}' kubectl", kubectl.get_program().display()))?;
+        program(&dir.join("bin/module-controller"), &format!("'{}'", controller::program()?.display()))?;
+        let kubeconfig = dir.join("kubeconfig");
+        fs::copy(scene.cluster.kubeconfig(), &kubeconfig)?;
+        let shell = Self { dir, kubeconfig };
+        shell.run(&format!("kubectl config set-context --current --namespace={namespace}"))?;
+        Ok(shell)
+    }
+
     fn run(&self, command: &str) -> Result<()> {
         let path = format!("{}:{}", self.dir.join("bin").display(), std::env::var("PATH")?);
         let output = Command::new("sh")
@@ -120,6 +156,12 @@ fn commands(page: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// A script that becomes another program.
+fn program(file: &Path, what: &str) -> Result<()> {
+    write(file, &format!("#!/bin/sh\nexec {what} \"$@\"\n"))?;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o755))?)
 }
 
 fn read(path: &str) -> Result<String> {

@@ -29,6 +29,7 @@ macro_rules! over_every_way {
 mod bad_input;
 mod brokers;
 mod docs;
+mod drain;
 mod hostile;
 mod liveness;
 mod main_job;

@@ -149,7 +149,7 @@ pub struct Told {
 pub(crate) struct Closed;
 
 /// A panic while a table is locked cannot leave it half changed in a way that matters.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

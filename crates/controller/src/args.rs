@@ -1,7 +1,15 @@
 //! The command line, as text: every flag is also an environment variable. [`crate::settings`]
 //! makes values of it, because clap would name a flag where the user set a variable.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use crate::explain::Explain;
+
+/// What else the program does than to be the controller.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Explain(Explain),
+}
 
 macro_rules! args {
     ($($(#[$doc:meta])* $field:ident: $variable:literal $(, $attr:meta)*;)+) => {
@@ -12,8 +20,10 @@ macro_rules! args {
         /// one tunnel must be on: --enable-http-tunnel or --enable-mqtt-tunnel. The API server is found by
         /// KUBECONFIG or by the Pod's service account.
         #[derive(Debug, Parser)]
-        #[command(name = "module-controller", version, max_term_width = 110)]
+        #[command(name = "module-controller", version, max_term_width = 110, disable_help_subcommand = true)]
         pub(crate) struct Args {
+            #[command(subcommand)]
+            pub(crate) command: Option<Command>,
             $($(#[$doc])* #[arg(long, env = $variable $(, $attr)*)] pub(crate) $field: Option<String>,)+
         }
     };
@@ -62,6 +72,9 @@ args! {
     /// Allocatable memory of a VNode: `remaining` (maximum less committed metaspace) or `max`.
     /// [default: remaining]
     vnode_allocatable: "VNODE_ALLOCATABLE";
+    /// How long requests under way are given to end before a module is taken away from a Pod that a
+    /// Service or a readiness gate selects, in milliseconds. [default: 2000]
+    module_drain_ms: "MODULE_DRAIN_MS";
     /// What becomes of a module on a base that nobody here asked for: `ignore`, `report` (shown as a
     /// Module object) or `uninstall` (unless it came within two minutes of the base being first seen,
     /// as a statically merged module does).

@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod dispatch;
+mod explain;
 mod log;
 mod metrics;
 mod run;
@@ -14,7 +15,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let settings = match settings::Settings::try_from(args::Args::parse()) {
+    let args = args::Args::parse();
+    if let Some(args::Command::Explain(explain)) = &args.command {
+        return explain.run();
+    }
+    let settings = match settings::Settings::try_from(args) {
         Ok(settings) => settings,
         Err(refusals) => {
             eprintln!("module-controller: it cannot start with these settings:\n{refusals}");

@@ -1,7 +1,7 @@
 //! Settings: every value checked at the start, and refused with the variable's name, the value and
 //! what is allowed. All that is wrong is said at once.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use engine::{Allocatable, UnmanagedBiz, ZoneSource};
 use model::name::VNodeNameFormat;
@@ -263,6 +263,8 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     let memory = [("remaining", Allocatable::Remaining), ("max", Allocatable::Max)];
     config.allocatable =
         refused.word("VNODE_ALLOCATABLE", &args.vnode_allocatable, Allocatable::Remaining, &memory);
+    let drain = refused.number("MODULE_DRAIN_MS", &args.module_drain_ms, 2_000, (0, 600_000));
+    config.times.drain = Duration::from_millis(drain.into());
     let unmanaged = [
         ("ignore", UnmanagedBiz::Ignore),
         ("report", UnmanagedBiz::Report),

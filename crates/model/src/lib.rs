@@ -13,5 +13,5 @@ pub mod package;
 
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
-pub use error::{ErrorCode, ErrorSource, ErrorType, Fault};
+pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
 pub use package::{InstallStrategy, ModuleSpec, PackageUrl};

@@ -2,6 +2,7 @@
 
 mod commands;
 mod converged;
+mod drain;
 mod gap;
 mod intent;
 mod ready;
@@ -10,13 +11,14 @@ mod wanted;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, Outcome};
-use engine::view::{ModuleKey, ModuleView, PodView};
+use engine::view::PodView;
 use model::BaseIdentity;
 
-use crate::base::Base;
+use crate::{api::Api, base::Base};
 
 pub use commands::Commands;
 pub use converged::converged;
+pub use drain::Drain;
 pub use ready::Ready;
 
 /// What a command is judged by.
@@ -24,8 +26,8 @@ pub use ready::Ready;
 pub struct Known<'a> {
     /// What the controller was told of Pods, by UID.
     pub told: &'a BTreeMap<Arc<str>, PodView>,
-    /// The Module objects that there are.
-    pub modules: &'a BTreeMap<ModuleKey, ModuleView>,
+    /// The API server.
+    pub api: &'a Api,
     /// The bases as they really are.
     pub bases: &'a BTreeMap<BaseIdentity, Base>,
     /// Wall clock.
@@ -39,6 +41,8 @@ pub struct Checks {
     pub commands: Commands,
     /// No Pod is Ready without its biz activated.
     pub ready: Ready,
+    /// Requests have their time to end.
+    pub drain: Drain,
 }
 
 impl Checks {
@@ -56,7 +60,8 @@ impl Checks {
     ) -> Result<(), String> {
         wanted::check(base, command, known.told)?;
         gap::check(base, command, &known)?;
-        intent::check(base, command, known.modules)?;
+        intent::check(base, command, &known.api.modules)?;
+        self.drain.check(base, command, &known, now)?;
         self.commands.sent(base, command, now, deadline)
     }
 

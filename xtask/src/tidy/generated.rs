@@ -4,9 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use model::Language;
 use testkit::{artifacts, controller};
 
-use super::reference;
+use super::{error_codes, reference};
 use crate::cargo;
 
 /// Every generated page: where it is, and what it should be.
@@ -16,12 +17,10 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
     let output = Command::new(&program).arg("--help").env_clear().output().context("asking for --help")?;
     ensure!(output.status.success(), "{} --help failed", program.display());
     let help = String::from_utf8_lossy(&output.stdout);
-    let codes = artifacts::repository().join("crates/model/src/error/codes.tsv");
-    let codes = fs::read_to_string(&codes).with_context(|| format!("reading {}", codes.display()))?;
     Ok(vec![
         ("docs/reference/configuration.md", reference::configuration(&help)?),
-        ("docs/reference/error-codes.md", reference::error_codes(&codes, reference::Language::English)),
-        ("docs/reference/error-codes.zh-CN.md", reference::error_codes(&codes, reference::Language::Chinese)),
+        ("docs/reference/error-codes.md", error_codes::reference(Language::English)),
+        ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check.
 
+mod error_codes;
 mod generated;
 mod named_tests;
 mod purity;

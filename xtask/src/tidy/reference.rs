@@ -1,15 +1,8 @@
-//! The reference pages, as text.
+//! The reference page of the settings, as text.
 
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
-
-/// In which language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
-    English,
-    Chinese,
-}
 
 /// One flag of `--help`.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,38 +67,6 @@ fn split_default(text: &str) -> (String, String) {
     }
 }
 
-/// The page of all error codes, from the table that the controller itself uses.
-pub(super) fn error_codes(tsv: &str, language: Language) -> String {
-    let mut page = match language {
-        Language::English => String::from(
-            "# Error codes\n\nMade from `crates/model/src/error/codes.tsv` (the manual's 5.6) by `cargo xtask tidy --write`. A \
-             code is `Source.Type`; it is the reason of a waiting container.\n\n\
-             | code | of | area | meaning | suggestion |\n|---|---|---|---|---|\n",
-        ),
-        Language::Chinese => String::from(
-            "# 错误码\n\n由 `cargo xtask tidy --write` 根据 `crates/model/src/error/codes.tsv`(手册 5.6)生成。错误码的形式是\
-             `来源.类型`,显示在处于 waiting 状态的容器的 reason 中。\n\n\
-             | 错误码 | 组件 | 业务类型 | 含义 | 解决方案 |\n|---|---|---|---|---|\n",
-        ),
-    };
-    for line in tsv.lines().skip(1) {
-        let cells: Vec<&str> = line.split('\t').collect();
-        let cell = |at: usize| cells.get(at).copied().unwrap_or_default().replace('|', "\\|");
-        let (meaning, suggestion) = if language == Language::English { (6, 7) } else { (4, 5) };
-        let _ = writeln!(
-            page,
-            "| `{}.{}` | {} | {} | {} | {} |",
-            cell(2),
-            cell(3),
-            cell(0),
-            cell(1),
-            cell(meaning),
-            cell(suggestion)
-        );
-    }
-    page
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,18 +92,5 @@ mod tests {
     #[test]
     fn a_cell_keeps_what_stands_between_backticks() {
         assert_eq!(cell("a <b> | `c <d>`"), "a &lt;b> \\| `c <d>`");
-    }
-
-    #[test]
-    fn codes_are_listed_in_both_languages() {
-        let tsv = "component\t...\nArklet\tinstall\tUser\tDiskFull\t满\t换\tfull\treplace\n";
-        assert!(
-            error_codes(tsv, Language::English)
-                .ends_with("| `User.DiskFull` | Arklet | install | full | replace |\n")
-        );
-        assert!(
-            error_codes(tsv, Language::Chinese)
-                .ends_with("| `User.DiskFull` | Arklet | install | 满 | 换 |\n")
-        );
     }
 }

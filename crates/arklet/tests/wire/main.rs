@@ -10,6 +10,7 @@
 )]
 
 mod any_bytes;
+mod codes;
 mod http;
 mod mqtt;
 mod recordings;

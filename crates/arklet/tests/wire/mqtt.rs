@@ -1,6 +1,6 @@
 //! Arklet over MQTT.
 
-use arklet::{CallError, Message, parse_message};
+use arklet::{Message, parse_message};
 use model::BaseState;
 use serde_json::Value;
 
@@ -49,10 +49,8 @@ fn every_message_is_what_the_table_says() {
         let found = line(&read);
         match expected.get(key.as_str()) {
             Some(expected) => assert_eq!(found, **expected, "{key}"),
-            None => assert!(
-                !matches!(read, Message::Answer { outcome: Err(CallError::Malformed(_)), .. }),
-                "{key}\t{found}"
-            ),
+            // A failure must be in the table, with its code.
+            None => assert!(!matches!(read, Message::Answer { outcome: Err(_), .. }), "{key}\t{found}"),
         }
         seen += usize::from(expected.contains_key(key.as_str()));
     }

@@ -4,6 +4,7 @@
 //! thousand bases that fall silent at once slow nothing down. What does not fit is counted and
 //! stays in the log.
 
+mod log;
 mod object;
 mod repeats;
 
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Announcement, Regarding, WriteError};
+use engine::{Announcement, WriteError};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use tokio::{
@@ -59,7 +60,7 @@ impl Announcer {
 
     /// Logs it and queues its Event.
     pub(crate) fn announce(&self, announcement: Announcement) {
-        log(&announcement);
+        log::write(&announcement);
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let queued = running.as_ref().is_some_and(|(sender, _)| sender.try_send(announcement).is_ok());
         if !queued {
@@ -75,23 +76,6 @@ impl Announcer {
         let ended = timeout_at(until, &mut task).await.is_ok();
         task.abort();
         ended
-    }
-}
-
-fn log(announcement: &Announcement) {
-    let Announcement { regarding, warning, reason, action, note, code, detail } = announcement;
-    let code = code.map(tracing::field::display);
-    let (pod, node) = match regarding {
-        Regarding::Pod(pod) => (Some(tracing::field::display(pod)), None),
-        Regarding::Node { name, .. } => (None, Some(tracing::field::display(name))),
-    };
-    if *warning {
-        tracing::warn!(code, pod, node, reason, action, "{note}");
-    } else {
-        tracing::info!(code, pod, node, reason, action, "{note}");
-    }
-    if !detail.is_empty() {
-        tracing::debug!(code, pod, node, reason, detail, "the whole story");
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod candidate;
 pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod pod;
+pub(crate) mod service;
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! The shared watches: one for all Pods, one for all Nodes, one for all Module objects.
+//! The shared watches: one for all Pods, one for all Nodes, one for all Module objects,
+//! one for all Services.
 //!
 //! `kube`'s watcher does the protocol: list in pages, watch with bookmarks from there, take up again
 //! after a break, list again when the server has forgotten where we were (410). We list the classic
@@ -9,8 +10,13 @@ mod health;
 mod module_objects;
 mod nodes;
 mod pods;
+mod services;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use engine::{Event, Watched};
 use futures::StreamExt;
@@ -23,12 +29,12 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Mutex as AsyncMutex, mpsc},
     task::{AbortHandle, JoinSet},
 };
 
 pub use self::health::{WatchFault, WatchHealth};
-use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods};
+use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, services::Services};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
     modules::{self, Availability},
@@ -66,7 +72,7 @@ impl Default for WatchConfig {
 pub struct Watches {
     running: Vec<(Arc<Record>, AbortHandle)>,
     /// Dropped, it ends them.
-    tasks: Mutex<JoinSet<()>>,
+    tasks: AsyncMutex<JoinSet<()>>,
 }
 
 /// Starts the watches. What they see is sent to `events`; where that is full, they wait. They end
@@ -79,9 +85,18 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
         start(&mut tasks, client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
         start(&mut tasks, client.clone(), config.clone(), Watched::Pods, events.clone(), pods),
     ];
+    let services = Services { events: events.clone(), table: Mutex::default() };
+    running.push(start(
+        &mut tasks,
+        client.clone(),
+        config.clone(),
+        Watched::Services,
+        events.clone(),
+        services,
+    ));
     let modules = Modules { env: config.env.clone(), events: events.clone(), told };
     running.push(start_modules(&mut tasks, client, config, events, modules));
-    Watches { running, tasks: Mutex::new(tasks) }
+    Watches { running, tasks: AsyncMutex::new(tasks) }
 }
 
 impl Watches {

@@ -128,7 +128,9 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
     let serving = situation.serving().filter(|id| **id != claim.spec.id || claim.stale);
     let others_ready = situation.others(claim).any(|other| other.ready) || (claim.stale && claim.ready);
     let own = claim.stale.then_some(claim);
-    let others_drain = situation.others(claim).chain(own).any(|other| other.ready || other.draining);
+    let mut named = situation.draining.iter().map(|id| &id.name);
+    let others_drain = named.any(|name| *name == claim.spec.id.name)
+        || situation.others(claim).chain(own).any(|other| other.ready || other.draining);
     let settled = state == Some(BizState::Activated) && !claim.stale;
     arrangement.target_waits = others_ready;
     arrangement.others_yield = settled || situation.at_work == Some(AtWork::Displacing);

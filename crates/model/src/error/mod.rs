@@ -1,8 +1,16 @@
 //! Error codes of the manual's 5.6: a source and a type, composed freely, written `Source.Type`.
 
+mod language;
+mod pages;
+mod parse;
 mod table;
 
 use std::fmt;
+
+pub use language::Language;
+pub use pages::Page;
+pub use parse::UnknownCode;
+pub use table::StandardCode;
 
 /// Where a fault comes from: the first half of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +32,17 @@ pub enum ErrorSource {
 }
 
 impl ErrorSource {
+    /// Every source.
+    pub const ALL: &[Self] = &[
+        Self::User,
+        Self::Arklet,
+        Self::ModuleController,
+        Self::KouplelessBoard,
+        Self::OtherUpstream,
+        Self::OtherDownstream,
+        Self::KubeAPIServer,
+    ];
+
     /// The name as codes write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -125,12 +144,12 @@ impl ErrorCode {
 
     /// What it means, one English sentence without full stop.
     pub fn meaning(self) -> &'static str {
-        table::row(self).map_or("Unknown error", |row| row.meaning_en)
+        table::row(self).map_or("Unknown error", |row| row.meaning(Language::English))
     }
 
     /// What to do about it; empty where the manual knows nothing to do.
     pub fn suggestion(self) -> &'static str {
-        table::row(self).map_or("Investigate", |row| row.suggestion_en.trim_matches('-'))
+        table::row(self).map_or("Investigate", |row| row.suggestion(Language::English))
     }
 }
 

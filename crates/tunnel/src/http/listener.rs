@@ -152,12 +152,13 @@ async fn answer(
 
 fn refuse(shared: &Shared, peer: IpAddr, refused: Refused) -> Response<Full<Bytes>> {
     shared.counts.refuse(refused.reason);
-    tracing::debug!(%peer, reason = refused.reason.as_str(), message = refused.message, "a request was refused");
     let source = match refused.reason {
         Refusal::Overload | Refusal::NoReply => ErrorSource::ModuleController,
         _ => ErrorSource::OtherUpstream,
     };
     let code = ErrorCode::new(source, refused.code);
+    let (reason, cause) = (refused.reason.as_str(), &refused.message);
+    tracing::debug!(%code, %peer, reason, cause, "a request was refused");
     let body = serde_json::json!({
         "code": code.to_string(),
         "message": refused.message,
