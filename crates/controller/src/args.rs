@@ -9,6 +9,9 @@ use crate::explain::Explain;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Explain(Explain),
+    /// Prints the definition of Module objects, for `kubectl apply -f -`. The controller installs it by
+    /// itself where it may.
+    Crd,
 }
 
 macro_rules! args {

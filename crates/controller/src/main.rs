@@ -16,8 +16,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    if let Some(args::Command::Explain(explain)) = &args.command {
-        return explain.run();
+    match &args.command {
+        Some(args::Command::Explain(explain)) => return explain.run(),
+        Some(args::Command::Crd) => return print_definition(),
+        None => {}
     }
     let settings = match settings::Settings::try_from(args) {
         Ok(settings) => settings,
@@ -31,6 +33,19 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_definition() -> ExitCode {
+    match serde_json::to_string_pretty(&cluster::modules::definition()) {
+        Ok(definition) => {
+            println!("{definition}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("module-controller: writing the definition: {error}");
             ExitCode::FAILURE
         }
     }

@@ -14,10 +14,14 @@ use crate::cargo;
 fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
     let program = controller::program()?;
-    let output = Command::new(&program).arg("--help").env_clear().output().context("asking for --help")?;
-    ensure!(output.status.success(), "{} --help failed", program.display());
-    let help = String::from_utf8_lossy(&output.stdout);
+    let ask = |argument: &str| -> Result<String> {
+        let output = Command::new(&program).arg(argument).env_clear().output().context("asking the controller")?;
+        ensure!(output.status.success(), "{} {argument} failed", program.display());
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let help = ask("--help")?;
     Ok(vec![
+        ("deploy/crds/modules.koupleless.io.json", ask("crd")?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),
         ("docs/reference/error-codes.md", error_codes::reference(Language::English)),
         ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),

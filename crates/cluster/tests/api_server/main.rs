@@ -10,6 +10,7 @@
 mod announcements;
 mod base_pods;
 mod harness;
+mod modules;
 mod nodes;
 mod pods;
 mod restarts;

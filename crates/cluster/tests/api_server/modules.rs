@@ -1,0 +1,83 @@
+//! The definition of Module objects in a cluster that has none, one that has the V1 controller's, and one
+//! that lets nobody install it. Each has a control plane of its own: a definition is for all.
+
+use cluster::{ClientConfig, modules::Availability};
+use testkit::{
+    cluster::{Cluster, ClusterOptions},
+    work_dir::WorkDir,
+};
+
+use crate::harness::client;
+
+/// As kubebuilder made it for the V1 controller.
+const V1: &str = r#"{
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    "metadata": {"name": "modules.koupleless.io"},
+    "spec": {
+        "group": "koupleless.io", "scope": "Namespaced",
+        "names": {"kind": "Module", "listKind": "ModuleList", "plural": "modules", "singular": "module"},
+        "versions": [{
+            "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
+                "spec": {"type": "object", "properties": {"module": {
+                    "type": "object", "required": ["name"], "properties": {
+                        "name": {"type": "string"}, "version": {"type": "string"}, "url": {"type": "string"}}}}},
+                "status": {"type": "object", "properties": {
+                    "status": {"type": "string"}, "lastTransitionTime": {"type": "string", "format": "date-time"}}}
+            }}}
+        }]
+    }
+}"#;
+
+const OBJECT: &str = r#"{
+    "apiVersion": "koupleless.io/v1alpha1", "kind": "Module",
+    "metadata": {"name": "of-v1", "namespace": "default"},
+    "spec": {"module": {"name": "biz1", "version": "0.0.1", "url": "http://repo/biz1.jar"}}
+}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay() {
+    let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+    cluster.apply(V1).unwrap();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io"]).unwrap();
+    cluster.apply(OBJECT).unwrap();
+    let client = client(&cluster).await;
+    assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
+    // What the V1 controller does not know is there, and what it wrote is still there.
+    cluster.kubectl(&["annotate", "module", "of-v1", "touched=yes"]).unwrap();
+    let object = cluster.kubectl_json(&["get", "module", "of-v1"]).unwrap();
+    assert_eq!(object["spec"]["module"]["url"], "http://repo/biz1.jar");
+    let ours = OBJECT.replace("of-v1", "ours").replace(r#""module": {"#, r#""vnode": "v", "module": {"#);
+    cluster.apply(&ours).unwrap();
+    assert_eq!(cluster.kubectl_json(&["get", "md", "ours"]).unwrap()["spec"]["vnode"], "v");
+    // A second time nothing is written.
+    let version = |cluster: &Cluster| {
+        let definition = cluster.kubectl_json(&["get", "crd", "modules.koupleless.io"]).unwrap();
+        definition["metadata"]["generation"].clone()
+    };
+    let before = version(&cluster);
+    assert_eq!(cluster::modules::install(client).await.unwrap(), Availability::Available);
+    assert_eq!(version(&cluster), before);
+    may_not_install(&cluster).await;
+}
+
+/// Somebody without any right is told what is missing, and works without Module objects.
+async fn may_not_install(cluster: &Cluster) {
+    let dir = WorkDir::new("nobody").unwrap();
+    let client = as_nobody(cluster, &dir).await;
+    let Availability::Missing(why) = cluster::modules::install(client).await.unwrap() else {
+        panic!("nobody may read Module objects")
+    };
+    assert!(why.contains("modules.koupleless.io") && why.contains("role of the module controller"), "{why}");
+}
+
+/// A client of the same cluster that acts as a service account without rights.
+async fn as_nobody(cluster: &Cluster, dir: &WorkDir) -> kube::Client {
+    let mut config = cluster.kubectl_json(&["config", "view", "--raw"]).unwrap();
+    config["users"][0]["user"]["as"] = "system:serviceaccount:default:nobody".into();
+    let path = dir.join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let config = ClientConfig { kubeconfig: Some(path), ..ClientConfig::default() };
+    cluster::client(config).await.unwrap()
+}
