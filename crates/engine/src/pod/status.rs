@@ -69,6 +69,7 @@ pub(crate) fn desired(
             let view = pod.view.containers.get(index);
             let state = state(standing, seen, pod.view.restart_policy, wall);
             let running = matches!(state, ContainerState::Running { .. });
+            let was_ready = seen.is_some_and(|seen| seen.ready);
             let kept = seen.map(|seen| seen.image_id.clone());
             let sent = container.wanted.as_ref().ok().map(|spec| spec.url.as_written().to_owned());
             ContainerStatus {
@@ -76,7 +77,8 @@ pub(crate) fn desired(
                 image: view.map(|view| view.image.clone()).unwrap_or_default(),
                 // What runs is what was asked for: another package would be shown as waiting.
                 image_id: if running { sent } else { kept }.unwrap_or_default(),
-                ready: running && base.serves,
+                // While nobody knows how it stands, it does not become ready.
+                ready: running && base.serves && (*standing != Standing::Unknown || was_ready),
                 restart_count: container.run.restarts(),
                 state,
             }
@@ -329,6 +331,7 @@ mod tests {
         assert_eq!(status.condition("Ready").unwrap().reason, "BaseInstanceNotReady");
         assert_eq!(status.phase, Phase::Running);
         assert!(!status.containers[0].ready);
+        assert_eq!(told(&mut pod, Standing::Unknown, &base(true)), None, "it may have been started anew");
         let back = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
         assert!(back.containers[0].ready);
     }
