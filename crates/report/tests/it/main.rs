@@ -3,6 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod delivery;
-mod robot;
+mod samples;
 mod secrets;
 mod shutdown;

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use testkit::robot::{Reply, Robot};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::robot::{Reply, Robot, config, failed, hook, nobody, now, reporter, wait_counts};
+use crate::samples::{config, failed, hook, nobody, now, reporter, robot, wait_counts};
 
 /// The log of this whole process.
 #[derive(Clone, Default)]
@@ -43,30 +44,36 @@ async fn the_log_says_what_failed_and_never_token_or_secret() {
         .finish();
     tracing::subscriber::set_global_default(everything).unwrap();
     let (token, secret) = ("hunter2-token", Some("hunter2-secret"));
-    let (quotes, hangs, breaks) = (
-        Robot::start(&[Reply::Quote]).await,
-        Robot::start(&[Reply::Hang]).await,
-        Robot::start(&[Reply::Status(500)]).await,
-    );
+    let (quotes, hangs, breaks) =
+        (robot(&[Reply::Quote]), robot(&[Reply::Hang]), robot(&[Reply::Status(500)]));
+    let unknown = Robot::start_tls(&[Reply::Take]).unwrap();
     let hooks = vec![
-        quotes.hook(token, secret),
-        hangs.hook(token, secret),
-        breaks.hook(token, secret),
-        hook(nobody().await, token, secret),
+        hook(&quotes.url(token), secret),
+        hook(&hangs.url(token), secret),
+        hook(&breaks.url(token), secret),
+        hook(&nobody(token).await, secret),
+        hook(&unknown.url(token), secret),
     ];
+    let hooks_count = hooks.len();
     let shown = format!("{hooks:?}");
     let mut config = config();
     config.times.deadline = Duration::from_millis(100);
     let reporter = reporter(hooks, config);
     reporter.report(&failed(1), now());
-    for hook in 0..4 {
+    for hook in 0..hooks_count {
         wait_counts(&reporter, hook, |counts| counts.failed == 1);
     }
     reporter.shutdown(Duration::from_secs(10)).await;
     let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for expected in
-        ["no such robot", "no answer within 100 ms", "HTTP 500", "Connection refused", "hook=1", "hook=4"]
-    {
+    for expected in [
+        "no such robot",
+        "no answer within 100 ms",
+        "HTTP 500",
+        "Connection refused",
+        "UnknownIssuer",
+        "hook=1",
+        "hook=5",
+    ] {
         assert!(said.contains(expected), "{expected:?} is not in\n{said}");
     }
     assert!(!said.contains("hunter2"), "{said}");
