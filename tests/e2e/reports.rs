@@ -11,11 +11,30 @@ use testkit::{
     work_dir::WorkDir,
 };
 
+const CODE: &str = "Arklet.PullBizError";
+
 /// The value of a line `- name: value` of a report.
 fn told<'a>(text: &'a str, name: &str) -> Result<&'a str> {
     let start = format!("- {name}: ");
     let line = text.lines().find_map(|line| line.strip_prefix(&start));
     line.with_context(|| format!("no {name:?} in\n{text}"))
+}
+
+/// All that is told of the install of `absent`.
+fn check_install(scene: &Scene, base: &str, trace: &str, text: &str) -> Result<()> {
+    for (name, value) in [
+        ("错误码 / Code", CODE),
+        ("建议 / Suggestion", "请重试 / Retry"),
+        ("基座 / Base", base),
+        ("Pod", &format!("{}/no-file", scene.namespace)),
+        ("模块 / Module", "absent:1.0.0"),
+        ("环境 / Env", &scene.env),
+        ("Trace", trace),
+    ] {
+        ensure!(told(text, name)? == value, "{name} is not {value:?} in\n{text}");
+    }
+    ensure!(text.contains("/nowhere/absent.jar") && !text.contains("\tat "), "{text}");
+    Ok(())
 }
 
 #[test]
@@ -39,25 +58,11 @@ fn a_failed_install_and_a_lost_base_are_told_to_every_robot_once() -> Result<()>
     let pod = manifest::pod(&scene, "no-file", Some(&node_name(base)), &[absent]);
     scene.cluster.apply(&pod.to_string())?;
 
-    let code = "Arklet.PullBizError";
-    let event = scene.wait_event("no-file", code)?;
+    let event = scene.wait_event("no-file", CODE)?;
     let trace = event["metadata"]["annotations"]["module-controller.koupleless.io/trace-id"].as_str();
     let trace = trace.with_context(|| format!("no trace id: {event}"))?;
     for robot in [&signed, &plain] {
-        let heard = robot.wait_heard(1)?;
-        let text = heard[0].text();
-        for (name, value) in [
-            ("错误码 / Code", code),
-            ("建议 / Suggestion", "请重试 / Retry"),
-            ("基座 / Base", base.identity()),
-            ("Pod", &format!("{}/no-file", scene.namespace)),
-            ("模块 / Module", "absent:1.0.0"),
-            ("环境 / Env", &scene.env),
-            ("Trace", trace),
-        ] {
-            ensure!(told(text, name)? == value, "{name} is not {value:?} in\n{text}");
-        }
-        ensure!(text.contains("/nowhere/absent.jar") && !text.contains("\tat "), "{text}");
+        check_install(&scene, base.identity(), trace, robot.wait_heard(1)?[0].text())?;
     }
     ensure!(signed.heard()[0].query.contains("&sign="), "{:?}", signed.heard());
     ensure!(plain.heard()[0].query == "access_token=hunter2", "{:?}", plain.heard());
