@@ -16,5 +16,7 @@ pub mod run;
 pub mod settings;
 pub mod stage;
 pub mod stats;
+mod table;
 pub mod usage;
 pub mod watch;
+pub mod writes;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Counts;
 use crate::settings::{Settings, Way};
 use crate::stats::Latency;
+use crate::table::Table;
 use crate::usage::Usage;
+use crate::writes::ModuleWrites;
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct WayReport {
     pub figures: Vec<Figure>,
     /// What each phase used and wrote.
     pub costs: Vec<Cost>,
+    /// What a module costs the API server in writes; nothing in results of before it was counted.
+    #[serde(default)]
+    pub writes: ModuleWrites,
 }
 
 /// What a figure is measured in.
@@ -102,7 +107,7 @@ pub struct Cost {
 impl WayReport {
     /// Nothing yet.
     pub fn new(way: Way) -> Self {
-        Self { way, figures: Vec::new(), costs: Vec::new() }
+        Self { way, figures: Vec::new(), costs: Vec::new(), writes: ModuleWrites::default() }
     }
 
     /// Adds the percentiles of a latency.
@@ -175,6 +180,7 @@ impl fmt::Display for WayReport {
             used.row(std::iter::once(phase.clone()).chain(rest.map(|value| format!("{value:.2}"))));
         }
         writeln!(f, "over {}\n{table}\nprocessor time, in cores\n{used}", self.way.as_str())?;
+        writeln!(f, "{}", self.writes)?;
         for cost in &self.costs {
             cost.fmt(f)?;
         }
@@ -262,52 +268,6 @@ fn number(value: f64, unit: &str) -> String {
     };
     let space = if unit.is_empty() || unit == "x" { "" } else { " " };
     format!("{value:.digits$}{space}{unit}")
-}
-
-/// Columns as wide as their widest cell; the first two are words, the rest are numbers.
-struct Table(Vec<Vec<String>>);
-
-impl Table {
-    fn new(head: &[&str]) -> Self {
-        Self(vec![head.iter().map(|&cell| cell.to_owned()).collect()])
-    }
-
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0.push(cells.into_iter().collect());
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.0
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let is_text = |column: usize| {
-            let cells = self.0.iter().skip(1).filter_map(|row| row.get(column));
-            cells
-                .filter(|cell| !cell.is_empty())
-                .any(|cell| !cell.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-'))
-        };
-        for row in &self.0 {
-            let mut line = String::new();
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = if is_text(column) {
-                    write!(line, "{cell:<width$}  ")
-                } else {
-                    write!(line, "{cell:>width$}  ")
-                };
-            }
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

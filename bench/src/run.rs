@@ -16,6 +16,7 @@ use crate::settings::{Settings, Way};
 use crate::stage::{Place, Stage};
 use crate::stats::millis;
 use crate::watch::Watch;
+use crate::writes::Writes;
 
 /// What the first minute of everything still writes has come by then: health, labels, first Leases.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -134,7 +135,9 @@ fn controller(
     let pods = stage.modules(usize::try_from(settings.modules)?);
     let meter = rig.meter()?;
     let online = plane.runtime.block_on(together::online(&stage, &pods))?;
-    report.costs.push(meter.end(rig, "all online", pods.len())?);
+    let cost = meter.end(rig, "all online", pods.len())?;
+    report.writes.online = Writes::online(&cost.server, cost.modules);
+    report.costs.push(cost);
     let words = [
         "bound to Ready, less the base's time",
         "  bound to command at the base",
@@ -150,7 +153,9 @@ fn controller(
     say(way, "all modules offline");
     let meter = rig.meter()?;
     let offline = plane.runtime.block_on(together::offline(&stage, &pods))?;
-    report.costs.push(meter.end(rig, "all offline", pods.len())?);
+    let cost = meter.end(rig, "all offline", pods.len())?;
+    report.writes.offline = Writes::offline(&cost.server, cost.modules);
+    report.costs.push(cost);
     let words = [
         "deletion to gone, less the base's time",
         "  deletion to command at the base",

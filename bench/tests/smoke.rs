@@ -36,6 +36,11 @@ fn smoke(tunnel: &str) -> Result<()> {
         ensure!(count >= 6, "{phase}: {count} {what}, for 6 modules");
         Ok(())
     };
+    let (online, offline) = (&way.writes.online, &way.writes.offline);
+    for (writes, what) in [(online, "patch pods/status"), (offline, "delete pods")] {
+        ensure!(writes.modules == 6 && writes.counts.get(what) >= Some(&6), "{what}: {writes:?}");
+    }
+    ensure!(!online.counts.contains_key("post pods"), "making a Pod is no write of ours: {online:?}");
     least("all online", |cost| &cost.bases, "installBiz")?;
     least("all online", |cost| &cost.controller, "patch pods/status")?;
     least("all offline", |cost| &cost.bases, "uninstallBiz")?;

@@ -329,7 +329,7 @@ impl World {
                 ));
                 Ok(())
             }
-            Action::Call { target, command, deadline } => {
+            Action::Call { target, command, deadline, .. } => {
                 if command.biz().is_some() {
                     self.tell(format_args!("to {}: {} {:?}", target.base, command.kind(), command.biz()));
                 }

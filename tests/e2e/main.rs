@@ -35,5 +35,6 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod reports;
 mod restart;
 mod rolling;

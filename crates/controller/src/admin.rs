@@ -5,6 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use cluster::{Counters, Watches};
+use report::Reporter;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{dispatch::Pulse, metrics, settings::Settings, tunnels::Tunnels};
@@ -20,6 +21,7 @@ pub(crate) struct Admin {
     pub(crate) watches: Arc<Watches>,
     pub(crate) tunnels: Tunnels,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) reporter: Reporter,
 }
 
 impl Admin {

@@ -85,6 +85,11 @@ args! {
     unmanaged_biz_policy: "UNMANAGED_BIZ_POLICY";
     /// The most Pods of a VNode. [default: 2000]
     vnode_pod_capacity: "VNODE_POD_CAPACITY";
+    /// Webhooks of DingTalk robots that faults are reported to, `;` between them. [default: none]
+    report_hooks: "REPORT_HOOKS", hide_env_values = true;
+    /// The secrets that messages to these robots are signed with, `;` between them, in the same order;
+    /// nothing in the place of one that wants no signature.
+    report_hook_secrets: "REPORT_HOOK_SECRETS", hide_env_values = true;
     /// Where /healthz, /readyz and /metrics are served. [default: 0.0.0.0:9090]
     admin_listen: "ADMIN_LISTEN";
     /// How the log is written: `text` or `json`. [default: text]
@@ -97,8 +102,6 @@ args! {
     workload_max_level: "WORKLOAD_MAX_LEVEL";
     /// Not available yet: Deployments that keep as many replicas as there are bases.
     enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
-    /// Not available yet: webhooks that faults are reported to.
-    report_hooks: "REPORT_HOOKS", hide_env_values = true;
     /// Not available yet: kubectl logs.
     kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: the port of kubectl logs.

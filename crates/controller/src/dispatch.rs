@@ -1,4 +1,4 @@
-//! The loop: events go into the engine, its actions to the tunnels and to the cluster.
+//! The loop: events go into the engine, its actions to the tunnels, to the cluster and to people.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -8,6 +8,7 @@ use std::{
 use cluster::Writer;
 use engine::{Action, Engine, Event, Now, Summary};
 use jiff::Timestamp;
+use report::Reporter;
 use tokio::sync::{mpsc, watch};
 
 use crate::tunnels::{self, Tunnels};
@@ -47,6 +48,7 @@ pub(crate) struct Loop {
     pub(crate) tunnel_events: mpsc::Receiver<tunnel::Event>,
     pub(crate) tunnels: Tunnels,
     pub(crate) writer: Writer,
+    pub(crate) reporter: Reporter,
     pub(crate) pulse: Pulse,
     /// Becomes true when it is time to end.
     pub(crate) stop: watch::Receiver<bool>,
@@ -68,7 +70,7 @@ impl Loop {
             };
             let now = Now { mono: started.elapsed(), wall: Timestamp::now() };
             for action in self.engine.step(event, now) {
-                self.act(action);
+                self.act(action, now.wall);
             }
             self.pulse.beat(self.engine.summary());
         }
@@ -76,10 +78,14 @@ impl Loop {
         while self.cluster_events.recv().await.is_some() {}
     }
 
-    fn act(&self, action: Action) {
+    fn act(&self, action: Action, wall: Timestamp) {
+        if let Action::Announce(said) = &action {
+            self.reporter.report(said, wall);
+        }
         match self.writer.submit(action) {
-            Some(Action::Call { target, command, deadline }) => {
-                tracing::debug!(base = %target.base, command = %command.kind(), biz = ?command.biz(), "command");
+            Some(Action::Call { target, command, deadline, trace }) => {
+                let biz = command.biz().map(tracing::field::display);
+                tracing::debug!(base = %target.base, command = %command.kind(), biz, %trace, "command");
                 self.tunnels.call(target, command, deadline);
             }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
+    encoding::{DescriptorEncoder, EncodeLabelValue, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
@@ -36,10 +36,10 @@ struct Family<'a, const N: usize> {
 }
 
 impl<const N: usize> Family<'_, N> {
-    fn encode(
+    fn encode<V: EncodeLabelValue>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
-        rows: impl IntoIterator<Item = ([(&'static str, &'static str); N], u64)>,
+        rows: impl IntoIterator<Item = ([(&'static str, V); N], u64)>,
     ) -> fmt::Result {
         let mut metric = encoder.encode_descriptor(self.name, self.help, None, self.kind)?;
         for (labels, value) in rows {
@@ -81,11 +81,29 @@ impl Collector for Counted {
             (labels, call.count)
         });
         Family { name: "api_requests", help: "Requests to the API server", kind: MetricType::Counter }
-            .encode(encoder, rows)
+            .encode(encoder, rows)?;
+        self.encode_reports(encoder)
     }
 }
 
 impl Counted {
+    /// By the hook's place in REPORT_HOOKS, the first being 1: its URL is a secret.
+    fn encode_reports(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.0.reporter.counts();
+        let rows = counts.iter().enumerate().flat_map(|(index, counts)| {
+            let outcomes = [
+                ("sent", counts.sent),
+                ("failed", counts.failed),
+                ("dropped", counts.dropped),
+                ("suppressed", counts.suppressed),
+            ];
+            let hook = (index + 1).to_string();
+            outcomes.map(|(outcome, n)| ([("hook", hook.clone()), ("outcome", outcome.to_owned())], n))
+        });
+        Family { name: "reports", help: "Reports of faults to webhooks", kind: MetricType::Counter }
+            .encode(encoder, rows)
+    }
+
     fn encode_tunnels(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (http, mqtt) = (self.0.tunnels.http_stats(), self.0.tunnels.mqtt_stats());
         let heartbeats =

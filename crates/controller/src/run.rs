@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use cluster::{ClientConfig, Told, WatchConfig, Writer, WriterConfig};
 use engine::Engine;
+use report::Reporter;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -19,6 +20,9 @@ use crate::{
 
 /// How long the writes under way may take at the end: less than the 30 s that a Pod is given.
 const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// How long the last reports may take, at the same time: a robot answers within a second.
+const LAST_REPORTS: Duration = Duration::from_secs(3);
 
 /// Runs the controller until SIGTERM or SIGINT.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
@@ -56,11 +60,14 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     };
     let writer = Writer::new(client, config, cluster_sender, told);
     let pulse = Pulse::new();
+    let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
+        .context("REPORT_HOOKS: starting the reporter")?;
     let admin = Admin {
         pulse: pulse.clone(),
         watches: watches.clone(),
         tunnels: tunnels.clone(),
         counters: writer.counters(),
+        reporter: reporter.clone(),
     };
     admin.serve(&settings, stopped.clone()).await?;
     let engine = Engine::new(settings.engine);
@@ -70,6 +77,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         tunnel_events,
         tunnels: tunnels.clone(),
         writer: writer.clone(),
+        reporter: reporter.clone(),
         pulse,
         stop: stopped,
     };
@@ -81,7 +89,8 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     }
     // Nothing new is begun, then what is under way ends, then the connections.
     let _ = stop.send(true);
-    if !writer.shutdown(LAST_WRITES).await {
+    let (written, _) = tokio::join!(writer.shutdown(LAST_WRITES), reporter.shutdown(LAST_REPORTS));
+    if !written {
         tracing::warn!("some writes were cut off; what they were for is decided anew at the next start");
     }
     looping.abort();

@@ -1,11 +1,13 @@
 //! Settings: every value checked at the start, and refused with the variable's name, the value and
 //! what is allowed. All that is wrong is said at once.
 
+mod hooks;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use engine::{Allocatable, UnmanagedBiz, ZoneSource};
-use model::name::VNodeNameFormat;
-use tunnel::Secret;
+use model::{Secret, name::VNodeNameFormat};
+use report::Hook;
 
 use crate::args::Args;
 
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) admin: SocketAddr,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    /// Where faults are reported to.
+    pub(crate) hooks: Vec<Hook>,
     pub(crate) engine: engine::Config,
 }
 
@@ -132,10 +136,10 @@ impl Refusals {
         u16::try_from(number).unwrap_or(default)
     }
 
-    fn later(&mut self, variable: &'static str, given: &Option<String>, secret: bool, what: &str) {
+    fn later(&mut self, variable: &'static str, given: &Option<String>, what: &str) {
         if let Some(given) = set(given).filter(|given| !given.eq_ignore_ascii_case("false")) {
             let allowed = format!("{what} does not exist in this version yet; leave it unset");
-            self.add(variable, (!secret).then_some(given), allowed);
+            self.add(variable, Some(given), allowed);
         }
     }
 }
@@ -183,6 +187,7 @@ impl TryFrom<Args> for Settings {
             admin,
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
+            hooks: hooks::hooks(&args, &mut refused),
             engine: engine(&args, &env, &mut refused),
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
@@ -191,18 +196,12 @@ impl TryFrom<Args> for Settings {
 
 /// What later versions will know.
 fn later(args: &Args, refused: &mut Refusals) {
-    refused.later("IS_CLUSTER", &args.is_cluster, false, "a cluster of several controllers");
-    refused.later("WORKLOAD_MAX_LEVEL", &args.workload_max_level, false, "a cluster of several controllers");
+    refused.later("IS_CLUSTER", &args.is_cluster, "a cluster of several controllers");
+    refused.later("WORKLOAD_MAX_LEVEL", &args.workload_max_level, "a cluster of several controllers");
     let peers = "the controller of peer Deployments";
-    refused.later(
-        "ENABLE_MODULE_DEPLOYMENT_CONTROLLER",
-        &args.enable_module_deployment_controller,
-        false,
-        peers,
-    );
-    refused.later("REPORT_HOOKS", &args.report_hooks, true, "reporting to webhooks");
-    refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, false, "kubectl logs");
-    refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, false, "kubectl logs");
+    refused.later("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller, peers);
+    refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, "kubectl logs");
+    refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, "kubectl logs");
 }
 
 /// The environment is a label's value and a part of topics.
@@ -337,15 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_yet_is_refused_and_secrets_are_not_shown() {
-        let refusal =
-            settings(&["--enable-http-tunnel", "--is-cluster=true", "--report-hooks=https://h/?t=secret"]);
-        let refusal = refusal.unwrap_err();
+    fn what_does_not_exist_yet_is_refused() {
+        let refusal = settings(&["--enable-http-tunnel", "--is-cluster=true"]).unwrap_err();
         assert!(
             refusal.contains("IS_CLUSTER is \"true\"; a cluster of several controllers does not exist"),
             "{refusal}"
         );
-        assert!(refusal.contains("REPORT_HOOKS: ") && !refusal.contains("secret"), "{refusal}");
-        assert!(settings(&["--enable-http-tunnel", "--is-cluster=false", "--report-hooks="]).is_ok());
+        assert!(settings(&["--enable-http-tunnel", "--is-cluster=false"]).is_ok());
     }
 }

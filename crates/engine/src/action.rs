@@ -4,10 +4,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
-use model::{BaseIdentity, ErrorCode, TunnelKind};
+use model::{BaseIdentity, BizId, ErrorCode, TunnelKind};
 
 use crate::{
     event::BaseAddress,
+    trace::TraceId,
     view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus},
 };
 
@@ -36,7 +37,7 @@ pub enum Regarding {
     },
 }
 
-/// One `events.k8s.io/v1` Event.
+/// What people are told: one `events.k8s.io/v1` Event, one line in the log, maybe one report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// About what.
@@ -53,6 +54,32 @@ pub struct Announcement {
     pub code: Option<ErrorCode>,
     /// The whole story of a fault (a stack trace), for the log only; empty where there is none.
     pub detail: String,
+    /// [`Self::note`] without what the code's meaning and suggestion say.
+    pub what: String,
+    /// The base that it happened on.
+    pub base: BaseIdentity,
+    /// The biz that a command was about, where it is about a command.
+    pub biz: Option<BizId>,
+    /// Ties it to the command and to whatever else is told of the same fault.
+    pub trace: TraceId,
+    /// People on call want to know it; none where the log and the Event are enough.
+    pub alarm: Option<Alarm>,
+}
+
+/// What people on call want to know (spec, section 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Alarm {
+    /// A base refused to install a biz, or failed to.
+    InstallFailed,
+    /// A base refused to uninstall a biz, or failed to.
+    UninstallFailed,
+    /// A base did not say in time whether it installed or uninstalled a biz.
+    TimedOut,
+    /// Nothing is heard of a base any more, or it answers nothing. Not one that said goodbye.
+    LostBase,
+    /// So many bases are silent, or their tunnel is, that nothing is deleted. It is told of each of
+    /// them, and is one fault.
+    BlastRadius,
 }
 
 /// The closed set of what can be done.
@@ -66,6 +93,8 @@ pub enum Action {
         command: Command,
         /// Give up after this long.
         deadline: Duration,
+        /// What is told of it bears this id.
+        trace: TraceId,
     },
     /// Create the Node, with its status.
     CreateNode(Box<NodeView>),
@@ -135,6 +164,6 @@ pub enum Action {
         /// By what.
         address: BaseAddress,
     },
-    /// Tell it to people: an Event, and a line in the log.
+    /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),
 }

@@ -14,12 +14,14 @@ mod pod;
 mod services;
 #[cfg(test)]
 mod testing;
+mod trace;
 pub mod view;
 mod vnode;
 mod write_slot;
 mod zones;
 
-pub use action::{Action, Announcement, Regarding, Target};
+pub use action::{Action, Alarm, Announcement, Regarding, Target};
 pub use config::{Allocatable, Config, Times, UnmanagedBiz, ZoneSource};
 pub use engine::{Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
+pub use trace::TraceId;

@@ -7,10 +7,12 @@ use std::{
 
 use crate::view::{PodView, ServiceView};
 
+type Selector = BTreeMap<String, String>;
+
 /// Selectors, by namespace and the Service's UID.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
-    by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<String, String>>>,
+    by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, Selector>>,
 }
 
 impl Services {
@@ -31,7 +33,7 @@ impl Services {
 
     /// Requests may come to the Pod through a Service, or through whatever is behind a readiness gate.
     pub(crate) fn may_send_to(&self, pod: &PodView) -> bool {
-        let selects = |selector: &BTreeMap<String, String>| {
+        let selects = |selector: &Selector| {
             !selector.is_empty() && selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         };
         !pod.readiness_gates.is_empty()

@@ -10,8 +10,10 @@ pub mod biz;
 pub mod error;
 pub mod name;
 pub mod package;
+pub mod secret;
 
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
 pub use package::{InstallStrategy, ModuleSpec, PackageUrl};
+pub use secret::Secret;

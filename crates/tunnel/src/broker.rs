@@ -3,6 +3,7 @@
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
+use model::Secret;
 use mqtt5::{
     broker::{
         BrokerConfig, MqttBroker,
@@ -15,7 +16,7 @@ use mqtt5::{
 };
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{SHUTDOWN_BOUND, Secret, mqtt::MAX_PACKET_BYTES};
+use crate::{SHUTDOWN_BOUND, mqtt::MAX_PACKET_BYTES};
 
 /// Clients at once: 5,000 bases, twice during a restart of all, and the controllers.
 const MAX_CLIENTS: usize = 12_000;

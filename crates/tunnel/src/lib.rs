@@ -15,12 +15,10 @@ mod counts;
 pub mod event;
 pub mod http;
 pub mod mqtt;
-pub mod secret;
 mod stop;
 
 pub use broker::EmbeddedBroker;
 pub use event::{Event, Target};
 pub use http::{HttpConfig, HttpTunnel};
 pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};
-pub use secret::Secret;
 pub use stop::SHUTDOWN_BOUND;

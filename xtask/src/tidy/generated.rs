@@ -15,7 +15,8 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
     let program = controller::program()?;
     let ask = |argument: &str| -> Result<String> {
-        let output = Command::new(&program).arg(argument).env_clear().output().context("asking the controller")?;
+        let output =
+            Command::new(&program).arg(argument).env_clear().output().context("asking the controller")?;
         ensure!(output.status.success(), "{} {argument} failed", program.display());
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };

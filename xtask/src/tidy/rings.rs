@@ -24,6 +24,7 @@ const PLACES: &[(&str, Place)] = &[
     ("engine", Place::Ring(1)),
     ("tunnel", Place::Ring(2)),
     ("cluster", Place::Ring(2)),
+    ("report", Place::Ring(2)),
     ("controller", Place::Ring(3)),
     ("base", Place::Ring(3)),
     ("testkit", Place::Beside),

@@ -4,19 +4,19 @@ use engine::{Announcement, Regarding};
 
 /// Writes it.
 pub(super) fn write(announcement: &Announcement) {
-    let Announcement { regarding, warning, reason, action, note, code, detail } = announcement;
+    let Announcement { regarding, warning, reason, action, note, code, detail, trace, .. } = announcement;
     let code = code.map(tracing::field::display);
     let (pod, node) = match regarding {
         Regarding::Pod(pod) => (Some(tracing::field::display(pod)), None),
         Regarding::Node { name, .. } => (None, Some(tracing::field::display(name))),
     };
     if *warning {
-        tracing::warn!(code, pod, node, reason, action, "{note}");
+        tracing::warn!(code, pod, node, reason, action, %trace, "{note}");
     } else {
-        tracing::info!(code, pod, node, reason, action, "{note}");
+        tracing::info!(code, pod, node, reason, action, %trace, "{note}");
     }
     if !detail.is_empty() {
-        tracing::debug!(code, pod, node, reason, detail, "the whole story");
+        tracing::debug!(code, pod, node, reason, %trace, detail, "the whole story");
     }
 }
 
@@ -68,6 +68,11 @@ mod tests {
             note: "installing biz1:1.0.0: no".to_owned(),
             code,
             detail: detail.to_owned(),
+            what: String::new(),
+            base: "b".parse().unwrap(),
+            biz: None,
+            trace: 0xc0_ffee.into(),
+            alarm: None,
         }
     }
 

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 const MAX_NOTE: usize = 1024;
 /// The longest `reason`, `action` and `reportingInstance` that the API server takes, in bytes.
 pub(super) const MAX_WORD: usize = 128;
+/// The annotation that ties the Event to the log and to the report. Not in the `note`, by which a
+/// repeated Event is known.
+const TRACE: &str = "module-controller.koupleless.io/trace-id";
 /// The longest object name.
 const MAX_NAME: usize = 253;
 
@@ -52,7 +55,11 @@ pub(super) fn event(
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": { "name": name, "namespace": namespace },
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "annotations": { TRACE: announcement.trace.to_string() },
+        },
         "eventTime": micros(now),
         "type": if announcement.warning { "Warning" } else { "Normal" },
         "reason": cut(&announcement.reason, MAX_WORD),
@@ -111,6 +118,11 @@ mod tests {
             note: "no".into(),
             code: None,
             detail: "never in the Event".into(),
+            what: String::new(),
+            base: "a".parse().unwrap(),
+            biz: None,
+            trace: 0xc0_ffee.into(),
+            alarm: None,
         };
         let name = name(&announcement.regarding, at(), 7);
         assert_eq!(
@@ -118,7 +130,11 @@ mod tests {
             json!({
                 "apiVersion": "events.k8s.io/v1",
                 "kind": "Event",
-                "metadata": { "name": "biz1-a.660da8a536a400007", "namespace": "ns" },
+                "metadata": {
+                    "name": "biz1-a.660da8a536a400007",
+                    "namespace": "ns",
+                    "annotations": { "module-controller.koupleless.io/trace-id": "0000000000c0ffee" },
+                },
                 "eventTime": "2026-11-22T10:00:00.123456Z",
                 "type": "Warning",
                 "reason": "User.PullBizError",
@@ -141,6 +157,11 @@ mod tests {
             note: String::new(),
             code: None,
             detail: String::new(),
+            what: String::new(),
+            base: "a".parse().unwrap(),
+            biz: None,
+            trace: 0.into(),
+            alarm: None,
         };
         let with = |uid| Announcement { regarding: node(uid), ..announcement.clone() };
         let uid =

@@ -17,6 +17,11 @@ fn announcement(regarding: Regarding, note: &str) -> Action {
         note: note.into(),
         code: None,
         detail: String::new(),
+        what: note.into(),
+        base: "announce".parse().unwrap(),
+        biz: None,
+        trace: 0xc0_ffee.into(),
+        alarm: None,
     }))
 }
 
@@ -52,6 +57,8 @@ async fn they_are_written_with_their_object_and_repeats_are_counted_at_the_end()
     assert_eq!((&event["note"], &event["type"]), (&"it failed".into(), &"Warning".into()));
     assert_eq!(event["regarding"]["uid"], &*pod.uid);
     assert_eq!(event["series"]["count"], 3);
+    let annotations = &event["metadata"]["annotations"];
+    assert_eq!(annotations["module-controller.koupleless.io/trace-id"], "0000000000c0ffee");
     let of_node = events("Node");
     assert_eq!(of_node.len(), 1);
     assert!(of_node[0]["note"].as_str().unwrap().ends_with('…'));

@@ -5,12 +5,8 @@ use std::{sync::Arc, time::Duration};
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
 use model::{BizId, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
 
-use super::{Context, Op, VNode};
-use crate::{
-    action::{Action, Announcement, Regarding},
-    backoff,
-    pod::Container,
-};
+use super::{Context, Op, VNode, announce::Origin};
+use crate::{backoff, pod::Container};
 
 impl VNode {
     /// `queryAllBiz` ended.
@@ -80,7 +76,7 @@ impl VNode {
                 self.uninstalled(id, now);
             }
             (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, &op, ctx),
-            (CommandKind::UninstallBiz, Err(error)) => self.uninstall_failed(id, &error, ctx),
+            (CommandKind::UninstallBiz, Err(error)) => self.uninstall_failed(id, &error, &op, ctx),
             (_, Err(CallError::Unreachable(_))) => self.inventory.touch(&id.name, now),
             // A switch, or an answer of another kind than was asked for: the list tells the truth.
             (_, result) => {
@@ -192,7 +188,7 @@ impl VNode {
         self.modules.removed(id);
     }
 
-    fn uninstall_failed(&mut self, id: &BizId, error: &CallError, ctx: &mut Context<'_>) {
+    fn uninstall_failed(&mut self, id: &BizId, error: &CallError, op: &Op, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         let reached = !matches!(error, CallError::Unreachable(_));
         if reached {
@@ -216,15 +212,18 @@ impl VNode {
             .filter(|(_, pod)| pod.is_deleting() && pod.biz().any(|biz| biz == id))
             .map(|(uid, _)| uid.clone())
             .collect();
-        for uid in leaving {
-            self.announce_fault(&uid, "Uninstall", &fault, ctx);
+        for uid in &leaving {
+            self.announce_fault(uid, "Uninstall", Origin::Command(op), &fault, ctx);
+        }
+        if leaving.is_empty() {
+            self.announce_fault_of_base("Uninstall", op, &fault, ctx);
         }
     }
 
     /// A container's install failed: keep it, tell it, try again later.
     fn fail(&mut self, op: &Op, fault: Fault, ctx: &mut Context<'_>) {
         let Some((uid, index)) = &op.claim else { return };
-        self.announce_fault(uid, "Install", &fault, ctx);
+        self.announce_fault(uid, "Install", Origin::Command(op), &fault, ctx);
         if let Some(container) = self.container(uid, *index) {
             container.run.failed(ctx.now.mono, fault);
         }
@@ -241,25 +240,5 @@ impl VNode {
 
     pub(super) fn container(&mut self, uid: &Arc<str>, index: usize) -> Option<&mut Container> {
         self.pods.get_mut(uid)?.containers.get_mut(index)
-    }
-
-    /// Tells people what went wrong with a Pod.
-    pub(super) fn announce_fault(
-        &self,
-        uid: &Arc<str>,
-        action: &'static str,
-        fault: &Fault,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some(pod) = self.pods.get(uid) else { return };
-        ctx.out.push(Action::Announce(Box::new(Announcement {
-            regarding: Regarding::Pod(pod.view.pod.clone()),
-            warning: true,
-            reason: fault.code.to_string(),
-            action,
-            note: fault.message(),
-            code: Some(fault.code),
-            detail: fault.detail.clone(),
-        })));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Context, Standing, VNode};
+use super::{
+    Context, Standing, VNode,
+    announce::{MANY_LOST, News, TUNNEL_DOWN},
+};
 use crate::{
-    action::Action,
+    action::{Action, Alarm},
     event::{BaseAddress, BasePod, WriteError},
     write_slot::WriteSlot,
 };
@@ -88,7 +91,9 @@ impl VNode {
                 self.life.silence(ctx.now.mono).as_secs()
             ),
         };
-        self.announce(ctx, standing != Standing::Gone, "BaseLeft", "DeleteNode", note);
+        let warning = standing != Standing::Gone;
+        let news = News { warning, reason: "BaseLeft", action: "DeleteNode", note };
+        self.announce_trouble(news, standing.alarm(), ctx);
         self.leaving.slot.sent();
         ctx.out.push(action);
     }
@@ -146,7 +151,9 @@ impl VNode {
                     fleet.silent, fleet.total
                 )
             };
-            self.announce(ctx, true, "BlastRadius", "Wait", note);
+            let news = News { warning: true, reason: "BlastRadius", action: "Wait", note };
+            let code = if tunnel_is_down { TUNNEL_DOWN } else { MANY_LOST };
+            self.announce_trouble(news, Some((Alarm::BlastRadius, code)), ctx);
         }
         if elsewhere {
             self.leaving.ask_after = ctx.now.mono + ctx.config.times.leave_retry;

@@ -4,6 +4,7 @@
 //! and says what to do. It is level-triggered: called once more, or after a restart, it comes to
 //! the same end.
 
+mod announce;
 mod answers;
 mod inventory;
 mod leaving;
@@ -22,16 +23,18 @@ use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
-    action::{Action, Announcement, Regarding},
+    action::Action,
     config::Config,
     event::{Now, Write, WriteError},
     ordering::permits::Permits,
     pod::ModulePod,
     services::Services,
+    trace::TraceId,
     view::{ModuleRef, ModuleView, NodeView, PodView},
     write_slot::WriteSlot,
     zones::Zones,
 };
+use announce::News;
 use inventory::Inventory;
 use leaving::Leaving;
 use life::{Life, Standing};
@@ -77,6 +80,7 @@ struct Op {
     displacing: bool,
     sent: Duration,
     deadline: Duration,
+    trace: TraceId,
 }
 
 impl Op {
@@ -123,6 +127,8 @@ pub(crate) struct VNode {
     lease_due: Duration,
     /// Since when it has not been well; none while it is.
     down_since: Option<Duration>,
+    /// What is told of its present absence, or was of its last one, bears this id.
+    trouble: Option<TraceId>,
     leaving: Leaving,
 }
 
@@ -161,6 +167,7 @@ impl VNode {
             lease_slot: WriteSlot::default(),
             lease_due: Duration::ZERO,
             down_since: None,
+            trouble: None,
             leaving: Leaving::default(),
         }
     }
@@ -306,7 +313,7 @@ impl VNode {
     ) {
         if let (Err(error @ WriteError::Refused(_)), true) = (result, first) {
             let note = format!("writing {write:?} was refused: {error}");
-            self.announce(ctx, true, "WriteRefused", "Write", note);
+            self.announce(News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
         }
     }
 
@@ -388,7 +395,10 @@ impl VNode {
         let now = ctx.now.mono;
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
         match (alive, self.down_since) {
-            (false, None) => self.down_since = Some(now),
+            (false, None) => {
+                self.down_since = Some(now);
+                self.trouble = Some(TraceId::new(&[self.identity.as_str(), "down"], ctx.now));
+            }
             (true, Some(_)) => {
                 self.down_since = None;
                 // It may have been started anew meanwhile: nothing is Ready before its list is read.
@@ -409,17 +419,18 @@ impl VNode {
             self.inventory_query.want(now);
         }
         let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
-        let mut send = |command| {
-            let deadline = times.query_deadline;
-            ctx.out.push(Action::Call { target: target.clone(), command, deadline });
-        };
+        let mut due = Vec::new();
         if self.inventory_query.is_due(now) {
             self.inventory_query.sent(now);
-            send(Command::QueryAllBiz);
+            due.push(Command::QueryAllBiz);
         }
         if self.health_query.is_due(now) {
             self.health_query.sent(now);
-            send(Command::Health);
+            due.push(Command::Health);
+        }
+        for command in due {
+            let (trace, deadline) = (self.trace_of(&command, ctx.now), times.query_deadline);
+            ctx.out.push(Action::Call { target: target.clone(), command, deadline, trace });
         }
     }
 
@@ -440,8 +451,9 @@ impl VNode {
         };
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
         self.inventory.touch(&id.name, ctx.now.mono);
-        self.ops.insert(id.name, Op { key, claim, displacing, sent: ctx.now.mono, deadline });
-        ctx.out.push(Action::Call { target, command, deadline });
+        let trace = self.trace_of(&command, ctx.now);
+        self.ops.insert(id.name, Op { key, claim, displacing, sent: ctx.now.mono, deadline, trace });
+        ctx.out.push(Action::Call { target, command, deadline, trace });
     }
 
     /// An answer came, or the news that none will.
@@ -456,27 +468,6 @@ impl VNode {
             CommandKind::Health => self.examined(outcome, ctx),
             _ => self.ended(key, outcome, ctx),
         }
-    }
-
-    /// Tells people something about the base.
-    fn announce(
-        &self,
-        ctx: &mut Context<'_>,
-        warning: bool,
-        reason: &str,
-        action: &'static str,
-        note: String,
-    ) {
-        let uid = self.node.as_ref().map(|node| node.uid.clone()).unwrap_or_default();
-        ctx.out.push(Action::Announce(Box::new(Announcement {
-            regarding: Regarding::Node { name: self.name.clone(), uid },
-            warning,
-            reason: reason.to_owned(),
-            action,
-            note,
-            code: None,
-            detail: String::new(),
-        })));
     }
 
     /// The base's address, as its Pods carry it.

@@ -1,6 +1,6 @@
 //! When a VNode's Node and Lease are written.
 
-use super::{Context, Standing, VNode};
+use super::{Context, Standing, VNode, announce::News};
 use crate::{
     action::Action,
     view::{ConditionStatus, NodeView},
@@ -45,7 +45,8 @@ impl VNode {
         }
         let Some(desired) = self.desired_node(ctx) else { return };
         self.node_slot.sent();
-        self.announce(ctx, false, "BaseJoined", "CreateNode", format!("base {} joined", self.identity));
+        let note = format!("base {} joined", self.identity);
+        self.announce(News { warning: false, reason: "BaseJoined", action: "CreateNode", note }, ctx);
         ctx.out.push(Action::CreateNode(Box::new(desired)));
     }
 
@@ -61,8 +62,14 @@ impl VNode {
     fn tell_readiness(&self, desired: &NodeView, ctx: &mut Context<'_>) {
         let (Some(wanted), Some(seen)) = (desired.condition("Ready"), self.node.as_ref()) else { return };
         if seen.condition("Ready").is_none_or(|seen| seen.status != wanted.status) {
-            let warning = wanted.status != ConditionStatus::True;
-            self.announce(ctx, warning, &wanted.reason, "PatchNodeStatus", wanted.message.clone());
+            let news = News {
+                warning: wanted.status != ConditionStatus::True,
+                reason: &wanted.reason,
+                action: "PatchNodeStatus",
+                note: wanted.message.clone(),
+            };
+            let alarm = self.life.standing(ctx.now.mono, &ctx.config.times).alarm();
+            self.announce_trouble(news, alarm, ctx);
         }
     }
 

@@ -6,7 +6,7 @@ use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
-use super::{Context, Standing as Life, VNode};
+use super::{Context, Standing as Life, VNode, announce::Origin};
 use crate::{
     action::Action,
     pod::{
@@ -192,7 +192,7 @@ impl VNode {
             .collect();
         for (uid, faults) in wrong {
             for fault in faults {
-                self.announce_fault(&uid, "Read", &fault, ctx);
+                self.announce_fault(&uid, "Read", Origin::Pod, &fault, ctx);
             }
             if let Some(pod) = self.pods.get_mut(&uid) {
                 pod.fault_told = true;

@@ -151,6 +151,16 @@ impl ErrorCode {
     pub fn suggestion(self) -> &'static str {
         table::row(self).map_or("Investigate", |row| row.suggestion(Language::English))
     }
+
+    /// [`Self::meaning`] in the manual's own Chinese words.
+    pub fn meaning_zh(self) -> &'static str {
+        table::row(self).map_or("未知错误", |row| row.meaning(Language::Chinese))
+    }
+
+    /// [`Self::suggestion`] in the manual's own Chinese words.
+    pub fn suggestion_zh(self) -> &'static str {
+        table::row(self).map_or("请排查", |row| row.suggestion(Language::Chinese))
+    }
 }
 
 impl fmt::Display for ErrorCode {
@@ -209,6 +219,7 @@ mod tests {
         assert_eq!(code.to_string(), "Arklet.InstallModuleFailed");
         assert_eq!(code.meaning(), "Installing the module failed");
         assert_eq!(code.suggestion(), "Check the reason of the failure");
+        assert_eq!((code.meaning_zh(), code.suggestion_zh()), ("模块安装失败", "请检查失败原因"));
     }
 
     #[test]

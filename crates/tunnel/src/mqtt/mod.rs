@@ -9,7 +9,7 @@ mod worker;
 use std::{sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command};
-use model::{BaseIdentity, ModuleSpec, TunnelKind};
+use model::{BaseIdentity, ModuleSpec, Secret, TunnelKind};
 use tokio::{
     sync::{Mutex, mpsc, watch},
     task::JoinHandle,
@@ -21,7 +21,7 @@ pub use self::{
     tls::{CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TlsConfig, TlsError},
 };
 use crate::{
-    Event, SHUTDOWN_BOUND, Secret, Target,
+    Event, SHUTDOWN_BOUND, Target,
     event::report,
     stop::{Phase, Stop},
 };

@@ -1,5 +1,6 @@
+use model::Secret;
 use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, MqttOptions};
-use tunnel::{EmbeddedBroker, Secret, broker::Access};
+use tunnel::{EmbeddedBroker, broker::Access};
 
 use crate::{mqtt::broker, support::soon};
 

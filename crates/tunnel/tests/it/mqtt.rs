@@ -263,11 +263,11 @@ async fn a_message_over_the_limit_costs_its_sender_the_connection_and_not_us() {
 #[tokio::test]
 async fn a_wrong_password_is_said_once_and_not_shown() {
     let access =
-        Access::Password { username: "koupleless".into(), password: tunnel::Secret::new("open sesame") };
+        Access::Password { username: "koupleless".into(), password: model::Secret::new("open sesame") };
     let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access).await.unwrap();
     let with = |password| MqttConfig {
         username: Some("koupleless".into()),
-        password: Some(tunnel::Secret::new(password)),
+        password: Some(model::Secret::new(password)),
         ..config(broker.local_addr())
     };
     let (sender, mut refused) = events(64);
@@ -312,7 +312,7 @@ async fn values_that_cannot_be_are_refused_by_name() {
     assert_eq!(refused(MqttConfig { port: 0, ..good() }), "MQTT_PORT");
     assert_eq!(refused(MqttConfig { client_id: String::new(), ..good() }), "CLIENT_ID");
     assert_eq!(refused(MqttConfig { env: "a/b".into(), ..good() }), "ENV");
-    let password = Some(tunnel::Secret::new("x"));
+    let password = Some(model::Secret::new("x"));
     assert_eq!(refused(MqttConfig { password, ..good() }), "MQTT_USERNAME");
     assert_eq!(refused(MqttConfig { reconnect_min: Duration::ZERO, ..good() }), "reconnect_min");
 }

@@ -12,7 +12,7 @@ use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
 
-use super::{Context, Managed, Standing, VNode};
+use super::{Context, Managed, Standing, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
@@ -196,7 +196,7 @@ impl VNode {
             if container.wanted.as_ref().is_ok_and(|spec| spec.id == key.id) {
                 container.run.put_off(now, Some(fault.clone()));
                 if first {
-                    self.announce_fault(&uid, "Install", &fault, ctx);
+                    self.announce_fault(&uid, "Install", Origin::Unsent(&key.id), &fault, ctx);
                 }
             }
         }

@@ -1,0 +1,108 @@
+//! `REPORT_HOOKS` and `REPORT_HOOK_SECRETS`: both are secrets.
+
+use model::Secret;
+use report::Hook;
+
+use super::{Refusals, set};
+use crate::args::Args;
+
+/// Every entry of REPORT_HOOKS with the one of REPORT_HOOK_SECRETS in the same place. A refusal says
+/// which entry, and never what it is.
+pub(super) fn hooks(args: &Args, refused: &mut Refusals) -> Vec<Hook> {
+    const HOOKS: &str = "REPORT_HOOKS";
+    const SECRETS: &str = "REPORT_HOOK_SECRETS";
+    let entries = |given| set(given).map(|list| list.split(';').map(str::trim).collect::<Vec<_>>());
+    let mut urls = entries(&args.report_hooks).unwrap_or_default();
+    // A separator after the last one is no entry.
+    if urls.last().is_some_and(|last| last.is_empty()) {
+        urls.pop();
+    }
+    let secrets = entries(&args.report_hook_secrets).unwrap_or_default();
+    let surplus = secrets.get(urls.len()..).unwrap_or_default().iter().any(|secret| !secret.is_empty());
+    if surplus || (!secrets.is_empty() && secrets.len() < urls.len()) {
+        let allowed = format!(
+            "it has {} entries for {} of {HOOKS}; allowed is one for each, in the same order, with ';' between them and \
+             nothing for a robot that wants no signature",
+            secrets.len(),
+            urls.len()
+        );
+        refused.add(SECRETS, None, allowed);
+    }
+    let secret = |index: usize| {
+        secrets.get(index).filter(|secret| !secret.is_empty()).map(|secret| Secret::new(*secret))
+    };
+    let mut hooks = Vec::new();
+    for (index, url) in urls.into_iter().enumerate() {
+        match Hook::new(url, secret(index)) {
+            Ok(hook) => hooks.push(hook),
+            Err(why) => {
+                let allowed = format!(
+                    "entry {} is refused: {why}; allowed is https://HOST/PATH?access_token=TOKEN, with ';' between several",
+                    index + 1
+                );
+                refused.add(HOOKS, None, allowed);
+            }
+        }
+    }
+    hooks
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn settings(flags: &[&str]) -> Result<Settings, String> {
+        let args = ["module-controller", "--enable-http-tunnel"].iter().chain(flags);
+        Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
+    }
+
+    #[test]
+    fn hooks_with_and_without_secrets() {
+        let (one, two) =
+            ("https://oapi.dingtalk.com/robot/send?access_token=a", "http://relay.svc/robot?access_token=b");
+        let hook = |url: &str, secret: Option<&str>| Hook::new(url, secret.map(Secret::new)).unwrap();
+        let hooks = |urls: &str, secrets: &str| {
+            let (urls, secrets) =
+                (format!("--report-hooks={urls}"), format!("--report-hook-secrets={secrets}"));
+            settings(&[&urls, &secrets]).map(|settings| settings.hooks)
+        };
+        assert_eq!(hooks("", ""), Ok(vec![]));
+        assert_eq!(hooks(one, ""), Ok(vec![hook(one, None)]));
+        assert_eq!(
+            hooks(&format!(" {one} ; {two} ;"), ";SEC2"),
+            Ok(vec![hook(one, None), hook(two, Some("SEC2"))])
+        );
+        assert_eq!(
+            hooks(&format!("{one};{two}"), "SEC1;"),
+            Ok(vec![hook(one, Some("SEC1")), hook(two, None)])
+        );
+    }
+
+    #[test]
+    fn a_bad_hook_is_named_by_its_place_and_never_shown() {
+        let good = "https://oapi.dingtalk.com/robot/send?access_token=hunter2";
+        for (urls, secrets, said) in [
+            (format!("{good};hunter2"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
+            (format!("{good};;{good}"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
+            (format!("{good}#hunter2"), "", "entry 1 is refused: it has a fragment"),
+            (
+                format!("{good};{good}"),
+                "hunter2",
+                "REPORT_HOOK_SECRETS: it has 1 entries for 2 of REPORT_HOOKS",
+            ),
+            (good.to_owned(), ";hunter2", "REPORT_HOOK_SECRETS: it has 2 entries for 1 of"),
+            (String::new(), "hunter2", "REPORT_HOOK_SECRETS: it has 1 entries for 0 of"),
+        ] {
+            let (urls, secrets) =
+                (format!("--report-hooks={urls}"), format!("--report-hook-secrets={secrets}"));
+            let refusal = settings(&[&urls, &secrets]).unwrap_err();
+            assert!(refusal.contains(said), "{said} is not in\n{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+        let shown = settings(&["--report-hooks", good, "--report-hook-secrets=hunter2"]);
+        assert!(!format!("{shown:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,56 @@
+//! One report: what of an announcement people on call want to know.
+
+use engine::{Alarm, Announcement, Regarding, TraceId};
+use jiff::Timestamp;
+use model::{BaseIdentity, BizId, ErrorCode};
+
+use crate::repeats::Key;
+
+/// What is told of one fault.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) alarm: Alarm,
+    pub(crate) code: Option<ErrorCode>,
+    /// What was being done, and the cause.
+    pub(crate) what: String,
+    pub(crate) base: BaseIdentity,
+    /// `namespace/name` of the Pod, where it is about one.
+    pub(crate) pod: Option<String>,
+    pub(crate) biz: Option<BizId>,
+    pub(crate) trace: TraceId,
+    pub(crate) at: Timestamp,
+    /// How often it was seen since the last report of the same.
+    pub(crate) repeated: u32,
+}
+
+impl Report {
+    /// None where the announcement is no alarm.
+    pub(crate) fn of(said: &Announcement, at: Timestamp) -> Option<Self> {
+        let pod = match &said.regarding {
+            Regarding::Pod(pod) => Some(pod.to_string()),
+            Regarding::Node { .. } => None,
+        };
+        Some(Self {
+            alarm: said.alarm?,
+            code: said.code,
+            what: said.what.clone(),
+            base: said.base.clone(),
+            pod,
+            biz: said.biz.clone(),
+            trace: said.trace,
+            at,
+            repeated: 0,
+        })
+    }
+
+    /// What makes it a repeat of another.
+    pub(crate) fn key(&self) -> Key {
+        let is_everywhere = self.alarm == Alarm::BlastRadius;
+        Key {
+            alarm: self.alarm,
+            code: self.code,
+            base: (!is_everywhere).then(|| self.base.clone()),
+            biz: self.biz.clone(),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The message as DingTalk takes it: Markdown in two languages.
+
+use engine::Alarm;
+use serde::Serialize;
+
+use crate::report::Report;
+
+/// DingTalk takes 20,000 bytes; title, braces and the line on what is missing need the rest.
+const MOST_BYTES: usize = 19_000;
+/// A cause is one line; what is longer is in the log.
+const MOST_OF_CAUSE: usize = 1_200;
+/// The longest names that Kubernetes knows have 253 bytes, and a Pod has two.
+const MOST_OF_NAME: usize = 330;
+/// More blocks than this in one message are read by nobody.
+const MOST_BLOCKS: usize = 20;
+/// A robot that filters by keyword looks for it in every message.
+const KEYWORD: &str = "Module Controller";
+
+/// A message that is filled with reports until it is full.
+#[derive(Debug, Default)]
+pub(crate) struct Message {
+    title: String,
+    blocks: Vec<String>,
+    bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    msgtype: &'a str,
+    markdown: Markdown<'a>,
+}
+
+#[derive(Serialize)]
+struct Markdown<'a> {
+    title: &'a str,
+    text: &'a str,
+}
+
+impl Message {
+    /// Puts a report in; false where there is no room for it.
+    pub(crate) fn push(&mut self, report: &Report, env: &str) -> bool {
+        let block = block(report, env);
+        let bytes = encoded_len(&block) + SEPARATOR.len() + 2;
+        let is_full = self.bytes + bytes > MOST_BYTES || self.blocks.len() >= MOST_BLOCKS;
+        if is_full && !self.blocks.is_empty() {
+            return false;
+        }
+        if self.blocks.is_empty() {
+            self.title = title(report);
+        }
+        self.bytes += bytes;
+        self.blocks.push(block);
+        true
+    }
+
+    /// How many reports are in it.
+    pub(crate) fn len(&self) -> u64 {
+        self.blocks.len().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// The request's body; `missing` reports before these did not arrive.
+    pub(crate) fn body(&self, missing: u64) -> String {
+        let mut title = self.title.clone();
+        if let more @ 1.. = self.blocks.len().saturating_sub(1) {
+            title.push_str(&format!(" (+{more})"));
+        }
+        let mut text = self.blocks.join(SEPARATOR);
+        if missing > 0 {
+            text.push_str(&format!(
+                "{SEPARATOR}**此前有 {missing} 条告警未能送达，请查看事件与日志 / {missing} earlier reports could not be \
+                 delivered: see the Events and the log**"
+            ));
+        }
+        let body = Body { msgtype: "markdown", markdown: Markdown { title: &title, text: &text } };
+        // Two texts: that cannot fail.
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+const SEPARATOR: &str = "\n\n---\n\n";
+
+/// How long it becomes in JSON.
+fn encoded_len(text: &str) -> usize {
+    serde_json::to_string(text).map_or(text.len() * 6, |encoded| encoded.len())
+}
+
+/// What a telephone shows without opening the message.
+fn title(report: &Report) -> String {
+    let code = report.code.map(|code| format!(" {code}")).unwrap_or_default();
+    let biz = report.biz.as_ref().map(|biz| format!(" {}", plain(&biz.to_string(), MOST_OF_NAME)));
+    format!("{KEYWORD}:{code}{}", biz.unwrap_or_default())
+}
+
+fn heading(alarm: Alarm) -> &'static str {
+    match alarm {
+        Alarm::InstallFailed => "模块安装失败 / Installing a module failed",
+        Alarm::UninstallFailed => "模块卸载失败 / Uninstalling a module failed",
+        Alarm::TimedOut => "命令超时 / A command timed out",
+        Alarm::LostBase => "基座失联 / A base is lost",
+        Alarm::BlastRadius => "大量基座失联，已暂停删除 / Bases fell silent together: nothing is deleted",
+    }
+}
+
+/// DingTalk joins lines that only one newline parts, so that everything is a list.
+fn block(report: &Report, env: &str) -> String {
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            lines.push(format!("- {name}: {}", plain(value, MOST_OF_NAME)));
+        }
+    };
+    if let Some(code) = report.code {
+        line("错误码 / Code", &code.to_string());
+        line("含义 / Meaning", &both(code.meaning_zh(), code.meaning()));
+        line("建议 / Suggestion", &both(code.suggestion_zh(), code.suggestion()));
+    }
+    line("基座 / Base", report.base.as_str());
+    line("Pod", report.pod.as_deref().unwrap_or_default());
+    line("模块 / Module", &report.biz.as_ref().map(ToString::to_string).unwrap_or_default());
+    line("环境 / Env", env);
+    line("时间 / Time", &format!("{:.0}", report.at));
+    line("Trace", &report.trace.to_string());
+    if report.repeated > 0 {
+        let times = report.repeated;
+        line(
+            "重复 / Repeated",
+            &format!("{times} 次（自上次告警） / {times} times since it was last reported"),
+        );
+    }
+    line("来源 / From", KEYWORD);
+    format!(
+        "### {}\n\n> {}\n\n{}",
+        heading(report.alarm),
+        plain(&report.what, MOST_OF_CAUSE),
+        lines.join("\n")
+    )
+}
+
+fn both(chinese: &str, english: &str) -> String {
+    if chinese.is_empty() { english.to_owned() } else { format!("{chinese} / {english}") }
+}
+
+/// A text of others in one line, at most so many bytes: it makes no link, no image and no heading, and
+/// no character that is not seen.
+fn plain(text: &str, most: usize) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let seen: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
+    let line = seen.split_whitespace().collect::<Vec<_>>().join(" ").replace("](", "] (");
+    if line.len() <= most {
+        return line;
+    }
+    let end = line.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
+    format!("{}…", line.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ErrorSource, ErrorType};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            alarm: Alarm::InstallFailed,
+            code: Some(model::ErrorCode::new(ErrorSource::Arklet, ErrorType::PullBizError)),
+            what: "installing biz1:1.0.0: /nowhere.jar (No such file or directory)".into(),
+            base: "base-1".parse().unwrap(),
+            pod: Some("default/biz1-a".into()),
+            biz: Some(model::BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() }),
+            trace: 0xc0_ffee.into(),
+            at: "2026-11-23T01:02:03.4Z".parse().unwrap(),
+            repeated: 0,
+        }
+    }
+
+    fn text(body: &str) -> String {
+        let body: Value = serde_json::from_str(body).unwrap();
+        body["markdown"]["text"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn one_report() {
+        let mut message = Message::default();
+        assert!(message.push(&report(), "dev"));
+        let body: Value = serde_json::from_str(&message.body(0)).unwrap();
+        let text = "### 模块安装失败 / Installing a module failed\n\n\
+            > installing biz1:1.0.0: /nowhere.jar (No such file or directory)\n\n\
+            - 错误码 / Code: Arklet.PullBizError\n\
+            - 含义 / Meaning: 拉包失败 / Pulling the package failed\n\
+            - 建议 / Suggestion: 请重试 / Retry\n\
+            - 基座 / Base: base-1\n\
+            - Pod: default/biz1-a\n\
+            - 模块 / Module: biz1:1.0.0\n\
+            - 环境 / Env: dev\n\
+            - 时间 / Time: 2026-11-23T01:02:03Z\n\
+            - Trace: 0000000000c0ffee\n\
+            - 来源 / From: Module Controller";
+        let title = "Module Controller: Arklet.PullBizError biz1:1.0.0";
+        assert_eq!(body, json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}}));
+    }
+
+    #[test]
+    fn several_reports_and_what_is_missing() {
+        let mut message = Message::default();
+        let lost =
+            Report { alarm: Alarm::LostBase, code: None, pod: None, biz: None, repeated: 7, ..report() };
+        assert!(message.push(&report(), "dev") && message.push(&lost, "dev"));
+        let body = message.body(3);
+        assert!(body.contains("Arklet.PullBizError biz1:1.0.0 (+1)\""), "{body}");
+        let text = text(&body);
+        for said in ["基座失联 / A base is lost", "7 times since", "3 earlier reports", "\n\n---\n\n"] {
+            assert!(text.contains(said), "{said} is not in\n{text}");
+        }
+        assert_eq!(message.len(), 2);
+    }
+
+    #[test]
+    fn what_a_base_says_makes_no_markdown() {
+        let nasty = "a\n# b\u{202e}\r![x](http://evil/y.png)";
+        assert_eq!(plain(nasty, 100), "a # b ![x] (http://evil/y.png)");
+        assert_eq!(plain("基座基座", 10), "基座…");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn no_message_is_longer_than_dingtalk_takes(
+            causes in prop::collection::vec(".{0,300}|[\"\\\\]{0,2000}|[基座]{0,1000}", 1..30),
+            missing: u64,
+        ) {
+            let mut message = Message::default();
+            let taken = causes.into_iter().take_while(|what| {
+                message.push(&Report { what: what.clone(), repeated: u32::MAX, ..report() }, "dev")
+            }).count();
+            prop_assert!(taken >= 1);
+            let body = message.body(missing);
+            prop_assert!(body.len() <= 20_000, "{}", body.len());
+        }
+    }
+}
