@@ -35,5 +35,6 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod replacing;
 mod restart;
 mod rolling;

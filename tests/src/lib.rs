@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null; this crate is for tests only")]
 
+pub mod client;
 pub mod heartbeat;
 pub mod manifest;
 pub mod recording;
@@ -10,6 +11,7 @@ pub mod seen;
 pub mod snapshot;
 pub mod stranger;
 
+pub use client::{Client, Gap};
 pub use recording::Recording;
 pub use scene::{Scene, Way};
 pub use snapshot::Snapshot;

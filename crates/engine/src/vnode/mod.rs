@@ -319,6 +319,7 @@ impl VNode {
         self.end_lost_commands(ctx);
         self.track_standing(ctx);
         self.ask(ctx);
+        self.tell_bars(ctx);
         self.plan(ctx);
         self.settle_pods(ctx);
         self.settle_modules(ctx);

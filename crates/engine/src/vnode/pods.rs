@@ -94,6 +94,9 @@ impl VNode {
         let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
         let is_stale = arranged.is_some_and(|arranged| arranged.target.stale);
         let waits = arranged.is_some_and(|arranged| arranged.target_waits);
+        if is_target && arranged.is_some_and(|arranged| arranged.spoilt) {
+            return Standing::Failed(spoilt(&spec.id));
+        }
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
         match (state, run.fault()) {
             (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
@@ -207,6 +210,14 @@ impl VNode {
             tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
         })
     }
+}
+
+/// Why a version is not even tried here in the place of the one that serves (rule 9).
+fn spoilt(id: &BizId) -> Fault {
+    let code = ErrorCode::new(ErrorSource::User, ErrorType::InstallModuleFailed);
+    let cause = "it failed in the place of the version that serves on another base, and is not tried in its place here \
+                 before that Pod is changed or goes";
+    Fault::new(code, format!("installing {id}"), cause)
 }
 
 fn faults(pod: &ModulePod) -> Vec<Fault> {
