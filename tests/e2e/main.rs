@@ -37,4 +37,5 @@ mod module_objects;
 mod modules;
 mod replacing;
 mod restart;
+mod rivals;
 mod rolling;

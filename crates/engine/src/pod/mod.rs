@@ -52,12 +52,15 @@ pub(crate) struct ModulePod {
     pub(crate) is_foreign: bool,
     /// What is wrong with it has been told.
     pub(crate) fault_told: bool,
+    /// It gave way to another version under a controller of before (rule 13).
+    pub(crate) has_waited: bool,
 }
 
 impl ModulePod {
     /// Takes a Pod up.
     pub(crate) fn new(view: PodView) -> Self {
         let is_foreign = !translate::is_module(&view);
+        let has_waited = view.status.containers.iter().any(status::is_deactivated);
         let mut pod = Self {
             view,
             containers: Vec::new(),
@@ -69,6 +72,7 @@ impl ModulePod {
             delete_slot: WriteSlot::default(),
             is_foreign,
             fault_told: false,
+            has_waited,
         };
         if !is_foreign {
             pod.containers = pod

@@ -129,7 +129,8 @@ const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", BARRED];
 
 const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
 
-fn is_deactivated(container: &ContainerStatus) -> bool {
+/// Its biz gave way to another version.
+pub(super) fn is_deactivated(container: &ContainerStatus) -> bool {
     matches!(&container.state, ContainerState::Waiting { reason, .. } if reason == DISPLACED)
 }
 

@@ -19,6 +19,7 @@ mod query;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
+use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
     ordering::permits::Permits,
     pod::ModulePod,
     services::Services,
-    view::{ModuleRef, ModuleView, NodeView, PodView},
+    view::{ModuleRef, ModuleView, NodeView, Owner, PodView},
     write_slot::WriteSlot,
     zones::Zones,
 };
@@ -116,6 +117,8 @@ pub(crate) struct VNode {
     arranged: BTreeMap<BizName, Arranged>,
     managed: BTreeMap<BizId, Managed>,
     modules: Modules,
+    /// Whose version lost to that of another owner, and when (rule 13).
+    lost: BTreeMap<(Owner, BizId), Timestamp>,
     pods: BTreeMap<Arc<str>, ModulePod>,
     node: Option<NodeView>,
     node_slot: WriteSlot,
@@ -155,6 +158,7 @@ impl VNode {
             arranged: BTreeMap::new(),
             managed: BTreeMap::new(),
             modules: Modules::default(),
+            lost: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
             node_slot: WriteSlot::default(),

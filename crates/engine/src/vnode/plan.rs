@@ -117,27 +117,40 @@ impl VNode {
                 });
             }
         }
+        self.remember_losses(&claims);
         for claims in claims.values_mut() {
             self.bar_losers(claims);
         }
         claims
     }
 
+    /// Which templates have lost to another owner's version here, and when. Their failed Pods tell it,
+    /// as long as these are there (a DaemonSet's go at once); after a restart those that wait tell it.
+    fn remember_losses(&mut self, claims: &Claims) {
+        for pod in self.pods.values().filter(|pod| pod.is_displaced() || (pod.has_waited && pod.is_live())) {
+            let Some(owner) = &pod.view.owner else { continue };
+            let at = pod.view.status.condition("Ready").and_then(|ready| ready.changed);
+            for id in pod.biz() {
+                let lost = self.lost.entry((owner.clone(), id.clone())).or_default();
+                *lost = at.unwrap_or(pod.view.created).max(*lost);
+            }
+        }
+        self.lost.retain(|(owner, id), _| {
+            let of_name = claims.get(&id.name).into_iter().flatten();
+            of_name.into_iter().any(|rival| rival.spec.id != *id && rival.owner.as_ref() != Some(owner))
+        });
+    }
+
     /// A template that lost to another owner's version here stays barred as long as that one is
-    /// asked for: its next Pod waits, or the two would displace each other for ever (rule 13).
+    /// asked for and has not lost itself since: its next Pod waits, or the two would displace each
+    /// other for ever (rule 13).
     fn bar_losers(&self, claims: &mut [Claim]) {
-        let has_lost = |claim: &Claim| {
-            self.pods.values().any(|pod| {
-                pod.is_displaced()
-                    && pod.view.owner == claim.owner
-                    && pod.biz().any(|id| *id == claim.spec.id)
-            })
-        };
+        let lost = |claim: &Claim| self.lost.get(&(claim.owner.clone()?, claim.spec.id.clone()));
         let rivals: Vec<Claim> = claims.to_vec();
-        for claim in claims.iter_mut().filter(|claim| claim.owner.is_some()) {
-            let has_rival =
-                rivals.iter().any(|rival| rival.spec.id != claim.spec.id && !rival.is_of_same_owner(claim));
-            claim.barred |= has_rival && has_lost(claim);
+        for claim in claims {
+            let Some(at) = lost(claim) else { continue };
+            let is_rival = |other: &&Claim| other.spec.id != claim.spec.id && !other.is_of_same_owner(claim);
+            claim.barred |= rivals.iter().filter(is_rival).any(|rival| lost(rival) <= Some(at));
         }
     }
 
