@@ -39,3 +39,4 @@ mod replacing;
 mod restart;
 mod rivals;
 mod rolling;
+mod workloads;

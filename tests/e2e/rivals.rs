@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::{
     Scene, Way, manifest,
     scene::node_name,
@@ -80,12 +80,8 @@ fn deployment(scene: &Scene, name: &str, version: &str) -> Result<String> {
 }
 
 fn daemon_set(scene: &Scene, name: &str, version: &str) -> Result<String> {
-    let mut set = manifest::deployment(scene, name, 1, &[manifest::container("biz1", version)?]);
-    set["kind"] = json!("DaemonSet");
-    let spec = set["spec"].as_object_mut().context("a spec")?;
-    spec.remove("replicas");
-    spec.remove("strategy");
-    Ok(set.to_string())
+    let biz = manifest::container("biz1", version)?;
+    Ok(manifest::workload(scene, "DaemonSet", name, &[biz], &json!({})).to_string())
 }
 
 /// Its Pod is Ready, no other is, and its version serves.

@@ -98,6 +98,10 @@ impl VNode {
         let mut claims = Claims::new();
         for pod in live {
             let never = pod.view.restart_policy == RestartPolicy::Never;
+            let is_done = |id: &BizId| {
+                let stopped = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Stopped);
+                stopped && super::pods::ends_when_stopped(pod)
+            };
             for (index, container) in pod.containers.iter().enumerate() {
                 let Ok(spec) = &container.wanted else { continue };
                 claims.entry(spec.id.name.clone()).or_default().push(Claim {
@@ -108,7 +112,8 @@ impl VNode {
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     draining: pod.is_draining(now),
-                    due: container.run.is_due(now) && !(never && container.run.has_begun()),
+                    due: container.run.is_due(now)
+                        && !(container.run.has_begun() && (never || is_done(&spec.id))),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
                     stale: self.inventory.find(&spec.id).is_some()

@@ -99,6 +99,9 @@ impl VNode {
         }
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
         match (state, run.fault()) {
+            (Some(BizState::Stopped), None) if ends_when_stopped(pod) && run.has_begun() => {
+                Standing::Completed
+            }
             (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
                 Standing::Failed(fault.clone())
             }
@@ -210,6 +213,11 @@ impl VNode {
             tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
         })
     }
+}
+
+/// A module of this Pod that stops by itself is done.
+pub(super) fn ends_when_stopped(pod: &ModulePod) -> bool {
+    pod.view.restart_policy != RestartPolicy::Always
 }
 
 /// Why a version is not even tried here in the place of the one that serves (rule 9).
