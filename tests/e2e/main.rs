@@ -31,6 +31,7 @@ mod brokers;
 mod docs;
 mod drain;
 mod hostile;
+mod leaving;
 mod liveness;
 mod main_job;
 mod module_objects;

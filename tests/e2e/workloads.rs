@@ -115,7 +115,9 @@ fn a_job_completes_when_its_module_stops() -> Result<()> {
     }
     scene.wait_pods_ready(2)?;
     // The controller asks for the list every now and then.
-    ["once:1", "again:1"].map(|biz| base.put(biz, "stopped"));
+    for biz in ["once:1", "again:1"] {
+        base.put(biz, "stopped");
+    }
     for job in ["once", "again"] {
         let condition = "--for=condition=Complete";
         scene.kubectl(&["wait", condition, &format!("job/{job}"), "--timeout=90s"])?;
