@@ -40,4 +40,6 @@ mod replacing;
 mod restart;
 mod rivals;
 mod rolling;
+mod rollouts;
+mod scheduling;
 mod workloads;
