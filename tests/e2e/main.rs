@@ -36,6 +36,7 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod pod_spec;
 mod replacing;
 mod restart;
 mod rivals;

@@ -8,7 +8,7 @@ use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
 use super::{Context, Standing as Life, VNode};
 use crate::{
-    action::Action,
+    action::{Action, Announcement, Regarding},
     pod::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
@@ -22,6 +22,7 @@ impl VNode {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
         let base = BaseStanding { ip: self.ip(), serves: alive && self.is_node_ready() };
         self.tell_what_is_wrong(ctx);
+        self.tell_what_is_ignored(ctx);
         self.note_activations(alive, ctx);
         let uids: Vec<Arc<str>> = self.pods.keys().cloned().collect();
         for uid in uids {
@@ -203,6 +204,23 @@ impl VNode {
             if let Some(pod) = self.pods.get_mut(&uid) {
                 pod.fault_told = true;
             }
+        }
+    }
+
+    /// Tells once that nobody runs the probes of a Pod: the base says how its modules are.
+    fn tell_what_is_ignored(&mut self, ctx: &mut Context<'_>) {
+        for pod in self.pods.values_mut().filter(|pod| pod.ignores_probes) {
+            pod.ignores_probes = false;
+            ctx.out.push(Action::Announce(Box::new(Announcement {
+                regarding: Regarding::Pod(pod.view.pod.clone()),
+                warning: false,
+                reason: "ProbesIgnored".to_owned(),
+                action: "Read",
+                note: "probes of a module Pod are not run: its base says whether a module is ready"
+                    .to_owned(),
+                code: None,
+                detail: String::new(),
+            })));
         }
     }
 
