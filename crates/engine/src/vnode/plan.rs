@@ -328,3 +328,43 @@ fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
     let whose = (pod.view.pod.namespace.clone(), pod.view.owner.clone().unwrap_or_else(itself));
     (whose, spec.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{super::Links, *};
+    use crate::{
+        testing,
+        view::{Phase, PodView},
+    };
+
+    fn of(owner: &str, name: &str, version: &str, created: i64) -> PodView {
+        PodView {
+            owner: Some(Owner { kind: owner.into(), name: "o".into() }),
+            created: Timestamp::from_second(created).unwrap(),
+            ..testing::pod(name, "biz1", version)
+        }
+    }
+
+    #[test]
+    fn rule_13_what_lost_is_barred_after_its_failed_pod_is_gone_and_as_long_as_the_winner_is_there() {
+        let mut vnode = VNode::new("b".parse().unwrap(), "n".into(), Links::default(), Duration::ZERO);
+        let mut lost = of("DaemonSet", "lost", "1", 1);
+        lost.status.phase = Phase::Failed;
+        lost.status.reason = crate::pod::status::DISPLACED.into();
+        vnode.see_pod(lost);
+        vnode.see_pod(of("Deployment", "winner", "2", 2));
+        let barred = |vnode: &mut VNode| {
+            let claims = vnode.claims(Duration::ZERO).remove(&"biz1".parse().unwrap()).unwrap_or_default();
+            claims.iter().map(|claim| (claim.uid.to_string(), claim.barred)).collect::<Vec<_>>()
+        };
+        assert_eq!(barred(&mut vnode), [("uid-winner".to_owned(), false)]);
+        vnode.lose_pod("uid-lost");
+        vnode.see_pod(of("DaemonSet", "next", "1", 3));
+        let expected = [("uid-next".to_owned(), true), ("uid-winner".to_owned(), false)];
+        assert_eq!(barred(&mut vnode), expected);
+        vnode.lose_pod("uid-winner");
+        assert_eq!(barred(&mut vnode), [("uid-next".to_owned(), false)]);
+    }
+}
