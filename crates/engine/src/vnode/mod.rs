@@ -9,6 +9,7 @@ mod inventory;
 mod leaving;
 mod life;
 mod links;
+mod losses;
 mod modules;
 mod node;
 mod node_writes;
