@@ -145,6 +145,7 @@ pub fn pod(
             name: biz.to_owned(),
             image: package.url(),
             env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal(version.to_owned()) }],
+            has_probes: false,
         }],
         readiness_gates: vec![],
         status: PodStatus::default(),

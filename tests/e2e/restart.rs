@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use e2e::{Scene, Snapshot, Way, manifest, scene::node_name};
+use anyhow::{Context, Result, ensure};
+use e2e::{Client, Scene, Snapshot, Way, manifest, scene::node_name};
+use serde_json::json;
 use testkit::{
     java_base::JavaBase,
     wait::{stays, wait_for},
@@ -93,6 +94,40 @@ fn what_changed_meanwhile_is_caught_up_with(scene: &mut Scene, base: &JavaBase) 
     scene.wait_pods_ready(1)?;
     let biz: Vec<String> = base.query_all_biz()?.into_iter().map(|biz| biz.name).collect();
     ensure!(biz == ["biz2"], "{biz:?}");
+    Ok(())
+}
+
+/// After so many changes of Pods since an update began the controller is killed: somewhere between the first
+/// new Pod and the end of the last old one: an update of two Pods makes fourteen.
+const MOMENTS: [usize; 4] = [3, 6, 9, 11];
+
+#[test]
+fn killed_in_the_middle_of_updates_it_costs_no_request_and_they_end_as_they_should() -> Result<()> {
+    let (mut scene, bases) = crate::rolling::deployed(Way::Http)?;
+    let clients: Vec<Client> = bases.iter().map(|base| Client::start(base, &["biz1v3", "biz1"])).collect();
+    for (round, moment) in MOMENTS.into_iter().enumerate() {
+        let version = if round.is_multiple_of(2) { "3.0.0" } else { "1.0.0" };
+        let recording = scene.record_pods()?;
+        let before = recording.changes()?.len();
+        let patch =
+            json!({"spec": {"template": {"spec": {"containers": [manifest::container("biz1", version)?]}}}});
+        scene.kubectl(&["patch", "deployment", "biz1", "--type=strategic", "-p", &patch.to_string()])?;
+        wait_for(&format!("{moment} changes"), Duration::from_secs(60), || {
+            let changes = recording.changes()?.len() - before;
+            ensure!(changes >= moment, "{changes} changes");
+            Ok(Some(()))
+        })?;
+        scene.controller.kill()?;
+        scene.controller.start_again()?;
+        scene.kubectl(&["rollout", "status", "deployment/biz1", "--timeout=120s"])?;
+        crate::rolling::check_versions(&scene, &bases, version)
+            .with_context(|| format!("killed after {moment} changes"))?;
+        println!("{} changes in all", recording.changes()?.len() - before);
+    }
+    for client in clients {
+        let (requests, gaps) = client.stop()?;
+        ensure!(requests > 100 && gaps.is_empty(), "{requests} requests, {gaps:?}");
+    }
     Ok(())
 }
 

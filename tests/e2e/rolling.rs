@@ -1,78 +1,14 @@
 //! The lossless rolling update (the manual's 5.1), on real bases, under requests without pause.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
-use e2e::{Scene, Way, manifest, seen::text};
+use anyhow::{Result, ensure};
+use e2e::{Client, Gap, Scene, Way, manifest, seen::text};
 use serde_json::json;
-use testkit::{http, java_base::JavaBase, wait::wait_for};
-
-/// When nothing answered on a base.
-#[derive(Debug, Clone, Copy)]
-struct Gap {
-    from: Instant,
-    to: Instant,
-}
-
-impl Gap {
-    fn overlaps(&self, other: &Self) -> bool {
-        self.from < other.to && other.from < self.to
-    }
-}
-
-/// Asks a base for its module without pause, until it is told to stop.
-struct Client {
-    stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<(usize, Vec<Gap>)>,
-}
-
-impl Client {
-    /// A request is answered where any of the paths answers: two versions may serve beside each other.
-    fn start(base: &JavaBase, paths: &'static [&'static str]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let root = format!("http://{}:{}", base.ip(), base.web_port());
-        let thread = thread::spawn(move || {
-            let (mut requests, mut gaps, mut since) = (0, Vec::new(), None::<Instant>);
-            while !stopped.load(Ordering::Relaxed) {
-                let asked = Instant::now();
-                let answered = paths.iter().any(|path| {
-                    http::get(&format!("{root}/{path}/who"), Duration::from_secs(5))
-                        .is_ok_and(|a| a.status == 200)
-                });
-                requests += 1;
-                match (answered, since) {
-                    (false, None) => since = Some(asked),
-                    (true, Some(from)) => {
-                        gaps.push(Gap { from, to: Instant::now() });
-                        since = None;
-                    }
-                    _ => {}
-                }
-            }
-            if let Some(from) = since {
-                gaps.push(Gap { from, to: Instant::now() });
-            }
-            (requests, gaps)
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> Result<(usize, Vec<Gap>)> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow!("the client panicked"))
-    }
-}
+use testkit::{java_base::JavaBase, wait::wait_for};
 
 /// Sets the Deployment to a version and waits until the update is complete.
-fn update(scene: &Scene, version: &str) -> Result<()> {
+pub(crate) fn update(scene: &Scene, version: &str) -> Result<()> {
     let container = manifest::container("biz1", version)?;
     let patch = json!({"spec": {"template": {"spec": {"containers": [container]}}}}).to_string();
     scene.kubectl(&["patch", "deployment", "biz1", "--type=strategic", "-p", &patch])?;
@@ -83,7 +19,8 @@ fn update(scene: &Scene, version: &str) -> Result<()> {
     })
 }
 
-fn deployed(way: Way) -> Result<(Scene, Vec<JavaBase>)> {
+/// Two bases with one Pod of the Deployment `biz1` each, and no Pod may be missing in an update.
+pub(crate) fn deployed(way: Way) -> Result<(Scene, Vec<JavaBase>)> {
     let scene = Scene::start(way, &[])?;
     let bases = scene.bases(2)?;
     let mut deployment = manifest::deployment(&scene, "biz1", 2, &[manifest::container("biz1", "1.0.0")?]);
@@ -102,7 +39,7 @@ fn deployed(way: Way) -> Result<(Scene, Vec<JavaBase>)> {
 }
 
 /// After an update both bases hold this version and nothing else.
-fn check_versions(scene: &Scene, bases: &[JavaBase], version: &str) -> Result<()> {
+pub(crate) fn check_versions(scene: &Scene, bases: &[JavaBase], version: &str) -> Result<()> {
     for base in bases {
         wait_for("only the new version is left", Duration::from_secs(20), || {
             let biz = base.query_all_biz()?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null; this crate is for tests only")]
 
+pub mod client;
 pub mod heartbeat;
 pub mod manifest;
 pub mod recording;
@@ -9,8 +10,11 @@ pub mod scene;
 pub mod seen;
 pub mod snapshot;
 pub mod stranger;
+pub mod told_base;
 
+pub use client::{Client, Gap};
 pub use recording::Recording;
 pub use scene::{Scene, Way};
 pub use snapshot::Snapshot;
 pub use stranger::Stranger;
+pub use told_base::ToldBase;

@@ -58,6 +58,27 @@ pub fn deployment(scene: &Scene, name: &str, replicas: u32, containers: &[Value]
     })
 }
 
+/// Another kind of workload around the template of [`template`]: a DaemonSet, StatefulSet or Job, with these further
+/// fields in its spec.
+pub fn workload(scene: &Scene, kind: &str, name: &str, containers: &[Value], more: &Value) -> Value {
+    let mut spec = json!({"template": template(scene, name, containers)});
+    let group = match kind {
+        "Job" => {
+            spec["template"]["spec"]["restartPolicy"] = json!("Never");
+            "batch"
+        }
+        _ => {
+            spec["selector"] = json!({"matchLabels": {"app": name}});
+            "apps"
+        }
+    };
+    for (key, value) in more.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    let metadata = json!({"name": name, "namespace": scene.namespace});
+    json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": metadata, "spec": spec})
+}
+
 /// A bare module Pod, bound to a Node where one is given.
 pub fn pod(scene: &Scene, name: &str, node: Option<&str>, containers: &[Value]) -> Value {
     let mut pod = template(scene, name, containers);

@@ -12,6 +12,7 @@ pub(crate) fn container(name: &str, version: &str) -> ContainerView {
         name: name.into(),
         image: format!("file:///packages/{name}-{version}.jar"),
         env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal(version.into()) }],
+        has_probes: false,
     }
 }
 

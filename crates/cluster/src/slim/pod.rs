@@ -66,6 +66,7 @@ struct SpecJson {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ContainerJson {
     #[serde(default, deserialize_with = "nothing")]
     name: String,
@@ -73,6 +74,9 @@ struct ContainerJson {
     image: String,
     #[serde(default, deserialize_with = "nothing")]
     env: Vec<EnvJson>,
+    liveness_probe: Present,
+    readiness_probe: Present,
+    startup_probe: Present,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +88,7 @@ struct EnvJson {
     value_from: Option<ValueFromJson>,
 }
 
-/// The other kinds of source: that there is one is all we need.
+/// That there is one is all we need.
 type Present = Option<serde::de::IgnoredAny>;
 
 #[derive(Deserialize)]
@@ -217,7 +221,13 @@ impl Kind for PodView {
 }
 
 fn container(json: ContainerJson) -> ContainerView {
-    ContainerView { name: json.name, image: json.image, env: json.env.into_iter().map(env_var).collect() }
+    let probes = [json.liveness_probe, json.readiness_probe, json.startup_probe];
+    ContainerView {
+        name: json.name,
+        image: json.image,
+        env: json.env.into_iter().map(env_var).collect(),
+        has_probes: probes.iter().any(Option::is_some),
+    }
 }
 
 fn env_var(json: EnvJson) -> EnvVar {

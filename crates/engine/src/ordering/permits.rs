@@ -5,16 +5,20 @@ use std::{
     sync::Arc,
 };
 
-use model::BaseIdentity;
+use model::{BaseIdentity, ModuleSpec};
 
 use crate::view::Owner;
 
 /// Whose Pods: namespace and owner.
 pub(crate) type Whose = (Arc<str>, Owner);
 
+/// What is to take the place of what serves, or failed to (rule 9): whose Pods, and what they ask for.
+pub(crate) type Bar = (Whose, ModuleSpec);
+
 /// Who holds a permit and who waits for one.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
+    bars: BTreeMap<BaseIdentity, Vec<(Bar, Arc<str>)>>,
     held: BTreeMap<Whose, Arc<str>>,
     waiting: BTreeMap<Whose, BTreeSet<BaseIdentity>>,
     freed: Vec<BaseIdentity>,
@@ -30,6 +34,29 @@ impl Permits {
         }
         self.held.insert(whose.clone(), pod.clone());
         true
+    }
+
+    /// The same has failed as a replacement for another Pod, so that it is not to be tried for this one
+    /// too: a bad version costs one base, not all. The base is looked at again when that is over.
+    pub(crate) fn is_spoilt(&mut self, bar: &Bar, pod: &Arc<str>, base: &BaseIdentity) -> bool {
+        let is_spoilt = self.bars.values().flatten().any(|(failed, by)| failed == bar && by != pod);
+        if is_spoilt {
+            self.waiting.entry(bar.0.clone()).or_default().insert(base.clone());
+        }
+        is_spoilt
+    }
+
+    /// All that has failed as a replacement on a base, with the UID of the Pod it failed for. Whoever
+    /// waited because of what is no longer among it is looked at again.
+    pub(crate) fn bars(&mut self, base: &BaseIdentity, bars: Vec<(Bar, Arc<str>)>) {
+        let before = match bars.is_empty() {
+            true => self.bars.remove(base),
+            false => self.bars.insert(base.clone(), bars.clone()),
+        };
+        let fallen = before.unwrap_or_default().into_iter().filter(|bar| !bars.contains(bar));
+        for ((whose, _), _) in fallen {
+            self.freed.extend(self.waiting.remove(&whose).unwrap_or_default());
+        }
     }
 
     /// Gives the permit back, where the Pod has it.
@@ -48,12 +75,21 @@ impl Permits {
 
 #[cfg(test)]
 mod tests {
+    use model::{BizId, InstallStrategy};
+
     use super::*;
+
+    fn bar(version: &str) -> Bar {
+        let whose = (Arc::from("ns"), Owner { kind: "Deployment".into(), name: "d".into() });
+        let id = BizId { name: "biz1".parse().unwrap(), version: version.parse().unwrap() };
+        let url = "file:///p.jar".parse().unwrap();
+        (whose, ModuleSpec { id, url, strategy: InstallStrategy::Auto, args: [].into(), envs: [].into() })
+    }
 
     #[test]
     fn one_at_a_time_and_the_next_is_told() {
         let mut permits = Permits::default();
-        let whose = (Arc::from("ns"), Owner { kind: "Deployment".into(), name: "d".into() });
+        let (whose, _) = bar("2");
         let (first, second): (Arc<str>, Arc<str>) = ("1".into(), "2".into());
         let base: BaseIdentity = "b2".parse().unwrap();
         assert!(permits.take(&whose, &first, &base) && permits.take(&whose, &first, &base));
@@ -63,5 +99,21 @@ mod tests {
         permits.give_back(&whose, &first);
         assert_eq!(permits.next_freed(), Some(base.clone()));
         assert!(permits.take(&whose, &second, &base));
+    }
+
+    #[test]
+    fn what_failed_for_one_pod_is_spoilt_for_others_until_the_bar_falls() {
+        let mut permits = Permits::default();
+        let (failed, other): (BaseIdentity, BaseIdentity) = ("b1".parse().unwrap(), "b2".parse().unwrap());
+        let (first, second): (Arc<str>, Arc<str>) = ("1".into(), "2".into());
+        permits.bars(&failed, vec![(bar("2"), first.clone())]);
+        assert!(permits.is_spoilt(&bar("2"), &second, &other));
+        assert!(!permits.is_spoilt(&bar("2"), &first, &failed), "its own bar is its own matter");
+        assert!(!permits.is_spoilt(&bar("3"), &second, &other), "another version may be better");
+        permits.bars(&failed, vec![(bar("2"), first)]);
+        assert_eq!(permits.next_freed(), None, "nothing has changed");
+        permits.bars(&failed, Vec::new());
+        assert_eq!(permits.next_freed(), Some(other.clone()));
+        assert!(!permits.is_spoilt(&bar("2"), &second, &other));
     }
 }

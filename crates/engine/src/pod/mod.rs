@@ -52,12 +52,20 @@ pub(crate) struct ModulePod {
     pub(crate) is_foreign: bool,
     /// What is wrong with it has been told.
     pub(crate) fault_told: bool,
+    /// That its probes are ignored is still to be told.
+    pub(crate) ignores_probes: bool,
+    /// It gave way to another version under a controller of before (rule 13).
+    pub(crate) has_waited: bool,
 }
 
 impl ModulePod {
     /// Takes a Pod up.
     pub(crate) fn new(view: PodView) -> Self {
         let is_foreign = !translate::is_module(&view);
+        // With a status it was taken up before, and told then.
+        let is_new = view.status.containers.is_empty();
+        let ignores_probes = !is_foreign && is_new && view.containers.iter().any(|one| one.has_probes);
+        let has_waited = view.status.containers.iter().any(status::is_deactivated);
         let mut pod = Self {
             view,
             containers: Vec::new(),
@@ -69,6 +77,8 @@ impl ModulePod {
             delete_slot: WriteSlot::default(),
             is_foreign,
             fault_told: false,
+            ignores_probes,
+            has_waited,
         };
         if !is_foreign {
             pod.containers = pod

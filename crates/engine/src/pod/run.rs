@@ -34,6 +34,8 @@ pub(crate) struct Run {
     started: Option<Timestamp>,
     /// It failed as a replacement here: it may not displace what serves (rule 9).
     barred: bool,
+    /// It failed as a replacement here, and has not run since.
+    failed_over: bool,
     /// The base refused to hold it beside the version that serves (rule 6).
     must_replace: bool,
     /// This process installed it, so what an older status says of the start is no longer true.
@@ -91,7 +93,14 @@ impl Run {
     /// It may not displace what serves from now on, or is known not to be allowed from before.
     pub(crate) fn bar(&mut self) {
         self.barred = true;
+        self.failed_over = true;
         self.must_replace = false;
+    }
+
+    /// It failed in the place of what served and has not run since, whether it may try again or not:
+    /// others like it wait for what becomes of it.
+    pub(crate) fn has_failed_over(&self) -> bool {
+        self.failed_over
     }
 
     /// Nothing is left to be displaced, or it may be tried once more.
@@ -129,6 +138,7 @@ impl Run {
     pub(crate) fn activated(&mut self, now: Duration, wall: Timestamp, changed: Option<Timestamp>) {
         self.fault = None;
         self.barred = false;
+        self.failed_over = false;
         self.must_replace = false;
         self.begun = true;
         self.unreached = 0;

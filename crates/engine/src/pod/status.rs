@@ -35,6 +35,8 @@ pub(crate) enum Standing {
     Failed(Fault),
     /// It was there and is gone for good: nothing installs it again.
     Gone,
+    /// It stopped by itself, as the module of a Job does.
+    Completed,
 }
 
 /// How the base stands, as far as its Pods' status shows it.
@@ -129,7 +131,8 @@ const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", BARRED];
 
 const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
 
-fn is_deactivated(container: &ContainerStatus) -> bool {
+/// Its biz gave way to another version.
+pub(super) fn is_deactivated(container: &ContainerStatus) -> bool {
     matches!(&container.state, ContainerState::Waiting { reason, .. } if reason == DISPLACED)
 }
 
@@ -190,15 +193,22 @@ fn state(
         Standing::Displaced => waiting(DISPLACED, OTHER_OWNER.into()),
         Standing::Invalid(fault) => waiting(&fault.code.to_string(), fault.message()),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
-            ended(seen_state, &fault.code.to_string(), fault.message(), wall)
+            ended(seen_state, 1, &fault.code.to_string(), fault.message(), wall)
         }
         Standing::Failed(fault) => waiting(&fault.code.to_string(), fault.message()),
-        Standing::Gone => ended(seen_state, "BizGone", "the base no longer has this module".into(), wall),
+        Standing::Gone => ended(seen_state, 1, "BizGone", "the base no longer has this module".into(), wall),
+        Standing::Completed => ended(seen_state, 0, "Completed", String::new(), wall),
     }
 }
 
 /// Terminated, told once: the times of the first telling stay.
-fn ended(seen: Option<&ContainerState>, reason: &str, message: String, wall: Timestamp) -> ContainerState {
+fn ended(
+    seen: Option<&ContainerState>,
+    exit_code: i32,
+    reason: &str,
+    message: String,
+    wall: Timestamp,
+) -> ContainerState {
     if let Some(state @ ContainerState::Terminated { .. }) = seen {
         return state.clone();
     }
@@ -207,7 +217,7 @@ fn ended(seen: Option<&ContainerState>, reason: &str, message: String, wall: Tim
         _ => None,
     };
     ContainerState::Terminated {
-        exit_code: 1,
+        exit_code,
         reason: reason.into(),
         message,
         started: started.or(Some(wall)),
@@ -218,7 +228,10 @@ fn ended(seen: Option<&ContainerState>, reason: &str, message: String, wall: Tim
 fn phase(seen: Phase, containers: &[ContainerStatus]) -> Phase {
     let ended = |c: &ContainerStatus| matches!(c.state, ContainerState::Terminated { .. });
     let running = |c: &ContainerStatus| matches!(c.state, ContainerState::Running { .. });
-    if !containers.is_empty() && containers.iter().all(ended) {
+    let well = |c: &ContainerStatus| matches!(c.state, ContainerState::Terminated { exit_code: 0, .. });
+    if !containers.is_empty() && containers.iter().all(well) {
+        Phase::Succeeded
+    } else if !containers.is_empty() && containers.iter().all(ended) {
         Phase::Failed
     } else if seen == Phase::Running || containers.iter().any(running) {
         Phase::Running
@@ -354,6 +367,18 @@ mod tests {
         pod.view.restart_policy = RestartPolicy::Never;
         let status = told(&mut pod, Standing::Failed(fault()), &base(true)).unwrap();
         assert_eq!(status.phase, Phase::Failed);
+        assert_eq!(told(&mut pod, Standing::Running(None), &base(true)), None, "never written back");
+    }
+
+    #[test]
+    fn a_module_that_stops_by_itself_ends_its_pod_well() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        pod.view.restart_policy = RestartPolicy::OnFailure;
+        told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        let status = told(&mut pod, Standing::Completed, &base(true)).unwrap();
+        assert_eq!(status.phase, Phase::Succeeded);
+        assert!(matches!(status.containers[0].state, ContainerState::Terminated { exit_code: 0, .. }));
+        assert_eq!(status.condition("Ready").unwrap().status, ConditionStatus::False);
         assert_eq!(told(&mut pod, Standing::Running(None), &base(true)), None, "never written back");
     }
 

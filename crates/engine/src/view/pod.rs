@@ -68,6 +68,8 @@ pub struct ContainerView {
     pub image: String,
     /// The environment; only `BIZ_VERSION` means something here.
     pub env: Vec<EnvVar>,
+    /// It has a liveness, readiness or startup probe, which nobody runs here.
+    pub has_probes: bool,
 }
 
 /// The controller behind a Pod, by kind and name, in the Pod's namespace.

@@ -10,6 +10,7 @@ mod inventory;
 mod leaving;
 mod life;
 mod links;
+mod losses;
 mod modules;
 mod node;
 mod node_writes;
@@ -20,6 +21,7 @@ mod query;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
+use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
     pod::ModulePod,
     services::Services,
     trace::TraceId,
-    view::{ModuleRef, ModuleView, NodeView, PodView},
+    view::{ModuleRef, ModuleView, NodeView, Owner, PodView},
     write_slot::WriteSlot,
     zones::Zones,
 };
@@ -120,6 +122,8 @@ pub(crate) struct VNode {
     arranged: BTreeMap<BizName, Arranged>,
     managed: BTreeMap<BizId, Managed>,
     modules: Modules,
+    /// Whose version lost to that of another owner, and when (rule 13).
+    lost: BTreeMap<(Owner, BizId), Timestamp>,
     pods: BTreeMap<Arc<str>, ModulePod>,
     node: Option<NodeView>,
     node_slot: WriteSlot,
@@ -161,6 +165,7 @@ impl VNode {
             arranged: BTreeMap::new(),
             managed: BTreeMap::new(),
             modules: Modules::default(),
+            lost: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
             node_slot: WriteSlot::default(),
@@ -326,6 +331,7 @@ impl VNode {
         self.end_lost_commands(ctx);
         self.track_standing(ctx);
         self.ask(ctx);
+        self.tell_bars(ctx);
         self.plan(ctx);
         self.settle_pods(ctx);
         self.settle_modules(ctx);

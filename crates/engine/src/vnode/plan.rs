@@ -11,13 +11,16 @@ use std::{
 };
 
 use arklet::{Command, CommandKind, WireStrategy};
-use model::{BizId, BizName, BizState, TunnelKind};
+use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
 
 use super::{Context, Standing, VNode};
 use crate::{
-    ordering::{self, Arrangement, AtWork, Claim, Situation, Step, permits::Whose},
+    ordering::{
+        self, Arrangement, AtWork, Claim, Situation, Step,
+        permits::{Bar, Whose},
+    },
     pod::ModulePod,
-    view::RestartPolicy,
+    view::{Owner, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -29,11 +32,14 @@ pub(super) struct Arranged {
     pub(super) others_yield: bool,
     /// The target is not Ready yet, because another still is.
     pub(super) target_waits: bool,
+    /// The target gets no permit, because the same failed as a replacement on another base.
+    pub(super) spoilt: bool,
     /// The permit that is held for it.
     permit: Option<(Whose, Arc<str>)>,
 }
 
-type Claims = BTreeMap<BizName, Vec<Claim>>;
+/// What live Pods ask for, by bizName, the newest Pod first.
+pub(super) type Claims = BTreeMap<BizName, Vec<Claim>>;
 
 impl VNode {
     /// Sends every command that is due.
@@ -67,7 +73,7 @@ impl VNode {
 
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
-    fn claims(&mut self, now: Duration) -> Claims {
+    pub(super) fn claims(&mut self, now: Duration) -> Claims {
         let ids = self.pods.values().filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
@@ -93,6 +99,10 @@ impl VNode {
         let mut claims = Claims::new();
         for pod in live {
             let never = pod.view.restart_policy == RestartPolicy::Never;
+            let is_done = |id: &BizId| {
+                let stopped = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Stopped);
+                stopped && super::pods::ends_when_stopped(pod)
+            };
             for (index, container) in pod.containers.iter().enumerate() {
                 let Ok(spec) = &container.wanted else { continue };
                 claims.entry(spec.id.name.clone()).or_default().push(Claim {
@@ -103,7 +113,8 @@ impl VNode {
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     draining: pod.is_draining(now),
-                    due: container.run.is_due(now) && !(never && container.run.has_begun()),
+                    due: container.run.is_due(now)
+                        && !(container.run.has_begun() && (never || is_done(&spec.id))),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
                     stale: self.inventory.find(&spec.id).is_some()
@@ -112,32 +123,16 @@ impl VNode {
                 });
             }
         }
+        self.remember_losses(&claims);
         for claims in claims.values_mut() {
             self.bar_losers(claims);
         }
         claims
     }
 
-    /// A template that lost to another owner's version here stays barred as long as that one is
-    /// asked for: its next Pod waits, or the two would displace each other for ever (rule 13).
-    fn bar_losers(&self, claims: &mut [Claim]) {
-        let has_lost = |claim: &Claim| {
-            self.pods.values().any(|pod| {
-                pod.is_displaced()
-                    && pod.view.owner == claim.owner
-                    && pod.biz().any(|id| *id == claim.spec.id)
-            })
-        };
-        let rivals: Vec<Claim> = claims.to_vec();
-        for claim in claims.iter_mut().filter(|claim| claim.owner.is_some()) {
-            let has_rival =
-                rivals.iter().any(|rival| rival.spec.id != claim.spec.id && !rival.is_of_same_owner(claim));
-            claim.barred |= has_rival && has_lost(claim);
-        }
-    }
-
     fn arrange(&mut self, name: &BizName, claims: &[Claim], ctx: &mut Context<'_>) -> Arrangement {
         let now = ctx.now;
+        let activated = |id: &BizId| (id.clone(), BizState::Activated);
         let held: Vec<(BizId, BizState)> =
             self.inventory.of(name).map(|biz| (biz.id.clone(), biz.state)).collect();
         let due = |managed: &super::Managed| now.mono >= managed.next_try;
@@ -178,14 +173,17 @@ impl VNode {
         };
         let mut arrangement = ordering::arrange(&situation);
         let target = arrangement.target.and_then(|index| claims.get(index));
-        let mut permit = held_permit;
+        let (mut permit, mut spoilt) = (held_permit, false);
         if let (true, None, Some(target)) = (arrangement.wants_permit, &permit, target) {
-            permit = self.take_permit(target, ctx);
+            // What nobody asks for any more needs no protection.
+            let protected = claims
+                .iter()
+                .any(|claim| claim.spec.id != target.spec.id && held.contains(&activated(&claim.spec.id)));
+            (permit, spoilt) = self.take_permit(target, protected, ctx);
             situation.permit = permit.is_some();
             arrangement = ordering::arrange(&situation);
         }
-        let settled =
-            target.is_some_and(|target| held.contains(&(target.spec.id.clone(), BizState::Activated)));
+        let settled = target.is_some_and(|target| held.contains(&activated(&target.spec.id)));
         let under_way = arrangement.wants_permit
             || situation.at_work == Some(AtWork::Displacing)
             || (settled && target.is_some_and(|target| !target.ready));
@@ -201,6 +199,7 @@ impl VNode {
                     target: target.clone(),
                     others_yield: arrangement.others_yield,
                     target_waits: arrangement.target_waits,
+                    spoilt,
                     permit,
                 };
                 self.arranged.insert(name.clone(), arranged);
@@ -212,19 +211,38 @@ impl VNode {
         arrangement
     }
 
-    /// A bare Pod displaces for itself; all others one base at a time.
-    fn take_permit(&self, target: &Claim, ctx: &mut Context<'_>) -> Option<(Whose, Arc<str>)> {
-        let pod = self.pods.get(&target.uid)?;
-        let owner = target
-            .owner
-            .clone()
-            .unwrap_or_else(|| crate::view::Owner { kind: "Pod".into(), name: pod.view.pod.name.clone() });
-        let whose = (pod.view.pod.namespace.clone(), owner);
-        ctx.permits.take(&whose, &target.uid, &self.identity).then_some((whose, target.uid.clone()))
+    /// What failed here as a replacement is not tried as one on other bases either (rule 9).
+    pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
+        let failed = |pod: &ModulePod| {
+            let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());
+            let specs = containers.filter_map(|container| container.wanted.as_ref().ok());
+            specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
+        };
+        let live = self.pods.values().filter(|pod| pod.is_live());
+        ctx.permits.bars(&self.identity, live.flat_map(failed).collect());
+    }
+
+    /// The permit to put what this claim asks for in the place of what serves; and whether there is
+    /// none because the same failed elsewhere, and what serves is to be protected from it.
+    fn take_permit(
+        &self,
+        target: &Claim,
+        protected: bool,
+        ctx: &mut Context<'_>,
+    ) -> (Option<(Whose, Arc<str>)>, bool) {
+        let Some(pod) = self.pods.get(&target.uid) else { return (None, false) };
+        let bar = bar(pod, &target.spec);
+        if protected && ctx.permits.is_spoilt(&bar, &target.uid, &self.identity) {
+            return (None, true);
+        }
+        let (whose, _) = bar;
+        let taken = ctx.permits.take(&whose, &target.uid, &self.identity);
+        (taken.then(|| (whose, target.uid.clone())), false)
     }
 
     /// Gives back what is held, when the base goes.
     pub(crate) fn give_permits_back(&mut self, permits: &mut ordering::permits::Permits) {
+        permits.bars(&self.identity, Vec::new());
         for arranged in std::mem::take(&mut self.arranged).into_values() {
             if let Some((whose, uid)) = arranged.permit {
                 permits.give_back(&whose, &uid);
@@ -272,4 +290,12 @@ impl VNode {
         let claim = index.and_then(|index| claims.get(index)).map(|claim| (claim.uid.clone(), claim.index));
         self.send(command, claim, displacing, ctx);
     }
+}
+
+/// What a Pod asks for, as a permit names it. A bare Pod displaces for itself; all others one base at
+/// a time.
+fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
+    let itself = || Owner { kind: "Pod".into(), name: pod.view.pod.name.clone() };
+    let whose = (pod.view.pod.namespace.clone(), pod.view.owner.clone().unwrap_or_else(itself));
+    (whose, spec.clone())
 }

@@ -8,7 +8,7 @@ use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
 use super::{Context, Standing as Life, VNode, announce::Origin};
 use crate::{
-    action::Action,
+    action::{Action, Announcement, Regarding},
     pod::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
@@ -22,6 +22,7 @@ impl VNode {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
         let base = BaseStanding { ip: self.ip(), serves: alive && self.is_node_ready() };
         self.tell_what_is_wrong(ctx);
+        self.tell_what_is_ignored(ctx);
         self.note_activations(alive, ctx);
         let uids: Vec<Arc<str>> = self.pods.keys().cloned().collect();
         for uid in uids {
@@ -94,8 +95,14 @@ impl VNode {
         let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
         let is_stale = arranged.is_some_and(|arranged| arranged.target.stale);
         let waits = arranged.is_some_and(|arranged| arranged.target_waits);
+        if is_target && arranged.is_some_and(|arranged| arranged.spoilt) {
+            return Standing::Failed(spoilt(&spec.id));
+        }
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
         match (state, run.fault()) {
+            (Some(BizState::Stopped), None) if ends_when_stopped(pod) && run.has_begun() => {
+                Standing::Completed
+            }
             (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
                 Standing::Failed(fault.clone())
             }
@@ -200,6 +207,23 @@ impl VNode {
         }
     }
 
+    /// Tells once that nobody runs the probes of a Pod: the base says how its modules are.
+    fn tell_what_is_ignored(&mut self, ctx: &mut Context<'_>) {
+        for pod in self.pods.values_mut().filter(|pod| pod.ignores_probes) {
+            pod.ignores_probes = false;
+            ctx.out.push(Action::Announce(Box::new(Announcement {
+                regarding: Regarding::Pod(pod.view.pod.clone()),
+                warning: false,
+                reason: "ProbesIgnored".to_owned(),
+                action: "Read",
+                note: "probes of a module Pod are not run: its base says whether a module is ready"
+                    .to_owned(),
+                code: None,
+                detail: String::new(),
+            })));
+        }
+    }
+
     /// When something is to be done for a Pod, if nothing happens until then.
     pub(super) fn pod_wakes(&self) -> impl Iterator<Item = Duration> {
         self.pods.values().flat_map(|pod| {
@@ -207,6 +231,19 @@ impl VNode {
             tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
         })
     }
+}
+
+/// A module of this Pod that stops by itself is done.
+pub(super) fn ends_when_stopped(pod: &ModulePod) -> bool {
+    pod.view.restart_policy != RestartPolicy::Always
+}
+
+/// Why a version is not even tried here in the place of the one that serves (rule 9).
+fn spoilt(id: &BizId) -> Fault {
+    let code = ErrorCode::new(ErrorSource::User, ErrorType::InstallModuleFailed);
+    let cause = "it failed in the place of the version that serves on another base, and is not tried in its place here \
+                 before that Pod is changed or goes";
+    Fault::new(code, format!("installing {id}"), cause)
 }
 
 fn faults(pod: &ModulePod) -> Vec<Fault> {
