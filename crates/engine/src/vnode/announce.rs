@@ -70,7 +70,7 @@ impl VNode {
     /// Tells people something about the base.
     pub(super) fn announce(&self, news: News<'_>, ctx: &mut Context<'_>) {
         let trace = TraceId::new(&[self.identity.as_str(), news.reason], ctx.now);
-        self.tell(news, None, trace, ctx);
+        self.tell(self.as_regarding(), news, None, trace, ctx);
     }
 
     /// Tells people that the base is away, or is back: everything told of one absence bears one id.
@@ -82,12 +82,26 @@ impl VNode {
     ) {
         let trace =
             self.trouble.unwrap_or_else(|| TraceId::new(&[self.identity.as_str(), news.reason], ctx.now));
-        self.tell(news, alarm, trace, ctx);
+        self.tell(self.as_regarding(), news, alarm, trace, ctx);
     }
 
-    fn tell(&self, news: News<'_>, alarm: Option<(Alarm, ErrorCode)>, trace: TraceId, ctx: &mut Context<'_>) {
+    /// Tells people something about a Pod that is no fault.
+    pub(super) fn announce_of_pod(&self, uid: &Arc<str>, news: News<'_>, ctx: &mut Context<'_>) {
+        let Some(pod) = self.pods.get(uid) else { return };
+        let trace = TraceId::new(&[self.identity.as_str(), uid, news.reason], ctx.now);
+        self.tell(Regarding::Pod(pod.view.pod.clone()), news, None, trace, ctx);
+    }
+
+    fn tell(
+        &self,
+        regarding: Regarding,
+        news: News<'_>,
+        alarm: Option<(Alarm, ErrorCode)>,
+        trace: TraceId,
+        ctx: &mut Context<'_>,
+    ) {
         ctx.out.push(Action::Announce(Box::new(Announcement {
-            regarding: self.as_regarding(),
+            regarding,
             warning: news.warning,
             reason: news.reason.to_owned(),
             action: news.action,

@@ -6,9 +6,9 @@ use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
-use super::{Context, Standing as Life, VNode, announce::Origin};
+use super::{Context, News, Standing as Life, VNode, announce::Origin};
 use crate::{
-    action::{Action, Announcement, Regarding},
+    action::Action,
     pod::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
@@ -209,18 +209,16 @@ impl VNode {
 
     /// Tells once that nobody runs the probes of a Pod: the base says how its modules are.
     fn tell_what_is_ignored(&mut self, ctx: &mut Context<'_>) {
-        for pod in self.pods.values_mut().filter(|pod| pod.ignores_probes) {
-            pod.ignores_probes = false;
-            ctx.out.push(Action::Announce(Box::new(Announcement {
-                regarding: Regarding::Pod(pod.view.pod.clone()),
-                warning: false,
-                reason: "ProbesIgnored".to_owned(),
-                action: "Read",
-                note: "probes of a module Pod are not run: its base says whether a module is ready"
-                    .to_owned(),
-                code: None,
-                detail: String::new(),
-            })));
+        let ignoring: Vec<Arc<str>> =
+            self.pods.iter().filter(|(_, pod)| pod.ignores_probes).map(|(uid, _)| uid.clone()).collect();
+        for uid in ignoring {
+            let note =
+                "probes of a module Pod are not run: its base says whether a module is ready".to_owned();
+            let news = News { warning: false, reason: "ProbesIgnored", action: "Read", note };
+            self.announce_of_pod(&uid, news, ctx);
+            if let Some(pod) = self.pods.get_mut(&uid) {
+                pod.ignores_probes = false;
+            }
         }
     }
 
