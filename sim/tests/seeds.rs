@@ -1,10 +1,15 @@
 //! Seeds without a broken invariant. A failing one prints its story; replay it by
 //! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
 
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use sim::{Plan, run};
 
 /// How many seeds are run. More, and others, by `SIM_SEEDS=<first>..<end>`.
-const SEEDS: std::ops::Range<u64> = 0..2_000;
+const SEEDS: std::ops::Range<u64> = 0..10_000;
 
 fn seeds() -> std::ops::Range<u64> {
     let given = std::env::var("SIM_SEEDS").ok();
@@ -15,16 +20,27 @@ fn seeds() -> std::ops::Range<u64> {
     parsed.unwrap_or(SEEDS)
 }
 
+/// Every seed is a world of its own, so they run side by side, in as many threads as there are cores.
 #[test]
 fn no_seed_breaks_an_invariant() {
-    let mut installs = 0;
-    for seed in seeds() {
-        match run(seed, Plan::of(seed)) {
-            Ok(outcome) => installs += outcome.installs,
-            Err(story) => panic!("{story}"),
+    let (seeds, installs) = (Mutex::new(seeds()), AtomicUsize::new(0));
+    let next = || seeds.lock().unwrap().next();
+    let work = || {
+        while let Some(seed) = next() {
+            match run(seed, Plan::of(seed)) {
+                Ok(outcome) => drop(installs.fetch_add(outcome.installs, Ordering::Relaxed)),
+                Err(story) => return Err(story),
+            }
         }
-    }
-    assert!(installs > 0, "nothing was ever installed, so nothing was shown");
+        Ok(())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().find_map(|worker| worker.join().unwrap().err())
+    });
+    assert!(failed.is_none(), "{}", failed.unwrap_or_default());
+    assert!(installs.into_inner() > 0, "nothing was ever installed, so nothing was shown");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub fn converged(
             return Err(format!("{} is still being deleted", pod.pod));
         }
         let mut wanted = BTreeSet::new();
+        // What waits beside a version that serves may be installed, or not.
+        let mut named = BTreeSet::new();
         for pod in pods() {
             for container in &pod.containers {
                 let Some(engine::view::EnvValue::Literal(version)) = container.env.first().map(|v| &v.value)
@@ -42,6 +44,7 @@ pub fn converged(
                     continue;
                 };
                 let id = BizId { name: word(&container.name), version: word(version) };
+                named.insert(id.clone());
                 let good =
                     [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image);
                 // An older version serves on only as long as the present one cannot be had.
@@ -73,7 +76,7 @@ pub fn converged(
             }
         }
         check_modules(world, identity, base, &wanted)?;
-        if let Some(left) = base.biz.keys().find(|id| !wanted.contains(*id) && !forgiven.contains(*id)) {
+        if let Some(left) = base.biz.keys().find(|id| !named.contains(*id) && !forgiven.contains(*id)) {
             return Err(format!("{left} is left on {identity}, and nobody wants it"));
         }
     }
