@@ -27,6 +27,7 @@ macro_rules! over_every_way {
 }
 
 mod bad_input;
+mod baseline;
 mod brokers;
 mod docs;
 mod drain;
@@ -35,5 +36,6 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod peers;
 mod restart;
 mod rolling;

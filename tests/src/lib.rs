@@ -7,10 +7,12 @@ pub mod manifest;
 pub mod recording;
 pub mod scene;
 pub mod seen;
+pub mod simulated;
 pub mod snapshot;
 pub mod stranger;
 
 pub use recording::Recording;
 pub use scene::{Scene, Way};
+pub use simulated::Simulated;
 pub use snapshot::Snapshot;
 pub use stranger::Stranger;

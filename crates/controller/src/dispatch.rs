@@ -10,7 +10,7 @@ use engine::{Action, Engine, Event, Now, Summary};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use crate::tunnels::{self, Tunnels};
+use crate::tunnels::{self, Asked, Tunnels};
 
 /// Events of the cluster that wait: a page of a list, and the ends of as many writes as run.
 pub(crate) const CLUSTER_EVENTS: usize = 4_096;
@@ -46,6 +46,7 @@ pub(crate) struct Loop {
     pub(crate) cluster_events: mpsc::Receiver<Event>,
     pub(crate) tunnel_events: mpsc::Receiver<tunnel::Event>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) asked: Asked,
     pub(crate) writer: Writer,
     pub(crate) pulse: Pulse,
     /// Becomes true when it is time to end.
@@ -63,7 +64,7 @@ impl Loop {
             let event = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => break,
                 Some(event) = self.cluster_events.recv() => event,
-                Some(event) = self.tunnel_events.recv() => tunnels::translate(event),
+                Some(event) = self.tunnel_events.recv() => tunnels::translate(event, &mut self.asked),
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
             let now = Now { mono: started.elapsed(), wall: Timestamp::now() };
@@ -76,11 +77,15 @@ impl Loop {
         while self.cluster_events.recv().await.is_some() {}
     }
 
-    fn act(&self, action: Action) {
+    fn act(&mut self, action: Action) {
         match self.writer.submit(action) {
             Some(Action::Call { target, command, deadline }) => {
                 tracing::debug!(base = %target.base, command = %command.kind(), biz = ?command.biz(), "command");
                 self.tunnels.call(target, command, deadline);
+            }
+            Some(Action::AnswerBaseline { tunnel, base, ask, modules }) => {
+                tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
+                self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
             }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),
             None => {}

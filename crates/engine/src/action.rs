@@ -4,11 +4,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
-use model::{BaseIdentity, ErrorCode, TunnelKind};
+use model::{BaseIdentity, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
     event::BaseAddress,
-    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus},
+    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus, WorkloadRef},
 };
 
 /// Where a command goes.
@@ -34,6 +34,8 @@ pub enum Regarding {
         /// Its UID; empty where it is not known (yet).
         uid: Arc<str>,
     },
+    /// A Deployment or a DaemonSet.
+    Workload(WorkloadRef),
 }
 
 /// One `events.k8s.io/v1` Event.
@@ -66,6 +68,17 @@ pub enum Action {
         command: Command,
         /// Give up after this long.
         deadline: Duration,
+    },
+    /// Answer a base's question for its baseline; each is answered once, within seconds.
+    AnswerBaseline {
+        /// How it asked.
+        tunnel: TunnelKind,
+        /// Who.
+        base: BaseIdentity,
+        /// Which question: that of [`crate::Event::BaselineQuery`].
+        ask: u64,
+        /// What it shall install.
+        modules: Vec<ModuleSpec>,
     },
     /// Create the Node, with its status.
     CreateNode(Box<NodeView>),
@@ -134,6 +147,15 @@ pub enum Action {
         base: BaseIdentity,
         /// By what.
         address: BaseAddress,
+    },
+    /// Set a Deployment's `spec.replicas`, if the Deployment is still as it was seen.
+    ScaleDeployment {
+        /// Which.
+        deployment: WorkloadRef,
+        /// How many.
+        replicas: i32,
+        /// `metadata.resourceVersion` of the view that this was decided on.
+        resource_version: u64,
     },
     /// Tell it to people: an Event, and a line in the log.
     Announce(Box<Announcement>),

@@ -7,10 +7,13 @@ use std::{
 
 use crate::view::{PodView, ServiceView};
 
+/// The labels that a Service asks for.
+type Selector = BTreeMap<String, String>;
+
 /// Selectors, by namespace and the Service's UID.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
-    by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, BTreeMap<String, String>>>,
+    by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, Selector>>,
 }
 
 impl Services {

@@ -6,14 +6,16 @@ use engine::{Announcement, Regarding};
 pub(super) fn write(announcement: &Announcement) {
     let Announcement { regarding, warning, reason, action, note, code, detail } = announcement;
     let code = code.map(tracing::field::display);
-    let (pod, node) = match regarding {
-        Regarding::Pod(pod) => (Some(tracing::field::display(pod)), None),
-        Regarding::Node { name, .. } => (None, Some(tracing::field::display(name))),
+    let display = tracing::field::display::<String>;
+    let (pod, node, workload) = match regarding {
+        Regarding::Pod(pod) => (Some(display(pod.to_string())), None, None),
+        Regarding::Node { name, .. } => (None, Some(display(name.to_string())), None),
+        Regarding::Workload(workload) => (None, None, Some(display(workload.to_string()))),
     };
     if *warning {
-        tracing::warn!(code, pod, node, reason, action, "{note}");
+        tracing::warn!(code, pod, node, workload, reason, action, "{note}");
     } else {
-        tracing::info!(code, pod, node, reason, action, "{note}");
+        tracing::info!(code, pod, node, workload, reason, action, "{note}");
     }
     if !detail.is_empty() {
         tracing::debug!(code, pod, node, reason, detail, "the whole story");

@@ -13,3 +13,5 @@ mod harness;
 mod nodes;
 mod pods;
 mod restarts;
+mod scheduler;
+mod workloads;

@@ -4,6 +4,7 @@
 //! Pure: the situation of one bizName on one base goes in, an [`Arrangement`] comes out. It is
 //! level-triggered, so that a crash between any two writes repeats harmlessly.
 
+pub(crate) mod newest;
 pub(crate) mod permits;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Claim {
     pub(crate) ready: bool,
     /// It was Ready a moment ago, and requests to it may not have ended (rule 10).
     pub(crate) draining: bool,
+    /// A write of the Pod's status is under way: it may be Ready before long, or no more.
+    pub(crate) in_doubt: bool,
     /// It may be installed now: no back-off, no end for good.
     pub(crate) due: bool,
     /// Its last install failed.
@@ -126,11 +129,12 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
     };
     let state = situation.state(&claim.spec.id);
     let serving = situation.serving().filter(|id| **id != claim.spec.id || claim.stale);
-    let others_ready = situation.others(claim).any(|other| other.ready) || (claim.stale && claim.ready);
+    let others_ready =
+        situation.others(claim).any(|other| other.ready || other.in_doubt) || (claim.stale && claim.ready);
     let own = claim.stale.then_some(claim);
     let mut named = situation.draining.iter().map(|id| &id.name);
     let others_drain = named.any(|name| *name == claim.spec.id.name)
-        || situation.others(claim).chain(own).any(|other| other.ready || other.draining);
+        || situation.others(claim).chain(own).any(|other| other.ready || other.in_doubt || other.draining);
     let settled = state == Some(BizState::Activated) && !claim.stale;
     arrangement.target_waits = others_ready;
     arrangement.others_yield = settled || situation.at_work == Some(AtWork::Displacing);

@@ -23,6 +23,7 @@ fn claim(version: &str) -> Claim {
         owner: Some(Owner { kind: "Deployment".into(), name: "d".into() }),
         ready: false,
         draining: false,
+        in_doubt: false,
         due: true,
         failed: false,
         barred: false,
@@ -79,6 +80,16 @@ fn rule_5_a_newer_version_is_installed_beside_and_then_switched_to() {
     assert_eq!((yields.step.clone(), yields.others_yield), (None, true), "{yields:?}");
     let switched = decide(&[claim("2"), claim("1")], &held, |_| {});
     assert_eq!(switched.step, Some(Step::Switch(0)));
+}
+
+#[test]
+fn rule_4_a_status_on_its_way_is_waited_for() {
+    let older = Claim { in_doubt: true, ..claim("1") };
+    let claims = [claim("2"), older];
+    let got = decide(&claims, &[("1", Deactivated), ("2", Activated)], |_| {});
+    assert!(got.target_waits, "the older may be told Ready at this moment");
+    let got = decide(&claims, &[("1", Activated), ("2", Deactivated)], |_| {});
+    assert!(got.others_yield && got.step.is_none());
 }
 
 #[test]

@@ -15,9 +15,9 @@ use model::{BizId, BizName, BizState, TunnelKind};
 
 use super::{Context, Standing, VNode};
 use crate::{
-    ordering::{self, Arrangement, AtWork, Claim, Situation, Step, permits::Whose},
+    ordering::{self, Arrangement, AtWork, Claim, Situation, Step, newest::newest_first, permits::Whose},
     pod::ModulePod,
-    view::RestartPolicy,
+    view::{PodView, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -43,7 +43,7 @@ impl VNode {
         {
             return;
         }
-        let claims = self.claims(ctx.now.mono);
+        let claims = self.claims(ctx);
         let names: BTreeSet<BizName> = claims
             .keys()
             .chain(self.managed.keys().map(|id| &id.name))
@@ -51,7 +51,7 @@ impl VNode {
             .cloned()
             .collect();
         for name in names {
-            if self.inventory.is_doubtful(&name) {
+            if self.inventory.is_doubtful(&name) || self.playback.holds(&name, ctx.now.mono) {
                 continue;
             }
             let claims = claims.get(&name).map(Vec::as_slice).unwrap_or_default();
@@ -67,7 +67,8 @@ impl VNode {
 
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
-    fn claims(&mut self, now: Duration) -> Claims {
+    fn claims(&mut self, ctx: &Context<'_>) -> Claims {
+        let now = ctx.now.mono;
         let ids = self.pods.values().filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
@@ -88,8 +89,10 @@ impl VNode {
             inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named(id)
         });
 
-        let mut live: Vec<&ModulePod> = self.pods.values().filter(|pod| pod.is_live()).collect();
-        live.sort_by(|a, b| (b.view.created, &b.view.pod.uid).cmp(&(a.view.created, &a.view.pod.uid)));
+        let mut live: Vec<&PodView> =
+            self.pods.values().filter(|pod| pod.is_live()).map(|pod| &pod.view).collect();
+        newest_first(&mut live, ctx.revisions);
+        let live = live.into_iter().filter_map(|view| self.pods.get(&view.pod.uid));
         let mut claims = Claims::new();
         for pod in live {
             let never = pod.view.restart_policy == RestartPolicy::Never;
@@ -103,6 +106,7 @@ impl VNode {
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     draining: pod.is_draining(now),
+                    in_doubt: pod.status_slot.is_busy(),
                     due: container.run.is_due(now) && !(never && container.run.has_begun()),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),

@@ -1,0 +1,94 @@
+//! A base installs its baseline by itself: meanwhile nobody else installs the same.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use arklet::{Answer, CallError, CommandKind, Outcome};
+use model::{BizName, Fault, PackageUrl};
+
+use super::{Context, VNode, inventory::Inventory};
+use crate::action::{Action, Announcement, Regarding};
+
+/// Fetching and starting takes seconds; a base that did nothing with its baseline is not waited for
+/// any longer. One that is only slow refuses the second install as a conflict.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a base was told to install when it started, and has not shown yet.
+#[derive(Debug, Default)]
+pub(crate) struct Playback {
+    names: BTreeSet<BizName>,
+    until: Duration,
+}
+
+impl Playback {
+    /// The base was told these.
+    pub(crate) fn new(names: impl Iterator<Item = BizName>, now: Duration) -> Self {
+        Self { names: names.collect(), until: now + PATIENCE }
+    }
+
+    /// The base may be installing it.
+    pub(super) fn holds(&self, name: &BizName, now: Duration) -> bool {
+        now < self.until && self.names.contains(name)
+    }
+
+    /// The base is at it.
+    pub(crate) fn is_under_way(&self, now: Duration) -> bool {
+        now < self.until && !self.names.is_empty()
+    }
+
+    /// What the base shows is no longer waited for.
+    pub(super) fn shown(&mut self, inventory: &Inventory) {
+        self.names.retain(|name| inventory.of(name).next().is_none());
+    }
+
+    /// The base told the end of one.
+    pub(super) fn ended(&mut self, name: &BizName) {
+        self.names.remove(name);
+    }
+
+    pub(super) fn wake(&self) -> Option<Duration> {
+        (!self.names.is_empty()).then_some(self.until)
+    }
+}
+
+impl VNode {
+    /// The base was told to install its baseline.
+    pub(crate) fn play_back(&mut self, playback: Playback) {
+        self.playback = playback;
+    }
+
+    /// The base has installed its baseline, or could not.
+    pub(super) fn played_back(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
+        // What came of it is asked before anything else is installed.
+        for name in std::mem::take(&mut self.playback).names {
+            self.inventory.doubt(&name, ctx.now.mono);
+        }
+        self.inventory_query.want(ctx.now.mono);
+        let command = CommandKind::BatchInstallBiz;
+        let faults: Vec<Fault> = match outcome {
+            Ok(Answer::Batch(results)) => results
+                .into_iter()
+                .filter_map(|(url, result)| {
+                    // Shown without credentials.
+                    let url = url.parse::<PackageUrl>().map_or_else(|_| String::new(), |url| url.to_string());
+                    Some(result.err()?.to_fault(command, format!("installing {url} of the baseline")))
+                })
+                .collect(),
+            Err(CallError::Refused(failure)) => {
+                vec![failure.to_fault(command, "installing the baseline".to_owned())]
+            }
+            _ => Vec::new(),
+        };
+        let uid = self.node.as_ref().map(|node| node.uid.clone()).unwrap_or_default();
+        for fault in faults {
+            ctx.out.push(Action::Announce(Box::new(Announcement {
+                regarding: Regarding::Node { name: self.name.clone(), uid: uid.clone() },
+                warning: true,
+                reason: fault.code.to_string(),
+                action: "Baseline",
+                note: fault.message(),
+                code: Some(fault.code),
+                detail: fault.detail.clone(),
+            })));
+        }
+    }
+}
