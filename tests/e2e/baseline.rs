@@ -18,6 +18,12 @@ const ON: (&str, &str) = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
 fn peer(scene: &Scene, container: Value) -> Value {
     let name = container["name"].as_str().unwrap_or_default().to_owned();
     let mut deployment = manifest::deployment(scene, &name, 0, &[container]);
+    deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"] = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": [{
+            "labelSelector": {"matchLabels": {"app": name}},
+            "topologyKey": "topology.kubernetes.io/zone",
+        }],
+    });
     deployment["metadata"]["labels"] = json!({
         "module-controller.koupleless.io/component": "module-deployment",
         "module-controller.koupleless.io/env": scene.env,
@@ -75,7 +81,8 @@ fn over_http_the_answer_is_what_matches_and_nothing_where_it_is_off() -> Result<
         scene.cluster.apply(&peer(&scene, manifest::container("biz1", "1.0.0")?).to_string())?;
         scene.cluster.apply(&daemon_set(&scene, manifest::container("biz2", "1.0.0")?).to_string())?;
         testkit::wait::wait_for("the workloads are known", std::time::Duration::from_secs(10), || {
-            let base = Simulated::play_back(&tunnel, &scene.base_version)?;
+            let mut base = Simulated::play_back(&tunnel, &scene.base_version)?;
+            base.say_goodbye()?;
             ensure!(base.biz().len() == expected.len(), "{:?}", base.biz());
             Ok(Some(()))
         })?;
