@@ -92,3 +92,39 @@ impl VNode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{BizState, BizStatus};
+
+    use super::*;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn name(text: &str) -> BizName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_base_installs_by_itself_is_left_to_it_until_it_shows_ends_or_takes_too_long() {
+        let told = || Playback::new([name("biz1"), name("biz2")].into_iter(), s(10));
+        let mut playback = told();
+        assert!(playback.holds(&name("biz1"), s(11)) && !playback.holds(&name("biz3"), s(11)));
+        let mut inventory = Inventory::default();
+        inventory.put(BizStatus {
+            id: model::BizId { name: name("biz1"), version: "1".parse().unwrap() },
+            state: BizState::Resolved,
+            changed_at: None,
+            message: "".into(),
+            web_context_path: None,
+        });
+        playback.shown(&inventory);
+        assert!(!playback.holds(&name("biz1"), s(11)) && playback.holds(&name("biz2"), s(11)));
+        playback.ended(&name("biz2"));
+        assert!(!playback.is_under_way(s(11)) && playback.wake().is_none());
+        assert!(told().is_under_way(s(69)) && !told().is_under_way(s(70)));
+        assert_eq!(told().wake(), Some(s(70)));
+    }
+}
