@@ -19,6 +19,8 @@ pub struct Api {
     pub modules: BTreeMap<ModuleKey, ModuleView>,
     /// Services.
     pub services: Vec<ServiceView>,
+    /// The revisions of ReplicaSets by UID.
+    pub revisions: BTreeMap<Arc<str>, u64>,
     /// When each Lease was renewed last, by Node name.
     pub leases: BTreeMap<Arc<str>, std::time::Duration>,
     /// Status writes of Pods that were accepted.
@@ -84,7 +86,11 @@ impl Api {
             Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
             Action::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Action::FindBasePod { .. } => return self.write(action, now),
-            Action::Call { .. } | Action::Announce(_) => return None,
+            // There are no peer Deployments here.
+            Action::Call { .. }
+            | Action::AnswerBaseline { .. }
+            | Action::Announce(_)
+            | Action::ScaleDeployment { .. } => return None,
         };
         Some(Written { watch: vec![], returned: None, end: Event::Written { write, result: Ok(()) } })
     }
@@ -193,7 +199,10 @@ impl Api {
                 returned: None,
                 end: Event::BasePod { base: base.clone(), found: Ok(None) },
             }),
-            Action::Call { .. } | Action::Announce(_) => None,
+            Action::Call { .. }
+            | Action::AnswerBaseline { .. }
+            | Action::Announce(_)
+            | Action::ScaleDeployment { .. } => None,
         }
     }
 

@@ -102,7 +102,12 @@ impl Deployment {
         let number = world.api.next_number();
         let name: Arc<str> = format!("{}-{}-{number}", self.name, self.revision).into();
         world.tell(format_args!("the Deployment controller makes {name} on {base} ({:?})", self.package));
+        let set: Arc<str> = format!("rs-{}-{}", self.name, self.revision).into();
+        if world.api.revisions.insert(set.clone(), self.revision.into()).is_none() {
+            world.inform_of_revision(set.clone(), self.revision.into());
+        }
         let pod = PodView {
+            controller: Some(set),
             owner: Some(Owner { kind: "Deployment".into(), name: self.name.as_str().into() }),
             ..pod(world, &name, base, &self.name, &self.revision.to_string(), self.package)
         };
@@ -140,6 +145,7 @@ pub fn pod(
         created: world.wall(),
         deletion: None,
         owner: None,
+        controller: None,
         restart_policy: RestartPolicy::Always,
         containers: vec![ContainerView {
             name: biz.to_owned(),

@@ -148,7 +148,11 @@ impl World {
         self.tell(format_args!("base {name} starts"));
         if tunnel_of(&identity) == TunnelKind::Mqtt && !self.chance(self.faults.loss) {
             let (transit, to) = (self.transit(), self.generation);
-            let event = Box::new(Event::BaseStarted(identity.clone()));
+            let event = Box::new(Event::BaselineQuery {
+                tunnel: TunnelKind::Mqtt,
+                query: question(&identity),
+                ask: 0,
+            });
             self.later(transit, Happening::Tell { to, event });
         }
         self.later(Duration::ZERO, Happening::Heartbeat { base: identity, incarnation });
@@ -177,6 +181,12 @@ impl World {
         }
         for service in self.api.services.clone() {
             self.inform(Event::Service(service));
+        }
+        for (set, revision) in self.api.revisions.clone() {
+            self.inform_of_revision(set, revision);
+        }
+        for kind in [Watched::ReplicaSets, Watched::UpstreamReplicaSets] {
+            self.at_once(Event::Synced(kind));
         }
         for event in pods.into_iter().chain([Event::Synced(Watched::Pods)]) {
             self.inform(event);
@@ -251,6 +261,17 @@ impl World {
         self.later(at - self.now, Happening::Tell { to, event: Box::new(event) });
     }
 
+    /// The watch of ReplicaSets tells of one.
+    pub(crate) fn inform_of_revision(&mut self, replica_set: Arc<str>, revision: u64) {
+        self.at_once(Event::Revision { replica_set, revision });
+    }
+
+    /// Tells something that was on its way before anything else that happens now.
+    fn at_once(&mut self, event: Event) {
+        let to = self.generation;
+        self.later(Duration::ZERO, Happening::Tell { to, event: Box::new(event) });
+    }
+
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
             Happening::Tell { to, event } if to == self.generation => self.step(*event),
@@ -286,7 +307,9 @@ impl World {
                 self.told.remove(&pod.uid);
             }
             Event::Answer { base, key, .. } => self.checks.commands.ended(base, key),
-            Event::BaseStarted(started) => self.checks.commands.given_up(|base| base == started),
+            Event::BaselineQuery { query, .. } => {
+                self.checks.commands.given_up(|base| *base == query.identity)
+            }
             _ => {}
         }
         let now = Now { mono: self.now - self.engine_since, wall: self.wall() };
@@ -528,5 +551,15 @@ fn report(identity: &BaseIdentity, state: BaseState) -> BaseReport {
         ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         port: http.then_some(1238),
         state,
+    }
+}
+
+/// What a base asks when it starts.
+fn question(identity: &BaseIdentity) -> arklet::BaselineQuery {
+    arklet::BaselineQuery {
+        identity: identity.clone(),
+        name: None,
+        version: Arc::default(),
+        cluster: Arc::default(),
     }
 }

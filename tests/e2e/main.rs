@@ -27,6 +27,7 @@ macro_rules! over_every_way {
 }
 
 mod bad_input;
+mod baseline;
 mod brokers;
 mod docs;
 mod drain;
@@ -36,6 +37,7 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod peers;
 mod pod_spec;
 mod replacing;
 mod reports;

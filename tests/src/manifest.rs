@@ -105,7 +105,9 @@ pub fn annotated(mut pod: Value, annotations: &[(&str, &str)]) -> Value {
 /// cluster of the tests evicts after 5.
 #[must_use]
 pub fn patient(mut pod: Value) -> Value {
-    if let Some(tolerations) = pod["spec"]["tolerations"].as_array_mut() {
+    // A Pod, or a workload with its template.
+    let spec = if pod["spec"]["template"].is_object() { "/spec/template/spec" } else { "/spec" };
+    if let Some(tolerations) = pod.pointer_mut(spec).and_then(|spec| spec["tolerations"].as_array_mut()) {
         for key in ["not-ready", "unreachable"] {
             tolerations.push(json!({
                 "key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,

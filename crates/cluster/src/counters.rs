@@ -31,6 +31,7 @@ closed!(
 closed!(
     /// Of what.
     Resource {
+        DeploymentScale = "deployments/scale",
         Event = "events",
         Lease = "leases",
         Module = "modules",

@@ -90,6 +90,11 @@ args! {
     /// The secrets that messages to these robots are signed with, `;` between them, in the same order;
     /// nothing in the place of one that wants no signature.
     report_hook_secrets: "REPORT_HOOK_SECRETS", hide_env_values = true;
+    /// Keep peer Deployments at as many replicas as there are bases for them, and give bases their
+    /// baseline when they start. [default: false]
+    enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
+    /// The Go controller's name for ENABLE_MODULE_DEPLOYMENT_CONTROLLER; either turns it on. [default: false]
+    enable_module_replicas_sync_with_base: "ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", num_args = 0..=1, default_missing_value = "true";
     /// Where /healthz, /readyz and /metrics are served. [default: 0.0.0.0:9090]
     admin_listen: "ADMIN_LISTEN";
     /// How the log is written: `text` or `json`. [default: text]
@@ -100,8 +105,6 @@ args! {
     is_cluster: "IS_CLUSTER", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: the workload levels of a cluster.
     workload_max_level: "WORKLOAD_MAX_LEVEL";
-    /// Not available yet: Deployments that keep as many replicas as there are bases.
-    enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: kubectl logs.
     kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: the port of kubectl logs.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use report::Reporter;
 use tokio::sync::{mpsc, watch};
 
-use crate::tunnels::{self, Tunnels};
+use crate::tunnels::{self, Asked, Tunnels};
 
 /// Events of the cluster that wait: a page of a list, and the ends of as many writes as run.
 pub(crate) const CLUSTER_EVENTS: usize = 4_096;
@@ -47,6 +47,7 @@ pub(crate) struct Loop {
     pub(crate) cluster_events: mpsc::Receiver<Event>,
     pub(crate) tunnel_events: mpsc::Receiver<tunnel::Event>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) asked: Asked,
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
     pub(crate) pulse: Pulse,
@@ -65,7 +66,7 @@ impl Loop {
             let event = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => break,
                 Some(event) = self.cluster_events.recv() => event,
-                Some(event) = self.tunnel_events.recv() => tunnels::translate(event),
+                Some(event) = self.tunnel_events.recv() => tunnels::translate(event, &mut self.asked),
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
             let now = Now { mono: started.elapsed(), wall: Timestamp::now() };
@@ -78,7 +79,7 @@ impl Loop {
         while self.cluster_events.recv().await.is_some() {}
     }
 
-    fn act(&self, action: Action, wall: Timestamp) {
+    fn act(&mut self, action: Action, wall: Timestamp) {
         if let Action::Announce(said) = &action {
             self.reporter.report(said, wall);
         }
@@ -87,6 +88,10 @@ impl Loop {
                 let biz = command.biz().map(tracing::field::display);
                 tracing::debug!(base = %target.base, command = %command.kind(), biz, %trace, "command");
                 self.tunnels.call(target, command, deadline);
+            }
+            Some(Action::AnswerBaseline { tunnel, base, ask, modules }) => {
+                tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
+                self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
             }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),
             None => {}

@@ -15,7 +15,7 @@ use crate::{
     admin::Admin,
     dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
     settings::Settings,
-    tunnels::Tunnels,
+    tunnels::{Asked, Tunnels},
 };
 
 /// How long the writes under way may take at the end: less than the 30 s that a Pod is given.
@@ -49,7 +49,11 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let told = Told::new();
     let watches = Arc::new(cluster::watch(
         client.clone(),
-        WatchConfig { env: settings.engine.env.clone(), ..WatchConfig::default() },
+        WatchConfig {
+            env: settings.engine.env.clone(),
+            module_deployments: settings.engine.module_deployments,
+            ..WatchConfig::default()
+        },
         cluster_sender.clone(),
         told.clone(),
     ));
@@ -76,6 +80,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         cluster_events,
         tunnel_events,
         tunnels: tunnels.clone(),
+        asked: Asked::default(),
         writer: writer.clone(),
         reporter: reporter.clone(),
         pulse,

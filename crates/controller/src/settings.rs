@@ -198,8 +198,6 @@ impl TryFrom<Args> for Settings {
 fn later(args: &Args, refused: &mut Refusals) {
     refused.later("IS_CLUSTER", &args.is_cluster, "a cluster of several controllers");
     refused.later("WORKLOAD_MAX_LEVEL", &args.workload_max_level, "a cluster of several controllers");
-    let peers = "the controller of peer Deployments";
-    refused.later("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller, peers);
     refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, "kubectl logs");
     refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, "kubectl logs");
 }
@@ -272,6 +270,13 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     config.unmanaged =
         refused.word("UNMANAGED_BIZ_POLICY", &args.unmanaged_biz_policy, UnmanagedBiz::Report, &unmanaged);
     config.namespace = set(&args.namespace).unwrap_or("default").into();
+    let names = [
+        ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller),
+        ("ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", &args.enable_module_replicas_sync_with_base),
+    ];
+    for (variable, given) in names {
+        config.module_deployments |= refused.flag(variable, given);
+    }
     config.pod_capacity = refused.number("VNODE_POD_CAPACITY", &args.vnode_pod_capacity, 2_000, (1, 100_000));
     config
 }
@@ -311,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn module_deployments_are_off_until_either_name_turns_them_on() {
+        let on = |flag: &str| settings(&["--enable-http-tunnel", flag]).unwrap().engine.module_deployments;
+        assert!(!settings(&["--enable-http-tunnel"]).unwrap().engine.module_deployments);
+        assert!(on("--enable-module-deployment-controller") && on("--enable-module-replicas-sync-with-base"));
+        assert!(!on("--enable-module-deployment-controller=false"));
+    }
+
+    #[test]
     fn every_bad_value_is_named_with_what_is_allowed() {
         let refusal = settings(&[
             "--enable-http-tunnel=yes",
@@ -320,6 +333,7 @@ mod tests {
             "--vnode-name-format=mine",
             "--admin-listen=9090",
             "--log-format=xml",
+            "--enable-module-replicas-sync-with-base=1",
         ])
         .unwrap_err();
         for said in [
@@ -330,6 +344,7 @@ mod tests {
             "VNODE_NAME_FORMAT is \"mine\"; allowed is manual or upstream",
             "ADMIN_LISTEN is \"9090\"",
             "LOG_FORMAT is \"xml\"",
+            "ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE is \"1\"; allowed is true or false",
         ] {
             assert!(refusal.contains(said), "{said} is not in\n{refusal}");
         }

@@ -1,14 +1,15 @@
 //! The tunnels that are on, and what they say in the engine's words.
 
 use std::{
+    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use anyhow::Context as _;
 use engine::{Event, Target};
-use model::TunnelKind;
-use tokio::sync::mpsc;
+use model::{BaseIdentity, ModuleSpec, TunnelKind};
+use tokio::sync::{mpsc, oneshot};
 use tunnel::{
     EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::Access,
     http::HttpStats, mqtt::MqttStats,
@@ -65,6 +66,22 @@ impl Tunnels {
         }
     }
 
+    /// Answers a base's question for its baseline; over HTTP to where it waits.
+    pub(crate) fn answer_baseline(
+        &self,
+        tunnel: TunnelKind,
+        base: BaseIdentity,
+        modules: Vec<ModuleSpec>,
+        reply: Option<Reply>,
+    ) {
+        match (tunnel, &self.mqtt, reply) {
+            (TunnelKind::Mqtt, Some(mqtt), _) => mqtt.answer_baseline(base, &modules),
+            // It may have given up waiting.
+            (TunnelKind::Http, _, Some(reply)) => drop(reply.send(modules)),
+            (_, _, _) => tracing::debug!(%base, %tunnel, "a baseline for nobody"),
+        }
+    }
+
     /// What the HTTP tunnel has counted.
     pub(crate) fn http_stats(&self) -> Option<HttpStats> {
         self.http.as_ref().map(HttpTunnel::stats)
@@ -83,6 +100,32 @@ impl Tunnels {
         if let Some(mqtt) = self.mqtt {
             mqtt.shutdown().await;
         }
+    }
+}
+
+/// Where a base waits for its baseline.
+type Reply = oneshot::Sender<Vec<ModuleSpec>>;
+
+/// The questions for a baseline that wait for the engine, which answers each within seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    last: u64,
+    waiting: HashMap<u64, Reply>,
+}
+
+impl Asked {
+    /// Keeps where the answer goes, where anybody waits for it; gives the question's number.
+    fn keep(&mut self, reply: Option<Reply>) -> u64 {
+        self.last += 1;
+        if let Some(reply) = reply {
+            self.waiting.insert(self.last, reply);
+        }
+        self.last
+    }
+
+    /// Where the answer goes.
+    pub(crate) fn take(&mut self, ask: u64) -> Option<Reply> {
+        self.waiting.remove(&ask)
     }
 }
 
@@ -114,16 +157,12 @@ fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
 }
 
 /// What a tunnel said, in the engine's words.
-pub(crate) fn translate(event: tunnel::Event) -> Event {
+pub(crate) fn translate(event: tunnel::Event, asked: &mut Asked) -> Event {
     match event {
         tunnel::Event::Heartbeat { tunnel, report } => Event::Heartbeat { tunnel, report },
         tunnel::Event::Answer { tunnel, base, key, outcome } => Event::Answer { tunnel, base, key, outcome },
-        tunnel::Event::BaselineQuery { query, reply, .. } => {
-            if let Some(reply) = reply {
-                // Without a baseline a base has nothing to install. It may have given up waiting.
-                let _ = reply.send(Vec::new());
-            }
-            Event::BaseStarted(query.identity)
+        tunnel::Event::BaselineQuery { tunnel, query, reply } => {
+            Event::BaselineQuery { tunnel, query, ask: asked.keep(reply) }
         }
         tunnel::Event::Up(tunnel) => {
             tracing::info!(%tunnel, "the tunnel is up");

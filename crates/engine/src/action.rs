@@ -4,12 +4,12 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
-use model::{BaseIdentity, BizId, ErrorCode, TunnelKind};
+use model::{BaseIdentity, BizId, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
     event::BaseAddress,
     trace::TraceId,
-    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus},
+    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus, WorkloadRef},
 };
 
 /// Where a command goes.
@@ -35,6 +35,8 @@ pub enum Regarding {
         /// Its UID; empty where it is not known (yet).
         uid: Arc<str>,
     },
+    /// A Deployment or a DaemonSet.
+    Workload(WorkloadRef),
 }
 
 /// What people are told: one `events.k8s.io/v1` Event, one line in the log, maybe one report.
@@ -56,8 +58,8 @@ pub struct Announcement {
     pub detail: String,
     /// [`Self::note`] without what the code's meaning and suggestion say.
     pub what: String,
-    /// The base that it happened on.
-    pub base: BaseIdentity,
+    /// The base that it happened on; none for a workload.
+    pub base: Option<BaseIdentity>,
     /// The biz that a command was about, where it is about a command.
     pub biz: Option<BizId>,
     /// Ties it to the command and to whatever else is told of the same fault.
@@ -95,6 +97,17 @@ pub enum Action {
         deadline: Duration,
         /// What is told of it bears this id.
         trace: TraceId,
+    },
+    /// Answer a base's question for its baseline; each is answered once, within seconds.
+    AnswerBaseline {
+        /// How it asked.
+        tunnel: TunnelKind,
+        /// Who.
+        base: BaseIdentity,
+        /// Which question: that of [`crate::Event::BaselineQuery`].
+        ask: u64,
+        /// What it shall install.
+        modules: Vec<ModuleSpec>,
     },
     /// Create the Node, with its status.
     CreateNode(Box<NodeView>),
@@ -163,6 +176,15 @@ pub enum Action {
         base: BaseIdentity,
         /// By what.
         address: BaseAddress,
+    },
+    /// Set a Deployment's `spec.replicas`, if the Deployment is still as it was seen.
+    ScaleDeployment {
+        /// Which.
+        deployment: WorkloadRef,
+        /// How many.
+        replicas: i32,
+        /// `metadata.resourceVersion` of the view that this was decided on.
+        resource_version: u64,
     },
     /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),

@@ -60,6 +60,9 @@ pub struct Config {
     pub modules: bool,
     /// The controller's own namespace: where Module objects of biz without a Pod live.
     pub namespace: Arc<str>,
+    /// Whether peer Deployments get as many replicas as there are bases, and bases their baseline
+    /// (`ENABLE_MODULE_DEPLOYMENT_CONTROLLER`).
+    pub module_deployments: bool,
     /// The version that `kubectl get nodes` shows.
     pub version: Arc<str>,
     /// Times.
@@ -159,6 +162,7 @@ impl Config {
             unmanaged: UnmanagedBiz::default(),
             modules: true,
             namespace: "default".into(),
+            module_deployments: false,
             version: "".into(),
             times: Times::default(),
         }

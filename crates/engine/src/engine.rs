@@ -1,22 +1,25 @@
 //! The engine: which event concerns which VNode, and when each wants to be looked at again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
+use arklet::BaselineQuery;
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use crate::{
     action::Action,
+    baseline::{self, Question, Questions},
     config::Config,
     event::{Event, Now, Watched, Write},
-    ordering::permits::Permits,
+    ordering::{newest::Revisions, permits::Permits},
     orphans::Orphans,
+    replicas::{self, Peers, Workloads},
     services::Services,
-    view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView},
-    vnode::{self, Context, Fleet, VNode},
+    view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView, WorkloadRef, WorkloadView},
+    vnode::{self, Context, Fleet, Playback, VNode},
     zones::Zones,
 };
 
@@ -27,7 +30,7 @@ pub struct Summary {
     pub vnodes: usize,
     /// Those of which nothing has been heard for too long.
     pub silent: usize,
-    /// Both watches have told all.
+    /// The watches have told all.
     pub synced: bool,
 }
 
@@ -52,9 +55,15 @@ pub struct Engine {
     /// When something is to be done about them.
     orphans_wake: Option<Duration>,
     services: Services,
-    nodes_synced: bool,
-    pods_synced: bool,
-    modules_synced: bool,
+    /// The kinds of which all that existed at the start has been told.
+    synced: HashSet<Watched>,
+    revisions: Revisions,
+    workloads: Workloads,
+    peers: Peers,
+    /// Questions for the baseline that wait for the workloads to be known.
+    questions: Questions,
+    /// What bases that have no VNode yet were told to install.
+    playbacks: BTreeMap<BaseIdentity, Playback>,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
@@ -65,7 +74,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(config: Config) -> Self {
-        let modules_synced = !config.modules;
+        let synced = if config.modules { HashSet::new() } else { HashSet::from([Watched::Modules]) };
         Self {
             config,
             vnodes: HashMap::new(),
@@ -79,9 +88,12 @@ impl Engine {
             orphans: Orphans::default(),
             orphans_wake: None,
             services: Services::default(),
-            nodes_synced: false,
-            pods_synced: false,
-            modules_synced,
+            synced,
+            revisions: Revisions::new(),
+            workloads: Workloads::new(),
+            peers: Peers::default(),
+            questions: Questions::default(),
+            playbacks: BTreeMap::new(),
             http_up: None,
             mqtt_up: None,
             silent: BTreeSet::new(),
@@ -97,7 +109,11 @@ impl Engine {
 
     /// When [`Event::Tick`] is due; none while nothing waits for time.
     pub fn next_wake(&self) -> Option<Duration> {
-        self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.orphans_wake).min()
+        let vnodes = self.wakes.first().map(|(at, _)| *at);
+        [vnodes, self.peers.next_wake(), self.questions.next_wake(), self.orphans_wake]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes one event and says what to do.
@@ -108,8 +124,9 @@ impl Engine {
             Event::Answer { base, key, outcome, .. } => {
                 self.visit(&base, now, &mut out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
             }
-            Event::BaseStarted(base) => {
-                self.visit(&base, now, &mut out, |vnode, _| vnode.restarted(now.mono))
+            Event::BaselineQuery { tunnel, query, ask } => {
+                self.visit(&query.identity, now, &mut out, |vnode, _| vnode.restarted(now.mono));
+                self.asked(tunnel, query, ask, now, &mut out);
             }
             Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
             Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
@@ -125,6 +142,21 @@ impl Engine {
             Event::Unavailable(kind) => {
                 self.config.modules &= kind != Watched::Modules;
                 self.synced(kind, now, &mut out);
+            }
+            Event::Revision { replica_set, revision } => {
+                if self.revisions.insert(replica_set.clone(), revision) != Some(revision) {
+                    self.reorder(&replica_set, now, &mut out);
+                }
+            }
+            Event::RevisionGone { replica_set } => {
+                if self.revisions.remove(&replica_set).is_some() {
+                    self.reorder(&replica_set, now, &mut out);
+                }
+            }
+            Event::Workload(view) => self.see_workload(*view, now, &mut out),
+            Event::WorkloadGone(workload) => self.lose_workload(&workload),
+            Event::Written { write: Write::ScaleDeployment(deployment), result } => {
+                self.with_peers(now, &mut out, |peers, _, scope| peers.written(&deployment, &result, scope));
             }
             Event::Written { write, result } => {
                 if let Some(base) = self.owner_of(&write) {
@@ -146,7 +178,7 @@ impl Engine {
     }
 
     fn is_synced(&self) -> bool {
-        self.nodes_synced && self.pods_synced && self.modules_synced
+        Watched::NEEDED.iter().all(|kind| self.synced.contains(kind))
     }
 
     fn tunnel(&mut self, tunnel: TunnelKind) -> &mut Option<Duration> {
@@ -167,7 +199,9 @@ impl Engine {
                 return;
             }
             let name: Arc<str> = self.config.name_format.node_name(&identity, &self.config.env).into();
-            self.adopt_vnode(VNode::heard(name, &report, now.mono), identity.clone(), now.mono);
+            let mut vnode = VNode::heard(name, &report, now.mono);
+            vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
+            self.adopt_vnode(vnode, identity.clone(), now.mono);
         }
         self.visit(&identity, now, out, |vnode, ctx| vnode.heartbeat(tunnel, report, ctx));
     }
@@ -215,10 +249,12 @@ impl Engine {
             self.early_nodes.insert(view.name.clone(), view);
             return;
         }
-        match self.by_node.get(&view.name).cloned() {
+        let name = view.name.clone();
+        match self.by_node.get(&name).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_node(view)),
             None => self.adopt_node(view, now, out),
         }
+        self.recount(&name, now, out);
     }
 
     /// A Node of our environment whose base has not been heard: it is asked.
@@ -237,19 +273,110 @@ impl Engine {
         if let Some(base) = self.by_node.get(name).cloned() {
             self.visit(&base, now, out, |vnode, _| vnode.lose_node(uid));
         }
+        self.recount(name, now, out);
     }
 
-    /// All objects of a kind have been told; once both kinds are, work begins.
+    /// A Node changed: it may count for peer Deployments, or no more.
+    fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
+        let vnode = self.by_node.get(name).and_then(|base| self.vnodes.get(base));
+        let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
+        self.peers.node(name, vnode.and_then(VNode::node), scope);
+    }
+
+    /// A ReplicaSet's revision changed, so others of its Deployment's Pods may be the newest.
+    fn reorder(&mut self, replica_set: &Arc<str>, now: Now, out: &mut Vec<Action>) {
+        let bases: Vec<BaseIdentity> = self
+            .vnodes
+            .iter()
+            .filter(|(_, vnode)| vnode.has_pod_of(replica_set))
+            .map(|(base, _)| base.clone())
+            .collect();
+        for base in bases {
+            self.visit(&base, now, out, |_, _| {});
+        }
+    }
+
+    /// All that a baseline is made of is known.
+    fn knows_baselines(&self) -> bool {
+        let workloads = [Watched::Deployments, Watched::DaemonSets];
+        self.is_synced() && workloads.iter().all(|kind| self.synced.contains(kind))
+    }
+
+    /// A base asks for its baseline.
+    fn asked(&mut self, tunnel: TunnelKind, query: BaselineQuery, ask: u64, now: Now, out: &mut Vec<Action>) {
+        if self.knows_baselines() {
+            self.answer_baseline(tunnel, &query, ask, now, out);
+        } else if !self.config.module_deployments {
+            out.push(Action::AnswerBaseline { tunnel, base: query.identity, ask, modules: Vec::new() });
+        } else if let Some(question) = self.questions.keep(tunnel, query, ask, now.mono) {
+            out.push(nothing(question));
+        }
+    }
+
+    fn answer_baseline(
+        &mut self,
+        tunnel: TunnelKind,
+        query: &BaselineQuery,
+        ask: u64,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let base = query.identity.clone();
+        let node = vnode::expected_node(tunnel, query, self.vnodes.get(&base), &self.config);
+        let modules = baseline::modules(&node, &self.workloads, &self.config.env);
+        let playback = Playback::new(modules.iter().map(|spec| spec.id.name.clone()), now.mono);
+        match self.vnodes.get_mut(&base) {
+            Some(vnode) => vnode.play_back(playback),
+            None => {
+                // A base that never comes leaves nothing behind.
+                self.playbacks.retain(|_, playback| playback.is_under_way(now.mono));
+                self.playbacks.insert(base.clone(), playback);
+            }
+        }
+        out.push(Action::AnswerBaseline { tunnel, base, ask, modules });
+    }
+
+    fn see_workload(&mut self, view: WorkloadView, now: Now, out: &mut Vec<Action>) {
+        let uid = view.workload.uid.clone();
+        self.workloads.insert(uid.clone(), view);
+        self.with_peers(now, out, |peers, nodes, scope| peers.workload(&uid, nodes.iter().copied(), scope));
+    }
+
+    fn lose_workload(&mut self, workload: &WorkloadRef) {
+        self.workloads.remove(&workload.uid);
+        self.peers.forget(&workload.uid);
+    }
+
+    fn with_peers(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Peers, &[&NodeView], replicas::Scope<'_>),
+    ) {
+        let nodes: Vec<&NodeView> = self.vnodes.values().filter_map(VNode::node).collect();
+        let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
+        act(&mut self.peers, &nodes, scope);
+    }
+
+    /// All objects of a kind have been told; once what is needed is, work begins.
     fn synced(&mut self, kind: Watched, now: Now, out: &mut Vec<Action>) {
-        match kind {
-            Watched::Pods => self.pods_synced = true,
-            Watched::Nodes => self.nodes_synced = true,
-            Watched::Modules => self.modules_synced = true,
-            Watched::Services => {}
+        let was_synced = self.is_synced();
+        self.synced.insert(kind);
+        if self.is_synced() && !was_synced {
+            self.begin(now, out);
         }
-        if !self.is_synced() {
-            return;
+        if self.is_synced() && self.synced.contains(&Watched::Deployments) {
+            self.with_peers(now, out, |peers, nodes, scope| peers.begin(nodes.iter().copied(), scope));
         }
+        if self.knows_baselines() {
+            for question in self.questions.take() {
+                self.answer_baseline(question.tunnel, &question.query, question.ask, now, out);
+            }
+        }
+    }
+
+    /// Takes up what was seen before all was.
+    fn begin(&mut self, now: Now, out: &mut Vec<Action>) {
         let nodes = std::mem::take(&mut self.early_nodes);
         // Where a base has Nodes under both names, the one of the present format is the base's.
         let (preferred, others): (Vec<_>, Vec<_>) = nodes.into_values().partition(|node| {
@@ -276,6 +403,7 @@ impl Engine {
             | Write::PatchModule(key)
             | Write::PatchModuleStatus(key)
             | Write::DeleteModule(key) => &key.vnode,
+            Write::ScaleDeployment(_) => return None,
         };
         self.by_node.get(node).cloned()
     }
@@ -306,6 +434,12 @@ impl Engine {
         if self.orphans_wake.is_some_and(|at| at <= now.mono) {
             self.collect_orphans(now, out);
         }
+        while let Some(question) = self.questions.next_due(now.mono) {
+            out.push(nothing(question));
+        }
+        if self.peers.next_wake().is_some_and(|at| at <= now.mono) {
+            self.with_peers(now, out, |peers, _, scope| peers.tick(scope));
+        }
         while let Some((at, base)) = self.wakes.first().cloned() {
             if at > now.mono {
                 return;
@@ -332,8 +466,8 @@ impl Engine {
         };
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
         let (zones, permits) = (&mut self.zones, &mut self.permits);
-        let services = &self.services;
-        let mut ctx = Context { config: &self.config, now, fleet, services, zones, permits, out };
+        let (services, revisions) = (&self.services, &self.revisions);
+        let mut ctx = Context { config: &self.config, now, fleet, services, revisions, zones, permits, out };
         change(vnode, &mut ctx);
         vnode.advance(&mut ctx);
         let wake = vnode.wake(&ctx);
@@ -386,4 +520,10 @@ impl Engine {
             self.wakes.insert((at, base.clone()));
         }
     }
+}
+
+/// The answer where a baseline cannot be told in time.
+fn nothing(question: Question) -> Action {
+    let Question { tunnel, query, ask, .. } = question;
+    Action::AnswerBaseline { tunnel, base: query.identity, ask, modules: Vec::new() }
 }

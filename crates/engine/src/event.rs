@@ -2,11 +2,13 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use arklet::{AnswerKey, Outcome};
+use arklet::{AnswerKey, BaselineQuery, Outcome};
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
-use crate::view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView};
+use crate::view::{
+    ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView, WorkloadRef, WorkloadView,
+};
 
 /// The time of a step, given from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,21 @@ pub enum Watched {
     Modules,
     /// Services. Nobody waits for all of them.
     Services,
+    /// ReplicaSets of modules, by the manual's label.
+    ReplicaSets,
+    /// ReplicaSets of modules that have the Go controller's label only.
+    UpstreamReplicaSets,
+    /// Deployments of modules; only where they are managed.
+    Deployments,
+    /// DaemonSets of modules; only where Deployments are managed.
+    DaemonSets,
+}
+
+impl Watched {
+    /// What must be known before anything is done: Nodes and Pods, what was installed, and the revisions by which an
+    /// older Pod is known for one although it was made later.
+    pub const NEEDED: [Self; 5] =
+        [Self::Nodes, Self::Pods, Self::Modules, Self::ReplicaSets, Self::UpstreamReplicaSets];
 }
 
 /// Which write ended.
@@ -55,6 +72,8 @@ pub enum Write {
     PatchModuleStatus(ModuleKey),
     /// [`crate::Action::DeleteModule`].
     DeleteModule(ModuleKey),
+    /// [`crate::Action::ScaleDeployment`].
+    ScaleDeployment(WorkloadRef),
 }
 
 /// Why a write failed. Every kind says whether trying again can help.
@@ -112,8 +131,15 @@ pub enum Event {
         /// What.
         outcome: Outcome,
     },
-    /// A base says that it has just been started (it asked for its baseline).
-    BaseStarted(BaseIdentity),
+    /// A base has just been started, and asks what it shall install.
+    BaselineQuery {
+        /// How it asked.
+        tunnel: TunnelKind,
+        /// Who, and what it told of itself.
+        query: BaselineQuery,
+        /// Given back with [`crate::Action::AnswerBaseline`].
+        ask: u64,
+    },
     /// A tunnel carries messages (again).
     TunnelUp(TunnelKind),
     /// A tunnel carries nothing for the time being.
@@ -148,6 +174,22 @@ pub enum Event {
         namespace: Arc<str>,
         /// Its UID.
         uid: Arc<str>,
+    },
+    /// A Deployment or a DaemonSet of modules appeared or changed.
+    Workload(Box<WorkloadView>),
+    /// A Deployment or a DaemonSet is gone.
+    WorkloadGone(WorkloadRef),
+    /// A ReplicaSet of modules appeared, or its revision changed.
+    Revision {
+        /// Its UID.
+        replica_set: Arc<str>,
+        /// `deployment.kubernetes.io/revision`.
+        revision: u64,
+    },
+    /// A ReplicaSet of modules is gone, or has no revision any more.
+    RevisionGone {
+        /// Its UID.
+        replica_set: Arc<str>,
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),

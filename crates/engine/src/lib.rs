@@ -5,12 +5,15 @@
 
 pub mod action;
 mod backoff;
+mod baseline;
 pub mod config;
 mod engine;
 pub mod event;
 mod ordering;
 mod orphans;
+pub mod placement;
 mod pod;
+mod replicas;
 mod services;
 #[cfg(test)]
 mod testing;

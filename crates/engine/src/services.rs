@@ -7,6 +7,7 @@ use std::{
 
 use crate::view::{PodView, ServiceView};
 
+/// The labels that a Service asks for.
 type Selector = BTreeMap<String, String>;
 
 /// Selectors, by namespace and the Service's UID.

@@ -27,6 +27,7 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         created: Timestamp::UNIX_EPOCH,
         deletion: None,
         owner: None,
+        controller: None,
         restart_policy: RestartPolicy::Always,
         containers: vec![container(biz, version)],
         readiness_gates: Vec::new(),

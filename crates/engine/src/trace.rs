@@ -18,13 +18,18 @@ impl TraceId {
     /// other things that begin at the same time. The wall clock tells it from those of an earlier
     /// process.
     pub(crate) fn new(about: &[&str], now: Now) -> Self {
+        let times = [now.mono.as_nanos().to_string(), now.wall.as_nanosecond().to_string()];
+        let all: Vec<&str> = about.iter().copied().chain(times.iter().map(String::as_str)).collect();
+        Self::of(&all)
+    }
+
+    /// The id of what `about` alone tells from everything else.
+    pub(crate) fn of(about: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in about {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
-        hash.update(now.mono.as_nanos().to_be_bytes());
-        hash.update(now.wall.as_nanosecond().to_be_bytes());
         Self(hash.finalize().iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
     }
 }

@@ -28,13 +28,13 @@ impl Report {
     pub(crate) fn of(said: &Announcement, at: Timestamp) -> Option<Self> {
         let pod = match &said.regarding {
             Regarding::Pod(pod) => Some(pod.to_string()),
-            Regarding::Node { .. } => None,
+            Regarding::Node { .. } | Regarding::Workload(_) => None,
         };
         Some(Self {
             alarm: said.alarm?,
             code: said.code,
             what: said.what.clone(),
-            base: said.base.clone(),
+            base: said.base.clone()?,
             pod,
             biz: said.biz.clone(),
             trace: said.trace,

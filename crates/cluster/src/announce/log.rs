@@ -6,14 +6,16 @@ use engine::{Announcement, Regarding};
 pub(super) fn write(announcement: &Announcement) {
     let Announcement { regarding, warning, reason, action, note, code, detail, trace, .. } = announcement;
     let code = code.map(tracing::field::display);
-    let (pod, node) = match regarding {
-        Regarding::Pod(pod) => (Some(tracing::field::display(pod)), None),
-        Regarding::Node { name, .. } => (None, Some(tracing::field::display(name))),
+    let display = tracing::field::display::<String>;
+    let (pod, node, workload) = match regarding {
+        Regarding::Pod(pod) => (Some(display(pod.to_string())), None, None),
+        Regarding::Node { name, .. } => (None, Some(display(name.to_string())), None),
+        Regarding::Workload(workload) => (None, None, Some(display(workload.to_string()))),
     };
     if *warning {
-        tracing::warn!(code, pod, node, reason, action, %trace, "{note}");
+        tracing::warn!(code, pod, node, workload, reason, action, %trace, "{note}");
     } else {
-        tracing::info!(code, pod, node, reason, action, %trace, "{note}");
+        tracing::info!(code, pod, node, workload, reason, action, %trace, "{note}");
     }
     if !detail.is_empty() {
         tracing::debug!(code, pod, node, reason, %trace, detail, "the whole story");
@@ -69,7 +71,7 @@ mod tests {
             code,
             detail: detail.to_owned(),
             what: String::new(),
-            base: "b".parse().unwrap(),
+            base: "b".parse().ok(),
             biz: None,
             trace: 0xc0_ffee.into(),
             alarm: None,

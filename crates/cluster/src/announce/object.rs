@@ -18,6 +18,7 @@ const MAX_NAME: usize = 253;
 pub(super) fn namespace(regarding: &Regarding) -> &str {
     match regarding {
         Regarding::Pod(pod) => &pod.namespace,
+        Regarding::Workload(workload) => &workload.namespace,
         Regarding::Node { .. } => "default",
     }
 }
@@ -28,6 +29,7 @@ pub(super) fn name(regarding: &Regarding, now: Timestamp, counter: u16) -> Strin
     let object = match regarding {
         Regarding::Pod(pod) => &pod.name,
         Regarding::Node { name, .. } => name,
+        Regarding::Workload(workload) => &workload.name,
     };
     let suffix = format!(".{:x}{counter:04x}", now.as_microsecond());
     let object: String = object.chars().take(MAX_NAME.saturating_sub(suffix.len())).collect();
@@ -45,6 +47,10 @@ pub(super) fn event(
     let regarding = match &announcement.regarding {
         Regarding::Pod(pod) => json!({
             "apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid,
+        }),
+        Regarding::Workload(workload) => json!({
+            "apiVersion": "apps/v1", "kind": workload.kind.as_str(), "namespace": workload.namespace,
+            "name": workload.name, "uid": workload.uid,
         }),
         // `kubectl describe node` looks for Events by UID, and also by name in the UID's place, as
         // kubelets write them.
@@ -119,7 +125,7 @@ mod tests {
             code: None,
             detail: "never in the Event".into(),
             what: String::new(),
-            base: "a".parse().unwrap(),
+            base: "a".parse().ok(),
             biz: None,
             trace: 0xc0_ffee.into(),
             alarm: None,
@@ -158,7 +164,7 @@ mod tests {
             code: None,
             detail: String::new(),
             what: String::new(),
-            base: "a".parse().unwrap(),
+            base: "a".parse().ok(),
             biz: None,
             trace: 0.into(),
             alarm: None,

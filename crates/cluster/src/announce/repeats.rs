@@ -27,6 +27,7 @@ impl Key {
     pub(super) fn of(announcement: &Announcement) -> Self {
         let object = match &announcement.regarding {
             Regarding::Pod(pod) => pod.uid.clone(),
+            Regarding::Workload(workload) => workload.uid.clone(),
             Regarding::Node { name, .. } => name.clone(),
         };
         Self { object, reason: announcement.reason.as_str().into(), note: announcement.note.as_str().into() }

@@ -8,7 +8,9 @@ pub(crate) mod candidate;
 pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod pod;
+pub(crate) mod replica_set;
 pub(crate) mod service;
+pub(crate) mod workload;
 
 use std::borrow::Cow;
 
@@ -219,5 +221,6 @@ mod tests {
         use kube::Resource;
         assert_eq!(Slim::<PodView>::url_path(&(), Some("ns")), "/api/v1/namespaces/ns/pods");
         assert_eq!(Slim::<engine::view::NodeView>::url_path(&(), None), "/api/v1/nodes");
+        assert_eq!(Slim::<workload::DaemonSet>::url_path(&(), None), "/apis/apps/v1/daemonsets");
     }
 }

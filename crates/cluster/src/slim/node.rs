@@ -38,6 +38,8 @@ struct MetaJson {
 struct SpecJson {
     #[serde(default, deserialize_with = "nothing")]
     taints: Vec<TaintJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    unschedulable: bool,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +97,7 @@ impl Kind for NodeView {
             labels: metadata.labels,
             annotations: metadata.annotations,
             taints: spec.taints.into_iter().map(taint).collect(),
+            unschedulable: spec.unschedulable,
             addresses: status.addresses.into_iter().filter_map(address).collect(),
             capacity: status.capacity,
             allocatable: status.allocatable,
@@ -140,6 +143,7 @@ mod tests {
                     value: "True".into(),
                     effect: "NoExecute".into(),
                 }],
+                unschedulable: false,
                 addresses: vec![
                     Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
                     Address { kind: AddressKind::Hostname, address: "host-a".into() },

@@ -48,6 +48,7 @@ struct OwnerJson {
     kind: String,
     #[serde(default, deserialize_with = "nothing")]
     name: String,
+    uid: Option<Arc<str>>,
     #[serde(default, deserialize_with = "nothing")]
     controller: bool,
 }
@@ -67,7 +68,7 @@ struct SpecJson {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ContainerJson {
+pub(crate) struct ContainerJson {
     #[serde(default, deserialize_with = "nothing")]
     name: String,
     #[serde(default, deserialize_with = "nothing")]
@@ -201,6 +202,7 @@ impl Kind for PodView {
             resource_version: version(&metadata.resource_version),
             node: spec.node_name,
             owner: owner(&metadata.owner_references, &metadata.labels),
+            controller: direct(&metadata.owner_references).and_then(|reference| reference.uid.clone()),
             labels: metadata.labels,
             annotations: metadata.annotations,
             created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -220,7 +222,7 @@ impl Kind for PodView {
     }
 }
 
-fn container(json: ContainerJson) -> ContainerView {
+pub(crate) fn container(json: ContainerJson) -> ContainerView {
     let probes = [json.liveness_probe, json.readiness_probe, json.startup_probe];
     ContainerView {
         name: json.name,
@@ -295,10 +297,15 @@ fn container_state(json: StateJson) -> ContainerState {
     ContainerState::Waiting { reason: waiting.reason, message: waiting.message }
 }
 
+/// The owner that controls a Pod.
+fn direct(references: &[OwnerJson]) -> Option<&OwnerJson> {
+    references.iter().find(|reference| reference.controller)
+}
+
 /// The controller behind a Pod. A ReplicaSet that a Deployment made is named after it and the hash
 /// of the template, which the Pod has as a label: no ReplicaSet has to be read to know.
 fn owner(references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<Owner> {
-    let direct = references.iter().find(|reference| reference.controller)?;
+    let direct = direct(references)?;
     let hash = labels.get("pod-template-hash");
     let deployment = hash.and_then(|hash| direct.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
     match deployment {
@@ -327,8 +334,9 @@ mod tests {
 
     #[test]
     fn the_owner_of_a_deployments_pod_is_the_deployment() {
-        let reference =
-            |kind: &str, name: &str| [OwnerJson { kind: kind.into(), name: name.into(), controller: true }];
+        let reference = |kind: &str, name: &str| {
+            [OwnerJson { kind: kind.into(), name: name.into(), uid: None, controller: true }]
+        };
         let labels = BTreeMap::from([("pod-template-hash".to_owned(), "5d4f8c".to_owned())]);
         let name =
             |references: &[OwnerJson]| owner(references, &labels).map(|o| format!("{}/{}", o.kind, o.name));

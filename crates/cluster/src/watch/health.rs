@@ -91,18 +91,30 @@ impl Record {
     }
 
     /// An error came. Breaks are part of a watch's life, so only a row of them is worth a warning.
-    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) {
-        let reason = crate::write::error::chain(error);
+    /// True where the kind is one that is done without, and it is forbidden for the first time.
+    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+        let mut reason = crate::write::error::chain(error);
+        let forbidden = is_forbidden(error);
+        if forbidden {
+            // Nothing but somebody's doing cures it, so it is said what to do.
+            reason.push_str("; give the controller's role the verbs list and watch for it");
+        }
         let mut state = self.state();
         let again = state.last_error.as_ref().is_some_and(|(when, _)| when.elapsed() < STALE);
         state.errors += 1;
         state.last_error = Some((Instant::now(), reason.clone()));
         drop(state);
-        if again {
+        if forbidden {
+            tracing::error!(kind = ?self.kind, %reason, "the watch is forbidden");
+        } else if again {
             tracing::warn!(kind = ?self.kind, %reason, "the watch fails; it is tried again");
         } else {
             tracing::info!(kind = ?self.kind, %reason, "the watch broke; it is taken up again");
         }
+        // The roles of the Go controller allow neither of these.
+        let dispensable =
+            matches!(self.kind, Watched::ReplicaSets | Watched::UpstreamReplicaSets | Watched::Services);
+        forbidden && dispensable && !std::mem::replace(&mut self.state().given_up, true)
     }
 
     /// The kind does not exist here, and nobody waits for it.
@@ -122,7 +134,9 @@ impl Record {
 
     /// A list is complete; true for the first one.
     pub(super) fn listed(&self) -> bool {
-        !std::mem::replace(&mut self.state().synced, true)
+        let mut state = self.state();
+        state.given_up = false;
+        !std::mem::replace(&mut state.synced, true)
     }
 
     /// An object cannot be read; true where that has not been said before.
@@ -156,6 +170,14 @@ impl Record {
     }
 }
 
+/// 403, by whichever request of the watch.
+fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let request = error.downcast_ref::<kube::Error>();
+        matches!(request, Some(kube::Error::Api(status)) if status.code == 403)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use kube::runtime::watcher;
@@ -176,6 +198,16 @@ mod tests {
         let health = record.health(false);
         assert!(health.synced);
         assert_eq!((health.restarts, health.unreadable), (1, 3));
+    }
+
+    #[test]
+    fn a_forbidden_watch_says_what_to_do() {
+        let status = kube::core::Status::failure("deployments.apps is forbidden", "Forbidden").with_code(403);
+        let record = Record::new(Watched::Deployments);
+        record.failed(&watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status))));
+        let reason = record.health(false).last_error.unwrap().reason;
+        assert!(reason.contains("deployments.apps is forbidden"), "{reason}");
+        assert!(reason.ends_with("give the controller's role the verbs list and watch for it"), "{reason}");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The shared watches: one for all Pods, one for all Nodes, one for all Module objects,
-//! one for all Services.
+//! The shared watches: one for each kind, whatever the number of objects.
 //!
 //! `kube`'s watcher does the protocol: list in pages, watch with bookmarks from there, take up again
 //! after a break, list again when the server has forgotten where we were (410). We list the classic
@@ -10,7 +9,9 @@ mod health;
 mod module_objects;
 mod nodes;
 mod pods;
+mod replica_sets;
 mod services;
+mod workloads;
 
 use std::{
     future::Future,
@@ -19,9 +20,11 @@ use std::{
 };
 
 use engine::{Event, Watched};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::{
     Api, Client,
+    core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
         watcher::{self, watcher},
@@ -34,11 +37,17 @@ use tokio::{
 };
 
 pub use self::health::{WatchFault, WatchHealth};
-use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, services::Services};
+use self::{
+    health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, replica_sets::ReplicaSets,
+    services::Services, workloads::Workloads,
+};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
     modules::{self, Availability},
-    slim::{Kind, Slim},
+    slim::{
+        Kind, Slim,
+        workload::{DaemonSet, Deployment},
+    },
     told::{Closed, Told},
 };
 
@@ -59,11 +68,13 @@ pub struct WatchConfig {
     pub page_size: u32,
     /// The environment whose Module objects are watched.
     pub env: Arc<str>,
+    /// Whether Deployments and DaemonSets are watched too.
+    pub module_deployments: bool,
 }
 
 impl Default for WatchConfig {
     fn default() -> Self {
-        Self { page_size: 500, env: "dev".into() }
+        Self { page_size: 500, env: "dev".into(), module_deployments: false }
     }
 }
 
@@ -81,21 +92,19 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
     let nodes = Nodes { events: events.clone(), told: told.clone() };
     let pods = Pods { events: events.clone(), told: told.clone() };
     let mut tasks = JoinSet::new();
-    let mut running = vec![
-        start(&mut tasks, client.clone(), config.clone(), Watched::Nodes, events.clone(), nodes),
-        start(&mut tasks, client.clone(), config.clone(), Watched::Pods, events.clone(), pods),
-    ];
-    let services = Services { events: events.clone(), table: Mutex::default() };
-    running.push(start(
-        &mut tasks,
-        client.clone(),
-        config.clone(),
-        Watched::Services,
-        events.clone(),
-        services,
-    ));
-    let modules = Modules { env: config.env.clone(), events: events.clone(), told };
-    running.push(start_modules(&mut tasks, client, config, events, modules));
+    let mut starting =
+        Starting { tasks: &mut tasks, client, config, events: events.clone(), running: Vec::new() };
+    starting.watch(Watched::Nodes, nodes);
+    starting.watch(Watched::Pods, pods);
+    starting.watch_revisions(Watched::ReplicaSets, replica_sets::OURS);
+    starting.watch_revisions(Watched::UpstreamReplicaSets, replica_sets::UPSTREAM);
+    starting.watch(Watched::Services, Services { events: events.clone(), table: Mutex::default() });
+    starting.watch_modules(told);
+    if starting.config.module_deployments {
+        starting.watch(Watched::Deployments, Workloads::<Deployment>::new(events.clone()));
+        starting.watch(Watched::DaemonSets, Workloads::<DaemonSet>::new(events));
+    }
+    let running = starting.running;
     Watches { running, tasks: AsyncMutex::new(tasks) }
 }
 
@@ -122,8 +131,10 @@ trait Observer: Send + Sync + 'static {
     /// The objects that it sees.
     type Body: Kind + Clone + std::fmt::Debug + Send + 'static;
 
-    /// Which of them.
-    fn narrow(&self, config: watcher::Config) -> watcher::Config;
+    /// Which of them; all where it says nothing else.
+    fn narrow(&self, config: watcher::Config) -> watcher::Config {
+        config
+    }
     /// A list begins.
     fn begin(&self);
     /// An object of a list.
@@ -138,86 +149,116 @@ trait Observer: Send + Sync + 'static {
     fn unreadable(&self, uid: &str);
 }
 
-/// Spawns one watch.
-fn start<O: Observer>(
-    tasks: &mut JoinSet<()>,
+/// What every watch is started with.
+struct Starting<'a> {
+    tasks: &'a mut JoinSet<()>,
     client: Client,
     config: WatchConfig,
-    kind: Watched,
     events: mpsc::Sender<Event>,
-    observer: O,
-) -> (Arc<Record>, AbortHandle)
-where
-    Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
-{
-    let record = Arc::new(Record::new(kind));
-    let task = tasks.spawn({
-        let record = record.clone();
-        async move {
-            // Closed means that the engine is gone, and we go with it.
-            let _ = run(client, config, &record, events, observer).await;
-        }
-    });
-    (record, task)
+    running: Vec<(Arc<Record>, AbortHandle)>,
 }
 
-/// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
-/// they cannot be kept, the engine is told so and works without them.
-fn start_modules(
-    tasks: &mut JoinSet<()>,
-    client: Client,
-    config: WatchConfig,
-    events: mpsc::Sender<Event>,
-    observer: Modules,
-) -> (Arc<Record>, AbortHandle) {
-    let record = Arc::new(Record::new(Watched::Modules));
-    let task = tasks.spawn({
-        let record = record.clone();
-        async move {
-            let availability = loop {
-                match modules::install(client.clone()).await {
-                    Ok(availability) => break availability,
-                    Err(error) => record.failed(&error),
-                }
-                tokio::time::sleep(INSTALL_AGAIN).await;
-            };
-            // Closed means that the engine is gone, and we go with it.
-            match availability {
-                Availability::Available => drop(run(client, config, &record, events, observer).await),
-                Availability::Missing(reason) => {
-                    tracing::warn!(
-                        %reason,
-                        "Module objects are not kept: what a Pod that is deleted by force has installed is forgotten \
-                         when this controller is started anew, and kubectl get module shows nothing"
-                    );
-                    record.give_up();
-                    drop(events.send(Event::Unavailable(Watched::Modules)).await);
+impl Starting<'_> {
+    /// Spawns one watch.
+    fn watch<O: Observer>(&mut self, kind: Watched, observer: O)
+    where
+        Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let stream = self.objects(&observer);
+        self.spawn(kind, stream, observer);
+    }
+
+    /// What the watch of an observer sees.
+    fn objects<O: Observer>(
+        &self,
+        observer: &O,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>> + Send + 'static + use<O>
+    where
+        Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        watcher(Api::<Slim<O::Body>>::all(self.client.clone()), observer.narrow(self.listing()))
+    }
+
+    /// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
+    /// they cannot be kept, the engine is told so and works without them.
+    fn watch_modules(&mut self, told: Arc<Told>) {
+        let record = Arc::new(Record::new(Watched::Modules));
+        let events = self.events.clone();
+        let observer = Modules { env: self.config.env.clone(), events: events.clone(), told };
+        let (client, stream) = (self.client.clone(), self.objects(&observer));
+        let task = self.tasks.spawn({
+            let record = record.clone();
+            async move {
+                let availability = loop {
+                    match modules::install(client.clone()).await {
+                        Ok(availability) => break availability,
+                        Err(error) => drop(record.failed(&error)),
+                    }
+                    tokio::time::sleep(INSTALL_AGAIN).await;
+                };
+                // Closed means that the engine is gone, and we go with it.
+                match availability {
+                    Availability::Available => drop(run(stream, &record, events, observer).await),
+                    Availability::Missing(reason) => {
+                        tracing::warn!(
+                            %reason,
+                            "Module objects are not kept: what a Pod that is deleted by force has installed is forgotten \
+                             when this controller is started anew, and kubectl get module shows nothing"
+                        );
+                        record.give_up();
+                        drop(events.send(Event::Unavailable(Watched::Modules)).await);
+                    }
                 }
             }
-        }
-    });
-    (record, task)
+        });
+        self.running.push((record, task));
+    }
+
+    /// Spawns a watch of the ReplicaSets that a selector picks.
+    fn watch_revisions(&mut self, kind: Watched, labels: &str) {
+        let config = self.listing().labels(labels);
+        let api = Api::<PartialObjectMeta<ReplicaSet>>::all(self.client.clone());
+        let stream = watcher(api, config).map(|event| event.map(slim));
+        self.spawn(kind, stream, ReplicaSets::new(self.events.clone()));
+    }
+
+    fn listing(&self) -> watcher::Config {
+        watcher::Config::default().page_size(self.config.page_size).timeout(LENGTH)
+    }
+
+    fn spawn<O: Observer>(
+        &mut self,
+        kind: Watched,
+        stream: impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>> + Send + 'static,
+        observer: O,
+    ) {
+        let record = Arc::new(Record::new(kind));
+        let task = self.tasks.spawn({
+            let (record, events) = (record.clone(), self.events.clone());
+            async move {
+                // Closed means that the engine is gone, and we go with it.
+                let _ = run(stream, &record, events, observer).await;
+            }
+        });
+        self.running.push((record, task));
+    }
 }
 
 async fn run<O: Observer>(
-    client: Client,
-    config: WatchConfig,
+    stream: impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>>,
     record: &Record,
     events: mpsc::Sender<Event>,
     observer: O,
-) -> Result<(), Closed>
-where
-    Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
-{
-    let config = observer.narrow(watcher::Config::default().page_size(config.page_size).timeout(LENGTH));
+) -> Result<(), Closed> {
     // 0.8 s doubling to 30 s, up to twice that by jitter; from the start again after 2 quiet minutes.
-    let stream = watcher(Api::<Slim<O::Body>>::all(client), config).default_backoff();
-    let mut stream = std::pin::pin!(stream);
+    let mut stream = std::pin::pin!(stream.default_backoff());
     while let Some(item) = stream.next().await {
         let item = match item {
             Ok(item) => item,
             Err(error) => {
-                record.failed(&error);
+                if record.failed(&error) {
+                    events.send(Event::Unavailable(record.kind())).await.map_err(|_| Closed)?;
+                }
                 continue;
             }
         };
@@ -255,6 +296,20 @@ where
         }
     }
     Ok(())
+}
+
+/// Metadata as what we read of it.
+fn slim<T, B>(event: watcher::Event<T>) -> watcher::Event<Slim<B>>
+where
+    Slim<B>: From<T>,
+{
+    match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(object.into()),
+        watcher::Event::Delete(object) => watcher::Event::Delete(object.into()),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(object.into()),
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    }
 }
 
 /// The object, or none where it cannot be read; that is counted, and said once for each object.

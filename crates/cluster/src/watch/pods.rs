@@ -86,6 +86,7 @@ mod tests {
             created: Timestamp::UNIX_EPOCH,
             deletion: None,
             owner: None,
+            controller: None,
             restart_policy: RestartPolicy::Always,
             containers: Vec::new(),
             readiness_gates: Vec::new(),

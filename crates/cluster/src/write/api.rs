@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::error::write_error;
 use crate::{
     counters::{Counters, Outcome, Resource, Verb},
-    slim::{Slim, candidate::Candidate, module::Module, node::Node, pod::Pod},
+    slim::{Slim, candidate::Candidate, module::Module, node::Node, pod::Pod, workload::Deployment},
     told::{Source, Told},
 };
 
@@ -54,6 +54,12 @@ impl Place {
 
     pub(crate) fn nodes() -> Self {
         Self { resource: Resource::Node, url: <Node as kube::Resource>::url_path(&(), None) }
+    }
+
+    /// Deployments of which only the scale is written.
+    pub(crate) fn scales(namespace: &str) -> Self {
+        let url = <Slim<Deployment> as kube::Resource>::url_path(&(), Some(namespace));
+        Self { resource: Resource::DeploymentScale, url }
     }
 
     /// Where Leases of Nodes live, as Kubernetes has it.
@@ -150,6 +156,17 @@ impl Api {
         let patch = how.patch(body);
         let request = place.request().patch_subresource("status", name, &patching(), &patch);
         self.call(Verb::Patch, place.status(), request).await
+    }
+
+    /// The subresource `scale`, whatever the answer says: it is no Deployment.
+    pub(crate) async fn patch_scale(
+        &self,
+        place: &Place,
+        name: &str,
+        body: &Value,
+    ) -> Result<(), WriteError> {
+        let request = place.request().patch_subresource("scale", name, &patching(), &How::Merge.patch(body));
+        self.call::<IgnoredAny>(Verb::Patch, place.resource, request).await.map(drop)
     }
 
     /// Deletes the object of this UID at once; any object of the name where the UID is empty.

@@ -12,6 +12,7 @@ mod lease;
 mod module;
 mod node;
 mod pod;
+mod scale;
 
 use std::{
     sync::{
@@ -112,11 +113,12 @@ impl Writer {
 
     /// Carries an action out, in the background. Its end comes as [`Event::Written`] or
     /// [`Event::BasePod`], always, unless the writer is shut down meanwhile; where the response is
-    /// the object, that is told first. An [`Action::Call`] is none of ours and is given back.
+    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]) is
+    /// none of ours and is given back.
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
         let job = match action {
-            Action::Call { .. } => return Some(action),
+            Action::Call { .. } | Action::AnswerBaseline { .. } => return Some(action),
             Action::Announce(announcement) => {
                 self.shared.announcer.announce(*announcement);
                 return None;
@@ -251,11 +253,15 @@ impl Shared {
                 let result = api.delete_module(&module).await;
                 (Write::DeleteModule(key), result)
             }
+            Action::ScaleDeployment { deployment, replicas, resource_version } => {
+                let result = api.scale_deployment(&deployment, replicas, resource_version).await;
+                (Write::ScaleDeployment(deployment), result)
+            }
             Action::FindBasePod { base, address } => {
                 let found = api.find_base_pod(&address).await;
                 return Some(Event::BasePod { base, found });
             }
-            Action::Call { .. } | Action::Announce(_) => return None,
+            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Announce(_) => return None,
         };
         if let Err(error) = &result {
             tracing::debug!(?write, %error, "a write failed");
@@ -278,8 +284,9 @@ fn refuse(action: Action, error: &WriteError) -> Option<Event> {
         Action::PatchModule { desired } => Write::PatchModule(desired.key),
         Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key),
         Action::DeleteModule { key, .. } => Write::DeleteModule(key),
+        Action::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment),
         Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
-        Action::Call { .. } | Action::Announce(_) => return None,
+        Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Announce(_) => return None,
     };
     Some(Event::Written { write, result: Err(error.clone()) })
 }

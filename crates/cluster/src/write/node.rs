@@ -207,6 +207,7 @@ mod tests {
             labels: map("base.koupleless.io/stack", "java"),
             annotations: map("a", "b"),
             taints: vec![Taint { key: "k".into(), value: "True".into(), effect: "NoExecute".into() }],
+            unschedulable: false,
             addresses: vec![Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() }],
             capacity: map("pods", "2000"),
             allocatable: map("pods", "2000"),

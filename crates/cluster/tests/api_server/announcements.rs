@@ -18,7 +18,7 @@ fn announcement(regarding: Regarding, note: &str) -> Action {
         code: None,
         detail: String::new(),
         what: note.into(),
-        base: "announce".parse().unwrap(),
+        base: "announce".parse().ok(),
         biz: None,
         trace: 0xc0_ffee.into(),
         alarm: None,

@@ -12,7 +12,7 @@ use std::{
 use cluster::{ClientConfig, Told, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{
     Action, Event, Write, WriteError,
-    view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint},
+    view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint, WorkloadView},
 };
 use testkit::cluster::Cluster;
 use tokio::sync::mpsc;
@@ -33,13 +33,18 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) async fn start() -> Self {
+        Self::with(WatchConfig::default()).await
+    }
+
+    /// With further watches.
+    pub(crate) async fn with(watches: WatchConfig) -> Self {
         let cluster = Cluster::shared().unwrap();
         let (events, received) = mpsc::channel(1024);
         let told = Told::new();
         let client = client(cluster).await;
         let config = WriterConfig { identity: "tester".into(), ..WriterConfig::default() };
         let writer = Writer::new(client.clone(), config, events.clone(), told.clone());
-        let watches = Some(cluster::watch(client, WatchConfig::default(), events.clone(), told.clone()));
+        let watches = Some(cluster::watch(client, watches, events.clone(), told.clone()));
         Self { cluster, writer, watches, told, events, received, kept: VecDeque::new() }
     }
 
@@ -108,6 +113,18 @@ impl Harness {
             _ => None,
         })
         .await;
+    }
+
+    pub(crate) async fn workload(
+        &mut self,
+        name: &str,
+        which: impl Fn(&WorkloadView) -> bool,
+    ) -> WorkloadView {
+        self.event(&format!("workload {name}"), |event| match event {
+            Event::Workload(view) if *view.workload.name == *name && which(view) => Some((**view).clone()),
+            _ => None,
+        })
+        .await
     }
 
     /// What was told, received until now and not asked for.

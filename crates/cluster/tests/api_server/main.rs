@@ -14,3 +14,5 @@ mod modules;
 mod nodes;
 mod pods;
 mod restarts;
+mod scheduler;
+mod workloads;

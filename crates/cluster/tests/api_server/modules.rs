@@ -1,7 +1,10 @@
 //! The definition of Module objects in a cluster that has none, one that has the V1 controller's, and one
 //! that lets nobody install it. Each has a control plane of its own: a definition is for all.
 
-use cluster::{ClientConfig, modules::Availability};
+use std::{collections::BTreeSet, time::Duration};
+
+use cluster::{ClientConfig, Told, WatchConfig, modules::Availability};
+use engine::Event;
 use testkit::{
     cluster::{Cluster, ClusterOptions},
     work_dir::WorkDir,
@@ -70,6 +73,18 @@ async fn may_not_install(cluster: &Cluster) {
         panic!("nobody may read Module objects")
     };
     assert!(why.contains("modules.koupleless.io") && why.contains("role of the module controller"), "{why}");
+    let client = as_nobody(cluster, &dir).await;
+    let (events, mut received) = tokio::sync::mpsc::channel(64);
+    let watches = cluster::watch(client, WatchConfig::default(), events, Told::new());
+    let mut missing = BTreeSet::new();
+    while missing.len() < 4 {
+        let event = tokio::time::timeout(Duration::from_secs(30), received.recv()).await;
+        let Ok(Some(event)) = event else { panic!("only {missing:?} were told; {:?}", watches.health()) };
+        let Event::Unavailable(kind) = event else { panic!("nobody sees {event:?}") };
+        assert!(missing.insert(format!("{kind:?}")), "{kind:?} was told twice");
+    }
+    let kinds = ["Modules", "ReplicaSets", "Services", "UpstreamReplicaSets"];
+    assert!(missing.iter().map(String::as_str).eq(kinds), "{missing:?}");
 }
 
 /// A client of the same cluster that acts as a service account without rights.

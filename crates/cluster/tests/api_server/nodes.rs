@@ -158,9 +158,9 @@ async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_kinds_are_synced_once_and_the_watches_are_well() {
+async fn every_kind_is_synced_once_and_the_watches_are_well() {
     let mut h = Harness::start().await;
-    for kind in [Watched::Pods, Watched::Nodes] {
+    for kind in Watched::NEEDED.into_iter().chain([Watched::Services]) {
         h.event("the first list", |event| (*event == Event::Synced(kind)).then_some(())).await;
     }
     let watches = h.watches.take().unwrap();

@@ -4,6 +4,7 @@
 //! Pure: the situation of one bizName on one base goes in, an [`Arrangement`] comes out. It is
 //! level-triggered, so that a crash between any two writes repeats harmlessly.
 
+pub(crate) mod newest;
 pub(crate) mod permits;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(crate) struct Claim {
     pub(crate) created: Timestamp,
     /// Who made it; none for a bare Pod, which is an owner of its own.
     pub(crate) owner: Option<Owner>,
-    /// The API server has the Pod as Ready.
+    /// The API server has the Pod as Ready, or may have it so by a write that is under way.
     pub(crate) ready: bool,
     /// It was Ready a moment ago, and requests to it may not have ended (rule 10).
     pub(crate) draining: bool,

@@ -4,6 +4,7 @@ pub mod module;
 pub mod node;
 pub mod pod;
 pub mod service;
+pub mod workload;
 
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
@@ -12,3 +13,4 @@ pub use pod::{
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };
 pub use service::ServiceView;
+pub use workload::{Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView};

@@ -59,6 +59,8 @@ pub struct NodeView {
     pub annotations: BTreeMap<String, String>,
     /// `spec.taints`, those of Kubernetes' own controllers included.
     pub taints: Vec<Taint>,
+    /// `spec.unschedulable`: somebody cordoned it. Read and never written.
+    pub unschedulable: bool,
     /// `status.addresses`.
     pub addresses: Vec<Address>,
     /// `status.capacity`, quantities as written.

@@ -101,6 +101,8 @@ pub struct PodView {
     /// Who made it, in the end: the Deployment behind its ReplicaSet, else its direct controller;
     /// none for a bare Pod.
     pub owner: Option<Owner>,
+    /// The UID of its direct controller: of the ReplicaSet, where a Deployment is behind it.
+    pub controller: Option<Arc<str>>,
     /// `spec.restartPolicy`.
     pub restart_policy: RestartPolicy,
     /// `spec.containers`, in order.

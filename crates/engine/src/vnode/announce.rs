@@ -39,12 +39,14 @@ pub(super) enum Origin<'a> {
     Unsent(&'a BizId),
     /// A command.
     Command(&'a Op),
+    /// What the base installed by itself when it started.
+    Baseline,
 }
 
 impl Origin<'_> {
     fn biz(self) -> Option<BizId> {
         match self {
-            Self::Pod => None,
+            Self::Pod | Self::Baseline => None,
             Self::Unsent(id) => Some(id.clone()),
             Self::Command(op) => op.key.biz.clone(),
         }
@@ -54,7 +56,7 @@ impl Origin<'_> {
     fn alarm(self, kind: ErrorType) -> Option<Alarm> {
         let command = match self {
             Self::Pod => return None,
-            Self::Unsent(_) => CommandKind::InstallBiz,
+            Self::Unsent(_) | Self::Baseline => CommandKind::InstallBiz,
             Self::Command(op) => op.key.command,
         };
         match (command, kind) {
@@ -109,7 +111,7 @@ impl VNode {
             note: news.note,
             code: alarm.map(|(_, code)| code),
             detail: String::new(),
-            base: self.identity.clone(),
+            base: Some(self.identity.clone()),
             biz: None,
             trace,
             alarm: alarm.map(|(alarm, _)| alarm),
@@ -131,15 +133,15 @@ impl VNode {
         ctx.out.push(action);
     }
 
-    /// Tells people of a failed command that no Pod is left to be told of.
+    /// Tells people of a fault that no Pod can be told of.
     pub(super) fn announce_fault_of_base(
         &self,
         action: &'static str,
-        op: &Op,
+        origin: Origin<'_>,
         fault: &Fault,
         ctx: &mut Context<'_>,
     ) {
-        let action = self.fault(self.as_regarding(), action, Origin::Command(op), fault, ctx);
+        let action = self.fault(self.as_regarding(), action, origin, fault, ctx);
         ctx.out.push(action);
     }
 
@@ -154,10 +156,11 @@ impl VNode {
         let about = match &regarding {
             Regarding::Pod(pod) => pod.uid.clone(),
             Regarding::Node { name, .. } => name.clone(),
+            Regarding::Workload(workload) => workload.uid.clone(),
         };
         let trace = match origin {
             Origin::Command(op) => op.trace,
-            Origin::Pod | Origin::Unsent(_) => {
+            Origin::Pod | Origin::Unsent(_) | Origin::Baseline => {
                 TraceId::new(&[self.identity.as_str(), &about, &fault.doing], ctx.now)
             }
         };
@@ -170,7 +173,7 @@ impl VNode {
             note: fault.message(),
             code: Some(fault.code),
             detail: fault.detail.clone(),
-            base: self.identity.clone(),
+            base: Some(self.identity.clone()),
             biz: origin.biz(),
             trace,
             alarm: origin.alarm(fault.code.kind),
@@ -232,9 +235,9 @@ mod tests {
         fn start_with(takes_modules: bool) -> Self {
             let engine = Engine::new(Config::new("dev"));
             let mut case = Self { engine, seconds: 0, takes_modules, said: Vec::new(), sent: Vec::new() };
-            case.step(Event::Synced(Watched::Nodes));
-            case.step(Event::Synced(Watched::Pods));
-            case.step(Event::Synced(Watched::Modules));
+            for kind in Watched::NEEDED {
+                case.step(Event::Synced(kind));
+            }
             case.step(Event::TunnelUp(TunnelKind::Mqtt));
             case.heartbeat(BaseState::Activated);
             case.answer(CommandKind::QueryAllBiz, None, Ok(Answer::Biz(Vec::new())));
@@ -318,7 +321,7 @@ mod tests {
         case.answer(CommandKind::InstallBiz, Some("1.0.0"), Err(CallError::Refused(failure)));
         let [(alarm, code, said)] = &case.alarms()[..] else { panic!("{:?}", case.said) };
         assert_eq!((*alarm, code.as_str()), (Alarm::InstallFailed, "Arklet.PullBizError"));
-        assert_eq!((said.trace, said.base.as_str()), (trace, "b"));
+        assert_eq!((said.trace, said.base.as_ref().unwrap().as_str()), (trace, "b"));
         assert_eq!(said.biz.as_ref().unwrap().to_string(), "biz1:1.0.0");
         assert_eq!(said.what, "installing biz1:1.0.0: gone");
         assert!(matches!(&said.regarding, Regarding::Pod(pod) if &*pod.name == "p"));

@@ -22,13 +22,14 @@ impl VNode {
             use model::BizState::{Resolved, Unresolved};
             matches!(biz.state, Resolved | Unresolved) && !self.ops.contains_key(&biz.id.name)
         });
-        let urgent = changing || self.life.wants_asking(now, times);
+        let urgent = changing || self.playback.is_under_way(now) || self.life.wants_asking(now, times);
         let period = if urgent { times.inventory_urgent } else { times.inventory_period };
         // Without a question of ours it is an answer from long ago, and says nothing about now.
         let Some(asked) = self.inventory_query.answered(now, period) else { return };
         let ops = &self.ops;
         self.inventory.replace(list, asked, |id| ops.get(&id.name).is_some_and(|op| op.changes(id)));
         self.note_in_place(now, ctx.config);
+        self.playback.shown(&self.inventory);
     }
 
     /// `health` ended.
@@ -51,6 +52,7 @@ impl VNode {
     pub(super) fn ended(&mut self, key: &AnswerKey, outcome: Outcome, ctx: &mut Context<'_>) {
         let Some(id) = &key.biz else { return };
         let now = ctx.now.mono;
+        self.playback.ended(&id.name);
         match self.ops.get(&id.name) {
             Some(op) if op.key == *key => {}
             other => {
@@ -216,7 +218,7 @@ impl VNode {
             self.announce_fault(uid, "Uninstall", Origin::Command(op), &fault, ctx);
         }
         if leaving.is_empty() {
-            self.announce_fault_of_base("Uninstall", op, &fault, ctx);
+            self.announce_fault_of_base("Uninstall", Origin::Command(op), &fault, ctx);
         }
     }
 

@@ -198,9 +198,9 @@ mod tests {
                 ..NodeView::default()
             };
             case.step(Event::Node(Box::new(node)));
-            case.step(Event::Synced(Watched::Nodes));
-            case.step(Event::Synced(Watched::Pods));
-            case.step(Event::Synced(Watched::Modules));
+            for kind in Watched::NEEDED {
+                case.step(Event::Synced(kind));
+            }
             case.step(Event::TunnelUp(TunnelKind::Mqtt));
             case
         }

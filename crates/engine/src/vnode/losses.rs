@@ -43,6 +43,7 @@ mod tests {
 
     use super::{super::Links, *};
     use crate::{
+        ordering::newest::Revisions,
         testing,
         view::{Owner, Phase, PodView},
     };
@@ -64,7 +65,10 @@ mod tests {
         vnode.see_pod(lost);
         vnode.see_pod(of("Deployment", "winner", "2", 2));
         let barred = |vnode: &mut VNode| {
-            let claims = vnode.claims(Duration::ZERO).remove(&"biz1".parse().unwrap()).unwrap_or_default();
+            let claims = vnode
+                .claims(Duration::ZERO, &Revisions::default())
+                .remove(&"biz1".parse().unwrap())
+                .unwrap_or_default();
             claims.iter().map(|claim| (claim.uid.to_string(), claim.barred)).collect::<Vec<_>>()
         };
         assert_eq!(barred(&mut vnode), [("uid-winner".to_owned(), false)]);

@@ -15,6 +15,7 @@ mod modules;
 mod node;
 mod node_writes;
 mod plan;
+mod playback;
 mod pods;
 mod query;
 
@@ -28,7 +29,7 @@ use crate::{
     action::Action,
     config::Config,
     event::{Now, Write, WriteError},
-    ordering::permits::Permits,
+    ordering::{newest::Revisions, permits::Permits},
     pod::ModulePod,
     services::Services,
     trace::TraceId,
@@ -45,7 +46,8 @@ use modules::Modules;
 use plan::Arranged;
 use query::Query;
 
-pub(crate) use node::{ZONE, identity_of};
+pub(crate) use node::{ZONE, expected_node, identity_of};
+pub(crate) use playback::Playback;
 
 /// What a step sees of the rest, and where its actions go.
 pub(crate) struct Context<'a> {
@@ -54,6 +56,8 @@ pub(crate) struct Context<'a> {
     /// How the bases of this controller stand, all together.
     pub(crate) fleet: Fleet,
     pub(crate) services: &'a Services,
+    /// Which ReplicaSet is of which revision.
+    pub(crate) revisions: &'a Revisions,
     pub(crate) zones: &'a mut Zones,
     pub(crate) permits: &'a mut Permits,
     pub(crate) out: &'a mut Vec<Action>,
@@ -134,6 +138,7 @@ pub(crate) struct VNode {
     /// What is told of its present absence, or was of its last one, bears this id.
     trouble: Option<TraceId>,
     leaving: Leaving,
+    playback: Playback,
 }
 
 impl VNode {
@@ -174,12 +179,18 @@ impl VNode {
             down_since: None,
             trouble: None,
             leaving: Leaving::default(),
+            playback: Playback::default(),
         }
     }
 
     /// The Node's name.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Its Node, as far as the API server told of it.
+    pub(crate) fn node(&self) -> Option<&NodeView> {
+        self.node.as_ref()
     }
 
     /// Nothing has been heard of it for too long.
@@ -202,6 +213,7 @@ impl VNode {
         self.ops.clear();
         self.inventory.forget();
         self.modules.restarted();
+        self.playback = Playback::default();
         self.look_again(now);
     }
 
@@ -239,6 +251,11 @@ impl VNode {
     /// A Pod on it is gone.
     pub(crate) fn lose_pod(&mut self, uid: &str) {
         self.pods.remove(uid);
+    }
+
+    /// A Pod on it was made by this ReplicaSet.
+    pub(crate) fn has_pod_of(&self, replica_set: &Arc<str>) -> bool {
+        self.pods.values().any(|pod| pod.view.controller.as_ref() == Some(replica_set))
     }
 
     /// A Module object of before it was taken up; `ends` where its deletion was sent.
@@ -299,6 +316,7 @@ impl VNode {
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
                 &mut known.delete_slot
             }
+            Write::ScaleDeployment(_) => return,
         };
         slot.ended(now, result);
         if matches!(write, Write::DeletePod(_)) && result.is_ok() {
@@ -370,6 +388,7 @@ impl VNode {
             .chain(self.managed.values().map(|managed| managed.next_try))
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
+            .chain(self.playback.wake())
             .filter(|&at| at > now)
             .min()
     }
@@ -472,6 +491,7 @@ impl VNode {
         match key.command {
             CommandKind::QueryAllBiz => self.listed(outcome, ctx),
             CommandKind::Health => self.examined(outcome, ctx),
+            CommandKind::BatchInstallBiz => self.played_back(outcome, ctx),
             _ => self.ended(key, outcome, ctx),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use arklet::BaselineQuery;
 use jiff::Timestamp;
-use model::{BaseIdentity, TunnelKind, name};
+use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
 
 use super::{Context, Standing, VNode};
 use crate::{
@@ -66,6 +67,78 @@ pub(super) fn internal_ip(node: &NodeView) -> Option<String> {
     node.addresses.iter().find(|address| address.kind == AddressKind::InternalIp).map(|a| a.address.clone())
 }
 
+/// The labels that a VNode has by what its base tells of itself, all but the zone's.
+fn labels(
+    node: &str,
+    report: &BaseReport,
+    base_name: Option<&str>,
+    http_port: Option<u16>,
+    config: &Config,
+) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let mut label = |key: &str, value: &str| {
+        labels.insert(key.to_owned(), name::label_value(value));
+    };
+    label("base.koupleless.io/stack", &report.stack);
+    if let Some(base_name) = base_name {
+        label("base.koupleless.io/name", base_name);
+    }
+    label("base.koupleless.io/version", &report.version);
+    label("base.koupleless.io/cluster-name", &report.cluster);
+    label("base.koupleless.io/host-name", &report.host_name);
+    label(TUNNEL_PORT, &http_port.unwrap_or_default().to_string());
+    label("kubernetes.io/hostname", node);
+    label(TUNNEL, if http_port.is_some() { "http" } else { "mqtt" });
+    label("node.kubernetes.io/exclude-from-external-load-balancers", "true");
+    for key in COMPONENT_LABELS {
+        label(key, "vnode");
+    }
+    for key in ENV_LABELS {
+        label(key, &config.env);
+    }
+    labels
+}
+
+/// The Node that a base which has just been started will have, as far as its question for the
+/// baseline tells. What it does not say (stack, host name) is as it was when the base was last seen.
+pub(crate) fn expected_node(
+    tunnel: TunnelKind,
+    query: &BaselineQuery,
+    known: Option<&VNode>,
+    config: &Config,
+) -> NodeView {
+    let last = known.and_then(|vnode| vnode.report.as_ref());
+    let report = BaseReport {
+        identity: query.identity.clone(),
+        name: query.name.clone(),
+        version: query.version.clone(),
+        cluster: query.cluster.clone(),
+        stack: last.map_or_else(|| "java".into(), |last| last.stack.clone()),
+        host_name: last.map(|last| last.host_name.clone()).unwrap_or_default(),
+        ip: None,
+        port: None,
+        state: BaseState::Activated,
+    };
+    let name = known.map_or_else(
+        || config.name_format.node_name(&query.identity, &config.env).into(),
+        |vnode| vnode.name.clone(),
+    );
+    let port = known.and_then(|vnode| vnode.http_address(config)).map(|address| address.port());
+    // 0 where the port is not known: over HTTP all the same.
+    let port = port.or((tunnel == TunnelKind::Http).then_some(0));
+    let seen = known.and_then(|vnode| vnode.node.as_ref());
+    let mut all = seen.map(|node| node.labels.clone()).unwrap_or_default();
+    let told = labels(&name, &report, query.name.as_deref(), port, config);
+    all.extend(told.into_iter().filter(|(_, value)| !value.is_empty()));
+    NodeView {
+        name,
+        labels: all,
+        taints: taints(seen, config),
+        unschedulable: seen.is_some_and(|node| node.unschedulable),
+        ..NodeView::default()
+    }
+}
+
 impl VNode {
     /// What the Node shall be; none while too little is known to say so.
     pub(super) fn desired_node(&self, ctx: &mut Context<'_>) -> Option<NodeView> {
@@ -73,28 +146,8 @@ impl VNode {
         let seen = self.node.as_ref();
         let master = self.health.as_ref().and_then(|health| health.master.as_ref());
         let base_name = report.name.as_deref().or_else(|| master.map(|master| master.name.as_str()));
-        let mut labels = BTreeMap::new();
-        let mut label = |key: &str, value: &str| {
-            labels.insert(key.to_owned(), name::label_value(value));
-        };
         let http_port = self.http_address(ctx.config).map(|address| address.port());
-        label("base.koupleless.io/stack", &report.stack);
-        if let Some(base_name) = base_name {
-            label("base.koupleless.io/name", base_name);
-        }
-        label("base.koupleless.io/version", &report.version);
-        label("base.koupleless.io/cluster-name", &report.cluster);
-        label("base.koupleless.io/host-name", &report.host_name);
-        label(TUNNEL_PORT, &http_port.unwrap_or_default().to_string());
-        label("kubernetes.io/hostname", &self.name);
-        label(TUNNEL, if http_port.is_some() { "http" } else { "mqtt" });
-        label("node.kubernetes.io/exclude-from-external-load-balancers", "true");
-        for key in COMPONENT_LABELS {
-            label(key, "vnode");
-        }
-        for key in ENV_LABELS {
-            label(key, &ctx.config.env);
-        }
+        let mut labels = labels(&self.name, report, base_name, http_port, ctx.config);
         if ctx.config.zones == ZoneSource::Own {
             labels.insert(ZONE.to_owned(), ctx.zones.of(&self.name));
         }
@@ -110,6 +163,7 @@ impl VNode {
             labels,
             annotations: BTreeMap::from([(IDENTITY.to_owned(), self.identity.as_str().to_owned())]),
             taints: taints(seen, ctx.config),
+            unschedulable: seen.is_some_and(|node| node.unschedulable),
             addresses: internal.into_iter().chain([host]).collect(),
             capacity,
             allocatable,

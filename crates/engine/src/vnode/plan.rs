@@ -17,10 +17,11 @@ use super::{Context, Standing, VNode};
 use crate::{
     ordering::{
         self, Arrangement, AtWork, Claim, Situation, Step,
+        newest::{Revisions, newest_first},
         permits::{Bar, Whose},
     },
     pod::ModulePod,
-    view::{Owner, RestartPolicy},
+    view::{Owner, PodView, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -49,7 +50,7 @@ impl VNode {
         {
             return;
         }
-        let claims = self.claims(ctx.now.mono);
+        let claims = self.claims(ctx.now.mono, ctx.revisions);
         let names: BTreeSet<BizName> = claims
             .keys()
             .chain(self.managed.keys().map(|id| &id.name))
@@ -57,7 +58,7 @@ impl VNode {
             .cloned()
             .collect();
         for name in names {
-            if self.inventory.is_doubtful(&name) {
+            if self.inventory.is_doubtful(&name) || self.playback.holds(&name, ctx.now.mono) {
                 continue;
             }
             let claims = claims.get(&name).map(Vec::as_slice).unwrap_or_default();
@@ -73,7 +74,7 @@ impl VNode {
 
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
-    pub(super) fn claims(&mut self, now: Duration) -> Claims {
+    pub(super) fn claims(&mut self, now: Duration, revisions: &Revisions) -> Claims {
         let ids = self.pods.values().filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
@@ -94,8 +95,10 @@ impl VNode {
             inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named(id)
         });
 
-        let mut live: Vec<&ModulePod> = self.pods.values().filter(|pod| pod.is_live()).collect();
-        live.sort_by(|a, b| (b.view.created, &b.view.pod.uid).cmp(&(a.view.created, &a.view.pod.uid)));
+        let mut live: Vec<&PodView> =
+            self.pods.values().filter(|pod| pod.is_live()).map(|pod| &pod.view).collect();
+        newest_first(&mut live, revisions);
+        let live = live.into_iter().filter_map(|view| self.pods.get(&view.pod.uid));
         let mut claims = Claims::new();
         for pod in live {
             let never = pod.view.restart_policy == RestartPolicy::Never;

@@ -61,7 +61,7 @@ pub(crate) fn failed(base: u32) -> Announcement {
         code: Some(ErrorCode::new(ErrorSource::Arklet, ErrorType::PullBizError)),
         detail: "for the log".into(),
         what: "installing biz1:1.0.0: no such file".into(),
-        base: format!("base-{base}").parse().unwrap(),
+        base: format!("base-{base}").parse().ok(),
         biz: Some(BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() }),
         trace: u64::from(base).into(),
         alarm: Some(Alarm::InstallFailed),

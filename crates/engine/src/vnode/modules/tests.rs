@@ -62,7 +62,7 @@ impl Case {
             case.modules.insert(module.key.id.clone(), module.clone());
             case.step(Event::Module(Box::new(module.clone())));
         }
-        for kind in [Watched::Nodes, Watched::Pods, Watched::Modules] {
+        for kind in Watched::NEEDED {
             case.step(Event::Synced(kind));
         }
         case.step(Event::TunnelUp(TunnelKind::Http));
@@ -151,7 +151,11 @@ impl Case {
                 self.writes.push(format!("delete {}", key.id));
                 vec![done(Write::DeleteModule(key.clone())), Event::ModuleGone { key, module }]
             }
-            Action::DeleteNode { .. } | Action::FindBasePod { .. } | Action::Announce(_) => vec![],
+            Action::DeleteNode { .. }
+            | Action::FindBasePod { .. }
+            | Action::AnswerBaseline { .. }
+            | Action::ScaleDeployment { .. }
+            | Action::Announce(_) => vec![],
         }
     }
 

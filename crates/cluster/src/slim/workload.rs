@@ -1,0 +1,332 @@
+//! A Deployment or a DaemonSet, from JSON to [`WorkloadView`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use engine::{
+    placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
+    view::{Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
+};
+use jiff::Timestamp;
+use kube::core::NamespaceResourceScope;
+use serde::Deserialize;
+
+use super::{
+    Kind, Unreadable, nothing,
+    pod::{ContainerJson, container},
+    time, version,
+};
+
+/// A Deployment.
+#[derive(Debug, Clone)]
+pub(crate) struct Deployment(pub(crate) WorkloadView);
+
+/// A DaemonSet.
+#[derive(Debug, Clone)]
+pub(crate) struct DaemonSet(pub(crate) WorkloadView);
+
+impl From<Deployment> for WorkloadView {
+    fn from(deployment: Deployment) -> Self {
+        deployment.0
+    }
+}
+
+impl From<DaemonSet> for WorkloadView {
+    fn from(set: DaemonSet) -> Self {
+        set.0
+    }
+}
+
+impl Kind for Deployment {
+    const KIND: &'static str = "Deployment";
+    const GROUP: &'static str = "apps";
+    const PLURAL: &'static str = "deployments";
+    type Scope = NamespaceResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        read(json, WorkloadKind::Deployment).map(Self)
+    }
+}
+
+impl Kind for DaemonSet {
+    const KIND: &'static str = "DaemonSet";
+    const GROUP: &'static str = "apps";
+    const PLURAL: &'static str = "daemonsets";
+    type Scope = NamespaceResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        read(json, WorkloadKind::DaemonSet).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+struct WorkloadJson {
+    metadata: MetaJson,
+    #[serde(default, deserialize_with = "nothing")]
+    spec: SpecJson,
+    #[serde(default, deserialize_with = "nothing")]
+    status: StatusJson,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MetaJson {
+    namespace: Option<Arc<str>>,
+    name: Option<Arc<str>>,
+    uid: Option<Arc<str>>,
+    #[serde(default, deserialize_with = "nothing")]
+    resource_version: String,
+    #[serde(default, deserialize_with = "nothing")]
+    generation: i64,
+    #[serde(default, deserialize_with = "nothing")]
+    labels: BTreeMap<String, String>,
+    creation_timestamp: Option<String>,
+    deletion_timestamp: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+struct SpecJson {
+    /// 1 where it is missing, as the API server has it.
+    replicas: Option<i32>,
+    #[serde(default, deserialize_with = "nothing")]
+    paused: bool,
+    #[serde(default, deserialize_with = "nothing")]
+    template: TemplateJson,
+}
+
+#[derive(Default, Deserialize)]
+struct TemplateJson {
+    #[serde(default, deserialize_with = "nothing")]
+    metadata: TemplateMetaJson,
+    #[serde(default, deserialize_with = "nothing")]
+    spec: PodSpecJson,
+}
+
+#[derive(Default, Deserialize)]
+struct TemplateMetaJson {
+    #[serde(default, deserialize_with = "nothing")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nothing")]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PodSpecJson {
+    #[serde(default, deserialize_with = "nothing")]
+    containers: Vec<ContainerJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    node_selector: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nothing")]
+    affinity: AffinityJson,
+    #[serde(default, deserialize_with = "nothing")]
+    tolerations: Vec<TolerationJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AffinityJson {
+    #[serde(default, deserialize_with = "nothing")]
+    node_affinity: NodeAffinityJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeAffinityJson {
+    required_during_scheduling_ignored_during_execution: Option<NodeSelectorJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeSelectorJson {
+    #[serde(default, deserialize_with = "nothing")]
+    node_selector_terms: Vec<TermJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TermJson {
+    #[serde(default, deserialize_with = "nothing")]
+    match_expressions: Vec<RequirementJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    match_fields: Vec<RequirementJson>,
+}
+
+#[derive(Deserialize)]
+struct RequirementJson {
+    #[serde(default, deserialize_with = "nothing")]
+    key: String,
+    #[serde(default, deserialize_with = "nothing")]
+    operator: String,
+    #[serde(default, deserialize_with = "nothing")]
+    values: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct TolerationJson {
+    #[serde(default, deserialize_with = "nothing")]
+    key: String,
+    #[serde(default, deserialize_with = "nothing")]
+    operator: String,
+    #[serde(default, deserialize_with = "nothing")]
+    value: String,
+    #[serde(default, deserialize_with = "nothing")]
+    effect: String,
+}
+
+/// What either kind says; the names differ and do not meet.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusJson {
+    #[serde(default, deserialize_with = "nothing")]
+    observed_generation: i64,
+    #[serde(default, deserialize_with = "nothing")]
+    replicas: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    updated_replicas: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    available_replicas: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    desired_number_scheduled: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    current_number_scheduled: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    updated_number_scheduled: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    number_available: i32,
+}
+
+fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
+    let WorkloadJson { metadata, spec, status } = serde_json::from_str(json)?;
+    let replicas = match kind {
+        WorkloadKind::Deployment => spec.replicas.unwrap_or(1),
+        WorkloadKind::DaemonSet => 0,
+    };
+    let rollout = Rollout {
+        generation: metadata.generation,
+        observed_generation: status.observed_generation,
+        ..match kind {
+            WorkloadKind::Deployment => Rollout {
+                desired: replicas,
+                total: status.replicas,
+                updated: status.updated_replicas,
+                available: status.available_replicas,
+                ..Rollout::default()
+            },
+            WorkloadKind::DaemonSet => Rollout {
+                desired: status.desired_number_scheduled,
+                total: status.current_number_scheduled,
+                updated: status.updated_number_scheduled,
+                available: status.number_available,
+                ..Rollout::default()
+            },
+        }
+    };
+    Ok(WorkloadView {
+        workload: WorkloadRef {
+            kind,
+            namespace: metadata.namespace.ok_or(Unreadable::Missing("namespace"))?,
+            name: metadata.name.ok_or(Unreadable::Missing("name"))?,
+            uid: metadata.uid.ok_or(Unreadable::Missing("uid"))?,
+        },
+        resource_version: version(&metadata.resource_version),
+        labels: metadata.labels,
+        created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
+        deleting: metadata.deletion_timestamp.is_some(),
+        paused: spec.paused,
+        replicas,
+        rollout,
+        template: template(spec.template),
+    })
+}
+
+fn template(json: TemplateJson) -> TemplateView {
+    let required = json.spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
+    TemplateView {
+        labels: json.metadata.labels,
+        annotations: json.metadata.annotations,
+        containers: json.spec.containers.into_iter().map(container).collect(),
+        placement: Placement {
+            node_selector: json.spec.node_selector,
+            terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
+            tolerations: json.spec.tolerations.into_iter().map(toleration).collect(),
+        },
+    }
+}
+
+fn term(json: TermJson) -> NodeSelectorTerm {
+    let requirements = |list: Vec<RequirementJson>| list.into_iter().map(requirement).collect();
+    NodeSelectorTerm {
+        expressions: requirements(json.match_expressions),
+        fields: requirements(json.match_fields),
+    }
+}
+
+fn requirement(json: RequirementJson) -> Requirement {
+    Requirement { key: json.key, operator: Operator::from_name(&json.operator), values: json.values }
+}
+
+fn toleration(json: TolerationJson) -> Toleration {
+    Toleration { key: json.key, operator: json.operator, value: json.value, effect: json.effect }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPLOYMENT: &str = r#"{
+        "metadata": {"namespace": "ns", "name": "biz1", "uid": "u", "resourceVersion": "7", "generation": 3,
+            "labels": {"a": "b"}, "creationTimestamp": "2026-11-22T10:00:00Z"},
+        "spec": {"replicas": 2, "paused": true, "template": {
+            "metadata": {"labels": {"l": "x"}, "annotations": {"n": "y"}, "creationTimestamp": null},
+            "spec": {
+                "containers": [{"name": "biz1", "image": "http://repo/biz1.jar", "env": [{"name": "BIZ_VERSION", "value": "1"}]}],
+                "nodeSelector": {"k": "v"},
+                "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "e", "operator": "NotIn", "values": ["1"]}],
+                     "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node"]}]}]}}},
+                "tolerations": [{"key": "t", "operator": "Exists", "effect": "NoExecute"}]}}},
+        "status": {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1, "unavailableReplicas": 1}
+    }"#;
+
+    #[test]
+    fn a_deployment_is_read() {
+        let view = WorkloadView::from(Deployment::read(DEPLOYMENT).unwrap());
+        assert_eq!((&*view.workload.name, view.workload.kind), ("biz1", WorkloadKind::Deployment));
+        assert_eq!((view.resource_version, view.replicas, view.paused, view.deleting), (7, 2, true, false));
+        let rollout =
+            Rollout { generation: 3, observed_generation: 3, desired: 2, total: 2, updated: 2, available: 1 };
+        assert_eq!(view.rollout, rollout);
+        let TemplateView { labels, annotations, containers, placement } = view.template;
+        assert_eq!((labels["l"].as_str(), annotations["n"].as_str()), ("x", "y"));
+        assert_eq!((containers.len(), containers[0].name.as_str()), (1, "biz1"));
+        assert_eq!(placement.node_selector["k"], "v");
+        let requirement = |key: &str, operator, value: &str| Requirement {
+            key: key.into(),
+            operator,
+            values: vec![value.into()],
+        };
+        let term = NodeSelectorTerm {
+            expressions: vec![requirement("e", Operator::NotIn, "1")],
+            fields: vec![requirement("metadata.name", Operator::In, "node")],
+        };
+        assert_eq!(placement.terms, Some(vec![term]));
+        assert_eq!((&*placement.tolerations[0].key, &*placement.tolerations[0].operator), ("t", "Exists"));
+    }
+
+    #[test]
+    fn a_daemon_set_counts_what_is_scheduled() {
+        let json = r#"{"metadata": {"namespace": "ns", "name": "d", "uid": "u"},
+            "status": {"desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 2,
+                "numberAvailable": 1, "observedGeneration": 1}}"#;
+        let view = WorkloadView::from(DaemonSet::read(json).unwrap());
+        let Rollout { desired, total, updated, available, .. } = view.rollout;
+        assert_eq!((desired, total, updated, available, view.replicas), (3, 3, 2, 1, 0));
+        assert_eq!(view.template.placement.terms, None);
+    }
+
+    #[test]
+    fn replicas_that_are_not_given_are_one() {
+        let json = r#"{"metadata": {"namespace": "ns", "name": "d", "uid": "u"}}"#;
+        assert_eq!(WorkloadView::from(Deployment::read(json).unwrap()).replicas, 1);
+    }
+}

@@ -1,0 +1,191 @@
+//! One peer Deployment: when its replicas are written, and when not.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    action::{Action, Announcement, Regarding},
+    backoff,
+    event::WriteError,
+    trace::TraceId,
+    view::WorkloadView,
+    write_slot::WriteSlot,
+};
+
+/// Bases come and go in groups: this long the count may change before it is written. It is a part
+/// of the second that is promised.
+const SETTLE: Duration = Duration::from_millis(250);
+/// A watch tells our own write within milliseconds; after so long without it we look no longer.
+const ECHO: Duration = Duration::from_secs(5);
+/// How often within [`ROW`] somebody may undo our write before we call it a contest. A person
+/// tries once or twice; an autoscaler goes on for ever.
+const REVERSALS: usize = 3;
+const ROW: Duration = Duration::from_secs(60);
+/// In a contest the replicas are set this rarely, and then more rarely still.
+const SLOW: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
+
+/// What we wrote last, until the watch told it and somebody changed it.
+#[derive(Debug)]
+struct Written {
+    replicas: i32,
+    at: Duration,
+    /// The watch has told it.
+    seen: bool,
+}
+
+/// A Deployment whose replicas are kept.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// The Nodes that its template admits.
+    pub(super) nodes: BTreeSet<Arc<str>>,
+    /// When it wants to be looked at again.
+    pub(super) wake: Option<Duration>,
+    slot: WriteSlot,
+    /// The last write met a newer version than ours.
+    conflicted: bool,
+    differs_since: Option<Duration>,
+    /// The write under way: from how many to how many.
+    sent: Option<(i32, i32)>,
+    written: Option<Written>,
+    reversals: VecDeque<Duration>,
+    /// Contests in a row.
+    contests: u32,
+    not_before: Duration,
+}
+
+impl Peer {
+    /// A new view of it came, of another version.
+    pub(super) fn seen(&mut self, view: &WorkloadView, now: Duration, out: &mut Vec<Action>) {
+        if std::mem::take(&mut self.conflicted) && !self.slot.is_busy() {
+            // This is what the conflict asked to wait for.
+            self.slot = WriteSlot::default();
+        }
+        let Some(written) = &mut self.written else { return };
+        if view.replicas == written.replicas {
+            written.seen = true;
+        } else if written.seen {
+            self.written = None;
+            self.reversed(view, now, out);
+        }
+    }
+
+    /// Somebody set the replicas to something else than we had.
+    fn reversed(&mut self, view: &WorkloadView, now: Duration, out: &mut Vec<Action>) {
+        let row = |at: &Duration| now.saturating_sub(*at) < ROW;
+        if self.reversals.back().is_none_or(|at| now.saturating_sub(*at) >= SLOW.1 + ROW) {
+            self.contests = 0;
+        }
+        self.reversals.retain(row);
+        self.reversals.push_back(now);
+        if self.contests == 0 && self.reversals.len() <= REVERSALS {
+            return;
+        }
+        self.contests = self.contests.saturating_add(1);
+        let wait = backoff::exponential(SLOW.0, SLOW.1, self.contests);
+        self.not_before = now + wait;
+        if self.contests == 1 {
+            let note = format!(
+                "somebody else set the replicas back {} times within {} s (an autoscaler?); from now on they are set at \
+                 most once in {} s. The label module-controller.koupleless.io/replicas-control: \"true\" on the Deployment \
+                 leaves them to others",
+                self.reversals.len(),
+                ROW.as_secs(),
+                wait.as_secs()
+            );
+            announce(view, true, "PeerReplicasContested", note, out);
+        }
+    }
+
+    /// A write ended.
+    pub(super) fn ended(
+        &mut self,
+        view: &WorkloadView,
+        now: Duration,
+        result: &Result<(), WriteError>,
+        out: &mut Vec<Action>,
+    ) {
+        self.slot.ended(now, result);
+        let sent = self.sent.take();
+        match result {
+            Ok(()) => {
+                if let Some((from, to)) = sent {
+                    let note =
+                        format!("replicas {from} to {to}: as many as Ready VNodes that the template admits");
+                    announce(view, false, "PeerReplicas", note, out);
+                }
+            }
+            // It may have been carried out.
+            Err(WriteError::Unavailable { .. }) => {}
+            Err(error) => {
+                self.written = None;
+                self.conflicted = matches!(error, WriteError::Conflict(_));
+                if let (WriteError::Refused(_), true) = (error, self.slot.is_first_failure()) {
+                    let note = format!(
+                        "setting the replicas was refused (the controller needs the verb patch on deployments/scale): {error}"
+                    );
+                    announce(view, true, "WriteRefused", note, out);
+                }
+            }
+        }
+    }
+
+    /// It is left alone at the moment.
+    pub(super) fn rest(&mut self) {
+        self.differs_since = None;
+        self.wake = None;
+    }
+
+    /// Writes the replicas where they are not as many as Nodes.
+    pub(super) fn advance(&mut self, view: &WorkloadView, now: Duration, out: &mut Vec<Action>) {
+        self.wake = None;
+        let wanted = i32::try_from(self.nodes.len()).unwrap_or(i32::MAX);
+        if view.replicas == wanted {
+            self.differs_since = None;
+            return;
+        }
+        let since = *self.differs_since.get_or_insert(now);
+        if self.slot.is_busy() {
+            return;
+        }
+        let echo = self.written.as_ref().filter(|written| !written.seen && written.replicas == wanted);
+        let due = [
+            Some(since + SETTLE),
+            Some(self.not_before),
+            self.slot.wake(),
+            echo.map(|written| written.at + ECHO),
+        ];
+        let due = due.into_iter().flatten().max().unwrap_or(now);
+        if now < due {
+            self.wake = Some(due);
+            return;
+        }
+        self.slot.sent();
+        self.sent = Some((view.replicas, wanted));
+        self.written = Some(Written { replicas: wanted, at: now, seen: false });
+        out.push(Action::ScaleDeployment {
+            deployment: view.workload.clone(),
+            replicas: wanted,
+            resource_version: view.resource_version,
+        });
+    }
+}
+
+fn announce(view: &WorkloadView, warning: bool, reason: &str, note: String, out: &mut Vec<Action>) {
+    out.push(Action::Announce(Box::new(Announcement {
+        regarding: Regarding::Workload(view.workload.clone()),
+        warning,
+        reason: reason.to_owned(),
+        action: "Scale",
+        what: note.clone(),
+        note,
+        code: None,
+        detail: String::new(),
+        base: None,
+        biz: None,
+        trace: TraceId::of(&[&view.workload.uid, reason, &view.resource_version.to_string()]),
+        alarm: None,
+    })));
+}

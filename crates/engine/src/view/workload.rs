@@ -1,0 +1,135 @@
+//! A workload, slim: a Deployment or a DaemonSet whose template makes module Pods.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::pod::ContainerView;
+use crate::placement::Placement;
+
+/// The kinds of workload that are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WorkloadKind {
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` DaemonSet.
+    DaemonSet,
+}
+
+impl WorkloadKind {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::DaemonSet => "DaemonSet",
+        }
+    }
+}
+
+/// Names one workload for good.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkloadRef {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its UID.
+    pub uid: Arc<str>,
+}
+
+impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}
+
+impl fmt::Debug for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({})", self.uid)
+    }
+}
+
+/// How far the Pods follow the template: what `kubectl rollout status` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rollout {
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `status.observedGeneration`.
+    pub observed_generation: i64,
+    /// How many Pods there shall be: `spec.replicas`, or `status.desiredNumberScheduled`.
+    pub desired: i32,
+    /// How many there are, of all revisions: `status.replicas`, or `status.currentNumberScheduled`.
+    pub total: i32,
+    /// Of the present template: `status.updatedReplicas`, or `status.updatedNumberScheduled`.
+    pub updated: i32,
+    /// Ready long enough: `status.availableReplicas`, or `status.numberAvailable`.
+    pub available: i32,
+}
+
+impl Rollout {
+    /// Every Pod is of the present template and available, as `kubectl rollout status` has it.
+    pub fn is_complete(&self) -> bool {
+        self.observed_generation >= self.generation
+            && self.updated >= self.desired
+            && self.total <= self.updated
+            && self.available >= self.updated
+    }
+}
+
+/// `spec.template`, what is needed of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TemplateView {
+    /// Labels of its Pods.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of its Pods.
+    pub annotations: BTreeMap<String, String>,
+    /// `spec.containers`, in order.
+    pub containers: Vec<ContainerView>,
+    /// Which Nodes its Pods may be bound to.
+    pub placement: Placement,
+}
+
+/// A Deployment or a DaemonSet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadView {
+    /// Which.
+    pub workload: WorkloadRef,
+    /// `metadata.resourceVersion`; orders two views, and is what a write rests on.
+    pub resource_version: u64,
+    /// Its own labels, not those of its Pods.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// `spec.paused`; never of a DaemonSet.
+    pub paused: bool,
+    /// `spec.replicas`; 0 of a DaemonSet.
+    pub replicas: i32,
+    /// How far its Pods are.
+    pub rollout: Rollout,
+    /// What its Pods are made of.
+    pub template: TemplateView,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_complete_as_kubectl_has_it() {
+        let done =
+            Rollout { generation: 2, observed_generation: 2, desired: 3, total: 3, updated: 3, available: 3 };
+        assert!(done.is_complete());
+        for part in [
+            Rollout { observed_generation: 1, ..done },
+            Rollout { updated: 2, ..done },
+            Rollout { total: 4, ..done },
+            Rollout { available: 2, ..done },
+        ] {
+            assert!(!part.is_complete(), "{part:?}");
+        }
+    }
+}
