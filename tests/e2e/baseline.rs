@@ -1,6 +1,6 @@
 //! The baseline: a base that starts asks what it shall have, and the Pods that come later adopt it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, ensure};
 use e2e::{
@@ -10,7 +10,7 @@ use e2e::{
     snapshot::{commands, starts},
 };
 use serde_json::{Value, json};
-use testkit::java_base::JavaBase;
+use testkit::{java_base::JavaBase, wait::wait_for};
 
 const ON: (&str, &str) = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
 
@@ -59,7 +59,13 @@ fn a_java_base_over_mqtt_installs_it_and_the_pods_adopt_what_is_there() -> Resul
         let restarts = &pod["status"]["containerStatuses"][0]["restartCount"];
         ensure!(restarts == 0, "{}", pod["status"]);
     }
-    Ok(())
+    // What a base has of its baseline is as much ours as what it was told one by one.
+    scene.kubectl(&["delete", "deployment", "biz1", "--wait=false"])?;
+    wait_for("what nobody asks for any more is uninstalled", Duration::from_secs(30), || {
+        let biz: Vec<String> = base.query_all_biz()?.into_iter().map(|biz| biz.name).collect();
+        ensure!(biz == ["biz2"], "{biz:?}");
+        Ok(Some(()))
+    })
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl VNode {
         for biz in biz {
             // Whatever came by our command is ours to remove, under whatever name.
             self.managed.entry(biz.id.clone()).or_default().stray |= biz.id != *id;
+            self.modules.came(&biz.id);
             self.inventory.touch(&biz.id.name, now);
             self.inventory.put(biz);
         }

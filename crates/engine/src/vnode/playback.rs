@@ -15,13 +15,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Playback {
     names: BTreeSet<BizName>,
+    /// All that it was told, whatever became of it.
+    told: BTreeSet<BizName>,
     until: Duration,
 }
 
 impl Playback {
     /// The base was told these.
     pub(crate) fn new(names: impl Iterator<Item = BizName>, now: Duration) -> Self {
-        Self { names: names.collect(), until: now + PATIENCE }
+        let names: BTreeSet<BizName> = names.collect();
+        Self { told: names.clone(), names, until: now + PATIENCE }
+    }
+
+    /// The base was told to install it, so that it is not there by itself.
+    pub(super) fn told(&self, name: &BizName) -> bool {
+        self.told.contains(name)
     }
 
     /// The base may be installing it.
@@ -58,7 +66,7 @@ impl VNode {
     /// The base has installed its baseline, or could not.
     pub(super) fn played_back(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
         // What came of it is asked before anything else is installed.
-        for name in std::mem::take(&mut self.playback).names {
+        for name in std::mem::take(&mut self.playback.names) {
             self.inventory.doubt(&name, ctx.now.mono);
         }
         self.inventory_query.want(ctx.now.mono);
@@ -116,5 +124,6 @@ mod tests {
         assert!(!playback.is_under_way(s(11)) && playback.wake().is_none());
         assert!(told().is_under_way(s(69)) && !told().is_under_way(s(70)));
         assert_eq!(told().wake(), Some(s(70)));
+        assert!(playback.told(&name("biz2")) && !playback.told(&name("biz3")));
     }
 }

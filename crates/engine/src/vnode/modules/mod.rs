@@ -112,6 +112,11 @@ impl Modules {
     /// An install of ours succeeded.
     pub(super) fn installed(&mut self, id: &BizId, url: &PackageUrl) {
         self.packages.insert(id.clone(), url.clone());
+    }
+
+    /// It came by a command of ours, under whatever name: it was not there before, though a list
+    /// may have shown it while the command was at work.
+    pub(super) fn came(&mut self, id: &BizId) {
         self.in_place.remove(id);
     }
 
@@ -218,10 +223,12 @@ impl VNode {
             .filter(|biz| first || !starting(biz.state))
             .map(|biz| biz.id.clone())
             .filter(|id| !self.managed.contains_key(id) && !self.modules.is_told_managed(id))
-            .filter(|id| !self.is_told_installed(id))
+            .filter(|id| !self.is_told_installed(id) && !self.playback.told(&id.name))
             .collect();
         if first {
-            self.modules.in_place.extend(unasked);
+            // What an object of before tells of came in its time.
+            let untold = unasked.into_iter().filter(|id| !self.modules.records.contains_key(id));
+            self.modules.in_place.extend(untold.collect::<Vec<_>>());
         } else if config.unmanaged == UnmanagedBiz::Uninstall {
             for id in unasked {
                 if !self.modules.in_place.contains(&id) {
