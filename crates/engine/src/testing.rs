@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use model::{BaseReport, BaseState};
 
 use crate::view::{ContainerView, EnvValue, EnvVar, PodRef, PodStatus, PodView, RestartPolicy};
 
@@ -32,5 +33,20 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         containers: vec![container(biz, version)],
         readiness_gates: Vec::new(),
         status: PodStatus::default(),
+    }
+}
+
+/// What the base `b` says of itself.
+pub(crate) fn report(port: Option<u16>, state: BaseState) -> BaseReport {
+    BaseReport {
+        identity: "b".parse().unwrap(),
+        name: Some("base".into()),
+        version: "1".into(),
+        cluster: "".into(),
+        stack: "java".into(),
+        host_name: "host-b".into(),
+        ip: "192.0.2.2".parse().ok(),
+        port,
+        state,
     }
 }

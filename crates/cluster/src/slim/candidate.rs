@@ -6,7 +6,7 @@ use engine::view::{Phase, PodRef};
 use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
-use super::{Kind, Unreadable, nothing, pod::phase};
+use super::{Kind, Unreadable, meta::MetaJson, nothing, pod::phase};
 
 /// A Pod that has a base's address.
 #[derive(Debug, Clone)]
@@ -25,15 +25,6 @@ struct PodJson {
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: StatusJson,
-}
-
-#[derive(Deserialize)]
-struct MetaJson {
-    namespace: Option<Arc<str>>,
-    name: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]

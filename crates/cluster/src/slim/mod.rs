@@ -5,6 +5,7 @@
 //! failure stays with the object.
 
 pub(crate) mod candidate;
+mod meta;
 pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod pod;

@@ -1,13 +1,11 @@
 //! A Module object, from JSON to [`ModuleView`].
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use engine::view::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 use kube::core::NamespaceResourceScope;
 use model::BizId;
 use serde::Deserialize;
 
-use super::{ConditionJson, Kind, Slim, Unreadable, nothing, time, version};
+use super::{ConditionJson, Kind, Slim, Unreadable, meta::MetaJson, nothing, time, version};
 
 /// A Module object of a watch, a list or a response.
 pub(crate) type Module = Slim<ModuleView>;
@@ -19,19 +17,6 @@ struct ModuleJson {
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: StatusJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    namespace: Option<Arc<str>>,
-    name: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    resource_version: String,
-    #[serde(default, deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
-    deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]

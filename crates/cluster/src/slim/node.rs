@@ -1,12 +1,12 @@
 //! A Node, from JSON to [`NodeView`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use engine::view::{Address, AddressKind, NodeView, Taint};
 use kube::core::ClusterResourceScope;
 use serde::Deserialize;
 
-use super::{ConditionJson, Kind, Slim, Unreadable, nothing, version};
+use super::{ConditionJson, Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
 
 /// A Node of a watch, a list or a response.
 pub(crate) type Node = Slim<NodeView>;
@@ -18,20 +18,6 @@ struct NodeJson {
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: StatusJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    name: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    resource_version: String,
-    #[serde(default, deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "nothing")]
-    annotations: BTreeMap<String, String>,
-    deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]

@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
-use super::{ConditionJson, Kind, Slim, Unreadable, nothing, time, version};
+use super::{
+    ConditionJson, Kind, Slim, Unreadable,
+    meta::{MetaJson, OwnerJson},
+    nothing, time, version,
+};
 
 /// A Pod of a watch, a list or a response.
 pub(crate) type Pod = Slim<PodView>;
@@ -22,35 +26,6 @@ struct PodJson {
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: StatusJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    namespace: Option<Arc<str>>,
-    name: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    resource_version: String,
-    #[serde(default, deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "nothing")]
-    annotations: BTreeMap<String, String>,
-    creation_timestamp: Option<String>,
-    deletion_timestamp: Option<String>,
-    #[serde(default, deserialize_with = "nothing")]
-    owner_references: Vec<OwnerJson>,
-}
-
-#[derive(Deserialize)]
-struct OwnerJson {
-    #[serde(default, deserialize_with = "nothing")]
-    kind: String,
-    #[serde(default, deserialize_with = "nothing")]
-    name: String,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    controller: bool,
 }
 
 #[derive(Default, Deserialize)]

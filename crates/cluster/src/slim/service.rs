@@ -1,27 +1,18 @@
 //! A Service, from JSON to [`ServiceView`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use engine::view::ServiceView;
 use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
-use super::{Kind, Unreadable, nothing, version};
+use super::{Kind, Unreadable, meta::MetaJson, nothing, version};
 
 #[derive(Deserialize)]
 struct ServiceJson {
     metadata: MetaJson,
     #[serde(default, deserialize_with = "nothing")]
     spec: SpecJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    namespace: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    resource_version: String,
 }
 
 #[derive(Default, Deserialize)]

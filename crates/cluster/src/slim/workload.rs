@@ -1,6 +1,6 @@
 //! A Deployment or a DaemonSet, from JSON to [`WorkloadView`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use engine::{
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
@@ -11,7 +11,9 @@ use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
 use super::{
-    Kind, Unreadable, nothing,
+    Kind, Unreadable,
+    meta::MetaJson,
+    nothing,
     pod::{ContainerJson, container},
     time, version,
 };
@@ -65,22 +67,6 @@ struct WorkloadJson {
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: StatusJson,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    namespace: Option<Arc<str>>,
-    name: Option<Arc<str>>,
-    uid: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "nothing")]
-    resource_version: String,
-    #[serde(default, deserialize_with = "nothing")]
-    generation: i64,
-    #[serde(default, deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
-    creation_timestamp: Option<String>,
-    deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]

@@ -208,7 +208,7 @@ mod tests {
 
     use arklet::{Answer, AnswerKey, CallError, Failure, FailureKind, Outcome};
     use jiff::Timestamp;
-    use model::{BaseReport, BaseState, TunnelKind};
+    use model::{BaseState, TunnelKind};
 
     use super::*;
     use crate::{
@@ -283,18 +283,7 @@ mod tests {
         }
 
         fn heartbeat(&mut self, state: BaseState) {
-            let word = |text: &str| Arc::<str>::from(text);
-            let report = BaseReport {
-                identity: "b".parse().unwrap(),
-                name: Some(word("base")),
-                version: word("1"),
-                cluster: word(""),
-                stack: word("java"),
-                host_name: word(""),
-                ip: "192.0.2.2".parse().ok(),
-                port: None,
-                state,
-            };
+            let report = testing::report(None, state);
             self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
         }
 

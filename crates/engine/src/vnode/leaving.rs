@@ -169,13 +169,13 @@ impl VNode {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc, time::Duration};
+    use std::{collections::BTreeMap, time::Duration};
 
     use arklet::{AnswerKey, CallError, CommandKind};
     use jiff::Timestamp;
-    use model::{BaseReport, BaseState, TunnelKind};
+    use model::{BaseState, TunnelKind};
 
-    use crate::{Action, Config, Engine, Event, Now, event::Watched, view::NodeView};
+    use crate::{Action, Config, Engine, Event, Now, event::Watched, testing, view::NodeView};
 
     /// One base that is reached over MQTT, on a clock of the test's own.
     struct Case {
@@ -227,18 +227,7 @@ mod tests {
         }
 
         fn heartbeat(&mut self) {
-            let word = |text: &str| Arc::<str>::from(text);
-            let report = BaseReport {
-                identity: "b".parse().unwrap(),
-                name: Some(word("base")),
-                version: word("1"),
-                cluster: word(""),
-                stack: word("java"),
-                host_name: word(""),
-                ip: "192.0.2.2".parse().ok(),
-                port: None,
-                state: BaseState::Activated,
-            };
+            let report = testing::report(None, BaseState::Activated);
             self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
         }
     }

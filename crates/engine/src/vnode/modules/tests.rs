@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Answer, AnswerKey, Command, Outcome, WireStrategy};
 use jiff::Timestamp;
-use model::{BaseReport, BaseState, BizId, BizState, BizStatus, TunnelKind};
+use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
 
 use crate::{
     Action, Config, Engine, Event, Now, UnmanagedBiz, WriteError,
@@ -79,8 +79,7 @@ impl Case {
     fn until(&mut self, seconds: u64) {
         loop {
             if self.seconds.is_multiple_of(10) {
-                let report = report();
-                self.step(Event::Heartbeat { tunnel: TunnelKind::Http, report });
+                self.step(report(BaseState::Activated));
             }
             self.step(Event::Tick);
             if self.seconds >= seconds {
@@ -216,18 +215,8 @@ fn biz(id: &BizId, state: BizState) -> BizStatus {
     BizStatus { id: id.clone(), state, changed_at: None, message: "".into(), web_context_path: None }
 }
 
-fn report() -> BaseReport {
-    BaseReport {
-        identity: "b".parse().unwrap(),
-        name: Some("base".into()),
-        version: "1".into(),
-        cluster: "".into(),
-        stack: "java".into(),
-        host_name: "host-b".into(),
-        ip: "192.0.2.2".parse().ok(),
-        port: Some(1238),
-        state: BaseState::Activated,
-    }
+fn report(state: BaseState) -> Event {
+    Event::Heartbeat { tunnel: TunnelKind::Http, report: testing::report(Some(1238), state) }
 }
 
 #[test]
@@ -358,8 +347,7 @@ fn a_base_that_said_goodbye_leaves_no_objects() {
     case.create("p", "biz1");
     case.until(5);
     let uid: Arc<str> = "node".into();
-    let report = BaseReport { state: BaseState::Deactivated, ..report() };
-    case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report });
+    case.step(report(BaseState::Deactivated));
     let name: Arc<str> = "virtual-node-b".into();
     case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
     case.step(Event::NodeGone { name, uid });
