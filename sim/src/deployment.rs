@@ -108,7 +108,11 @@ impl Deployment {
         }
         let pod = PodView {
             controller: Some(set),
-            owner: Some(Owner { kind: "Deployment".into(), name: self.name.as_str().into() }),
+            owner: Some(Owner {
+                namespace: "default".into(),
+                kind: "Deployment".into(),
+                name: self.name.as_str().into(),
+            }),
             ..pod(world, &name, base, &self.name, &self.revision.to_string(), self.package)
         };
         let event = world.api.create_pod(pod);

@@ -168,15 +168,17 @@ impl Kind for PodView {
 
     fn read(json: &str) -> Result<Self, Unreadable> {
         let PodJson { metadata, spec, status } = serde_json::from_str(json)?;
+        let namespace = metadata.namespace.ok_or(Unreadable::Missing("namespace"))?;
+        let owner = owner(&namespace, &metadata.owner_references, &metadata.labels);
         Ok(Self {
             pod: PodRef {
-                namespace: metadata.namespace.ok_or(Unreadable::Missing("namespace"))?,
+                namespace,
                 name: metadata.name.ok_or(Unreadable::Missing("name"))?,
                 uid: metadata.uid.ok_or(Unreadable::Missing("uid"))?,
             },
             resource_version: version(&metadata.resource_version),
             node: spec.node_name,
-            owner: owner(&metadata.owner_references, &metadata.labels),
+            owner,
             controller: direct(&metadata.owner_references).and_then(|reference| reference.uid.clone()),
             labels: metadata.labels,
             annotations: metadata.annotations,
@@ -279,16 +281,15 @@ fn direct(references: &[OwnerJson]) -> Option<&OwnerJson> {
 
 /// The controller behind a Pod. A ReplicaSet that a Deployment made is named after it and the hash
 /// of the template, which the Pod has as a label: no ReplicaSet has to be read to know.
-fn owner(references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<Owner> {
+fn owner(namespace: &Arc<str>, references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<Owner> {
     let direct = direct(references)?;
     let hash = labels.get("pod-template-hash");
     let deployment = hash.and_then(|hash| direct.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
-    match deployment {
-        Some(name) if direct.kind == "ReplicaSet" => {
-            Some(Owner { kind: "Deployment".into(), name: name.into() })
-        }
-        _ => Some(Owner { kind: direct.kind.as_str().into(), name: direct.name.as_str().into() }),
-    }
+    let (kind, name) = match deployment {
+        Some(name) if direct.kind == "ReplicaSet" => ("Deployment", name),
+        _ => (direct.kind.as_str(), direct.name.as_str()),
+    };
+    Some(Owner { namespace: namespace.clone(), kind: kind.into(), name: name.into() })
 }
 
 #[cfg(test)]
@@ -313,8 +314,9 @@ mod tests {
             [OwnerJson { kind: kind.into(), name: name.into(), uid: None, controller: true }]
         };
         let labels = BTreeMap::from([("pod-template-hash".to_owned(), "5d4f8c".to_owned())]);
-        let name =
-            |references: &[OwnerJson]| owner(references, &labels).map(|o| format!("{}/{}", o.kind, o.name));
+        let name = |references: &[OwnerJson]| {
+            owner(&"ns".into(), references, &labels).map(|o| format!("{}/{}", o.kind, o.name))
+        };
         assert_eq!(name(&reference("ReplicaSet", "biz1-5d4f8c")).as_deref(), Some("Deployment/biz1"));
         assert_eq!(name(&reference("ReplicaSet", "alone")).as_deref(), Some("ReplicaSet/alone"));
         assert_eq!(name(&reference("DaemonSet", "ds")).as_deref(), Some("DaemonSet/ds"));

@@ -74,7 +74,11 @@ mod tests {
     /// A Pod of a Deployment's ReplicaSet, or a bare one.
     fn pod(name: &str, owner: Option<&str>, replica_set: &str, created: i64) -> PodView {
         PodView {
-            owner: owner.map(|name| Owner { kind: "Deployment".into(), name: name.into() }),
+            owner: owner.map(|name| Owner {
+                namespace: "ns".into(),
+                kind: "Deployment".into(),
+                name: name.into(),
+            }),
             controller: owner.map(|_| replica_set.into()),
             created: Timestamp::from_second(created).unwrap(),
             ..testing::pod(name, "biz1", "1")

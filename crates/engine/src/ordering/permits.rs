@@ -9,25 +9,22 @@ use model::{BaseIdentity, ModuleSpec};
 
 use crate::view::Owner;
 
-/// Whose Pods: namespace and owner.
-pub(crate) type Whose = (Arc<str>, Owner);
-
 /// What is to take the place of what serves, or failed to (rule 9): whose Pods, and what they ask for.
-pub(crate) type Bar = (Whose, ModuleSpec);
+pub(crate) type Bar = (Owner, ModuleSpec);
 
 /// Who holds a permit and who waits for one.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
     bars: BTreeMap<BaseIdentity, Vec<(Bar, Arc<str>)>>,
-    held: BTreeMap<Whose, Arc<str>>,
-    waiting: BTreeMap<Whose, BTreeSet<BaseIdentity>>,
+    held: BTreeMap<Owner, Arc<str>>,
+    waiting: BTreeMap<Owner, BTreeSet<BaseIdentity>>,
     freed: Vec<BaseIdentity>,
 }
 
 impl Permits {
     /// Takes the permit for a Pod, by UID; true where the Pod has it (already). Else the base is
     /// looked at again when it is given back.
-    pub(crate) fn take(&mut self, whose: &Whose, pod: &Arc<str>, base: &BaseIdentity) -> bool {
+    pub(crate) fn take(&mut self, whose: &Owner, pod: &Arc<str>, base: &BaseIdentity) -> bool {
         if self.held.get(whose).is_some_and(|holder| holder != pod) {
             self.waiting.entry(whose.clone()).or_default().insert(base.clone());
             return false;
@@ -60,7 +57,7 @@ impl Permits {
     }
 
     /// Gives the permit back, where the Pod has it.
-    pub(crate) fn give_back(&mut self, whose: &Whose, pod: &Arc<str>) {
+    pub(crate) fn give_back(&mut self, whose: &Owner, pod: &Arc<str>) {
         if self.held.get(whose) == Some(pod) {
             self.held.remove(whose);
             self.freed.extend(self.waiting.remove(whose).unwrap_or_default());
@@ -80,7 +77,7 @@ mod tests {
     use super::*;
 
     fn bar(version: &str) -> Bar {
-        let whose = (Arc::from("ns"), Owner { kind: "Deployment".into(), name: "d".into() });
+        let whose = Owner { namespace: "ns".into(), kind: "Deployment".into(), name: "d".into() };
         let id = BizId { name: "biz1".parse().unwrap(), version: version.parse().unwrap() };
         let url = "file:///p.jar".parse().unwrap();
         (whose, ModuleSpec { id, url, strategy: InstallStrategy::Auto, args: [].into(), envs: [].into() })

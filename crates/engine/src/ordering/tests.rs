@@ -20,7 +20,7 @@ fn claim(version: &str) -> Claim {
             envs: [].into(),
         },
         created: Timestamp::UNIX_EPOCH,
-        owner: Some(Owner { kind: "Deployment".into(), name: "d".into() }),
+        owner: Some(Owner { namespace: "ns".into(), kind: "Deployment".into(), name: "d".into() }),
         ready: false,
         draining: false,
         due: true,
@@ -191,4 +191,15 @@ fn rule_1_nothing_is_sent_while_a_command_is_at_work() {
         let got = decide(&claims, &[("1", Activated)], |s| s.at_work = Some(at_work));
         assert_eq!((got.step, got.others_yield), (None, at_work == AtWork::Displacing));
     }
+}
+
+#[test]
+fn rule_13_deployments_of_one_name_in_two_namespaces_are_two_owners() {
+    let owner = |namespace: &str| {
+        Some(Owner { namespace: namespace.into(), kind: "Deployment".into(), name: "d".into() })
+    };
+    let (ours, theirs) =
+        (Claim { owner: owner("a"), ..claim("1") }, Claim { owner: owner("b"), ..claim("2") });
+    assert!(!ours.is_of_same_owner(&theirs));
+    assert!(ours.is_of_same_owner(&Claim { owner: owner("a"), ..claim("2") }));
 }

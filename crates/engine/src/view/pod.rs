@@ -72,9 +72,11 @@ pub struct ContainerView {
     pub has_probes: bool,
 }
 
-/// The controller behind a Pod, by kind and name, in the Pod's namespace.
+/// The controller behind a Pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
+    /// Its namespace, and the Pod's.
+    pub namespace: Arc<str>,
     /// `Deployment`, `DaemonSet`, …
     pub kind: Arc<str>,
     /// Its name.

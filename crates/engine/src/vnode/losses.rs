@@ -50,7 +50,7 @@ mod tests {
 
     fn of(owner: &str, name: &str, version: &str, created: i64) -> PodView {
         PodView {
-            owner: Some(Owner { kind: owner.into(), name: "o".into() }),
+            owner: Some(Owner { namespace: "ns".into(), kind: owner.into(), name: "o".into() }),
             created: Timestamp::from_second(created).unwrap(),
             ..testing::pod(name, "biz1", version)
         }

@@ -18,10 +18,10 @@ use crate::{
     ordering::{
         self, Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
-        permits::{Bar, Whose},
+        permits::Bar,
     },
     pod::ModulePod,
-    view::{Owner, PodView, RestartPolicy},
+    view::{Owner, PodRef, PodView, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -36,7 +36,7 @@ pub(super) struct Arranged {
     /// The target gets no permit, because the same failed as a replacement on another base.
     pub(super) spoilt: bool,
     /// The permit that is held for it.
-    permit: Option<(Whose, Arc<str>)>,
+    permit: Option<(Owner, Arc<str>)>,
 }
 
 /// What live Pods ask for, by bizName, the newest Pod first.
@@ -232,7 +232,7 @@ impl VNode {
         target: &Claim,
         protected: bool,
         ctx: &mut Context<'_>,
-    ) -> (Option<(Whose, Arc<str>)>, bool) {
+    ) -> (Option<(Owner, Arc<str>)>, bool) {
         let Some(pod) = self.pods.get(&target.uid) else { return (None, false) };
         let bar = bar(pod, &target.spec);
         if protected && ctx.permits.is_spoilt(&bar, &target.uid, &self.identity) {
@@ -298,7 +298,7 @@ impl VNode {
 /// What a Pod asks for, as a permit names it. A bare Pod displaces for itself; all others one base at
 /// a time.
 fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
-    let itself = || Owner { kind: "Pod".into(), name: pod.view.pod.name.clone() };
-    let whose = (pod.view.pod.namespace.clone(), pod.view.owner.clone().unwrap_or_else(itself));
-    (whose, spec.clone())
+    let PodRef { namespace, name, .. } = &pod.view.pod;
+    let itself = || Owner { namespace: namespace.clone(), kind: "Pod".into(), name: name.clone() };
+    (pod.view.owner.clone().unwrap_or_else(itself), spec.clone())
 }
