@@ -3,7 +3,7 @@
 //! The timestamp is neither needed nor believed: it is the base's clock, and what is late is
 //! judged by when it arrives.
 
-pub use crate::topic::{baseline_topic, command_topic, subscription};
+pub use crate::topic::{baseline_topic, command_topic, is_baseline_topic, subscription};
 
 use model::{BaseIdentity, BaseReport, BizId};
 use serde_json::{Map, Value};

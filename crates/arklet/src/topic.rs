@@ -17,8 +17,16 @@ pub fn command_topic(env: &str, base: &BaseIdentity, command: CommandKind) -> St
 
 /// Where a base listens for its baseline.
 pub fn baseline_topic(env: &str, base: &BaseIdentity) -> String {
-    format!("koupleless_{env}/{base}/base/baseline")
+    format!("koupleless_{env}/{base}{BASELINE}")
 }
+
+/// A baseline that a controller published: it comes back to whoever subscribed to all that bases
+/// publish.
+pub fn is_baseline_topic(topic: &str) -> bool {
+    topic.ends_with(BASELINE)
+}
+
+const BASELINE: &str = "/base/baseline";
 
 /// What a base publishes, by the topic's last part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,7 @@ fn commands(page: &str) -> Vec<Vec<String>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide").join(page);
     let text = fs::read_to_string(&file).unwrap();
     let calls = text.lines().filter_map(|line| line.strip_prefix("module-controller "));
+    let calls = calls.filter(|call| call.starts_with("explain"));
     calls
         .map(|call| {
             call.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
-    event::WriteError,
+    event::{Now, WriteError},
     services::Services,
     view::{ConditionStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,
@@ -40,8 +40,8 @@ pub(crate) struct ModulePod {
     pub(crate) status_slot: WriteSlot,
     /// A write that said Ready was sent, and nobody knows what became of it.
     may_be_ready: bool,
-    /// It has been Ready, so that requests come to it.
-    was_ready: bool,
+    /// It was Ready when it was last looked at; none before the first look.
+    was_ready: Option<bool>,
     /// Requests may come to it through a Service.
     is_served: bool,
     /// Until then requests that began while it was Ready may not have ended.
@@ -71,7 +71,7 @@ impl ModulePod {
             containers: Vec::new(),
             status_slot: WriteSlot::default(),
             may_be_ready: false,
-            was_ready: false,
+            was_ready: None,
             is_served: false,
             drained_at: Duration::ZERO,
             delete_slot: WriteSlot::default(),
@@ -163,14 +163,28 @@ impl ModulePod {
         self.may_be_ready &= matches!(result, Err(WriteError::Unavailable { .. }));
     }
 
-    /// Notices that it is no longer Ready: requests that are under way are given time to end.
-    pub(crate) fn track_readiness(&mut self, now: Duration, drain: Duration, services: &Services) {
+    /// Notices that it is no longer Ready: requests that are under way are given time to end. What
+    /// was so before this process looked is known by the condition's time; whatever the clocks say,
+    /// no more than the whole time is waited.
+    pub(crate) fn track_readiness(&mut self, now: Now, drain: Duration, services: &Services) {
         self.is_served = services.may_send_to(&self.view);
         let is_ready = self.is_ready();
-        if self.was_ready && !is_ready && self.is_served {
-            self.drained_at = now + drain;
+        let ended = match self.was_ready.replace(is_ready) {
+            Some(was_ready) => was_ready && !is_ready,
+            None => self.stopped_to_be_ready_within(drain, now.wall),
+        };
+        if ended && self.is_served {
+            self.drained_at = now.mono + drain;
         }
-        self.was_ready = is_ready;
+    }
+
+    fn stopped_to_be_ready_within(&self, drain: Duration, wall: Timestamp) -> bool {
+        let ready = self.view.status.condition("Ready");
+        let since =
+            ready.filter(|ready| ready.status == ConditionStatus::False).and_then(|ready| ready.changed);
+        // The API keeps whole seconds.
+        let within = drain + Duration::from_secs(1);
+        since.is_some_and(|since| wall.duration_since(since).unsigned_abs() < within)
     }
 
     /// A Service sends requests to it.

@@ -342,9 +342,8 @@ impl VNode {
 
     /// Compares what is known with what is wanted, and acts.
     pub(crate) fn advance(&mut self, ctx: &mut Context<'_>) {
-        let now = ctx.now.mono;
         for pod in self.pods.values_mut() {
-            pod.track_readiness(now, ctx.config.times.drain, ctx.services);
+            pod.track_readiness(ctx.now, ctx.config.times.drain, ctx.services);
         }
         self.end_lost_commands(ctx);
         self.track_standing(ctx);

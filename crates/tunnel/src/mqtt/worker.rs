@@ -191,6 +191,7 @@ impl Worker {
         let topic = String::from_utf8_lossy(&publish.topic);
         match arklet::parse_message(&self.config.env, &topic, &publish.payload) {
             Ok(Some(message)) => self.understood(message),
+            Ok(None) if arklet::is_baseline_topic(&topic) => {}
             Ok(None) => self.counts.dropped(Dropped::Foreign),
             Err(error) => {
                 self.counts.dropped(Dropped::Malformed);
