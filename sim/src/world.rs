@@ -179,8 +179,9 @@ impl World {
         for event in nodes.into_iter().chain([Event::Synced(Watched::Nodes)]) {
             self.inform(event);
         }
-        for service in self.api.services.clone() {
-            self.inform(Event::Service(service));
+        let services: Vec<_> = self.api.services.iter().cloned().map(Event::Service).collect();
+        for event in services.into_iter().chain([Event::Synced(Watched::Services)]) {
+            self.inform(event);
         }
         for (set, revision) in self.api.revisions.clone() {
             self.inform_of_revision(set, revision);

@@ -28,7 +28,7 @@ pub enum Watched {
     Nodes,
     /// Module objects of our environment.
     Modules,
-    /// Services. Nobody waits for all of them.
+    /// Services, which may send requests to modules.
     Services,
     /// ReplicaSets of modules, by the manual's label.
     ReplicaSets,
@@ -41,10 +41,16 @@ pub enum Watched {
 }
 
 impl Watched {
-    /// What must be known before anything is done: Nodes and Pods, what was installed, and the revisions by which an
-    /// older Pod is known for one although it was made later.
-    pub const NEEDED: [Self; 5] =
-        [Self::Nodes, Self::Pods, Self::Modules, Self::ReplicaSets, Self::UpstreamReplicaSets];
+    /// What must be known before anything is done: Nodes and Pods, what was installed, who may be sending requests to
+    /// it, and the revisions by which an older Pod is known for one although it was made later.
+    pub const NEEDED: [Self; 6] = [
+        Self::Nodes,
+        Self::Pods,
+        Self::Modules,
+        Self::Services,
+        Self::ReplicaSets,
+        Self::UpstreamReplicaSets,
+    ];
 }
 
 /// Which write ended.

@@ -165,7 +165,8 @@ impl ModulePod {
 
     /// Notices that it is no longer Ready: requests that are under way are given time to end. What
     /// was so before this process looked is known by the condition's time; whatever the clocks say,
-    /// no more than the whole time is waited.
+    /// no more than the whole time is waited. Services may become known after the Pod: whether one
+    /// sends to it is asked when it matters.
     pub(crate) fn track_readiness(&mut self, now: Now, drain: Duration, services: &Services) {
         self.is_served = services.may_send_to(&self.view);
         let is_ready = self.is_ready();
@@ -173,7 +174,7 @@ impl ModulePod {
             Some(was_ready) => was_ready && !is_ready,
             None => self.stopped_to_be_ready_within(drain, now.wall),
         };
-        if ended && self.is_served {
+        if ended {
             self.drained_at = now.mono + drain;
         }
     }
@@ -194,7 +195,7 @@ impl ModulePod {
 
     /// Requests may still be under way to it.
     pub(crate) fn is_draining(&self, now: Duration) -> bool {
-        now < self.drained_at
+        self.is_served && now < self.drained_at
     }
 
     /// When the last of them has had its time.
@@ -216,4 +217,59 @@ impl ModulePod {
 
 fn is_ready(status: &PodStatus) -> bool {
     status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        testing,
+        view::{Condition, ServiceView},
+    };
+
+    const DRAIN: Duration = Duration::from_secs(2);
+
+    /// As a controller that was just started sees a Pod that has not been Ready since `ago`.
+    fn not_ready_since(ago: Duration) -> (ModulePod, Now) {
+        let wall: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+        let mut view = testing::pod("p", "biz1", "1");
+        view.status.conditions.push(Condition {
+            kind: "Ready".into(),
+            status: ConditionStatus::False,
+            reason: String::new(),
+            message: String::new(),
+            changed: Some(wall - ago),
+        });
+        (ModulePod::new(view), Now { mono: Duration::from_millis(200), wall })
+    }
+
+    fn a_service() -> Services {
+        let mut services = Services::default();
+        services.see(ServiceView {
+            namespace: "default".into(),
+            uid: "s".into(),
+            resource_version: 1,
+            selector: BTreeMap::from([("module-controller.koupleless.io/component".into(), "module".into())]),
+        });
+        services
+    }
+
+    #[test]
+    fn the_drain_of_the_controller_before_is_kept_up_although_the_service_is_seen_after_the_pod() {
+        let (mut pod, now) = not_ready_since(Duration::from_secs(1));
+        pod.track_readiness(now, DRAIN, &Services::default());
+        assert!(!pod.is_draining(now.mono), "no Service sends to it, as far as is known");
+        pod.track_readiness(now, DRAIN, &a_service());
+        assert!(pod.is_draining(now.mono));
+        assert!(!pod.is_draining(now.mono + DRAIN));
+    }
+
+    #[test]
+    fn a_drain_that_was_over_before_the_start_is_not_begun_again() {
+        let (mut pod, now) = not_ready_since(Duration::from_secs(4));
+        pod.track_readiness(now, DRAIN, &a_service());
+        assert!(!pod.is_draining(now.mono));
+    }
 }
