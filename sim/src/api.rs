@@ -1,6 +1,9 @@
 //! An API server: objects with resource versions, writes with preconditions, and what watches tell.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use engine::{
     Action, Event, Write, WriteError,
@@ -25,8 +28,10 @@ pub struct Api {
     pub leases: BTreeMap<Arc<str>, std::time::Duration>,
     /// Status writes of Pods that were accepted.
     pub status_writes: usize,
-    /// Writes that changed nothing, and deletions of what was gone.
+    /// Writes that changed nothing, and deletions of what was gone already by the controller's doing.
     pub idle_writes: usize,
+    /// Pods that somebody deleted by force: the controller may be deleting them in the same moment.
+    forced: BTreeSet<Arc<str>>,
 }
 
 /// What a write did: the events for the watchers, and its answer.
@@ -155,7 +160,7 @@ impl Api {
             }
             Action::DeletePod { pod } => {
                 let gone = self.pods.remove(&pod.uid).map(|_| Event::PodGone(pod.clone()));
-                self.idle_writes += usize::from(gone.is_none());
+                self.idle_writes += usize::from(gone.is_none() && !self.forced.contains(&pod.uid));
                 done(Write::DeletePod(pod.clone()), gone.into_iter().collect(), None, Ok(()))
             }
             Action::CreateModule(desired) => {
@@ -266,7 +271,9 @@ impl Api {
 
     /// Somebody deletes a Pod by force.
     pub fn delete_pod_by_force(&mut self, uid: &str) -> Option<Event> {
-        self.pods.remove(uid).map(|pod| Event::PodGone(pod.pod))
+        let pod = self.pods.remove(uid)?.pod;
+        self.forced.insert(pod.uid.clone());
+        Some(Event::PodGone(pod))
     }
 
     /// The Pods that ask for something: not being deleted, not over.

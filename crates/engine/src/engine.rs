@@ -494,7 +494,9 @@ impl Engine {
         self.by_node.remove(&name);
         self.zones.free(&name);
         let collect_after = match vnode.said_goodbye(now.mono, &self.config) {
-            true => Duration::ZERO,
+            // A goodbye may be overtaken by the first heartbeat of the base's next life: what that one
+            // has installed by then is known by its objects until its next heartbeat.
+            true => self.config.times.not_ready_after,
             false => self.config.times.collect_after,
         };
         let (pods, modules) = vnode.into_parts();

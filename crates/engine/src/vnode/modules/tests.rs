@@ -341,16 +341,33 @@ fn the_same_version_from_another_package_replaces_it() {
     assert_eq!(case.commands.len(), 2);
 }
 
+/// Its Node is deleted, and nothing is heard of the base from here on.
+fn say_goodbye(case: &mut Case) {
+    case.step(report(BaseState::Deactivated));
+    let name: Arc<str> = "virtual-node-b".into();
+    case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
+    case.step(Event::NodeGone { name, uid: "node".into() });
+}
+
 #[test]
 fn a_base_that_said_goodbye_leaves_no_objects() {
     let mut case = Case::start(|_| {}, &[]);
     case.create("p", "biz1");
     case.until(5);
-    let uid: Arc<str> = "node".into();
-    case.step(report(BaseState::Deactivated));
-    let name: Arc<str> = "virtual-node-b".into();
-    case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
-    case.step(Event::NodeGone { name, uid });
+    say_goodbye(&mut case);
+    case.seconds += 25;
     case.step(Event::Tick);
+    assert!(case.modules.is_empty(), "{:?}", case.modules);
+}
+
+#[test]
+fn what_a_base_installed_before_the_goodbye_of_its_last_life_came_is_known_as_ours() {
+    let mut case = Case::start(|_| {}, &[]);
+    let pod = case.create("p", "biz1");
+    case.until(5);
+    say_goodbye(&mut case);
+    case.step(Event::PodGone(pod));
+    case.until(30);
+    assert_eq!(case.commands.last().unwrap(), "uninstall biz1:1", "its Pod is gone");
     assert!(case.modules.is_empty(), "{:?}", case.modules);
 }
