@@ -550,6 +550,7 @@ fn report(identity: &BaseIdentity, state: BaseState) -> BaseReport {
         stack: "java".into(),
         host_name: identity.as_str().into(),
         ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        peer: None,
         port: http.then_some(1238),
         state,
     }
@@ -562,5 +563,6 @@ fn question(identity: &BaseIdentity) -> arklet::BaselineQuery {
         name: None,
         version: Arc::default(),
         cluster: Arc::default(),
+        peer: None,
     }
 }

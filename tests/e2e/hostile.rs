@@ -80,6 +80,13 @@ fn bad_requests(scene: &Scene) -> Result<()> {
         ("malformed", 400, "identity holds the character", vec![identity("a/b"), identity("a\u{7}b")]),
         ("malformed", 400, "field port", vec![heart(r#""port":70000"#), heart(r#""port":"x""#)]),
         ("malformed", 400, "field localIP", vec![heart(r#""localIP":"here""#)]),
+        (
+            "address",
+            403,
+            "is link-local",
+            vec![heart(r#""localIP":"169.254.169.254""#), heart(r#""localIP":"fe80::1%eth0""#)],
+        ),
+        ("address", 403, "no address of one host", vec![heart(r#""localIP":"224.0.0.1""#)]),
         ("too_large", 413, "at most 65536 bytes", vec![declared, chunked]),
         ("method", 405, "POST only", vec![b"GET /heartbeat HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()]),
         ("path", 404, "only /heartbeat", vec![b"GET /../etc/passwd HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()]),

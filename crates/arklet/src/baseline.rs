@@ -1,6 +1,6 @@
 //! The baseline: the modules that a base asks for when it starts. MQTT only.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use model::{BaseIdentity, ModuleSpec};
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub struct BaselineQuery {
     pub version: Arc<str>,
     /// The cluster that the base says it belongs to; empty where it reports none.
     pub cluster: Arc<str>,
+    /// The address it was heard from; none over MQTT.
+    pub peer: Option<IpAddr>,
 }
 
 /// A question for the baseline, `{identity,name,version,clusterName}`: what is an envelope's
@@ -43,6 +45,7 @@ pub(crate) fn query(value: &Value) -> Result<BaselineQuery, WireError> {
         name: name(map, "name")?,
         version: word(map, "version")?,
         cluster: word(map, "clusterName")?,
+        peer: None,
     })
 }
 

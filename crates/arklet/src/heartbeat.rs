@@ -37,6 +37,7 @@ pub(crate) fn report(value: &Value) -> Result<BaseReport, WireError> {
         stack: if stack.is_empty() { DEFAULT_STACK.into() } else { stack },
         host_name: word(map, "localHostName")?,
         ip: ip(map)?,
+        peer: None,
         port: port(map)?,
         state: state(map)?,
     })

@@ -1,12 +1,13 @@
 //! The connection to the API server.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::header::{HeaderValue, InvalidHeaderValue, USER_AGENT};
 use kube::{
     Client, Config,
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use tokio::time::timeout;
 
 /// Give up a TCP and TLS handshake after this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,26 +56,47 @@ pub enum ConnectError {
     Client(#[source] kube::Error),
 }
 
-/// Makes the client that watches and writes share. Nothing is sent yet.
-pub async fn client(config: ClientConfig) -> Result<Client, ConnectError> {
-    let options = KubeConfigOptions { context: config.context, ..KubeConfigOptions::default() };
-    let mut kube = match config.kubeconfig {
+/// Where the API server is, as far as its name can be resolved within [`CONNECT_TIMEOUT`]: what
+/// nobody else may be taken for.
+///
+/// # Errors
+/// Where no API server is configured.
+pub async fn addresses(config: &ClientConfig) -> Result<Vec<SocketAddr>, ConnectError> {
+    let url = configured(config).await?.cluster_url;
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+    // An IPv6 address stands in brackets in a URL.
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let resolved = timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+    match resolved.map_err(io::Error::from).flatten() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(cause) => {
+            tracing::warn!(host, %cause, "the API server's address is not known: a base that names it is not refused");
+            Ok(Vec::new())
+        }
+    }
+}
+
+async fn configured(config: &ClientConfig) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions { context: config.context.clone(), ..KubeConfigOptions::default() };
+    match config.kubeconfig.clone() {
         Some(path) => {
             let read =
                 async { Config::from_custom_kubeconfig(Kubeconfig::read_from(&path)?, &options).await };
-            match read.await {
-                Ok(kube) => kube,
-                Err(source) => return Err(ConnectError::Kubeconfig { path, source }),
-            }
+            read.await.map_err(|source| ConnectError::Kubeconfig { path, source })
         }
         None if options.context.is_some() => {
             Config::from_kubeconfig(&options).await.map_err(|source| ConnectError::Kubeconfig {
                 path: std::env::var_os("KUBECONFIG").map_or_else(|| "~/.kube/config".into(), PathBuf::from),
                 source,
-            })?
+            })
         }
-        None => Config::infer().await.map_err(ConnectError::NotConfigured)?,
-    };
+        None => Config::infer().await.map_err(ConnectError::NotConfigured),
+    }
+}
+
+/// Makes the client that watches and writes share. Nothing is sent yet.
+pub async fn client(config: ClientConfig) -> Result<Client, ConnectError> {
+    let mut kube = configured(&config).await?;
     kube.connect_timeout = Some(CONNECT_TIMEOUT);
     kube.read_timeout = Some(READ_TIMEOUT);
     kube.write_timeout = Some(WRITE_TIMEOUT);

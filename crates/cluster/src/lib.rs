@@ -26,7 +26,7 @@ pub mod told;
 pub mod watch;
 pub mod write;
 
-pub use client::{ClientConfig, ConnectError, client};
+pub use client::{ClientConfig, ConnectError, addresses, client};
 pub use counters::{CallCount, Counters, Outcome, Resource, Snapshot, Verb};
 pub use told::Told;
 pub use watch::{WatchConfig, WatchFault, WatchHealth, Watches, watch};

@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`, which tell the truth.
 
+mod serve;
+
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -29,7 +31,7 @@ impl Admin {
     pub(crate) async fn serve(
         self,
         settings: &Settings,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let listen = settings.admin;
         let listener = TcpListener::bind(listen)
@@ -41,15 +43,7 @@ impl Admin {
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics_page))
             .with_state(self);
-        tokio::spawn(async move {
-            let stopped = async move {
-                // A sender that is gone is a process that ends.
-                let _ = stop.wait_for(|stop| *stop).await;
-            };
-            if let Err(error) = axum::serve(listener, pages).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "health and metrics are no longer served");
-            }
-        });
+        tokio::spawn(serve::serve(listener, pages, stop));
         Ok(())
     }
 

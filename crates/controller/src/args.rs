@@ -37,6 +37,16 @@ args! {
     enable_http_tunnel: "ENABLE_HTTP_TUNNEL", num_args = 0..=1, default_missing_value = "true";
     /// The port that bases send heartbeats to. [default: 7777]
     http_tunnel_listen_port: "HTTP_TUNNEL_LISTEN_PORT";
+    /// File with the tokens that requests to the HTTP tunnel have to bear (`Authorization: Bearer`), one a
+    /// line; read again when it changes. [default: none, anyone may speak]
+    http_tunnel_token_file: "HTTP_TUNNEL_TOKEN_FILE";
+    /// PEM file of the HTTP tunnel's certificate; turns TLS on. Read again when it changes.
+    http_tunnel_tls_crt_path: "HTTP_TUNNEL_TLS_CRT_PATH";
+    /// PEM file of that certificate's key.
+    http_tunnel_tls_key_path: "HTTP_TUNNEL_TLS_KEY_PATH";
+    /// The networks that bases may be in, comma separated, as `10.0.0.0/8,fd00::/8`: a heartbeat that names
+    /// another address is refused. [default: any address but link-local ones; never the API server's]
+    base_address_cidrs: "BASE_ADDRESS_CIDRS";
     /// Talk to bases over MQTT. [default: false]
     enable_mqtt_tunnel: "ENABLE_MQTT_TUNNEL", num_args = 0..=1, default_missing_value = "true";
     /// The broker's host name or address; `embedded` runs a broker in this process.
@@ -47,6 +57,10 @@ args! {
     mqtt_username: "MQTT_USERNAME";
     /// The password for the broker.
     mqtt_password: "MQTT_PASSWORD", hide_env_values = true;
+    /// File with the embedded broker's other users, one a line: name, password and, where it is not the name,
+    /// the identity (or `prefix*`) that this user speaks as; read again when it changes. MQTT_USERNAME and
+    /// MQTT_PASSWORD are the controller's own then. [default: none, MQTT_USERNAME is everybody's]
+    broker_users_file: "BROKER_USERS_FILE";
     /// What the client id at the broker begins with. [default: module-controller]
     mqtt_client_prefix: "MQTT_CLIENT_PREFIX";
     /// PEM file of the authority that the broker's certificate is verified against; turns TLS on.

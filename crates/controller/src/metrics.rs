@@ -70,6 +70,13 @@ impl Collector for Counted {
         ];
         Family { name: "vnodes", help: "VNodes by what is heard of their bases", kind: MetricType::Gauge }
             .encode(encoder, states)?;
+        let claims = encoder.encode_descriptor(
+            "identity_claims_refused",
+            "Heartbeats refused because they claim the identity of a base that is alive elsewhere",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(summary.claims_refused).encode(claims)?;
         self.encode_tunnels(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {

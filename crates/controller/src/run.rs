@@ -41,11 +41,13 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         "module-controller starts"
     );
     let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
-    let client = cluster::client(ClientConfig { user_agent, ..ClientConfig::default() }).await?;
+    let config = ClientConfig { user_agent, ..ClientConfig::default() };
+    let api_server = cluster::addresses(&config).await?;
+    let client = cluster::client(config).await?;
     let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
     let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
     let (stop, stopped) = watch::channel(false);
-    let (tunnels, broker) = Tunnels::start(&settings, tunnel_sender).await?;
+    let (tunnels, broker) = Tunnels::start(&settings, api_server, tunnel_sender).await?;
     let told = Told::new();
     let watches = Arc::new(cluster::watch(
         client.clone(),

@@ -1,6 +1,7 @@
 //! Settings: every value checked at the start, and refused with the variable's name, the value and
 //! what is allowed. All that is wrong is said at once.
 
+mod doors;
 mod hooks;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -9,6 +10,7 @@ use engine::{Allocatable, UnmanagedBiz, ZoneSource};
 use model::{Secret, name::VNodeNameFormat};
 use report::Hook;
 
+pub(crate) use self::doors::Doors;
 use crate::args::Args;
 
 /// Which broker.
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) log_level: String,
     /// Where faults are reported to.
     pub(crate) hooks: Vec<Hook>,
+    /// Who may come in.
+    pub(crate) doors: Doors,
     pub(crate) engine: engine::Config,
 }
 
@@ -188,6 +192,7 @@ impl TryFrom<Args> for Settings {
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
             hooks: hooks::hooks(&args, &mut refused),
+            doors: doors::doors(&args, &mut refused),
             engine: engine(&args, &env, &mut refused),
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
@@ -287,7 +292,7 @@ mod tests {
 
     use super::*;
 
-    fn settings(flags: &[&str]) -> Result<Settings, String> {
+    pub(super) fn settings(flags: &[&str]) -> Result<Settings, String> {
         let args = std::iter::once("module-controller").chain(flags.iter().copied());
         Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
     }

@@ -11,8 +11,8 @@ use engine::{Event, Target};
 use model::{BaseIdentity, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
-    EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::Access,
-    http::HttpStats, mqtt::MqttStats,
+    AddressRule, Addresses, EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::{Access, UsersFile},
+    http::{HttpStats, ServerTls, TokenFile}, mqtt::MqttStats,
 };
 
 use crate::settings::{Broker, Mqtt, Settings};
@@ -28,12 +28,19 @@ impl Tunnels {
     /// Starts what is on; the embedded broker first, where it is wanted.
     pub(crate) async fn start(
         settings: &Settings,
+        api_server: Vec<SocketAddr>,
         events: mpsc::Sender<tunnel::Event>,
     ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
+        let networks = settings.doors.networks.clone();
+        let addresses = Addresses::new(AddressRule { networks, api_server });
         let http = match settings.http_port {
             Some(port) => {
                 let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-                let tunnel = HttpTunnel::start(HttpConfig::new(listen), events.clone()).await?;
+                let mut config = HttpConfig { addresses: addresses.clone(), ..HttpConfig::new(listen) };
+                config.tokens = settings.doors.tokens.as_deref().map(TokenFile::load).transpose()?;
+                let certificate = settings.doors.certificate.as_ref();
+                config.tls = certificate.map(|(crt, key)| ServerTls::load(crt, key)).transpose()?;
+                let tunnel = HttpTunnel::start(config, events.clone()).await?;
                 tracing::info!(address = %tunnel.local_addr(), "the HTTP tunnel listens");
                 Some(tunnel)
             }
@@ -41,10 +48,11 @@ impl Tunnels {
         };
         let Some(mqtt) = &settings.mqtt else { return Ok((Self { http, mqtt: None }, None)) };
         let broker = match mqtt.broker {
-            Broker::Embedded => Some(start_broker(mqtt).await?),
+            Broker::Embedded => Some(start_broker(settings, mqtt).await?),
             Broker::At(_) => None,
         };
         let mut config = mqtt_config(settings, mqtt)?;
+        config.addresses = addresses;
         if let Some(broker) = &broker {
             config.host = Ipv4Addr::LOCALHOST.to_string();
             config.port = broker.local_addr().port();
@@ -129,12 +137,14 @@ impl Asked {
     }
 }
 
-async fn start_broker(mqtt: &Mqtt) -> anyhow::Result<EmbeddedBroker> {
+async fn start_broker(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<EmbeddedBroker> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, mqtt.port));
-    let access = match (&mqtt.username, &mqtt.password) {
-        (Some(username), Some(password)) => {
-            Access::Password { username: username.clone(), password: password.clone() }
+    let users = settings.doors.users.as_deref().map(UsersFile::load).transpose()?;
+    let access = match (mqtt.username.clone(), mqtt.password.clone(), users) {
+        (Some(username), Some(password), Some(users)) => {
+            Access::Users { env: settings.engine.env.to_string(), username, password, users }
         }
+        (Some(username), Some(password), None) => Access::Password { username, password },
         _ => Access::Anyone,
     };
     let broker = EmbeddedBroker::start(address, access).await?;

@@ -30,6 +30,8 @@ pub struct Summary {
     pub vnodes: usize,
     /// Those of which nothing has been heard for too long.
     pub silent: usize,
+    /// Heartbeats that were refused because they claim the identity of a base that is alive elsewhere.
+    pub claims_refused: u64,
     /// The watches have told all.
     pub synced: bool,
 }
@@ -67,6 +69,7 @@ pub struct Engine {
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
+    claims_refused: u64,
     wakes: BTreeSet<(Duration, BaseIdentity)>,
     wake_of: HashMap<BaseIdentity, Duration>,
 }
@@ -97,6 +100,7 @@ impl Engine {
             http_up: None,
             mqtt_up: None,
             silent: BTreeSet::new(),
+            claims_refused: 0,
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
         }
@@ -104,7 +108,12 @@ impl Engine {
 
     /// Counts.
     pub fn summary(&self) -> Summary {
-        Summary { vnodes: self.vnodes.len(), silent: self.silent.len(), synced: self.is_synced() }
+        Summary {
+            vnodes: self.vnodes.len(),
+            silent: self.silent.len(),
+            claims_refused: self.claims_refused,
+            synced: self.is_synced(),
+        }
     }
 
     /// When [`Event::Tick`] is due; none while nothing waits for time.
@@ -125,7 +134,11 @@ impl Engine {
                 self.visit(&base, now, &mut out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
             }
             Event::BaselineQuery { tunnel, query, ask } => {
-                self.visit(&query.identity, now, &mut out, |vnode, _| vnode.restarted(now.mono));
+                self.visit(&query.identity, now, &mut out, |vnode, ctx| {
+                    if !vnode.is_elsewhere(query.peer, ctx.now, ctx.config) {
+                        vnode.restarted(now.mono);
+                    }
+                });
                 self.asked(tunnel, query, ask, now, &mut out);
             }
             Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
@@ -203,7 +216,16 @@ impl Engine {
             vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
             self.adopt_vnode(vnode, identity.clone(), now.mono);
         }
-        self.visit(&identity, now, out, |vnode, ctx| vnode.heartbeat(tunnel, report, ctx));
+        let mut claimed = false;
+        self.visit(&identity, now, out, |vnode, ctx| {
+            claimed = vnode.is_claimed_by(tunnel, &report, ctx.now, ctx.config);
+            if claimed {
+                vnode.refuse_claim(tunnel, &report, ctx);
+            } else {
+                vnode.heartbeat(tunnel, report, ctx);
+            }
+        });
+        self.claims_refused += u64::from(claimed);
     }
 
     /// A new VNode, with the Pods that wait for it.
@@ -326,6 +348,8 @@ impl Engine {
         let modules = baseline::modules(&node, &self.workloads, &self.config.env);
         let playback = Playback::new(modules.iter().map(|spec| spec.id.name.clone()), now.mono);
         match self.vnodes.get_mut(&base) {
+            // Somebody else who asks in its name says nothing about it.
+            Some(vnode) if vnode.is_elsewhere(query.peer, now, &self.config) => {}
             Some(vnode) => vnode.play_back(playback),
             None => {
                 // A base that never comes leaves nothing behind.

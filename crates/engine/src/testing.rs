@@ -46,6 +46,7 @@ pub(crate) fn report(port: Option<u16>, state: BaseState) -> BaseReport {
         stack: "java".into(),
         host_name: "host-b".into(),
         ip: "192.0.2.2".parse().ok(),
+        peer: None,
         port,
         state,
     }

@@ -117,6 +117,8 @@ pub struct BaseReport {
     pub host_name: Arc<str>,
     /// The address that modules of this base are reached at.
     pub ip: Option<IpAddr>,
+    /// The address it was heard from, whatever it says; none over MQTT, where a broker stands between.
+    pub peer: Option<IpAddr>,
     /// Arklet's port; none over MQTT (sent as 0).
     pub port: Option<u16>,
     /// The state that it reports.

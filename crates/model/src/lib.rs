@@ -15,5 +15,5 @@ pub mod secret;
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
-pub use package::{InstallStrategy, ModuleSpec, PackageUrl};
+pub use package::{InstallStrategy, ModuleSpec, PackageUrl, shown_image};
 pub use secret::Secret;

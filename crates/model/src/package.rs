@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::biz::BizId;
@@ -55,6 +56,36 @@ impl PackageUrl {
     /// The URL as the user wrote it, credentials included: for the base only.
     pub fn as_written(&self) -> &str {
         &self.0
+    }
+
+    /// The package as a status tells it, which others may read than those who may read the Pod's spec:
+    /// as written where nothing of it is left out by `Display`, else with a fingerprint of the whole,
+    /// by which a controller of later knows it again.
+    pub fn as_told(&self) -> String {
+        let shown = self.to_string();
+        let whole = Url::parse(&self.0).is_ok_and(|url| url.as_str() == shown);
+        if whole {
+            return self.0.to_string();
+        }
+        let hash = Sha256::digest(self.0.as_bytes());
+        let fingerprint: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{shown}#sha256:{fingerprint}")
+    }
+
+    /// Whether a status tells this package: by [`Self::as_told`], or as written, which earlier
+    /// versions did.
+    pub fn is_told_by(&self, told: &str) -> bool {
+        told == self.as_written() || told == self.as_told()
+    }
+}
+
+/// What may be shown of an image that may be a package URL, or no URL at all.
+pub fn shown_image(image: &str) -> String {
+    match image.parse::<PackageUrl>() {
+        Ok(url) => url.as_told(),
+        // Credentials may be in what only looks like a URL.
+        Err(_) if image.contains(['@', '?']) => "(unreadable URL)".to_owned(),
+        Err(_) => image.to_owned(),
     }
 }
 
@@ -140,6 +171,26 @@ mod tests {
         assert!(matches!("biz1.jar".parse::<PackageUrl>(), Err(UrlError::Unparsable(_))));
         assert!(matches!("http://[::1".parse::<PackageUrl>(), Err(UrlError::Unparsable(_))));
         assert_eq!("nosuch://x".parse::<PackageUrl>(), Err(UrlError::Scheme("nosuch".into())));
+    }
+
+    #[test]
+    fn a_status_tells_a_package_without_its_credentials_and_it_is_known_again() {
+        let url = |text: &str| text.parse::<PackageUrl>().unwrap();
+        assert_eq!(url("http://h/a.jar").as_told(), "http://h/a.jar");
+        assert_eq!(url("file:///opt/biz.jar").as_told(), "file:///opt/biz.jar");
+        let signed = url("https://user:secret@h/a.jar?sig=secret");
+        let told = signed.as_told();
+        assert!(told.starts_with("https://h/a.jar?…#sha256:") && !told.contains("secret"), "{told}");
+        assert!(signed.is_told_by(&told) && signed.is_told_by(signed.as_written()));
+        assert!(!url("https://user:secret@h/a.jar?sig=other").is_told_by(&told));
+        assert!(!url("https://h/a.jar").is_told_by(&told));
+    }
+
+    #[test]
+    fn an_image_that_is_no_url_shows_no_credentials_either() {
+        assert_eq!(shown_image("repo/biz1:1.0.0"), "repo/biz1:1.0.0");
+        assert_eq!(shown_image("ftp://user:secret@h/a.jar"), "(unreadable URL)");
+        assert!(!shown_image("https://user:secret@h/a.jar").contains("secret"));
     }
 
     #[test]

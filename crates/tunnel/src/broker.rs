@@ -1,6 +1,8 @@
 //! A broker inside the controller, for installations that have none. Bases and controller are
 //! ordinary clients of it; it keeps nothing on disk and no message for a client that is away.
 
+mod users;
+
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use model::Secret;
@@ -14,8 +16,11 @@ use mqtt5::{
     packet::connect::ConnectPacket,
     protocol::v5::reason_codes::ReasonCode,
 };
+use subtle::ConstantTimeEq as _;
 use tokio::{task::JoinHandle, time::timeout};
 
+pub use self::users::{USERS_VARIABLE, UsersFile};
+use self::users::Doorman;
 use crate::{SHUTDOWN_BOUND, mqtt::MAX_PACKET_BYTES};
 
 /// Clients at once: 5,000 bases, twice during a restart of all, and the controllers.
@@ -45,6 +50,17 @@ pub enum Access {
         username: String,
         /// The password.
         password: Secret,
+    },
+    /// The controller, and the users of a file with the rights of bases.
+    Users {
+        /// The environment whose topics these are.
+        env: String,
+        /// The controller's own user name, which may do everything.
+        username: String,
+        /// Its password.
+        password: Secret,
+        /// The others.
+        users: UsersFile,
     },
 }
 
@@ -95,14 +111,30 @@ impl EmbeddedBroker {
     pub async fn start(address: SocketAddr, access: Access) -> Result<Self, BrokerError> {
         let listen = |cause: String| BrokerError::Listen { address, cause };
         let mut broker = MqttBroker::with_config(config(address)).await.map_err(|e| listen(e.to_string()))?;
-        if let Access::Password { username, password } = access {
-            broker = broker.with_auth_provider(Arc::new(OneUser { username, password }));
+        let mut following = None;
+        match access {
+            Access::Anyone => {}
+            Access::Password { username, password } => {
+                broker = broker.with_auth_provider(Arc::new(OneUser { username, password }));
+            }
+            Access::Users { env, username, password, users } => {
+                following = Some(users.0.clone());
+                let doorman = Doorman::new(env, (username, password), users.0);
+                broker = broker.with_auth_provider(Arc::new(doorman));
+            }
         }
         let local_addr = broker.local_addr().ok_or_else(|| listen(String::from("no listener came about")))?;
         let shutdown = ShutdownHandle(broker.shutdown_handle());
         let mut ready = broker.ready_receiver();
         let task = tokio::spawn(async move {
-            if let Err(error) = broker.run().await {
+            let ended = match following {
+                Some(users) => tokio::select! {
+                    ended = broker.run() => ended,
+                    () = users.follow() => return,
+                },
+                None => broker.run().await,
+            };
+            if let Err(error) = ended {
                 tracing::error!(%error, "the embedded broker ended");
             }
         });
@@ -162,10 +194,10 @@ impl AuthProvider for OneUser {
         _client: SocketAddr,
     ) -> Decision<'a, mqtt5::error::Result<AuthResult>> {
         let given = (connect.username.as_deref().unwrap_or(""), connect.password.as_deref().unwrap_or(b""));
-        let user = same(given.0.as_bytes(), self.username.as_bytes());
-        let password = same(given.1, self.password.expose().as_bytes());
+        let user = given.0.as_bytes().ct_eq(self.username.as_bytes());
+        let password = given.1.ct_eq(self.password.expose().as_bytes());
         Box::pin(async move {
-            Ok(if user & password {
+            Ok(if (user & password).into() {
                 AuthResult::success()
             } else {
                 AuthResult::fail(ReasonCode::BadUsernameOrPassword)
@@ -180,10 +212,4 @@ impl AuthProvider for OneUser {
     fn authorize_subscribe<'a>(&'a self, _: &str, _: Option<&'a str>, _: &'a str) -> Decision<'a, bool> {
         Box::pin(async { true })
     }
-}
-
-/// Whether two texts are the same, in a time that does not tell how far they are.
-fn same(given: &[u8], wanted: &[u8]) -> bool {
-    let differing = given.iter().zip(wanted).fold(0, |bits, (a, b)| bits | (a ^ b));
-    given.len() == wanted.len() && differing == 0
 }

@@ -10,14 +10,18 @@
 //! caller --call(target, command, deadline)--> client / publish --> base
 //! ```
 
+pub mod addresses;
 pub mod broker;
 mod counts;
 pub mod event;
+mod files;
 pub mod http;
 pub mod mqtt;
 mod stop;
 
+pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;
+pub use files::FileError;
 pub use event::{Event, Target};
 pub use http::{HttpConfig, HttpTunnel};
 pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};

@@ -8,7 +8,7 @@ use testkit::artifacts;
 use super::source;
 
 /// The pages that hold a promise to a test, written as `path/to/file.rs::name`.
-const PAGES: [&str; 2] = ["ARCHITECTURE.md", "SPECIFICATION.md"];
+const PAGES: [&str; 4] = ["ARCHITECTURE.md", "SECURITY.md", "SECURITY.zh-CN.md", "SPECIFICATION.md"];
 
 /// The tests that are named and do not exist.
 pub(super) fn missing() -> Result<Vec<String>> {

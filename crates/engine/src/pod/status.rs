@@ -73,10 +73,10 @@ pub(crate) fn desired(
             let running = matches!(state, ContainerState::Running { .. });
             let was_ready = seen.is_some_and(|seen| seen.ready);
             let kept = seen.map(|seen| seen.image_id.clone());
-            let sent = container.wanted.as_ref().ok().map(|spec| spec.url.as_written().to_owned());
+            let sent = container.wanted.as_ref().ok().map(|spec| spec.url.as_told());
             ContainerStatus {
                 name: view.map(|view| view.name.clone()).unwrap_or_default(),
-                image: view.map(|view| view.image.clone()).unwrap_or_default(),
+                image: view.map(|view| model::shown_image(&view.image)).unwrap_or_default(),
                 // What runs is what was asked for: another package would be shown as waiting.
                 image_id: if running { sent } else { kept }.unwrap_or_default(),
                 // While nobody knows how it stands, it does not become ready.
@@ -334,6 +334,16 @@ mod tests {
             None,
             "the same is not written"
         );
+    }
+
+    #[test]
+    fn a_status_never_tells_the_credentials_of_a_package() {
+        let mut view = testing::pod("p", "biz1", "1");
+        view.containers[0].image = "https://user:secret@h/biz1-1.jar?sig=secret".into();
+        let mut pod = ModulePod::new(view);
+        let status = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
+        assert!(status.containers[0].image_id.starts_with("https://h/biz1-1.jar?…#sha256:"), "{status:?}");
+        assert!(!format!("{status:?}").contains("secret"), "{status:?}");
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Life {
         !self.proven && self.standing(now, times) == Standing::Alive
     }
 
+    /// It was really heard, is not silent, answers and did not say goodbye.
+    pub(crate) fn is_known_alive(&self, now: Duration, times: &Times) -> bool {
+        self.proven && matches!(self.standing(now, times), Standing::Alive | Standing::NotServing)
+    }
+
     /// A heartbeat is missing, so the base is asked.
     pub(crate) fn wants_asking(&self, now: Duration, times: &Times) -> bool {
         now.saturating_sub(self.heartbeat.unwrap_or_default()) >= times.ask_after

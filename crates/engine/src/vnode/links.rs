@@ -71,6 +71,7 @@ mod tests {
             stack: Arc::from("java"),
             host_name: Arc::from(""),
             ip: "127.0.0.1".parse().ok(),
+            peer: None,
             port: Some(1238),
             state: BaseState::Activated,
         }

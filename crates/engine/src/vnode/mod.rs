@@ -6,6 +6,7 @@
 
 mod announce;
 mod answers;
+mod holder;
 mod inventory;
 mod leaving;
 mod life;
@@ -38,6 +39,7 @@ use crate::{
     zones::Zones,
 };
 use announce::News;
+use holder::Held;
 use inventory::Inventory;
 use leaving::Leaving;
 use life::{Life, Standing};
@@ -117,6 +119,8 @@ pub(crate) struct VNode {
     /// The last heartbeat's content; none where only the Node is known so far.
     report: Option<BaseReport>,
     links: Links,
+    /// Whose the identity is.
+    held: Held,
     life: Life,
     health: Option<Health>,
     inventory: Inventory,
@@ -161,6 +165,7 @@ impl VNode {
             name,
             report: None,
             links,
+            held: Held::default(),
             life: Life::assumed(now),
             health: None,
             inventory: Inventory::default(),
@@ -202,6 +207,7 @@ impl VNode {
     pub(crate) fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, ctx: &Context<'_>) {
         let now = ctx.now.mono;
         self.links.heard(tunnel, &report, now);
+        self.held.heard(tunnel, &report);
         if self.life.heartbeat(now, report.state, &ctx.config.times) {
             self.look_again(now);
         }

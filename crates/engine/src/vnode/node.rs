@@ -116,6 +116,7 @@ pub(crate) fn expected_node(
         stack: last.map_or_else(|| "java".into(), |last| last.stack.clone()),
         host_name: last.map(|last| last.host_name.clone()).unwrap_or_default(),
         ip: None,
+        peer: None,
         port: None,
         state: BaseState::Activated,
     };

@@ -62,6 +62,12 @@ reasons!(
         Method = "method",
         /// A body over [`MAX_REQUEST_BYTES`]: 413.
         TooLarge = "too_large",
+        /// No token, or a wrong one: 401.
+        Unauthorized = "unauthorized",
+        /// A TLS handshake that failed.
+        Tls = "tls",
+        /// A heartbeat that names an address where no base may be: 403.
+        Address = "address",
         /// A body that cannot be understood: 400.
         Malformed = "malformed",
         /// The controller does not keep up: 503, the event was dropped.

@@ -16,18 +16,19 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{ErrorCode, ErrorSource, ErrorType, TunnelKind};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{mpsc::error::TrySendError, oneshot},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     Shared,
@@ -65,16 +66,38 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         };
         let shared = shared.clone();
         tokio::spawn(async move {
-            connection(stream, peer, shared).await;
+            secured(stream, peer, shared).await;
             drop(permit);
         });
+    }
+}
+
+/// One connection, behind TLS where it is on.
+async fn secured(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    let Some(tls) = &shared.tls else { return connection(stream, peer, shared).await };
+    let acceptor = TlsAcceptor::from((*tls.0.current()).clone());
+    let mut stop = shared.stop.clone();
+    let accepted = tokio::select! {
+        accepted = timeout(shared.limits.head, acceptor.accept(stream)) => accepted,
+        () = stop.reached(Phase::Stopped) => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) => connection(stream, peer, shared).await,
+        Ok(Err(error)) => {
+            shared.counts.refuse(Refusal::Tls);
+            tracing::debug!(%peer, %error, "a TLS handshake failed");
+        }
+        Err(_) => shared.counts.refuse(Refusal::Slow),
     }
 }
 
 /// One connection: one request, one answer. Keeping 5,000 connections open for one heartbeat in
 /// twelve seconds would cost more than opening them, and a base that writes into one that we are
 /// just closing would lose its heartbeat.
-async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+async fn connection<S>(stream: S, peer: SocketAddr, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let unread = Arc::new(AtomicBool::new(false));
     let service = {
         let (shared, unread) = (shared.clone(), unread.clone());
@@ -110,7 +133,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
 }
 
 /// Closes so that the answer arrives.
-async fn close(mut stream: TcpStream, unread: bool) {
+async fn close(mut stream: impl AsyncRead + AsyncWrite + Unpin, unread: bool) {
     // A client that is gone already needs no care.
     let _ = stream.shutdown().await;
     if unread {
@@ -167,8 +190,13 @@ fn refuse(shared: &Shared, peer: IpAddr, refused: Refused) -> Response<Full<Byte
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
     *response.status_mut() = refused.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if refused.status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    let told = match refused.status {
+        StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "POST")),
+        StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
+        _ => None,
+    };
+    if let Some((name, value)) = told {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -182,6 +210,17 @@ async fn dispatch(
     let route = request.uri().path().to_owned();
     // Set back once the body is read: whoever returns before leaves something unread.
     unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
+    // Nobody without a token learns anything, not even what is here.
+    if shared.tokens.as_ref().is_some_and(|tokens| {
+        !tokens.0.current().admit(request.headers().get(AUTHORIZATION))
+    }) {
+        return Err(Refused::new(
+            Refusal::Unauthorized,
+            StatusCode::UNAUTHORIZED,
+            ErrorType::InvalidRequest,
+            "a token is needed: Authorization: Bearer <one of HTTP_TUNNEL_TOKEN_FILE>",
+        ));
+    }
     if !matches!(route.as_str(), "/heartbeat" | "/queryBaseline") {
         return Err(Refused::new(
             Refusal::Path,
@@ -200,7 +239,7 @@ async fn dispatch(
     }
     let body = read(shared, request.into_body()).await?;
     unread.store(false, Ordering::Relaxed);
-    if route == "/heartbeat" { heartbeat(shared, peer, &body) } else { baseline(shared, &body).await }
+    if route == "/heartbeat" { heartbeat(shared, peer, &body) } else { baseline(shared, peer, &body).await }
 }
 
 /// The body, within size and time.
@@ -233,15 +272,25 @@ async fn read(shared: &Shared, body: Incoming) -> Result<Bytes, Refused> {
 
 fn heartbeat(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, Refused> {
     let mut report = arklet::parse_heartbeat(body).map_err(|cause| malformed(cause.to_string()))?;
+    report.peer = Some(peer);
     report.ip.get_or_insert(peer);
+    shared.addresses.admit(TunnelKind::Http, &report).map_err(|cause| {
+        Refused::new(
+            Refusal::Address,
+            StatusCode::FORBIDDEN,
+            ErrorType::InvalidParameter,
+            format!("the heartbeat's address is refused: {cause}"),
+        )
+    })?;
     shared.events.try_send(Event::Heartbeat { tunnel: TunnelKind::Http, report }).map_err(overload)?;
     shared.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
     // A base looks at the status only.
     Ok(Bytes::new())
 }
 
-async fn baseline(shared: &Shared, body: &[u8]) -> Result<Bytes, Refused> {
-    let query = arklet::parse_baseline_query(body).map_err(|cause| malformed(cause.to_string()))?;
+async fn baseline(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, Refused> {
+    let mut query = arklet::parse_baseline_query(body).map_err(|cause| malformed(cause.to_string()))?;
+    query.peer = Some(peer);
     let (reply, replied) = oneshot::channel();
     let event = Event::BaselineQuery { tunnel: TunnelKind::Http, query, reply: Some(reply) };
     shared.events.try_send(event).map_err(overload)?;

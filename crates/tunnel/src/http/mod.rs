@@ -3,6 +3,8 @@
 mod client;
 mod limits;
 mod listener;
+mod tls;
+mod token;
 
 use std::{
     io,
@@ -22,9 +24,14 @@ use tokio::{
 pub use self::limits::{
     CONNECT_TIMEOUT, HttpLimits, HttpStats, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Refusal,
 };
+pub use self::{
+    tls::{SERVER_CERTIFICATE_VARIABLE, SERVER_KEY_VARIABLE, ServerTls},
+    token::{TOKEN_VARIABLE, TokenFile},
+};
 use crate::{
-    Event, SHUTDOWN_BOUND, Target,
+    Addresses, Event, SHUTDOWN_BOUND, Target,
     event::report,
+    files::Reloaded,
     stop::{Phase, Stop},
 };
 
@@ -35,12 +42,24 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// What it takes at most.
     pub limits: HttpLimits,
+    /// Where bases may be.
+    pub addresses: Addresses,
+    /// What a request has to bear; anyone may speak where there is none.
+    pub tokens: Option<TokenFile>,
+    /// Our certificate; plain TCP where there is none.
+    pub tls: Option<ServerTls>,
 }
 
 impl HttpConfig {
     /// The default limits on this address.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, limits: HttpLimits::default() }
+        Self {
+            listen,
+            limits: HttpLimits::default(),
+            addresses: Addresses::default(),
+            tokens: None,
+            tls: None,
+        }
     }
 }
 
@@ -75,6 +94,9 @@ struct Inner {
 #[derive(Debug)]
 struct Shared {
     limits: HttpLimits,
+    addresses: Addresses,
+    tokens: Option<TokenFile>,
+    tls: Option<ServerTls>,
     events: mpsc::Sender<Event>,
     counts: limits::HttpCounts,
     /// One permit for each connection to the listener.
@@ -98,11 +120,20 @@ impl HttpTunnel {
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             calls: Arc::new(Semaphore::new(config.limits.calls)),
             limits: config.limits,
+            addresses: config.addresses,
+            tokens: config.tokens,
+            tls: config.tls,
             events,
             counts: limits::HttpCounts::default(),
             stop,
         });
         report(&shared.events, Event::Up(TunnelKind::Http));
+        if let Some(tokens) = shared.tokens.clone() {
+            follow(tokens.0, shared.stop.clone());
+        }
+        if let Some(tls) = shared.tls.clone() {
+            follow(tls.0, shared.stop.clone());
+        }
         tokio::spawn(listener::serve(listener, shared.clone()));
         Ok(Self {
             local_addr,
@@ -129,6 +160,9 @@ impl HttpTunnel {
         let Some(address) = target.address else {
             return refuse(target.base, "it has not told the address of its Arklet");
         };
+        if let Err(cause) = shared.addresses.check(address) {
+            return refuse(target.base, &cause.to_string());
+        }
         if shared.stop.phase() != Phase::Running {
             return refuse(target.base, "the HTTP tunnel is shutting down");
         }
@@ -177,6 +211,16 @@ impl HttpTunnel {
         }
         stop.send_replace(Phase::Stopped);
     }
+}
+
+/// Follows the files until the tunnel ends.
+fn follow<T: Send + Sync + 'static>(files: Reloaded<T>, mut stop: Stop) {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = files.follow() => {}
+            () = stop.reached(Phase::Draining) => {}
+        }
+    });
 }
 
 fn permits(limit: usize) -> u32 {

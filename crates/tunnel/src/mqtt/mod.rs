@@ -21,7 +21,7 @@ pub use self::{
     tls::{CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TlsConfig, TlsError},
 };
 use crate::{
-    Event, SHUTDOWN_BOUND, Target,
+    Addresses, Event, SHUTDOWN_BOUND, Target,
     event::report,
     stop::{Phase, Stop},
 };
@@ -51,6 +51,8 @@ pub struct MqttConfig {
     pub client_id: String,
     /// TLS; none for plain TCP.
     pub tls: Option<TlsConfig>,
+    /// Where bases may be.
+    pub addresses: Addresses,
     /// The environment (`ENV`), part of every topic.
     pub env: String,
     /// How often the broker is asked whether it is there, in seconds; it, or we, give up after
@@ -81,6 +83,7 @@ impl MqttConfig {
             password: None,
             client_id: client_id.into(),
             tls: None,
+            addresses: Addresses::default(),
             env: env.into(),
             keep_alive_seconds: 15,
             reconnect_min: Duration::from_millis(500),

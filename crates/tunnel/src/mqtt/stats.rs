@@ -14,6 +14,8 @@ reasons!(
         Heartbeat = "heartbeat_overload",
         /// A retained message: it may be older than everything we know.
         Retained = "retained",
+        /// A heartbeat that names an address where no base may be.
+        Address = "address",
         /// A message that cannot be understood.
         Malformed = "malformed",
         /// A message on a topic that says nothing to us.

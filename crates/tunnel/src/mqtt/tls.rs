@@ -1,16 +1,11 @@
 //! TLS to the broker. It always verifies: the chain against the given CA, the name against the
 //! broker's host.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::Path, sync::Arc};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::files::{FileError, content, pem, read};
 
 /// The variable that names the CA.
 pub const CA_VARIABLE: &str = "MQTT_CA_PATH";
@@ -18,9 +13,6 @@ pub const CA_VARIABLE: &str = "MQTT_CA_PATH";
 pub const CERTIFICATE_VARIABLE: &str = "MQTT_CLIENT_CRT_PATH";
 /// The variable that names the client's key.
 pub const KEY_VARIABLE: &str = "MQTT_CLIENT_KEY_PATH";
-
-/// The largest PEM file, in bytes: the bundle of all public CAs has about 220 KiB.
-const MAX_PEM_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What TLS needs, loaded and understood.
 #[derive(Clone)]
@@ -45,26 +37,9 @@ pub enum TlsError {
         /// What for.
         why: &'static str,
     },
-    /// The file cannot be read.
-    #[error("{variable}: {} cannot be read: {cause}", path.display())]
-    Unreadable {
-        /// The variable that names it.
-        variable: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: io::Error,
-    },
-    /// The file holds something else.
-    #[error("{variable}: {} {what}", path.display())]
-    Content {
-        /// The variable that names it.
-        variable: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    /// A file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Each file is good, but they do not make a configuration.
     #[error("{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} do not fit together: {0}")]
     Mismatch(rustls::Error),
@@ -102,9 +77,13 @@ impl TlsConfig {
             .with_root_certificates(roots(ca)?);
         let config = match client {
             None => builder.with_no_client_auth(),
-            Some((crt, key)) => builder
-                .with_client_auth_cert(certificates(CERTIFICATE_VARIABLE, crt)?, private_key(key)?)
-                .map_err(TlsError::Mismatch)?,
+            Some((crt, key)) => {
+                let pem = read(CERTIFICATE_VARIABLE, crt, pem::MAX_BYTES)?;
+                let certificates = pem::certificates(CERTIFICATE_VARIABLE, crt, &pem)?;
+                let pem = read(KEY_VARIABLE, key, pem::MAX_BYTES)?;
+                let key = pem::private_key(KEY_VARIABLE, key, &pem)?;
+                builder.with_client_auth_cert(certificates, key).map_err(TlsError::Mismatch)?
+            }
         };
         Ok(Some(Self(Arc::new(config))))
     }
@@ -112,47 +91,11 @@ impl TlsConfig {
 
 fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(CA_VARIABLE, path)? {
+    let pem = read(CA_VARIABLE, path, pem::MAX_BYTES)?;
+    for certificate in pem::certificates(CA_VARIABLE, path, &pem)? {
         roots.add(certificate).map_err(|cause| {
             content(CA_VARIABLE, path, format!("holds a certificate that is no CA: {cause}"))
         })?;
     }
     Ok(roots)
-}
-
-fn certificates(variable: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = read(variable, path)?;
-    let found = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|cause| content(variable, path, format!("is no PEM file: {cause}")))?;
-    if found.is_empty() {
-        return Err(content(variable, path, "holds no PEM certificate (-----BEGIN CERTIFICATE-----)".into()));
-    }
-    Ok(found)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(KEY_VARIABLE, path)?).map_err(|cause| match cause {
-        pem::Error::NoItemsFound => {
-            content(KEY_VARIABLE, path, "holds no unencrypted PEM key (PKCS#8, PKCS#1 or SEC1)".into())
-        }
-        cause => content(KEY_VARIABLE, path, format!("is no PEM file: {cause}")),
-    })
-}
-
-fn read(variable: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    let unreadable = |cause| TlsError::Unreadable { variable, path: path.to_owned(), cause };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_PEM_BYTES {
-        return Err(content(
-            variable,
-            path,
-            format!("has {length} bytes; at most {MAX_PEM_BYTES} are taken"),
-        ));
-    }
-    std::fs::read(path).map_err(unreadable)
-}
-
-fn content(variable: &'static str, path: &Path, what: String) -> TlsError {
-    TlsError::Content { variable, path: path.to_owned(), what }
 }

@@ -203,6 +203,9 @@ impl Worker {
     fn understood(&mut self, message: Message) {
         match message {
             Message::Heartbeat(report) => {
+                if self.config.addresses.admit(TunnelKind::Mqtt, &report).is_err() {
+                    return self.counts.dropped(Dropped::Address);
+                }
                 // A goodbye is said once, so it is not dropped as a heartbeat may be.
                 let goodbye = report.state == BaseState::Deactivated;
                 let event = Event::Heartbeat { tunnel: TunnelKind::Mqtt, report };

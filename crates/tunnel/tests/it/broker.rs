@@ -1,8 +1,19 @@
 use model::Secret;
-use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, MqttOptions};
-use tunnel::{EmbeddedBroker, broker::Access};
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, MqttOptions, PublishOptions, QoS,
+    SubscribeReasonCode,
+};
+use tokio::time::Instant;
+use tunnel::{
+    EmbeddedBroker, Event as Told, MqttConfig, MqttTunnel,
+    broker::{Access, UsersFile},
+};
 
-use crate::{mqtt::broker, support::soon};
+use crate::{
+    directory::Directory,
+    mqtt::broker,
+    support::{PATIENCE, events, mqtt_heartbeat, soon},
+};
 
 /// Connects with MQTT 3.1.1, as a Java base does, and says how it went.
 async fn connect(broker: &EmbeddedBroker, user: Option<(&str, &str)>) -> Result<(), ConnectionError> {
@@ -47,4 +58,80 @@ async fn after_the_shutdown_the_port_is_free() {
     first.shutdown().await;
     let second = EmbeddedBroker::start(address, Access::Anyone).await.unwrap();
     connect(&second, None).await.unwrap();
+}
+
+const PASSWORD: &str = "0123456789abcdef";
+
+/// A client of this name and client id that has connected, and what it is sent.
+async fn client(broker: &EmbeddedBroker, user: &str, id: &str) -> (AsyncClient, rumqttc::EventLoop) {
+    let address = broker.local_addr();
+    let mut options = MqttOptions::new(id, (address.ip().to_string(), address.port()));
+    options.set_credentials(user, PASSWORD);
+    let (client, mut events) = AsyncClient::builder(options).capacity(16).build();
+    assert!(matches!(soon(events.poll()).await.unwrap(), Event::Incoming(Incoming::ConnAck(_))));
+    (client, events)
+}
+
+/// What the broker says to a subscription.
+async fn subscribe((client, events): &mut (AsyncClient, rumqttc::EventLoop), filter: &str) -> bool {
+    client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+    loop {
+        if let Event::Incoming(Incoming::SubAck(ack)) = soon(events.poll()).await.unwrap() {
+            return matches!(ack.return_codes[..], [SubscribeReasonCode::Success(_)]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_base_may_speak_as_itself_only_and_users_follow_their_file() {
+    let directory = Directory::new();
+    let file = directory.write("users", format!("b1 {PASSWORD}\nliar {PASSWORD}\n"));
+    let access = Access::Users {
+        env: "dev".into(),
+        username: "controller".into(),
+        password: Secret::new("secret"),
+        users: UsersFile::load(&file).unwrap(),
+    };
+    let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access).await.unwrap();
+    let address = broker.local_addr();
+    let (sender, mut told) = events(16);
+    let mut config = MqttConfig::new(address.ip().to_string(), address.port(), "controller@@@1", "dev");
+    (config.username, config.password) = (Some("controller".into()), Some(Secret::new("secret")));
+    let tunnel = MqttTunnel::start(config, sender).unwrap();
+    told.up().await;
+
+    let mut liar = client(&broker, "liar", "liar").await;
+    assert!(subscribe(&mut liar, "koupleless_dev/liar/+").await);
+    for filter in ["#", "koupleless_dev/b1/+", "koupleless_dev/+/base/+"] {
+        assert!(!subscribe(&mut liar, filter).await, "{filter}");
+    }
+    // In the name of another, as a command of the controller, and last as itself.
+    for (topic, payload) in [
+        ("koupleless_dev/b1/base/heart", mqtt_heartbeat("b1", "deactivated")),
+        ("koupleless_dev/b1/uninstallBiz", "{}".into()),
+        ("koupleless_dev/liar/base/heart", mqtt_heartbeat("liar", "activated")),
+    ] {
+        liar.0.publish(topic, payload, PublishOptions::at_least_once()).await.unwrap();
+    }
+    let polling = tokio::spawn(async move { while liar.1.poll().await.is_ok() {} });
+    let Told::Heartbeat { report, .. } = told.next().await else { panic!() };
+    assert_eq!(report.identity.as_str(), "liar");
+    assert_eq!(tunnel.stats().heartbeats, 1);
+    polling.abort();
+
+    // The controller's client id is its own.
+    let mut options = MqttOptions::new("controller@@@1", (address.ip().to_string(), address.port()));
+    options.set_credentials("b1", PASSWORD);
+    let (_client, mut thief) = AsyncClient::builder(options).capacity(1).build();
+    let refused = soon(thief.poll()).await;
+    assert!(matches!(refused, Err(ConnectionError::ConnectionRefused(_))), "{refused:?}");
+    assert!(tunnel.stats().up);
+
+    connect(&broker, Some(("b1", PASSWORD))).await.unwrap();
+    directory.write("users", format!("b1 {PASSWORD}-2\n"));
+    let deadline = Instant::now() + PATIENCE;
+    while connect(&broker, Some(("b1", PASSWORD))).await.is_ok() {
+        assert!(Instant::now() < deadline, "the changed file does not count");
+    }
+    connect(&broker, Some(("b1", &format!("{PASSWORD}-2")))).await.unwrap();
 }

@@ -14,14 +14,14 @@ use crate::support::{Events, HEARTBEAT, events, soon};
 
 async fn start(limits: HttpLimits, capacity: usize) -> (HttpTunnel, Events) {
     let (sender, mut events) = events(capacity);
-    let config = HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), limits };
+    let config = HttpConfig { limits, ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     assert!(matches!(events.next().await, Event::Up(TunnelKind::Http)));
     (tunnel, events)
 }
 
 /// Sends bytes and reads the answer to its end.
-async fn exchange(to: SocketAddr, request: impl AsRef<[u8]>) -> String {
+pub(crate) async fn exchange(to: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.write_all(request.as_ref()).await.unwrap();
     read(&mut stream).await
@@ -34,7 +34,7 @@ async fn read(stream: &mut TcpStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -2,8 +2,11 @@
 //! to do. Every test has its own ports.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod addresses;
 mod broker;
+mod directory;
 mod http_client;
+mod http_doors;
 mod http_listener;
 mod mqtt;
 mod support;

@@ -1,59 +1,16 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use mqtt5::broker::{BrokerConfig, MqttBroker, config::StorageConfig};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tunnel::{MqttConfig, MqttTunnel, TlsConfig};
 
-use crate::support::events;
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-/// A directory of this test's own, removed at its end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("tunnel-tls-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    /// Certificate and key for these names, signed by the CA.
-    fn issue(&self, ca: &Ca, file: &str, names: &[&str]) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, ca).unwrap();
-        (
-            self.write(&format!("{file}.crt"), certificate.pem()),
-            self.write(&format!("{file}.key"), key.serialize_pem()),
-        )
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn ca() -> Ca {
-    let mut params = CertificateParams::new(vec![]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
+use crate::{
+    directory::{Directory, ca},
+    support::events,
+};
 
 /// A broker that speaks TLS; with a CA for clients it wants to know them.
 async fn broker((certificate, key): (PathBuf, PathBuf), clients: Option<&Path>) -> SocketAddr {

@@ -260,7 +260,7 @@ impl VNode {
         }
         // Told by the Pods' own statuses: none of them says that it is this package.
         let mut known = self.pods.values().flat_map(told_packages).filter(|(told, _)| *told == id).peekable();
-        known.peek().is_some() && known.all(|(_, package)| package != url.as_written())
+        known.peek().is_some() && known.all(|(_, package)| !url.is_told_by(package))
     }
 
     /// Writes down that a biz is about to be installed; true once that is known to be written.
