@@ -535,12 +535,13 @@ impl World {
 }
 
 /// Every second base talks over MQTT.
-fn tunnel_of(identity: &BaseIdentity) -> TunnelKind {
+pub fn tunnel_of(identity: &BaseIdentity) -> TunnelKind {
     let odd = identity.as_str().bytes().last().is_some_and(|byte| byte % 2 == 1);
     if odd { TunnelKind::Mqtt } else { TunnelKind::Http }
 }
 
-fn report(identity: &BaseIdentity, state: BaseState) -> BaseReport {
+/// What a base says of itself.
+pub fn report(identity: &BaseIdentity, state: BaseState) -> BaseReport {
     let http = tunnel_of(identity) == TunnelKind::Http;
     BaseReport {
         identity: identity.clone(),

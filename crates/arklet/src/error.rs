@@ -66,7 +66,7 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 /// The text's first `max` characters, with `…` for its last one where more was cut off.
-pub(crate) fn cut(text: &str, max: usize) -> String {
+pub fn cut(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         None => text.to_owned(),
         Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),

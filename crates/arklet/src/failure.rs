@@ -102,8 +102,9 @@ impl<'a> Story<'a> {
         let message = self.message.strip_prefix("Internal Error: ").unwrap_or(self.message);
         let first = self.trace.lines().next().unwrap_or_default();
         let said = innermost.into_iter().chain([self.inner_message, message, first, self.code]);
-        let said = said.map(str::trim).find(|text| !text.is_empty());
-        one_line(said.unwrap_or("the base gives no reason"))
+        // Of control characters alone nothing is left.
+        let mut said = said.map(|text| one_line(text.trim())).filter(|line| !line.trim().is_empty());
+        said.next().unwrap_or_else(|| "the base gives no reason".to_owned())
     }
 
     /// The path in Tomcat's `Child name [biz1] is not unique`.
@@ -268,6 +269,14 @@ mod tests {
         );
         assert_eq!(failure.kind, FailureKind::StartUp);
         assert_eq!(failure.cause, "java.net.ConnectException: Connection refused");
+    }
+
+    #[test]
+    fn a_cause_is_never_empty() {
+        let failure = answer(r#"{"code":"FAILED","message":"\u0000","data":{"message":" \u0007\n"}}"#);
+        assert_eq!(failure.cause, "FAILED");
+        let failure = answer(r#"{"code":"\u0000"}"#);
+        assert_eq!(failure.cause, "the base gives no reason");
     }
 
     #[test]

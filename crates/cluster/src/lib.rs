@@ -28,6 +28,7 @@ pub mod write;
 
 pub use client::{ClientConfig, ConnectError, addresses, client};
 pub use counters::{CallCount, Counters, Outcome, Resource, Snapshot, Verb};
+pub use slim::{Unreadable, pod::read_pod};
 pub use told::Told;
 pub use watch::{WatchConfig, WatchFault, WatchHealth, Watches, watch};
 pub use write::{Writer, WriterConfig};

@@ -4,6 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use model::name::VNodeNameFormat;
 
+/// The most bases at a time that were heard, and of which there is no Node yet: a fleet of 5,000 that starts together, and
+/// then some. Whoever may send heartbeats may invent bases; these cost memory and questions, and no Node before they answer.
+/// A heartbeat of one more is not taken, and the next one is seconds away.
+pub const MOST_STRANGERS: usize = 8_192;
+
+/// The most bases, with Nodes and without: more than three times the 5,000 Nodes that Kubernetes is made for.
+pub const MOST_BASES: usize = 16_384;
+
 /// Which zone a VNode is in (`VNODE_ZONE_SOURCE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ZoneSource {

@@ -12,7 +12,7 @@ use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 use crate::{
     action::Action,
     baseline::{self, Question, Questions},
-    config::Config,
+    config::{Config, MOST_BASES, MOST_STRANGERS},
     event::{Event, Now, Watched, Write},
     ordering::{newest::Revisions, permits::Permits},
     orphans::Orphans,
@@ -26,12 +26,16 @@ use crate::{
 /// How many VNodes stand how, for metrics and for readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// VNodes.
+    /// VNodes that have a Node.
     pub vnodes: usize,
-    /// Those of which nothing has been heard for too long.
+    /// Those of them of which nothing has been heard for too long.
     pub silent: usize,
     /// Heartbeats that were refused because they claim the identity of a base that is alive elsewhere.
     pub claims_refused: u64,
+    /// Bases that were heard and have no Node, because they have not answered yet.
+    pub strangers: usize,
+    /// Heartbeats so far that were not taken: there are too many bases, or the base would bear the Node name of another.
+    pub turned_away: u64,
     /// The watches have told all.
     pub synced: bool,
 }
@@ -42,6 +46,9 @@ pub struct Engine {
     config: Config,
     vnodes: HashMap<BaseIdentity, VNode>,
     by_node: HashMap<Arc<str>, BaseIdentity>,
+    /// The bases that have no Node.
+    strangers: HashSet<BaseIdentity>,
+    turned_away: u64,
     /// Pods bound to a Node that stands for no base of ours (yet), by Node and UID.
     waiting_pods: HashMap<Arc<str>, BTreeMap<Arc<str>, PodView>>,
     /// Which Node a Pod is bound to, by UID.
@@ -82,6 +89,8 @@ impl Engine {
             config,
             vnodes: HashMap::new(),
             by_node: HashMap::new(),
+            strangers: HashSet::new(),
+            turned_away: 0,
             waiting_pods: HashMap::new(),
             pod_nodes: HashMap::new(),
             early_nodes: BTreeMap::new(),
@@ -109,8 +118,10 @@ impl Engine {
     /// Counts.
     pub fn summary(&self) -> Summary {
         Summary {
-            vnodes: self.vnodes.len(),
+            vnodes: self.vnodes.len().saturating_sub(self.strangers.len()),
             silent: self.silent.len(),
+            strangers: self.strangers.len(),
+            turned_away: self.turned_away,
             claims_refused: self.claims_refused,
             synced: self.is_synced(),
         }
@@ -202,16 +213,24 @@ impl Engine {
     }
 
     fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now, out: &mut Vec<Action>) {
+        let identity = report.identity.clone();
         if !self.is_synced() {
-            self.early_reports.insert(report.identity.clone(), (tunnel, report));
+            if self.early_reports.len() < MOST_BASES || self.early_reports.contains_key(&identity) {
+                self.early_reports.insert(identity, (tunnel, report));
+            } else {
+                self.turned_away += 1;
+            }
             return;
         }
-        let identity = report.identity.clone();
         if !self.vnodes.contains_key(&identity) {
             if report.state == BaseState::Deactivated {
                 return;
             }
             let name: Arc<str> = self.config.name_format.node_name(&identity, &self.config.env).into();
+            if !self.has_room_for(&name) {
+                self.turned_away += 1;
+                return;
+            }
             let mut vnode = VNode::heard(name, &report, now.mono);
             vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
             self.adopt_vnode(vnode, identity.clone(), now.mono);
@@ -226,6 +245,14 @@ impl Engine {
             }
         });
         self.claims_refused += u64::from(claimed);
+    }
+
+    /// A base that was never heard may be taken up under this Node's name. What is no legal name is made one, and another
+    /// base may really be called so: two bases never share a Node.
+    fn has_room_for(&self, name: &Arc<str>) -> bool {
+        self.strangers.len() < MOST_STRANGERS
+            && self.vnodes.len() < MOST_BASES
+            && !self.by_node.contains_key(name)
     }
 
     /// A new VNode, with the Pods that wait for it.
@@ -354,7 +381,10 @@ impl Engine {
             None => {
                 // A base that never comes leaves nothing behind.
                 self.playbacks.retain(|_, playback| playback.is_under_way(now.mono));
-                self.playbacks.insert(base.clone(), playback);
+                // One more that is not remembered may be told to install what it installs already, and says so.
+                if self.playbacks.len() < MOST_STRANGERS {
+                    self.playbacks.insert(base.clone(), playback);
+                }
             }
         }
         out.push(Action::AnswerBaseline { tunnel, base, ask, modules });
@@ -483,7 +513,8 @@ impl Engine {
         change: impl FnOnce(&mut VNode, &mut Context<'_>),
     ) {
         let fleet = Fleet {
-            total: self.vnodes.len(),
+            // Whoever makes bases up neither hides that many real ones are silent, nor makes it look so.
+            total: self.vnodes.len().saturating_sub(self.strangers.len()),
             silent: self.silent.len(),
             http_up: self.http_up,
             mqtt_up: self.mqtt_up,
@@ -495,7 +526,13 @@ impl Engine {
         change(vnode, &mut ctx);
         vnode.advance(&mut ctx);
         let wake = vnode.wake(&ctx);
-        if vnode.is_silent(now.mono, &self.config) {
+        let is_stranger = vnode.node().is_none();
+        if is_stranger {
+            self.strangers.insert(base.clone());
+        } else {
+            self.strangers.remove(base);
+        }
+        if !is_stranger && vnode.is_silent(now.mono, &self.config) {
             self.silent.insert(base.clone());
         } else {
             self.silent.remove(base);
@@ -514,6 +551,7 @@ impl Engine {
         vnode.give_permits_back(&mut self.permits);
         self.schedule(base, None);
         self.silent.remove(base);
+        self.strangers.remove(base);
         let name = vnode.name().clone();
         self.by_node.remove(&name);
         self.zones.free(&name);
@@ -553,3 +591,6 @@ fn nothing(question: Question) -> Action {
     let Question { tunnel, query, ask, .. } = question;
     Action::AnswerBaseline { tunnel, base: query.identity, ask, modules: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ mod write_slot;
 mod zones;
 
 pub use action::{Action, Alarm, Announcement, Regarding, Target};
-pub use config::{Allocatable, Config, Times, UnmanagedBiz, ZoneSource};
+pub use config::{Allocatable, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource};
 pub use engine::{Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
 pub use trace::TraceId;

@@ -30,6 +30,7 @@ const PLACES: &[(&str, Place)] = &[
     ("testkit", Place::Beside),
     ("e2e", Place::Beside),
     ("sim", Place::Beside),
+    ("fuzz", Place::Beside),
     ("bench", Place::Beside),
     ("xtask", Place::Beside),
 ];

@@ -22,6 +22,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, timeout_at},
 };
 
+pub(crate) use self::object::cut;
 use self::repeats::{Key, Repeats, Seen, Series};
 use crate::write::api::{Api, How, Place};
 

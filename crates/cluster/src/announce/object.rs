@@ -87,7 +87,7 @@ fn micros(time: Timestamp) -> String {
 }
 
 /// At most so many bytes, with `…` where something was left out.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     const MORE: &str = "…";
     if text.len() <= most {
         return text.to_owned();

@@ -21,6 +21,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::announce::cut;
+
+/// The most that is said of an object that cannot be read, in bytes: a line of a log.
+const MAX_REASON: usize = 300;
+
 /// A kind of object that is read slim.
 pub(crate) trait Kind: Sized {
     /// `Node`, `Pod` or `Module`.
@@ -40,7 +45,7 @@ pub(crate) trait Kind: Sized {
 
 /// Why an object cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// A field is of another type than the API has it.
     #[error("{0}")]
     Json(String),
@@ -51,7 +56,8 @@ pub(crate) enum Unreadable {
 
 impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
-        Self::Json(error.to_string())
+        // It quotes what it found, which may be as long as an object.
+        Self::Json(cut(&error.to_string(), MAX_REASON))
     }
 }
 
@@ -204,6 +210,13 @@ mod tests {
         let WatchEvent::Modified(pod) = event else { panic!("{event:?}") };
         assert_eq!(kube::ResourceExt::resource_version(&pod).as_deref(), Some("8"));
         assert!(pod.body.is_err());
+    }
+
+    #[test]
+    fn an_unreadable_object_is_not_quoted_whole() {
+        let pod = format!(r#"{{"metadata":{{"name":"p"}},"status":"{}"}}"#, "基".repeat(10_000));
+        let error = PodView::read(&pod).unwrap_err().to_string();
+        assert!(error.starts_with("invalid type: string") && error.len() <= MAX_REASON, "{error}");
     }
 
     #[test]

@@ -161,6 +161,14 @@ struct TerminatedJson {
     finished_at: Option<String>,
 }
 
+/// A Pod's JSON, as a watch reads it.
+///
+/// # Errors
+/// Where it is no JSON, a field is of another type than the API has it, or the Pod has no name, namespace or UID.
+pub fn read_pod(json: &str) -> Result<PodView, Unreadable> {
+    PodView::read(json)
+}
+
 impl Kind for PodView {
     const KIND: &'static str = "Pod";
     const PLURAL: &'static str = "pods";

@@ -30,12 +30,20 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
     let path = |given| set(given).map(PathBuf::from);
     let embedded = set(&args.mqtt_broker).is_some_and(|broker| broker.eq_ignore_ascii_case("embedded"));
     if let Some(file) = set(&args.broker_users_file).filter(|_| !embedded) {
-        refused.add(USERS_VARIABLE, Some(file), "it is for MQTT_BROKER=embedded; another broker has users of its own");
+        refused.add(
+            USERS_VARIABLE,
+            Some(file),
+            "it is for MQTT_BROKER=embedded; another broker has users of its own",
+        );
     }
     let own = [("MQTT_USERNAME", &args.mqtt_username), ("MQTT_PASSWORD", &args.mqtt_password)];
     for (variable, _) in own.into_iter().filter(|(_, given)| set(given).is_none()) {
         if set(&args.broker_users_file).is_some() {
-            refused.add(variable, None, "it is needed with BROKER_USERS_FILE: the controller's own at the broker");
+            refused.add(
+                variable,
+                None,
+                "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
+            );
         }
     }
     Doors {
@@ -120,7 +128,9 @@ mod tests {
     #[test]
     fn users_are_for_the_embedded_broker_and_need_the_controllers_own() {
         let with = |flags: &[&str]| {
-            settings(&[&["--enable-mqtt-tunnel", "--broker-users-file=u", "--mqtt-password=p"], flags].concat())
+            settings(
+                &[&["--enable-mqtt-tunnel", "--broker-users-file=u", "--mqtt-password=p"], flags].concat(),
+            )
         };
         let embedded = with(&["--mqtt-broker=embedded", "--mqtt-username=c"]).unwrap();
         assert_eq!(embedded.doors.users, Some("u".into()));

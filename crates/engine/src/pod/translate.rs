@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, ModuleSpec};
+use serde_json::error::Category;
 
 use crate::view::{ContainerView, EnvValue, PodView};
 
@@ -19,8 +20,21 @@ pub(crate) fn is_module(pod: &PodView) -> bool {
     COMPONENT_LABELS.iter().any(|label| pod.labels.get(*label).is_some_and(|value| value == "module"))
 }
 
+/// The most characters of a cause and of what was being done, both of which repeat what the user wrote: one line of an Event
+/// or a condition.
+const MAX_CAUSE_CHARS: usize = 300;
+
 /// What one container asks for.
 pub(crate) fn module(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
+    let short = |text: &str| arklet::error::cut(text, MAX_CAUSE_CHARS);
+    spec(pod, container).map_err(|fault| Fault {
+        doing: short(&fault.doing),
+        cause: short(&fault.cause),
+        ..fault
+    })
+}
+
+fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
     let doing = || format!("reading container {:?} of the Pod", container.name);
     let invalid = |cause: String| {
         Fault::new(ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter), doing(), cause)
@@ -100,9 +114,14 @@ fn parsed<T: for<'de> serde::Deserialize<'de> + Default>(
     shape: &str,
 ) -> Result<T, String> {
     match annotation(pod, container, what) {
-        Some((key, text)) => {
-            serde_json::from_str(text).map_err(|error| format!("annotation {key} is not {shape}: {error}"))
-        }
+        Some((key, text)) => serde_json::from_str(text).map_err(|error| match error.classify() {
+            // The parser would quote the value, which may be a secret of the module's.
+            Category::Data => {
+                let (line, column) = (error.line(), error.column());
+                format!("annotation {key} is not {shape}: see line {line} column {column}")
+            }
+            _ => format!("annotation {key} is not {shape}: {error}"),
+        }),
         None => Ok(T::default()),
     }
 }
@@ -162,6 +181,22 @@ mod tests {
         assert_eq!(spec.strategy, InstallStrategy::UninstallThenInstall);
         assert_eq!(*spec.args, ["--one=1", "--two=2"], "the container's own comes first");
         assert_eq!(*spec.envs, [("A".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_in_part_and_no_value_of_the_environment_at_all() {
+        let cause = |key: &str, value: &str| {
+            let change = |pod: &mut PodView| {
+                pod.annotations.insert(format!("module-controller.koupleless.io/{key}"), value.into());
+            };
+            one(change).unwrap_err().cause
+        };
+        let envs = cause("envs", r#"{"PASSWORD": ["secret"]}"#);
+        assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 14"), "{envs}");
+        let envs = cause("envs", r#""secret""#);
+        assert!(envs.contains("a JSON object of strings") && !envs.contains("secret"), "{envs}");
+        let long = cause("install-strategy", &"x".repeat(100_000));
+        assert!(long.chars().count() <= MAX_CAUSE_CHARS, "{long}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
-use model::{BizId, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
+use model::{BizId, BizName, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
 
 use super::{Context, Op, VNode, announce::Origin};
 use crate::{backoff, pod::Container};
@@ -57,9 +57,12 @@ impl VNode {
             Some(op) if op.key == *key => {}
             other => {
                 // Late, doubled or somebody else's: something changed, so look. A command at work
-                // will itself tell what became of it.
-                if other.is_none() {
-                    self.inventory.doubt(&id.name, now);
+                // will itself tell what became of it. Of a biz that nothing is known of nothing is
+                // kept: a base may tell of as many as it likes.
+                match other {
+                    None if self.is_about(&id.name) => self.inventory.doubt(&id.name, now),
+                    None => self.inventory_query.want(now),
+                    Some(_) => {}
                 }
                 return;
             }
@@ -90,6 +93,13 @@ impl VNode {
                 }
             }
         }
+    }
+
+    /// A Pod names it, the base holds it, or this controller answers for it.
+    fn is_about(&self, name: &BizName) -> bool {
+        self.inventory.of(name).next().is_some()
+            || self.managed.keys().any(|id| id.name == *name)
+            || self.pods.values().any(|pod| pod.biz().any(|id| id.name == *name))
     }
 
     fn installed(&mut self, id: &BizId, biz: Vec<BizStatus>, op: &Op, ctx: &mut Context<'_>) {

@@ -134,8 +134,7 @@ mod tests {
 
     impl Case {
         fn start() -> Self {
-            let mut case =
-                Self { engine: Engine::new(Config::new("dev")), said: Vec::new(), seconds: 0 };
+            let mut case = Self { engine: Engine::new(Config::new("dev")), said: Vec::new(), seconds: 0 };
             for kind in Watched::NEEDED {
                 case.step(Event::Synced(kind));
             }
@@ -201,7 +200,11 @@ mod tests {
             assert!(!case.mqtt("192.0.2.9"), "over the other way");
         }
         assert_eq!(case.said.len(), 1, "said once a minute: {:?}", case.said);
-        assert!(case.said[0].contains("192.0.2.9 port 1238 over http, sent from 192.0.2.9"), "{:?}", case.said);
+        assert!(
+            case.said[0].contains("192.0.2.9 port 1238 over http, sent from 192.0.2.9"),
+            "{:?}",
+            case.said
+        );
         case.seconds = 25;
         assert!(case.http("192.0.2.9", 1238, "192.0.2.9"), "silent for 25 s: it is free");
         case.answers_questions();

@@ -11,6 +11,9 @@ use super::{Context, VNode, announce::Origin, inventory::Inventory};
 /// any longer. One that is only slow refuses the second install as a conflict.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The most modules of a baseline whose failure is told one by one: more than a baseline has. A base may make up any number.
+const MOST_TOLD: usize = 32;
+
 /// What a base was told to install when it started, and has not shown yet.
 #[derive(Debug, Default)]
 pub(crate) struct Playback {
@@ -85,7 +88,7 @@ impl VNode {
             }
             _ => Vec::new(),
         };
-        for fault in faults {
+        for fault in faults.into_iter().take(MOST_TOLD) {
             self.announce_fault_of_base("Baseline", Origin::Baseline, &fault, ctx);
         }
     }

@@ -211,9 +211,11 @@ async fn dispatch(
     // Set back once the body is read: whoever returns before leaves something unread.
     unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
     // Nobody without a token learns anything, not even what is here.
-    if shared.tokens.as_ref().is_some_and(|tokens| {
-        !tokens.0.current().admit(request.headers().get(AUTHORIZATION))
-    }) {
+    if shared
+        .tokens
+        .as_ref()
+        .is_some_and(|tokens| !tokens.0.current().admit(request.headers().get(AUTHORIZATION)))
+    {
         return Err(Refused::new(
             Refusal::Unauthorized,
             StatusCode::UNAUTHORIZED,

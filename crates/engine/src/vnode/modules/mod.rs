@@ -26,6 +26,9 @@ use crate::{
 const IP_LABELS: [&str; 2] = ["koupleless.alipay.com/base-instance-ip", "koupleless.io/base-instance-ip"];
 const NAME_LABELS: [&str; 2] =
     ["koupleless.alipay.com/base-instance-name", "koupleless.io/base-instance-name"];
+/// The most objects of a base with which biz that nobody asked for get one too: hardly any base has a hundred, and a list
+/// that a base makes up has room for a hundred thousand.
+const MOST_SHOWN: usize = 1_000;
 /// The condition that tells the story of a state.
 const READY: &str = "Ready";
 
@@ -299,11 +302,12 @@ impl VNode {
         }
         let shown = ctx.config.unmanaged == UnmanagedBiz::Report;
         let asking = self.asking();
-        let there = self.inventory.all().map(|biz| &biz.id);
-        let ids: BTreeSet<&BizId> = there
-            .filter(|id| shown || self.managed.contains_key(*id))
-            .chain(self.modules.records.keys())
-            .collect();
+        let records = &self.modules.records;
+        let (managed, unmanaged): (Vec<_>, Vec<_>) =
+            self.inventory.all().map(|biz| &biz.id).partition(|id| self.managed.contains_key(*id));
+        let room = if shown { MOST_SHOWN.saturating_sub(records.len()) } else { 0 };
+        let new = unmanaged.into_iter().filter(|id| !records.contains_key(*id)).take(room);
+        let ids: BTreeSet<&BizId> = managed.into_iter().chain(new).chain(records.keys()).collect();
         let steps: Vec<(BizId, Step)> = ids
             .into_iter()
             .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), ctx)?)))

@@ -296,6 +296,18 @@ fn what_came_by_hand_later_is_shown_or_ignored_or_uninstalled_by_policy() {
 }
 
 #[test]
+fn a_base_that_makes_biz_up_does_not_fill_the_cluster_with_objects() {
+    let names: Vec<String> = (0..super::MOST_SHOWN + 7).map(|number| format!("biz{number}")).collect();
+    let held: Vec<(&str, BizState)> = names.iter().map(|name| (&**name, BizState::Activated)).collect();
+    let mut case = Case::start(|_| {}, &held);
+    case.until(300);
+    assert_eq!(case.modules.len(), super::MOST_SHOWN);
+    case.create("p", "asked");
+    case.until(400);
+    assert!(case.modules.contains_key(&id("asked")), "what is asked for is written down all the same");
+}
+
+#[test]
 fn what_a_pod_has_adopted_goes_with_it() {
     let mut case = Case::start(|_| {}, &[]);
     case.until(130);

@@ -1,0 +1,173 @@
+//! What the engine does with more bases than there are, and with bases that tell more than there is.
+
+use std::time::Duration;
+
+use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
+use jiff::Timestamp;
+use model::{BaseReport, BaseState, BizId, BizStatus, TunnelKind};
+
+use super::*;
+use crate::{Announcement, testing};
+
+/// A controller that knows all Nodes, and a clock of the test's own.
+struct Case {
+    engine: Engine,
+    seconds: u64,
+}
+
+impl Case {
+    fn start(nodes: &[&str]) -> Self {
+        let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
+        for name in nodes {
+            let labels =
+                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
+            case.step(Event::Node(Box::new(NodeView {
+                name: format!("virtual-node-{name}").into(),
+                uid: (*name).into(),
+                resource_version: 1,
+                labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+                ..NodeView::default()
+            })));
+        }
+        for kind in Watched::NEEDED {
+            case.step(Event::Synced(kind));
+        }
+        case.step(Event::TunnelUp(TunnelKind::Mqtt));
+        case
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+        self.engine.step(event, now)
+    }
+
+    fn heard(&mut self, name: &str) -> Vec<Action> {
+        let identity = name.parse().unwrap();
+        let report = BaseReport { identity, ..testing::report(None, BaseState::Activated) };
+        self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report })
+    }
+
+    fn answered(
+        &mut self,
+        name: &str,
+        command: CommandKind,
+        biz: Option<BizId>,
+        outcome: Outcome,
+    ) -> Vec<Action> {
+        let (base, key) = (name.parse().unwrap(), AnswerKey { command, biz });
+        self.step(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome })
+    }
+
+    fn state_bytes(&self) -> usize {
+        format!("{:?}", self.engine).len()
+    }
+}
+
+fn id(name: &str) -> BizId {
+    BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() }
+}
+
+fn failure(cause: &str) -> Failure {
+    Failure { kind: FailureKind::Other, cause: cause.into(), detail: "".into() }
+}
+
+fn announced(actions: &[Action]) -> Vec<&Announcement> {
+    let mut news = Vec::new();
+    for action in actions {
+        if let Action::Announce(said) = action {
+            news.push(&**said);
+        }
+    }
+    news
+}
+
+#[test]
+fn bases_that_never_answer_get_no_node_are_not_taken_without_end_and_go() {
+    let mut case = Case::start(&[]);
+    let before = case.state_bytes();
+    let mut actions = Vec::new();
+    for number in 0..MOST_STRANGERS + 10 {
+        actions.extend(case.heard(&format!("stranger-{number}")));
+    }
+    let summary = case.engine.summary();
+    assert_eq!((summary.vnodes, summary.strangers, summary.turned_away), (0, MOST_STRANGERS, 10));
+    assert_eq!(actions.iter().filter(|action| matches!(action, Action::CreateNode(_))).count(), 0);
+    while case.seconds < 120 {
+        case.seconds += 10;
+        case.step(Event::Tick);
+    }
+    assert_eq!(case.engine.summary().strangers, 0, "they were silent for a minute");
+    assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
+    case.heard("honest");
+    assert_eq!(case.engine.summary().strangers, 1, "and there is room again");
+}
+
+#[test]
+fn heartbeats_of_before_the_lists_do_not_pile_up_without_end() {
+    let mut case = Case { engine: Engine::new(Config::new("dev")), seconds: 0 };
+    for number in 0..MOST_BASES + 10 {
+        case.heard(&format!("stranger-{number}"));
+    }
+    case.heard("stranger-1");
+    assert_eq!(case.engine.early_reports.len(), MOST_BASES);
+    assert_eq!(case.engine.summary().turned_away, 10);
+}
+
+#[test]
+fn nobody_gets_the_node_of_another_by_bearing_its_name() {
+    let mut case = Case::start(&[]);
+    case.heard("Base_1");
+    let node = case.engine.by_node.keys().next().unwrap().clone();
+    let name = node.strip_prefix("virtual-node-").unwrap().to_owned();
+    assert_ne!(name, "Base_1");
+    case.heard(&name);
+    assert_eq!(case.engine.by_node.get(&node).map(BaseIdentity::as_str), Some("Base_1"));
+    assert_eq!(case.engine.summary().turned_away, 1);
+}
+
+#[test]
+fn bases_that_are_made_up_do_not_hide_that_most_real_ones_are_silent() {
+    let names = ["a", "b", "c", "d"];
+    let mut case = Case::start(&names);
+    names.iter().for_each(|name| drop(case.heard(name)));
+    let (mut looked_for, mut blast) = (0, 0);
+    while case.seconds < 300 {
+        case.seconds += 5;
+        let mut actions = case.step(Event::Tick);
+        for number in 0..40 {
+            actions.extend(case.heard(&format!("stranger-{number}")));
+        }
+        for name in names {
+            actions.extend(case.answered(name, CommandKind::QueryAllBiz, None, Err(CallError::TimedOut)));
+        }
+        looked_for += actions.iter().filter(|action| matches!(action, Action::FindBasePod { .. })).count();
+        blast += announced(&actions).iter().filter(|said| said.reason.contains("BlastRadius")).count();
+    }
+    assert_eq!((looked_for, blast), (0, names.len()), "nothing is deleted, and people are told");
+}
+
+#[test]
+fn what_a_base_tells_of_biz_that_nobody_knows_is_not_kept() {
+    let mut case = Case::start(&["b"]);
+    case.heard("b");
+    let before = case.state_bytes();
+    for number in 0..1_000 {
+        case.answered(
+            "b",
+            CommandKind::UninstallBiz,
+            Some(id(&format!("biz{number}"))),
+            Ok(Answer::Uninstalled),
+        );
+    }
+    assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
+}
+
+#[test]
+fn of_a_baseline_that_fails_without_end_people_are_told_in_part() {
+    let mut case = Case::start(&["b"]);
+    case.heard("b");
+    let results: Vec<(String, Result<Vec<BizStatus>, Failure>)> =
+        (0..1_000).map(|number| (format!("file:///{number}.jar"), Err(failure("no")))).collect();
+    let actions = case.answered("b", CommandKind::BatchInstallBiz, None, Ok(Answer::Batch(results)));
+    assert_eq!(announced(&actions).len(), 32);
+}
