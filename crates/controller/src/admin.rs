@@ -28,11 +28,7 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// Serves the pages until `stop` becomes true.
-    pub(crate) async fn serve(
-        self,
-        settings: &Settings,
-        stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self, settings: &Settings, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listen = settings.admin;
         let listener = TcpListener::bind(listen)
             .await

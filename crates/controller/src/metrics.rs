@@ -77,6 +77,13 @@ impl Collector for Counted {
             MetricType::Counter,
         )?;
         ConstCounter::new(summary.claims_refused).encode(claims)?;
+        let newcomers = encoder.encode_descriptor(
+            "newcomers_refused",
+            "Heartbeats of new bases refused because there are too many VNodes",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(summary.newcomers_refused).encode(newcomers)?;
         self.encode_tunnels(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {

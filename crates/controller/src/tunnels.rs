@@ -11,8 +11,10 @@ use engine::{Event, Target};
 use model::{BaseIdentity, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
-    AddressRule, Addresses, EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::{Access, UsersFile},
-    http::{HttpStats, ServerTls, TokenFile}, mqtt::MqttStats,
+    AddressRule, Addresses, EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig,
+    broker::{Access, UsersFile},
+    http::{HttpStats, ServerTls, TokenFile},
+    mqtt::MqttStats,
 };
 
 use crate::settings::{Broker, Mqtt, Settings};

@@ -23,6 +23,10 @@ use crate::{
     zones::Zones,
 };
 
+/// The most VNodes: four times what the parts are made for. Whoever makes up identities costs no more
+/// memory than this; bases that are known go on, and one that is new has room again a minute after.
+const MAX_VNODES: usize = 20_000;
+
 /// How many VNodes stand how, for metrics and for readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
@@ -32,6 +36,8 @@ pub struct Summary {
     pub silent: usize,
     /// Heartbeats that were refused because they claim the identity of a base that is alive elsewhere.
     pub claims_refused: u64,
+    /// Heartbeats of new bases that were refused because there are too many VNodes.
+    pub newcomers_refused: u64,
     /// The watches have told all.
     pub synced: bool,
 }
@@ -70,6 +76,7 @@ pub struct Engine {
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
     claims_refused: u64,
+    newcomers_refused: u64,
     wakes: BTreeSet<(Duration, BaseIdentity)>,
     wake_of: HashMap<BaseIdentity, Duration>,
 }
@@ -101,6 +108,7 @@ impl Engine {
             mqtt_up: None,
             silent: BTreeSet::new(),
             claims_refused: 0,
+            newcomers_refused: 0,
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
         }
@@ -112,6 +120,7 @@ impl Engine {
             vnodes: self.vnodes.len(),
             silent: self.silent.len(),
             claims_refused: self.claims_refused,
+            newcomers_refused: self.newcomers_refused,
             synced: self.is_synced(),
         }
     }
@@ -203,12 +212,17 @@ impl Engine {
 
     fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now, out: &mut Vec<Action>) {
         if !self.is_synced() {
-            self.early_reports.insert(report.identity.clone(), (tunnel, report));
+            if self.has_room(self.early_reports.len(), self.early_reports.contains_key(&report.identity)) {
+                self.early_reports.insert(report.identity.clone(), (tunnel, report));
+            }
             return;
         }
         let identity = report.identity.clone();
         if !self.vnodes.contains_key(&identity) {
             if report.state == BaseState::Deactivated {
+                return;
+            }
+            if !self.has_room(self.vnodes.len(), false) {
                 return;
             }
             let name: Arc<str> = self.config.name_format.node_name(&identity, &self.config.env).into();
@@ -226,6 +240,13 @@ impl Engine {
             }
         });
         self.claims_refused += u64::from(claimed);
+    }
+
+    /// Whether one more base may be remembered where there are so many; counted where not.
+    fn has_room(&mut self, there: usize, known: bool) -> bool {
+        let room = known || there < MAX_VNODES;
+        self.newcomers_refused += u64::from(!room);
+        room
     }
 
     /// A new VNode, with the Pods that wait for it.
@@ -354,7 +375,9 @@ impl Engine {
             None => {
                 // A base that never comes leaves nothing behind.
                 self.playbacks.retain(|_, playback| playback.is_under_way(now.mono));
-                self.playbacks.insert(base.clone(), playback);
+                if self.playbacks.len() < MAX_VNODES {
+                    self.playbacks.insert(base.clone(), playback);
+                }
             }
         }
         out.push(Action::AnswerBaseline { tunnel, base, ask, modules });
@@ -550,4 +573,38 @@ impl Engine {
 fn nothing(question: Question) -> Action {
     let Question { tunnel, query, ask, .. } = question;
     Action::AnswerBaseline { tunnel, base: query.identity, ask, modules: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn made_up_identities_cost_so_much_and_no_more_and_known_bases_go_on() {
+        let mut engine = Engine::new(Config::new("dev"));
+        let mut hear = |engine: &mut Engine, n: usize, seconds: u64| {
+            let report = BaseReport {
+                identity: format!("b{n}").parse().unwrap(),
+                ..testing::report(None, BaseState::Activated)
+            };
+            let now = Now { mono: Duration::from_secs(seconds), wall: Timestamp::UNIX_EPOCH };
+            engine.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report }, now);
+            engine.summary()
+        };
+        // Before all is known they wait, in a place that has an end too.
+        let early = (0..MAX_VNODES + 7).map(|n| hear(&mut engine, n, 0)).last().unwrap();
+        assert_eq!((early.vnodes, early.newcomers_refused), (0, 7));
+        for kind in Watched::NEEDED {
+            engine.step(Event::Synced(kind), Now { mono: Duration::ZERO, wall: Timestamp::UNIX_EPOCH });
+        }
+        let full = hear(&mut engine, MAX_VNODES + 7, 1);
+        assert_eq!((full.vnodes, full.newcomers_refused), (MAX_VNODES, 8));
+        assert_eq!(hear(&mut engine, 0, 1), full, "one that is known goes on");
+        let now = Now { mono: Duration::from_secs(61), wall: Timestamp::UNIX_EPOCH };
+        engine.step(Event::Tick, now);
+        assert_eq!(hear(&mut engine, MAX_VNODES + 7, 62).newcomers_refused, 8, "there is room again");
+    }
 }

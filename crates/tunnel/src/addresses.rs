@@ -102,7 +102,11 @@ impl Addresses {
         let Some(ip) = report.ip else { return Ok(()) };
         let refused = self.rule.check(ip, report.port);
         if let Err(cause) = &refused
-            && self.told.lock().unwrap_or_else(PoisonError::into_inner).is_news(&report.identity, Instant::now())
+            && self
+                .told
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_news(&report.identity, Instant::now())
         {
             let base = &report.identity;
             tracing::warn!(%base, %tunnel, %cause, "heartbeats of a base are refused for the address they name");
@@ -130,7 +134,8 @@ mod tests {
             api_server: vec!["10.96.0.1:443".parse().unwrap(), "[fd00::1]:443".parse().unwrap()],
             ..AddressRule::default()
         };
-        for good in ["10.0.0.1", "192.0.2.2", "127.0.0.1", "::1", "fd00::2", "2001:db8::1", "::ffff:10.0.0.1"] {
+        for good in ["10.0.0.1", "192.0.2.2", "127.0.0.1", "::1", "fd00::2", "2001:db8::1", "::ffff:10.0.0.1"]
+        {
             assert_eq!(check(&rule, good), Ok(()), "{good}");
         }
         for none in
@@ -149,10 +154,8 @@ mod tests {
     #[test]
     fn networks_that_are_named_are_the_only_ones() {
         let networks = ["10.0.0.0/8", "fd00::/8", "169.254.7.0/24"].map(|network| network.parse().unwrap());
-        let rule = AddressRule {
-            networks: networks.into(),
-            api_server: vec!["10.96.0.1:443".parse().unwrap()],
-        };
+        let rule =
+            AddressRule { networks: networks.into(), api_server: vec!["10.96.0.1:443".parse().unwrap()] };
         for inside in ["10.255.255.255", "::ffff:10.0.0.1", "fd12::1", "169.254.7.7"] {
             assert_eq!(check(&rule, inside), Ok(()), "{inside}");
         }

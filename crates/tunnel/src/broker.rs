@@ -19,8 +19,8 @@ use mqtt5::{
 use subtle::ConstantTimeEq as _;
 use tokio::{task::JoinHandle, time::timeout};
 
-pub use self::users::{USERS_VARIABLE, UsersFile};
 use self::users::Doorman;
+pub use self::users::{USERS_VARIABLE, UsersFile};
 use crate::{SHUTDOWN_BOUND, mqtt::MAX_PACKET_BYTES};
 
 /// Clients at once: 5,000 bases, twice during a restart of all, and the controllers.

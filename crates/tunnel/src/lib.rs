@@ -21,8 +21,8 @@ mod stop;
 
 pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;
-pub use files::FileError;
 pub use event::{Event, Target};
+pub use files::FileError;
 pub use http::{HttpConfig, HttpTunnel};
 pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};
 pub use stop::SHUTDOWN_BOUND;

@@ -30,13 +30,25 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
     let path = |given| set(given).map(PathBuf::from);
     let embedded = set(&args.mqtt_broker).is_some_and(|broker| broker.eq_ignore_ascii_case("embedded"));
     if let Some(file) = set(&args.broker_users_file).filter(|_| !embedded) {
-        refused.add(USERS_VARIABLE, Some(file), "it is for MQTT_BROKER=embedded; another broker has users of its own");
+        refused.add(
+            USERS_VARIABLE,
+            Some(file),
+            "it is for MQTT_BROKER=embedded; another broker has users of its own",
+        );
+    }
+    if embedded && set(&args.mqtt_username).is_some() && set(&args.mqtt_password).is_none() {
+        let allowed =
+            "it is needed with MQTT_USERNAME and MQTT_BROKER=embedded: a name alone keeps nobody out";
+        refused.add("MQTT_PASSWORD", None, allowed);
     }
     let own = [("MQTT_USERNAME", &args.mqtt_username), ("MQTT_PASSWORD", &args.mqtt_password)];
-    for (variable, _) in own.into_iter().filter(|(_, given)| set(given).is_none()) {
-        if set(&args.broker_users_file).is_some() {
-            refused.add(variable, None, "it is needed with BROKER_USERS_FILE: the controller's own at the broker");
-        }
+    let missing = own.into_iter().filter(|(_, given)| set(given).is_none());
+    for (variable, _) in missing.filter(|_| set(&args.broker_users_file).is_some()) {
+        refused.add(
+            variable,
+            None,
+            "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
+        );
     }
     Doors {
         networks: networks(args, refused),
@@ -120,7 +132,9 @@ mod tests {
     #[test]
     fn users_are_for_the_embedded_broker_and_need_the_controllers_own() {
         let with = |flags: &[&str]| {
-            settings(&[&["--enable-mqtt-tunnel", "--broker-users-file=u", "--mqtt-password=p"], flags].concat())
+            settings(
+                &[&["--enable-mqtt-tunnel", "--broker-users-file=u", "--mqtt-password=p"], flags].concat(),
+            )
         };
         let embedded = with(&["--mqtt-broker=embedded", "--mqtt-username=c"]).unwrap();
         assert_eq!(embedded.doors.users, Some("u".into()));
@@ -128,6 +142,13 @@ mod tests {
         assert!(refusal.contains("MQTT_USERNAME: it is needed with BROKER_USERS_FILE"), "{refusal}");
         let refusal = with(&["--mqtt-broker=host", "--mqtt-username=c"]).unwrap_err();
         assert!(refusal.contains("BROKER_USERS_FILE is \"u\"; it is for MQTT_BROKER=embedded"), "{refusal}");
+    }
+
+    #[test]
+    fn a_user_of_the_embedded_broker_needs_a_password() {
+        let flags = ["--enable-mqtt-tunnel", "--mqtt-broker=embedded", "--mqtt-username=u"];
+        let refusal = settings(&flags).unwrap_err();
+        assert!(refusal.contains("MQTT_PASSWORD: it is needed with MQTT_USERNAME"), "{refusal}");
     }
 
     #[test]

@@ -84,12 +84,16 @@ fn users(text: &str) -> Result<Users, String> {
 
 fn user(line: &str) -> Result<(String, User), String> {
     let mut words = line.split_whitespace();
-    let (Some(name), Some(password), identity, None) = (words.next(), words.next(), words.next(), words.next())
+    let (Some(name), Some(password), identity, None) =
+        (words.next(), words.next(), words.next(), words.next())
     else {
         return Err("expected are a name, a password and perhaps an identity, with blanks between".to_owned());
     };
     if password.len() < MIN_PASSWORD_BYTES {
-        return Err(format!("the password has {} bytes; at least {MIN_PASSWORD_BYTES} are one", password.len()));
+        return Err(format!(
+            "the password has {} bytes; at least {MIN_PASSWORD_BYTES} are one",
+            password.len()
+        ));
     }
     let identity = identity.unwrap_or(name);
     let speaks_as = match identity.strip_suffix('*') {
@@ -203,7 +207,12 @@ impl AuthProvider for Doorman {
         Box::pin(async move { may })
     }
 
-    fn authorize_subscribe<'a>(&'a self, _: &str, user: Option<&'a str>, filter: &'a str) -> Decision<'a, bool> {
+    fn authorize_subscribe<'a>(
+        &'a self,
+        _: &str,
+        user: Option<&'a str>,
+        filter: &'a str,
+    ) -> Decision<'a, bool> {
         // All below its own identity is said to it, or by it.
         let may = self.may(user, filter, |_| true);
         Box::pin(async move { may })
@@ -220,7 +229,8 @@ impl AuthProvider for Doorman {
 mod tests {
     use super::*;
 
-    const FILE: &str = "# bases\n\nb1 0123456789abcdef\nweb  0123456789abcdef  web-*\nnode 0123456789abcdef 10.0.0.1\n";
+    const FILE: &str =
+        "# bases\n\nb1 0123456789abcdef\nweb  0123456789abcdef  web-*\nnode 0123456789abcdef 10.0.0.1\n";
 
     fn doorman() -> Doorman {
         let path = std::env::temp_dir().join(format!("tunnel-users-{}", std::process::id()));
@@ -236,7 +246,10 @@ mod tests {
         let subscribe = |user: &str, filter: &str| doorman.may(Some(user), filter, |_| true);
         for (user, identity) in [("b1", "b1"), ("web", "web-7"), ("node", "10.0.0.1")] {
             for channel in ["heart", "health", "simpleBiz", "bizOperation", "queryBaseline"] {
-                assert!(publish(user, &format!("koupleless_dev/{identity}/base/{channel}")), "{user} {channel}");
+                assert!(
+                    publish(user, &format!("koupleless_dev/{identity}/base/{channel}")),
+                    "{user} {channel}"
+                );
             }
             for rest in ["+", "installBiz", "base/baseline", "#"] {
                 assert!(subscribe(user, &format!("koupleless_dev/{identity}/{rest}")), "{user} {rest}");
@@ -253,21 +266,33 @@ mod tests {
         ] {
             assert!(!publish("b1", topic), "{topic}");
         }
-        for filter in
-            ["#", "+/+/+", "koupleless_dev/#", "koupleless_dev/+/base/+", "koupleless_dev/b2/+", "$share/g/koupleless_dev/b1/+"]
-        {
+        for filter in [
+            "#",
+            "+/+/+",
+            "koupleless_dev/#",
+            "koupleless_dev/+/base/+",
+            "koupleless_dev/b2/+",
+            "$share/g/koupleless_dev/b1/+",
+        ] {
             assert!(!subscribe("b1", filter), "{filter}");
         }
-        assert!(!subscribe("web", "koupleless_dev/web-+/base/+") && !subscribe("web", "koupleless_dev/web/+"));
+        assert!(
+            !subscribe("web", "koupleless_dev/web-+/base/+") && !subscribe("web", "koupleless_dev/web/+")
+        );
         assert!(!publish("stranger", "koupleless_dev/stranger/base/heart"));
         assert!(!doorman.may(None, "koupleless_dev/b1/base/heart", is_said_by_a_base));
-        assert!(publish("controller", "koupleless_dev/b1/installBiz") && subscribe("controller", "koupleless_dev/+/base/+"));
+        assert!(
+            publish("controller", "koupleless_dev/b1/installBiz")
+                && subscribe("controller", "koupleless_dev/+/base/+")
+        );
     }
 
     #[test]
     fn a_client_id_is_one_users_while_it_is_there() {
         let doorman = doorman();
-        assert!(doorman.takes("controller@@@1", "controller") && doorman.takes("controller@@@1", "controller"));
+        assert!(
+            doorman.takes("controller@@@1", "controller") && doorman.takes("controller@@@1", "controller")
+        );
         assert!(!doorman.takes("controller@@@1", "b1") && doorman.takes("", "b1"));
         drop(doorman.cleanup_session("controller"));
         assert!(doorman.takes("controller@@@1", "b1"));
@@ -282,7 +307,10 @@ mod tests {
             ("b1 hunter2-hunter2-hunter2 a/b\n", "holds the character '/'"),
             ("b1 hunter2-hunter2-hunter2 *\n", "the identity * is everybody's"),
             ("b1 hunter2-hunter2-hunter2 b1 x\n", "line 1: expected are"),
-            ("b1 hunter2-hunter2-hunter2\nb1 hunter2-hunter2-hunter2\n", "line 2: this user is there already"),
+            (
+                "b1 hunter2-hunter2-hunter2\nb1 hunter2-hunter2-hunter2\n",
+                "line 2: this user is there already",
+            ),
         ] {
             let Err(what) = users(text) else { panic!("{text:?}") };
             assert!(what.contains(said) && !what.contains("hunter"), "{what}");

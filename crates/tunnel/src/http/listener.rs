@@ -33,6 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Shared,
     limits::{MAX_REQUEST_BYTES, Refusal},
+    peers::Peers,
 };
 use crate::{Event, stop::Phase};
 
@@ -46,6 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until the tunnel ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
+    let peers = Peers::default();
     loop {
         let accepted = tokio::select! {
             () = stop.reached(Phase::Draining) => return,
@@ -60,14 +62,16 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        let Ok(permit) = shared.connections.clone().try_acquire_owned() else {
+        let place = peers.admit(peer.ip(), shared.limits.connections_of_one);
+        let permit = shared.connections.clone().try_acquire_owned().ok();
+        let Some(places) = place.zip(permit) else {
             shared.counts.refuse(Refusal::Connections);
             continue;
         };
         let shared = shared.clone();
         tokio::spawn(async move {
             secured(stream, peer, shared).await;
-            drop(permit);
+            drop(places);
         });
     }
 }
@@ -211,9 +215,11 @@ async fn dispatch(
     // Set back once the body is read: whoever returns before leaves something unread.
     unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
     // Nobody without a token learns anything, not even what is here.
-    if shared.tokens.as_ref().is_some_and(|tokens| {
-        !tokens.0.current().admit(request.headers().get(AUTHORIZATION))
-    }) {
+    if shared
+        .tokens
+        .as_ref()
+        .is_some_and(|tokens| !tokens.0.current().admit(request.headers().get(AUTHORIZATION)))
+    {
         return Err(Refused::new(
             Refusal::Unauthorized,
             StatusCode::UNAUTHORIZED,

@@ -27,8 +27,7 @@ impl TokenFile {
     /// # Errors
     /// Where the file cannot be read, or holds no token or one that is too short or cannot be sent.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let file =
-            NamedFile { variable: TOKEN_VARIABLE, path: path.to_owned(), max_bytes: MAX_FILE_BYTES };
+        let file = NamedFile { variable: TOKEN_VARIABLE, path: path.to_owned(), max_bytes: MAX_FILE_BYTES };
         let make = |files: &[NamedFile], contents: &[Vec<u8>]| {
             files.iter().zip(contents).map(|(file, text)| tokens(&file.path, text)).collect()
         };
@@ -87,8 +86,7 @@ mod tests {
         let good = tokens(Path::new("f"), b"first-0123456789abcdef\n\n second-0123456789abcde \n").unwrap();
         let admit = |value: &str| good.admit(Some(&HeaderValue::from_str(value).unwrap()));
         assert!(admit("Bearer first-0123456789abcdef") && admit("bearer second-0123456789abcde"));
-        for bad in
-            ["", "Bearer", "Bearer ", "Bearer first-0123456789abcde", "Bearer first-0123456789abcdefg"]
+        for bad in ["", "Bearer", "Bearer ", "Bearer first-0123456789abcde", "Bearer first-0123456789abcdefg"]
         {
             assert!(!admit(bad), "{bad}");
         }

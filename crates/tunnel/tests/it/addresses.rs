@@ -4,7 +4,8 @@ use arklet::CallError;
 use model::TunnelKind;
 use rumqttc::PublishOptions;
 use tunnel::{
-    AddressRule, Addresses, Event, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, http::Refusal, mqtt::Dropped,
+    AddressRule, Addresses, Event, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, http::Refusal,
+    mqtt::Dropped,
 };
 
 use crate::{
@@ -73,11 +74,8 @@ async fn over_mqtt_it_is_dropped_and_counted() {
     // It names 192.0.2.2, and then an address that it may have.
     let lie = mqtt_heartbeat("b1", "activated");
     for payload in [lie.clone(), lie.replace("192.0.2.2", "10.0.0.2")] {
-        let publish = base.client.publish(
-            "koupleless_dev/b1/base/heart",
-            payload,
-            PublishOptions::at_least_once(),
-        );
+        let publish =
+            base.client.publish("koupleless_dev/b1/base/heart", payload, PublishOptions::at_least_once());
         soon(publish).await.unwrap();
     }
     let Event::Heartbeat { report, .. } = events.next().await else { panic!() };
