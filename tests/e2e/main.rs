@@ -30,6 +30,7 @@ mod bad_input;
 mod baseline;
 mod brokers;
 mod docs;
+mod doors;
 mod drain;
 mod hostile;
 mod leaving;

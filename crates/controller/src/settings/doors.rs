@@ -36,15 +36,19 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
             "it is for MQTT_BROKER=embedded; another broker has users of its own",
         );
     }
+    if embedded && set(&args.mqtt_username).is_some() && set(&args.mqtt_password).is_none() {
+        let allowed =
+            "it is needed with MQTT_USERNAME and MQTT_BROKER=embedded: a name alone keeps nobody out";
+        refused.add("MQTT_PASSWORD", None, allowed);
+    }
     let own = [("MQTT_USERNAME", &args.mqtt_username), ("MQTT_PASSWORD", &args.mqtt_password)];
-    for (variable, _) in own.into_iter().filter(|(_, given)| set(given).is_none()) {
-        if set(&args.broker_users_file).is_some() {
-            refused.add(
-                variable,
-                None,
-                "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
-            );
-        }
+    let missing = own.into_iter().filter(|(_, given)| set(given).is_none());
+    for (variable, _) in missing.filter(|_| set(&args.broker_users_file).is_some()) {
+        refused.add(
+            variable,
+            None,
+            "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
+        );
     }
     Doors {
         networks: networks(args, refused),
@@ -138,6 +142,13 @@ mod tests {
         assert!(refusal.contains("MQTT_USERNAME: it is needed with BROKER_USERS_FILE"), "{refusal}");
         let refusal = with(&["--mqtt-broker=host", "--mqtt-username=c"]).unwrap_err();
         assert!(refusal.contains("BROKER_USERS_FILE is \"u\"; it is for MQTT_BROKER=embedded"), "{refusal}");
+    }
+
+    #[test]
+    fn a_user_of_the_embedded_broker_needs_a_password() {
+        let flags = ["--enable-mqtt-tunnel", "--mqtt-broker=embedded", "--mqtt-username=u"];
+        let refusal = settings(&flags).unwrap_err();
+        assert!(refusal.contains("MQTT_PASSWORD: it is needed with MQTT_USERNAME"), "{refusal}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whose an identity is: of whoever bears it, as long as that one is alive.
 //!
 //! Anybody who reaches a tunnel can say any name. What came first and lives keeps it: another
-//! address is refused until the base falls silent, answers nothing, or says goodbye. Between two
+//! address is refused until the base sends no heartbeats, answers nothing, or says goodbye. Between two
 //! heartbeats over MQTT there is nothing to compare: no socket's address comes with them and
 //! nothing is called at the one they name; there the broker's rights say who may speak as whom.
 
@@ -98,7 +98,7 @@ impl VNode {
     }
 
     fn holder(&self, now: Now, config: &Config) -> Option<Holder> {
-        self.held.holder.filter(|_| self.life.is_known_alive(now.mono, &config.times))
+        self.held.holder.filter(|_| self.life.is_heard_and_well(now.mono, &config.times))
     }
 
     /// Says that a heartbeat was refused; nothing else comes of it.
@@ -209,6 +209,19 @@ mod tests {
         assert!(case.http("192.0.2.9", 1238, "192.0.2.9"), "silent for 25 s: it is free");
         case.answers_questions();
         assert!(!case.http("192.0.2.2", 1238, "192.0.2.2"), "and now the other's");
+    }
+
+    #[test]
+    fn who_answers_at_an_address_of_before_does_not_keep_an_identity_there() {
+        let mut case = Case::start();
+        assert!(case.http("192.0.2.2", 1238, "192.0.2.2"));
+        for seconds in [8, 16, 24] {
+            case.seconds = seconds;
+            case.answers_questions();
+            assert!(!case.http("192.0.2.9", 1238, "192.0.2.9"));
+        }
+        case.seconds = 25;
+        assert!(case.http("192.0.2.9", 1238, "192.0.2.9"));
     }
 
     #[test]

@@ -103,9 +103,11 @@ impl Life {
         !self.proven && self.standing(now, times) == Standing::Alive
     }
 
-    /// It was really heard, is not silent, answers and did not say goodbye.
-    pub(crate) fn is_known_alive(&self, now: Duration, times: &Times) -> bool {
-        self.proven && matches!(self.standing(now, times), Standing::Alive | Standing::NotServing)
+    /// It sends heartbeats, answers and did not say goodbye. That somebody answers is not enough: an
+    /// address that a base had may be another base's by now.
+    pub(crate) fn is_heard_and_well(&self, now: Duration, times: &Times) -> bool {
+        self.heartbeat.is_some_and(|at| now.saturating_sub(at) < times.not_ready_after)
+            && matches!(self.standing(now, times), Standing::Alive | Standing::NotServing)
     }
 
     /// A heartbeat is missing, so the base is asked.

@@ -24,6 +24,9 @@ pub struct HttpLimits {
     /// Connections to the listener at once. 5,000 bases that speak every 12 s make 420 short
     /// connections a second, of some milliseconds each; the rest is room for slow ones.
     pub connections: usize,
+    /// Connections of one address at once: the half, so that nobody takes all. Bases behind a
+    /// translation of addresses have one between them, and some milliseconds each.
+    pub connections_of_one: usize,
     /// How long a client may take for its request's head.
     pub head: Duration,
     /// How long a client may take for its request's body, once the head is there.
@@ -39,6 +42,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_of_one: 512,
             head: Duration::from_secs(5),
             body: Duration::from_secs(5),
             reply: Duration::from_secs(10),
@@ -50,7 +54,8 @@ impl Default for HttpLimits {
 reasons!(
     /// Why the listener refused a request or a connection.
     Refusal {
-        /// More connections than [`HttpLimits::connections`]: closed without an answer.
+        /// More connections than [`HttpLimits::connections`], or of one address than
+        /// [`HttpLimits::connections_of_one`]: closed without an answer.
         Connections = "connections",
         /// Head or body did not come in time.
         Slow = "slow",

@@ -33,6 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Shared,
     limits::{MAX_REQUEST_BYTES, Refusal},
+    peers::Peers,
 };
 use crate::{Event, stop::Phase};
 
@@ -46,6 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until the tunnel ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
+    let peers = Peers::default();
     loop {
         let accepted = tokio::select! {
             () = stop.reached(Phase::Draining) => return,
@@ -60,14 +62,16 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        let Ok(permit) = shared.connections.clone().try_acquire_owned() else {
+        let place = peers.admit(peer.ip(), shared.limits.connections_of_one);
+        let permit = shared.connections.clone().try_acquire_owned().ok();
+        let Some(places) = place.zip(permit) else {
             shared.counts.refuse(Refusal::Connections);
             continue;
         };
         let shared = shared.clone();
         tokio::spawn(async move {
             secured(stream, peer, shared).await;
-            drop(permit);
+            drop(places);
         });
     }
 }

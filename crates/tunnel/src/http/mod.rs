@@ -3,6 +3,7 @@
 mod client;
 mod limits;
 mod listener;
+mod peers;
 mod tls;
 mod token;
 

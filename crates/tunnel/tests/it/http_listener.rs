@@ -134,6 +134,25 @@ async fn slow_clients_are_cut_off() {
 }
 
 #[tokio::test]
+async fn one_address_leaves_room_for_others() {
+    let limits = HttpLimits { connections_of_one: 2, ..HttpLimits::default() };
+    let (tunnel, mut events) = start(limits, 8).await;
+    let to = tunnel.local_addr();
+    let greedy = [TcpStream::connect(to).await.unwrap(), TcpStream::connect(to).await.unwrap()];
+    // The third of the same address is closed; another address is heard.
+    assert_eq!(exchange(to, "").await, "");
+    assert_eq!(tunnel.stats().refused(Refusal::Connections), 1);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(to).await.unwrap();
+    other.write_all(post("/heartbeat", HEARTBEAT).as_bytes()).await.unwrap();
+    let answer = read(&mut other).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(matches!(events.next().await, Event::Heartbeat { .. }));
+    drop(greedy);
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_closed_and_counted() {
     let (tunnel, mut events) = start(HttpLimits { connections: 1, ..HttpLimits::default() }, 8).await;
     let mut first = TcpStream::connect(tunnel.local_addr()).await.unwrap();
