@@ -52,7 +52,8 @@ impl Corpus {
             }
         }
         for (name, text) in files(Path::new(KEPT))? {
-            let message = kept(&name, text.trim_end_matches('\n')).ok_or_else(|| io::Error::other(name.clone()))?;
+            let message =
+                kept(&name, text.trim_end_matches('\n')).ok_or_else(|| io::Error::other(name.clone()))?;
             corpus.keep(name, message);
         }
         Ok(corpus)
@@ -62,12 +63,15 @@ impl Corpus {
     fn record(&mut self, value: &Value) {
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         if let (Some(request), Some(response)) = (value.get("request"), value.get("response")) {
-            let command = text(request, "path").and_then(|path| CommandKind::from_name(path.trim_start_matches('/')));
+            let command =
+                text(request, "path").and_then(|path| CommandKind::from_name(path.trim_start_matches('/')));
             self.answers.extend(command.zip(text(response, "body_raw")));
         } else if let (Some(topic), Some(payload)) = (text(value, "topic"), text(value, "payload_raw")) {
             let channel = topic.split_once("/base/").map(|(_, channel)| channel.to_owned());
             self.published.extend(channel.map(|channel| (channel, payload)));
-        } else if let (Some("/heartbeat"), Some(body)) = (text(value, "path").as_deref(), text(value, "body_raw")) {
+        } else if let (Some("/heartbeat"), Some(body)) =
+            (text(value, "path").as_deref(), text(value, "body_raw"))
+        {
             self.heartbeats.push(body);
         } else if let Some(list) = value.as_array() {
             list.iter().for_each(|value| self.record(value));

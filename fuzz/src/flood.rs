@@ -193,7 +193,10 @@ impl Flood {
         }
         let [before, _, after] = self.tally.state_bytes;
         if after > before + before / 10 {
-            return Err(format!("{after} bytes of state are left, where {before} were before: {:?}", self.engine));
+            return Err(format!(
+                "{after} bytes of state are left, where {before} were before: {:?}",
+                self.engine
+            ));
         }
         Ok(())
     }
@@ -203,9 +206,14 @@ impl Flood {
         if read::speaker(&event).is_some_and(|base| self.is_honest(base)) {
             return;
         }
-        if let Event::BaselineQuery { ask, .. } = &mut event {
-            *ask = self.tally.messages;
-            self.asked.insert(*ask);
+        match &mut event {
+            Event::BaselineQuery { ask, .. } => {
+                *ask = self.tally.messages;
+                self.asked.insert(*ask);
+            }
+            // Whoever answers is a base. On any topic but theirs nobody is there, whatever its name is by chance.
+            Event::Answer { base, .. } if !self.hostile.contains(base) => *base = word("nobody"),
+            _ => {}
         }
         self.tally.told += 1;
         self.queue.push_back(event);

@@ -84,7 +84,8 @@ impl Honest {
 impl Picture {
     /// Every base has its Node, and every Pod is Ready.
     pub(crate) fn is_whole(&self) -> bool {
-        let ready = |status: &PodStatus| status.condition("Ready").is_some_and(|ready| ready.status == true.into());
+        let ready =
+            |status: &PodStatus| status.condition("Ready").is_some_and(|ready| ready.status == true.into());
         let well = |node: &NodeView| node.condition("Ready").is_some_and(|ready| ready.status == true.into());
         self.nodes.len() == usize::from(BASES)
             && self.pods.len() == usize::from(BASES * PODS)

@@ -59,7 +59,9 @@ fn main() -> Result<ExitCode> {
 fn line(tally: &Tally, time: Duration) -> String {
     let Tally { messages, told, announced, most_strangers, turned_away, .. } = tally;
     let seconds = time.as_secs();
-    format!("{seconds:>5} s: {messages} messages, {told} of them told to the engine, {announced} announcements, {most_strangers} strangers at a time, {turned_away} heartbeats turned away")
+    format!(
+        "{seconds:>5} s: {messages} messages, {told} of them told to the engine, {announced} announcements, {most_strangers} strangers at a time, {turned_away} heartbeats turned away"
+    )
 }
 
 /// What this process holds in memory.

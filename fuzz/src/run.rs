@@ -6,8 +6,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-pub use crate::flood::Tally;
 use crate::flood::Flood;
+pub use crate::flood::Tally;
 
 /// What must not be, and how to see it again.
 #[derive(Debug)]

@@ -19,15 +19,7 @@ impl Case {
     fn start(nodes: &[&str]) -> Self {
         let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
         for name in nodes {
-            let labels =
-                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
-            case.step(Event::Node(Box::new(NodeView {
-                name: format!("virtual-node-{name}").into(),
-                uid: (*name).into(),
-                resource_version: 1,
-                labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-                ..NodeView::default()
-            })));
+            case.step(Event::Node(Box::new(testing::node(name))));
         }
         for kind in Watched::NEEDED {
             case.step(Event::Synced(kind));
@@ -47,7 +39,13 @@ impl Case {
         self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report })
     }
 
-    fn answered(&mut self, name: &str, command: CommandKind, biz: Option<BizId>, outcome: Outcome) -> Vec<Action> {
+    fn answered(
+        &mut self,
+        name: &str,
+        command: CommandKind,
+        biz: Option<BizId>,
+        outcome: Outcome,
+    ) -> Vec<Action> {
         let (base, key) = (name.parse().unwrap(), AnswerKey { command, biz });
         self.step(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome })
     }
@@ -146,7 +144,12 @@ fn what_a_base_tells_of_biz_that_nobody_knows_is_not_kept() {
     case.heard("b");
     let before = case.state_bytes();
     for number in 0..1_000 {
-        case.answered("b", CommandKind::UninstallBiz, Some(id(&format!("biz{number}"))), Ok(Answer::Uninstalled));
+        case.answered(
+            "b",
+            CommandKind::UninstallBiz,
+            Some(id(&format!("biz{number}"))),
+            Ok(Answer::Uninstalled),
+        );
     }
     assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
 }

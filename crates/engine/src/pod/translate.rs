@@ -27,8 +27,11 @@ const MAX_CAUSE_CHARS: usize = 300;
 /// What one container asks for.
 pub(crate) fn module(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
     let short = |text: &str| arklet::error::cut(text, MAX_CAUSE_CHARS);
-    spec(pod, container)
-        .map_err(|fault| Fault { doing: short(&fault.doing), cause: short(&fault.cause), ..fault })
+    spec(pod, container).map_err(|fault| Fault {
+        doing: short(&fault.doing),
+        cause: short(&fault.cause),
+        ..fault
+    })
 }
 
 fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
@@ -189,7 +192,7 @@ mod tests {
             one(change).unwrap_err().cause
         };
         let envs = cause("envs", r#"{"PASSWORD": ["secret"]}"#);
-        assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 14"), "{envs}");
+        assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 13"), "{envs}");
         let envs = cause("envs", r#""secret""#);
         assert!(envs.contains("a JSON object of strings") && !envs.contains("secret"), "{envs}");
         let long = cause("install-strategy", &"x".repeat(100_000));
