@@ -206,9 +206,14 @@ impl Flood {
         if read::speaker(&event).is_some_and(|base| self.is_honest(base)) {
             return;
         }
-        if let Event::BaselineQuery { ask, .. } = &mut event {
-            *ask = self.tally.messages;
-            self.asked.insert(*ask);
+        match &mut event {
+            Event::BaselineQuery { ask, .. } => {
+                *ask = self.tally.messages;
+                self.asked.insert(*ask);
+            }
+            // Whoever answers is a base. On any topic but theirs nobody is there, whatever its name is by chance.
+            Event::Answer { base, .. } if !self.hostile.contains(base) => *base = word("nobody"),
+            _ => {}
         }
         self.tally.told += 1;
         self.queue.push_back(event);

@@ -35,7 +35,7 @@ fn the_same_seed_sends_the_same_messages() {
 fn there_are_samples_of_everything() {
     let corpus = Corpus::load().unwrap();
     let counts = [corpus.heartbeats.len(), corpus.answers.len(), corpus.published.len()];
-    assert!(counts.iter().all(|&count| count > 50), "{counts:?}");
+    assert!(counts.iter().all(|&count| count > 10), "{counts:?}");
     assert!(!corpus.pods.is_empty() && !corpus.queries.is_empty());
     for folder in ["answer/", "heartbeat/", "pod/", "published/", "query/"] {
         assert!(corpus.kept.iter().any(|(name, _)| name.starts_with(folder)), "{folder}");

@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod cluster;
 mod demo;
+mod fuzz;
 mod setup;
 mod test;
 mod tidy;
@@ -28,6 +29,7 @@ enum Command {
     Setup(setup::Setup),
     Cluster(cluster::Cluster),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Setup(command) => command.run(),
         Command::Cluster(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Fuzz(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -67,6 +67,7 @@ impl Collector for Counted {
         let states = [
             ([("state", "heard")], count(summary.vnodes.saturating_sub(summary.silent))),
             ([("state", "silent")], count(summary.silent)),
+            ([("state", "unanswered")], count(summary.strangers)),
         ];
         Family { name: "vnodes", help: "VNodes by what is heard of their bases", kind: MetricType::Gauge }
             .encode(encoder, states)?;
@@ -77,6 +78,13 @@ impl Collector for Counted {
             MetricType::Counter,
         )?;
         ConstCounter::new(summary.claims_refused).encode(claims)?;
+        let turned_away = [([] as [(&str, &str); 0], summary.turned_away)];
+        Family {
+            name: "bases_turned_away",
+            help: "Heartbeats of unknown bases that were not taken",
+            kind: MetricType::Counter,
+        }
+        .encode(encoder, turned_away)?;
         self.encode_tunnels(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use model::{BaseReport, BaseState};
 
-use crate::view::{ContainerView, EnvValue, EnvVar, PodRef, PodStatus, PodView, RestartPolicy};
+use crate::view::{ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy};
 
 /// A container that asks for `name:version`.
 pub(crate) fn container(name: &str, version: &str) -> ContainerView {
@@ -33,6 +33,18 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         containers: vec![container(biz, version)],
         readiness_gates: Vec::new(),
         status: PodStatus::default(),
+    }
+}
+
+/// The Node of a base that an earlier controller reached over MQTT.
+pub(crate) fn node(base: &str) -> NodeView {
+    let labels = [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
+    NodeView {
+        name: format!("virtual-node-{base}").into(),
+        uid: format!("uid-{base}").into(),
+        resource_version: 1,
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..NodeView::default()
     }
 }
 

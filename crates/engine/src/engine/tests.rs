@@ -19,15 +19,7 @@ impl Case {
     fn start(nodes: &[&str]) -> Self {
         let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
         for name in nodes {
-            let labels =
-                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
-            case.step(Event::Node(Box::new(NodeView {
-                name: format!("virtual-node-{name}").into(),
-                uid: (*name).into(),
-                resource_version: 1,
-                labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-                ..NodeView::default()
-            })));
+            case.step(Event::Node(Box::new(testing::node(name))));
         }
         for kind in Watched::NEEDED {
             case.step(Event::Synced(kind));

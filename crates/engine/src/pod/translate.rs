@@ -192,7 +192,7 @@ mod tests {
             one(change).unwrap_err().cause
         };
         let envs = cause("envs", r#"{"PASSWORD": ["secret"]}"#);
-        assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 14"), "{envs}");
+        assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 13"), "{envs}");
         let envs = cause("envs", r#""secret""#);
         assert!(envs.contains("a JSON object of strings") && !envs.contains("secret"), "{envs}");
         let long = cause("install-strategy", &"x".repeat(100_000));

@@ -169,13 +169,13 @@ impl VNode {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use arklet::{AnswerKey, CallError, CommandKind};
     use jiff::Timestamp;
     use model::{BaseState, TunnelKind};
 
-    use crate::{Action, Config, Engine, Event, Now, event::Watched, testing, view::NodeView};
+    use crate::{Action, Config, Engine, Event, Now, event::Watched, testing};
 
     /// One base that is reached over MQTT, on a clock of the test's own.
     struct Case {
@@ -187,17 +187,7 @@ mod tests {
         /// A controller that finds the base's Node and has a broker.
         fn start() -> Self {
             let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
-            let labels =
-                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
-            let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-            let node = NodeView {
-                name: "virtual-node-b".into(),
-                uid: "1".into(),
-                resource_version: 1,
-                labels: BTreeMap::from(labels),
-                ..NodeView::default()
-            };
-            case.step(Event::Node(Box::new(node)));
+            case.step(Event::Node(Box::new(testing::node("b"))));
             for kind in Watched::NEEDED {
                 case.step(Event::Synced(kind));
             }
