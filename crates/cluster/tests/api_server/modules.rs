@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use cluster::{ClientConfig, Told, WatchConfig, modules::Availability};
+use cluster::{Told, WatchConfig, modules::Availability};
 use engine::Event;
 use testkit::{
     cluster::{Cluster, ClusterOptions},
@@ -45,7 +45,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
     cluster.apply(V1).unwrap();
     cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io"]).unwrap();
     cluster.apply(OBJECT).unwrap();
-    let client = client(&cluster).await;
+    let client = client(cluster.kubeconfig()).await;
     assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
     // What the V1 controller does not know is there, and what it wrote is still there.
     cluster.kubectl(&["annotate", "module", "of-v1", "touched=yes"]).unwrap();
@@ -93,6 +93,5 @@ async fn as_nobody(cluster: &Cluster, dir: &WorkDir) -> kube::Client {
     config["users"][0]["user"]["as"] = "system:serviceaccount:default:nobody".into();
     let path = dir.join("kubeconfig");
     std::fs::write(&path, config.to_string()).unwrap();
-    let config = ClientConfig { kubeconfig: Some(path), ..ClientConfig::default() };
-    cluster::client(config).await.unwrap()
+    client(&path).await
 }
