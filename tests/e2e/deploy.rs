@@ -74,9 +74,9 @@ fn restricted_is_enforced(cluster: &Cluster) -> Result<()> {
 fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
     let known = read("docs/reference/configuration.md")?;
     let (dir, account) = (WorkDir::new("deployed")?, text(spec, "/serviceAccountName"));
-    account::may(cluster, NAMESPACE, account, &["patch", "nodes/status"])?;
+    account::may(cluster, NAMESPACE, account, &["patch", "nodes"])?;
     account::may(cluster, NAMESPACE, account, &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"])?;
-    account::may(cluster, NAMESPACE, account, &["patch", "deployments.apps/scale"])?;
+    account::may(cluster, NAMESPACE, account, &["list", "deployments.apps"])?;
     let kubeconfig = account::kubeconfig(cluster, NAMESPACE, account, dir.join("kubeconfig"))?;
     let mut options = ControllerOptions { kubeconfig, env: Vec::new() };
     for variable in spec["containers"][0]["env"].as_array().context("env")? {
@@ -145,6 +145,6 @@ fn with_upstreams_role(cluster: &Cluster, dir: &WorkDir) -> Result<std::path::Pa
         },
     ]});
     cluster.apply(&objects.to_string())?;
-    account::may(cluster, "default", &name, &["patch", "nodes/status"])?;
+    account::may(cluster, "default", &name, &["patch", "nodes"])?;
     account::kubeconfig(cluster, "default", &name, dir.join("kubeconfig"))
 }

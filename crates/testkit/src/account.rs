@@ -26,12 +26,12 @@ const MANIFESTS: [(&str, &str); 5] = [
     ("-k", "deploy/peers"),
 ];
 
-/// A right of each role. A binding counts for the API server only some moments after it was made, and what comes before
+/// A right of each role, for [`may`]. A binding counts for the API server only some moments after it was made, and what comes before
 /// that would be refused.
-const ONE_OF_EACH: [[&str; 4]; 3] = [
-    ["patch", "nodes/status", "-n", "default"],
-    ["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
-    ["patch", "deployments.apps/scale", "-n", "default"],
+const ONE_OF_EACH: [&[&str]; 3] = [
+    &["patch", "nodes"],
+    &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
+    &["list", "deployments.apps"],
 ];
 
 /// Makes it, and waits until its rights count.
@@ -42,7 +42,7 @@ pub(crate) fn make(cluster: &Cluster) -> Result<()> {
     }
     cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io", "--timeout=30s"])?;
     for right in ONE_OF_EACH {
-        may(cluster, NAMESPACE, NAME, &right)?;
+        may(cluster, NAMESPACE, NAME, right)?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(crate) fn roles(cluster: &Cluster) -> Result<Value> {
     cluster.kubectl_json(&["get", "-f", &base, "-f", &peers])
 }
 
-/// Waits until a ServiceAccount may do something: `["patch", "nodes/status"]`, or with `-n` and a namespace.
+/// Waits until a ServiceAccount may do something: `["patch", "nodes"]` or with `-n` and a namespace.
 pub fn may(cluster: &Cluster, namespace: &str, name: &str, right: &[&str]) -> Result<()> {
     let account = format!("--as=system:serviceaccount:{namespace}:{name}");
     let args = [&["auth", "can-i", &account][..], right].concat();
