@@ -75,7 +75,12 @@ fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
     let known = read("docs/reference/configuration.md")?;
     let (dir, account) = (WorkDir::new("deployed")?, text(spec, "/serviceAccountName"));
     account::may(cluster, NAMESPACE, account, &["patch", "nodes"])?;
-    account::may(cluster, NAMESPACE, account, &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"])?;
+    account::may(
+        cluster,
+        NAMESPACE,
+        account,
+        &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
+    )?;
     account::may(cluster, NAMESPACE, account, &["list", "deployments.apps"])?;
     let kubeconfig = account::kubeconfig(cluster, NAMESPACE, account, dir.join("kubeconfig"))?;
     let mut options = ControllerOptions { kubeconfig, env: Vec::new() };
@@ -122,12 +127,11 @@ fn with_the_role_of_the_go_controller_modules_go_online_and_offline() -> Result<
 /// `events.k8s.io` and `koupleless.io`.
 fn with_upstreams_role(cluster: &Cluster, dir: &WorkDir) -> Result<std::path::PathBuf> {
     let name = names::unique("upstream");
-    let rule = |groups: &str, resources: &[&str], verbs: &[&str]| {
-        json!({"apiGroups": [groups], "resources": resources, "verbs": verbs})
-    };
+    let rule = |groups: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [groups], "resources": resources, "verbs": verbs});
     let read = ["get", "watch", "list"];
     let all = ["get", "watch", "list", "update", "patch", "create", "delete"];
-    let ours = ["pods", "pods/status", "pods/spec", "nodes", "nodes/status", "deployments", "daemonSets", "events"];
+    let ours =
+        ["pods", "pods/status", "pods/spec", "nodes", "nodes/status", "deployments", "daemonSets", "events"];
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}},
         {

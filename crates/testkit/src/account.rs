@@ -40,7 +40,12 @@ pub(crate) fn make(cluster: &Cluster) -> Result<()> {
         let path = artifacts::repository().join(path);
         cluster.kubectl(&["apply", kind, &path.to_string_lossy()])?;
     }
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io", "--timeout=30s"])?;
+    cluster.kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "crd/modules.koupleless.io",
+        "--timeout=30s",
+    ])?;
     for right in ONE_OF_EACH {
         may(cluster, NAMESPACE, NAME, right)?;
     }

@@ -72,9 +72,8 @@ impl Rights {
         let mut wrong: Vec<String> =
             self.refused.iter().map(|right| format!("{right}: was refused")).collect();
         let others = self.allowed.iter().filter(|right| self.grant(right).is_none());
-        let others = others.filter(|right| {
-            !OF_ALL.contains(&format!("{} {}", right.verb, right.resource).as_str())
-        });
+        let others =
+            others.filter(|right| !OF_ALL.contains(&format!("{} {}", right.verb, right.resource).as_str()));
         wrong.extend(others.map(|right| format!("{right}: was allowed by no role of deploy/")));
         let used: BTreeSet<&Right> = self.allowed.iter().filter_map(|right| self.grant(right)).collect();
         let unused = self.granted.iter().filter(|right| !used.contains(right));
@@ -98,16 +97,15 @@ impl Rights {
     /// The lines of an audit log. One that cannot be read is the last one, of a server that was killed.
     fn add_log(&mut self, text: &str) {
         for event in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            let word = |path: &str| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let word =
+                |path: &str| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
             let (Some(verb), Some(decision)) =
                 (word("/verb"), word("/annotations/authorization.k8s.io~1decision"))
             else {
                 continue;
             };
             let resource = match word("/objectRef/resource") {
-                Some(kind) => {
-                    resource(word("/objectRef/apiGroup"), kind, word("/objectRef/subresource"))
-                }
+                Some(kind) => resource(word("/objectRef/apiGroup"), kind, word("/objectRef/subresource")),
                 None => word("/requestURI").unwrap_or_default().to_owned(),
             };
             let namespace = word("/objectRef/namespace").map(str::to_owned);
@@ -211,9 +209,17 @@ mod tests {
     #[test]
     fn what_is_refused_allowed_by_others_and_never_used_is_told() {
         let rights = rights(&[
-            event("patch", "forbid", json!({"resource": "deployments", "apiGroup": "apps", "namespace": "a"})),
+            event(
+                "patch",
+                "forbid",
+                json!({"resource": "deployments", "apiGroup": "apps", "namespace": "a"}),
+            ),
             event("patch", "allow", json!({"resource": "pods", "namespace": "a"})),
-            event("get", "allow", json!({"resource": "leases", "apiGroup": "coordination.k8s.io", "namespace": "a"})),
+            event(
+                "get",
+                "allow",
+                json!({"resource": "leases", "apiGroup": "coordination.k8s.io", "namespace": "a"}),
+            ),
         ]);
         assert_eq!(
             rights.wrong(),
