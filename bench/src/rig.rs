@@ -72,7 +72,7 @@ pub struct Rig<'a> {
 impl<'a> Rig<'a> {
     /// Starts the controller, and the broker where one is needed.
     pub fn start(plane: &'a Plane, way: Way) -> Result<Self> {
-        let mut options = ControllerOptions::new(&plane.cluster).env("ENV", ENV);
+        let mut options = ControllerOptions::new(&plane.cluster)?.env("ENV", ENV);
         let mut broker = None;
         match way {
             Way::Http => options = options.env("ENABLE_HTTP_TUNNEL", "true"),

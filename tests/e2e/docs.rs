@@ -4,18 +4,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::{Scene, Way, manifest, scene::node_name};
-use testkit::{artifacts, controller, work_dir::WorkDir};
+use e2e::{
+    Scene, Shell, Way, manifest,
+    scene::node_name,
+    shell::{commands, read},
+};
+use testkit::artifacts;
 
 /// The pages for users, in English; each has its twin in Chinese.
 const PAGES: [&str; 4] =
     ["README.md", "docs/guide/getting-started.md", "docs/guide/modules.md", "docs/guide/operations.md"];
+/// The page whose commands are for a cluster that has no controller yet: `deploy.rs` runs them.
+const DEPLOYMENT: &str = "docs/guide/deployment.md";
 /// The pages of the error codes, all in one.
 const ERROR_CODES: &str = "docs/reference/error-codes.md";
 const SAMPLE: &str = "docs/samples/module-deployment.yaml";
@@ -26,14 +29,13 @@ fn every_command_of_the_pages_works() -> Result<()> {
     let bases = scene.bases(2)?;
     let base = bases.first().context("a base")?;
     let values = [("<baseIP>", base.ip().to_string()), ("<baseUUID>", base.identity().to_owned())];
-    let dir = WorkDir::new("docs")?;
     let sample = read(SAMPLE)?
         .replace("https://example.com/biz1-1.0.0-ark-biz.jar", &manifest::file_url("biz1", "1.0.0")?)
         .replace("values: [\"2.0.0\"]", &format!("values: [\"{}\"]", scene.base_version));
-    write(&dir.join(SAMPLE), &sample)?;
     for page in PAGES {
         let namespace = scene.cluster.namespace("docs")?;
-        let shell = Shell::new(&scene, dir.path(), &namespace)?;
+        let shell = Shell::new(scene.cluster, &namespace)?;
+        shell.write(SAMPLE, &sample)?;
         for command in commands(&read(page)?) {
             match command.split(' ').next() {
                 Some("kubectl") => {
@@ -64,8 +66,7 @@ fn every_command_of_the_error_pages_works() -> Result<()> {
         ("virtual-node-<baseUUID>", node_name(base)),
         ("<pod>", "biz2".to_owned()),
     ];
-    let dir = WorkDir::new("error-pages")?;
-    let shell = Shell::new(&scene, dir.path(), &scene.namespace)?;
+    let shell = Shell::new(scene.cluster, &scene.namespace)?;
     let commands: BTreeSet<String> = commands(&read(ERROR_CODES)?).into_iter().collect();
     ensure!(commands.len() > 20, "{commands:?}");
     for command in commands {
@@ -79,7 +80,7 @@ fn every_command_of_the_error_pages_works() -> Result<()> {
 
 #[test]
 fn both_languages_have_the_same_commands() -> Result<()> {
-    for page in PAGES.into_iter().chain([ERROR_CODES]) {
+    for page in PAGES.into_iter().chain([DEPLOYMENT, ERROR_CODES]) {
         let chinese = page.replace(".md", ".zh-CN.md");
         ensure!(commands(&read(page)?) == commands(&read(&chinese)?), "{page} and {chinese} differ");
     }
@@ -94,7 +95,7 @@ fn no_page_is_forgotten() -> Result<()> {
         *seen.entry(name.replace(".zh-CN.md", ".md")).or_insert(0) += 1;
     }
     seen.insert("README.md".to_owned(), 2);
-    let expected = PAGES.map(|page| (page.to_owned(), 2)).into();
+    let expected = PAGES.into_iter().chain([DEPLOYMENT]).map(|page| (page.to_owned(), 2)).collect();
     ensure!(seen == expected, "pages with their number of languages: {seen:?}");
     Ok(())
 }
@@ -105,70 +106,4 @@ fn run_by_the_check(command: &str) -> Result<()> {
     let stage = read("xtask/src/test/stages.rs")?.contains(&format!("{command:?}"));
     ensure!(check || stage, "nothing runs `{command}`");
     Ok(())
-}
-
-struct Shell<'a> {
-    dir: &'a Path,
-    kubeconfig: PathBuf,
-}
-
-impl<'a> Shell<'a> {
-    /// In this folder and this namespace, with kubectl and the controller's program on the path.
-    fn new(scene: &Scene, dir: &'a Path, namespace: &str) -> Result<Self> {
-        let kubectl = scene.cluster.kubectl_command();
-        program(&dir.join("bin/kubectl"), &format!("'{}' kubectl", kubectl.get_program().display()))?;
-        program(&dir.join("bin/module-controller"), &format!("'{}'", controller::program()?.display()))?;
-        let kubeconfig = dir.join("kubeconfig");
-        fs::copy(scene.cluster.kubeconfig(), &kubeconfig)?;
-        let shell = Self { dir, kubeconfig };
-        shell.run(&format!("kubectl config set-context --current --namespace={namespace}"))?;
-        Ok(shell)
-    }
-
-    fn run(&self, command: &str) -> Result<()> {
-        let path = format!("{}:{}", self.dir.join("bin").display(), std::env::var("PATH")?);
-        let output = Command::new("sh")
-            .args(["-euc", command])
-            .current_dir(self.dir)
-            .env("PATH", path)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .output()
-            .context("starting sh")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`{command}` ended with {}: {said}", output.status);
-        Ok(())
-    }
-}
-
-/// The lines of all fenced `sh` blocks, without comments and blank lines.
-fn commands(page: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut inside = false;
-    for line in page.lines().map(str::trim) {
-        match line {
-            "```sh" => inside = true,
-            "```" => inside = false,
-            _ if !inside => {}
-            _ => {
-                let command = line.split('#').next().unwrap_or_default().trim();
-                found.extend((!command.is_empty()).then(|| command.to_owned()));
-            }
-        }
-    }
-    found
-}
-
-/// A script that becomes another program.
-fn program(file: &Path, what: &str) -> Result<()> {
-    write(file, &format!("#!/bin/sh\nexec {what} \"$@\"\n"))?;
-    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o755))?)
-}
-
-fn read(path: &str) -> Result<String> {
-    fs::read_to_string(artifacts::repository().join(path)).with_context(|| format!("reading {path}"))
-}
-
-fn write(file: &Path, text: &str) -> Result<()> {
-    fs::create_dir_all(file.parent().unwrap_or(file))?;
-    fs::write(file, text).with_context(|| format!("writing {}", file.display()))
 }

@@ -29,6 +29,7 @@ macro_rules! over_every_way {
 mod bad_input;
 mod baseline;
 mod brokers;
+mod deploy;
 mod docs;
 mod doors;
 mod drain;

@@ -87,8 +87,9 @@ impl Scene {
     ) -> Result<Self> {
         let cluster = Cluster::shared()?;
         let env = names::unique("env");
-        let mut options =
-            ControllerOptions::new(cluster).env("ENV", &env).env("LOG_LEVEL", "info,module_controller=debug");
+        let mut options = ControllerOptions::new(cluster)?
+            .env("ENV", &env)
+            .env("LOG_LEVEL", "info,module_controller=debug");
         if way.is_http() {
             options = options.env("ENABLE_HTTP_TUNNEL", "true");
         }

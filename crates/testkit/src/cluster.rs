@@ -1,19 +1,20 @@
 //! A real Kubernetes control plane, with no nodes but ours.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::process::{Process, Tie};
+use crate::rights::{self, Rights};
 use crate::wait::wait_for;
 use crate::work_dir::WorkDir;
-use crate::{artifacts, names};
+use crate::{account, artifacts, names};
 
 /// A start takes 4 s on two free cores; this allows for a machine that builds and tests something else too.
 const START: Duration = Duration::from_secs(90);
@@ -24,6 +25,8 @@ pub struct ClusterOptions {
     /// A node without a heartbeat is lost after 20 s instead of 50, and its pods are evicted 5 s later instead of 300.
     /// (A Lease is renewed every 10 s, so with less than twice that good nodes would be lost now and then.)
     pub quick_node_failure: bool,
+    /// What the controller's account asks for is kept ([`Cluster::rights`]). It costs the server a line per request.
+    pub audit: bool,
     /// Further arguments of the dev cluster, for example `--kcm-arg=--node-monitor-period=1s`.
     pub args: Vec<String>,
     /// Further environment of the dev cluster, for example `GOGC=400`.
@@ -37,7 +40,11 @@ pub struct Cluster {
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     server: String,
-    _dir: WorkDir,
+    /// The kubeconfig of the controller's account, once it was asked for.
+    account: OnceLock<PathBuf>,
+    /// Where the audit log is, and beside it the roles of the account.
+    audit: Option<PathBuf>,
+    dir: WorkDir,
 }
 
 impl Cluster {
@@ -57,6 +64,14 @@ impl Cluster {
                 "--apiserver-arg=--default-unreachable-toleration-seconds=5",
             ]);
         }
+        let audit = options.audit.then(|| audit_dir(&dir)).transpose()?;
+        if let Some(audit) = &audit {
+            let policy = dir.join("audit-policy.json");
+            fs::write(&policy, rights::policy().to_string()).context("writing the audit policy")?;
+            let log = audit.join("audit.log");
+            command.arg(format!("--apiserver-arg=--audit-policy-file={}", policy.display()));
+            command.arg(format!("--apiserver-arg=--audit-log-path={}", log.display()));
+        }
         command.args(&options.args).envs(options.env.iter().map(|(k, v)| (k, v))).env_remove("KUBECONFIG");
         let mut process = Process::spawn("dev cluster", command, &dir.join("devcluster.out"), Tie::Stdin)?;
         let text = process
@@ -64,10 +79,12 @@ impl Cluster {
         let ready: Value = serde_json::from_str(&text).context("reading the dev cluster's ready file")?;
         let server =
             ready.get("server").and_then(Value::as_str).context("no server in the ready file")?.to_owned();
-        Ok(Self { process: Mutex::new(process), kubectl: program, kubeconfig, server, _dir: dir })
+        let process = Mutex::new(process);
+        Ok(Self { process, kubectl: program, kubeconfig, server, account: OnceLock::new(), audit, dir })
     }
 
-    /// The one cluster of this test process, started at first use with quick node failure. It goes with the process.
+    /// The one cluster of this test process, started at first use with quick node failure and an audit log. It goes with
+    /// the process.
     pub fn shared() -> Result<&'static Self> {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         static STARTING: Mutex<()> = Mutex::new(());
@@ -75,7 +92,7 @@ impl Cluster {
         if let Some(cluster) = SHARED.get() {
             return Ok(cluster);
         }
-        let options = ClusterOptions { quick_node_failure: true, ..ClusterOptions::default() };
+        let options = ClusterOptions { quick_node_failure: true, audit: true, ..ClusterOptions::default() };
         let cluster = Self::start(&options)?;
         Ok(SHARED.get_or_init(|| cluster))
     }
@@ -83,6 +100,29 @@ impl Cluster {
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The kubeconfig of the controller's account, which has the rights of `deploy/` and no others. It is made at first
+    /// use.
+    pub fn account(&self) -> Result<&Path> {
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(made) = self.account.get() {
+            return Ok(made);
+        }
+        account::make(self)?;
+        if let Some(audit) = &self.audit {
+            let file = audit.join("roles.json");
+            fs::write(&file, account::roles(self)?.to_string()).context("writing the account's roles")?;
+        }
+        let file = self.dir.join("account.kubeconfig");
+        let file = account::kubeconfig(self, account::NAMESPACE, account::NAME, file)?;
+        Ok(self.account.get_or_init(|| file))
+    }
+
+    /// What the controller's account was granted and what it asked for, until now; an error where there is no audit log.
+    pub fn rights(&self) -> Result<Rights> {
+        Rights::read(self.audit.as_ref().context("this cluster has no audit log")?)
     }
 
     /// The address of the API, `https://127.0.0.1:<port>`.
@@ -168,6 +208,14 @@ impl Cluster {
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// A folder in `$TESTKIT_AUDIT`, where logs are left for whoever set it, or else in the cluster's own directory.
+fn audit_dir(dir: &WorkDir) -> Result<PathBuf> {
+    let parent = env::var_os(rights::DIRECTORY).map_or_else(|| dir.path().to_owned(), PathBuf::from);
+    let audit = parent.join(names::unique("audit"));
+    fs::create_dir_all(&audit).with_context(|| format!("creating {}", audit.display()))?;
+    Ok(audit)
 }
 
 impl Drop for Cluster {

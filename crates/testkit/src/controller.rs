@@ -28,9 +28,9 @@ pub struct ControllerOptions {
 }
 
 impl ControllerOptions {
-    /// For this cluster, as its administrator.
-    pub fn new(cluster: &Cluster) -> Self {
-        Self { kubeconfig: cluster.kubeconfig().to_owned(), env: Vec::new() }
+    /// For this cluster, with the account and the rights of `deploy/`.
+    pub fn new(cluster: &Cluster) -> Result<Self> {
+        Ok(Self { kubeconfig: cluster.account()?.to_owned(), env: Vec::new() })
     }
 
     /// With one more environment variable.

@@ -6,6 +6,7 @@
 //! gave; and nothing outlives the process that started it, not even when that is killed ([`process`]).
 #![warn(missing_docs)]
 
+pub mod account;
 pub mod artifacts;
 pub mod broker;
 pub mod cluster;
@@ -15,6 +16,7 @@ pub mod java_base;
 pub mod names;
 pub mod package_server;
 pub mod process;
+pub mod rights;
 pub mod robot;
 pub mod wait;
 pub mod work_dir;

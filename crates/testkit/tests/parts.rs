@@ -39,6 +39,25 @@ fn a_cluster_takes_pods_and_its_failures_are_told() -> Result<()> {
 }
 
 #[test]
+fn what_the_controllers_account_asks_for_is_held_against_its_roles() -> Result<()> {
+    let cluster = Cluster::start(&ClusterOptions { audit: true, ..ClusterOptions::default() })?;
+    let account = cluster.account()?;
+    let kubectl = |args: &[&str]| cluster.kubectl_command().env("KUBECONFIG", account).args(args).output();
+    ensure!(kubectl(&["get", "pods", "-A"])?.status.success());
+    ensure!(!kubectl(&["get", "secrets", "-A"])?.status.success(), "it may read secrets");
+    let mut wrong = Vec::new();
+    wait_for("both requests in the audit log", Duration::from_secs(10), || {
+        wrong = cluster.rights()?.wrong();
+        ensure!(wrong.iter().any(|one| one == "list secrets: was refused"), "{wrong:?}");
+        Ok(Some(()))
+    })?;
+    // It was used; and what was not is told.
+    ensure!(!wrong.iter().any(|one| one.starts_with("list pods:")), "{wrong:?}");
+    ensure!(wrong.iter().any(|one| one == "watch pods: is granted and was never used"), "{wrong:?}");
+    Ok(())
+}
+
+#[test]
 fn a_base_installs_serves_says_goodbye_and_comes_back() -> Result<()> {
     let heartbeats = Heartbeats::listen()?;
     let start = Instant::now();

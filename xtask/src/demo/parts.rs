@@ -45,7 +45,7 @@ impl Parts {
 
         narration.step("The controller starts");
         let broker_port = names::free_port()?;
-        let mut options = ControllerOptions::new(&cluster).env("ENV", ENV);
+        let mut options = ControllerOptions::new(&cluster)?.env("ENV", ENV);
         if tunnels != Tunnels::Mqtt {
             options = options.env("ENABLE_HTTP_TUNNEL", true);
         }

@@ -1,13 +1,13 @@
 //! The stages, in order. Nothing else runs beside the tests: they have deadlines, and a machine may have two cores.
 
-use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
-use testkit::artifacts;
+use testkit::{artifacts, rights};
 
 use super::stage::{Stage, Verdict};
 use super::tally::{self, Counts};
@@ -16,6 +16,11 @@ use crate::tidy;
 
 const SETUP: &str = "setup";
 const BUILD: &str = "build";
+const TESTS: &str = "tests";
+const END_TO_END: &str = "end to end";
+
+/// Where the tests' API servers leave their audit logs.
+const AUDIT: &str = "target/audit";
 
 /// Everything, or what `quick` and a filter leave of it.
 pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
@@ -24,7 +29,7 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
             name: SETUP,
             what: "the dev cluster, the Java base, mosquitto".to_owned(),
             after: &[],
-            work: Box::new(|| artifacts::all().map(|()| Verdict::Passed)),
+            work: Box::new(set_up),
         },
         cargo_stage("format", &["fmt", "--all", "--", "--check", "-l"]),
         cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"]),
@@ -34,10 +39,16 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
     } else {
         plan.retain(|stage| stage.name != "format");
     }
-    plan.push(tests("tests", &["--exclude", "e2e"], filter));
+    plan.push(tests(TESTS, &["--exclude", "e2e"], filter));
     if !quick {
-        plan.push(tests("end to end", &["--test", "e2e"], filter));
+        plan.push(tests(END_TO_END, &["--test", "e2e"], filter));
         if filter.is_none() {
+            plan.push(Stage {
+                name: "rights",
+                what: "the roles of deploy/ and the audit logs of the tests".to_owned(),
+                after: &[TESTS, END_TO_END],
+                work: Box::new(rights_are_used),
+            });
             plan.push(Stage {
                 name: "demo",
                 what: "cargo xtask demo --once".to_owned(),
@@ -101,6 +112,7 @@ fn tests(name: &'static str, which: &[&str], filter: Option<&str>) -> Stage {
 fn count(args: &[&str]) -> Result<Counts> {
     let mut child = cargo::command(args)
         .env("MODULE_CONTROLLER_BIN", built("module-controller")?)
+        .env(rights::DIRECTORY, artifacts::repository().join(AUDIT))
         .stdout(Stdio::piped())
         .spawn()
         .context("starting cargo")?;
@@ -122,6 +134,28 @@ fn count(args: &[&str]) -> Result<Counts> {
 fn built(name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("where this program is")?;
     Ok(own.with_file_name(name))
+}
+
+/// What the tests need, and no audit log of an earlier run.
+fn set_up() -> Result<Verdict> {
+    let audit = artifacts::repository().join(AUDIT);
+    if audit.exists() {
+        fs::remove_dir_all(&audit).with_context(|| format!("removing {}", audit.display()))?;
+    }
+    artifacts::all().map(|()| Verdict::Passed)
+}
+
+/// The controllers of the tests asked for nothing that their account may not do, and for all that it may.
+fn rights_are_used() -> Result<Verdict> {
+    let rights = rights::Rights::read(&artifacts::repository().join(AUDIT))?;
+    let wrong = rights.wrong();
+    for one in &wrong {
+        println!("rights: {one}");
+    }
+    ensure!(wrong.is_empty(), "rights: {} found", wrong.len());
+    ensure!(rights.granted() > 0, "rights: no test left an audit log");
+    println!("rights: each of the {} rights was used, and nothing else was asked for", rights.granted());
+    Ok(Verdict::Passed)
 }
 
 /// In a process of its own, as a reader starts it.
@@ -183,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn quick_leaves_out_end_to_end_and_demo_and_nothing_else() {
+    fn quick_leaves_out_what_runs_end_to_end_and_nothing_else() {
         let mut all = names(false, None);
-        all.retain(|name| !["end to end", "demo"].contains(name));
+        all.retain(|name| ![END_TO_END, "rights", "demo"].contains(name));
         assert_eq!(names(true, None), all);
     }
 
     #[test]
     fn a_filter_runs_tests_only() {
-        assert_eq!(names(false, Some("x")), [SETUP, BUILD, "tests", "end to end"]);
-        assert_eq!(names(true, Some("x")), [SETUP, BUILD, "tests"]);
+        assert_eq!(names(false, Some("x")), [SETUP, BUILD, TESTS, END_TO_END]);
+        assert_eq!(names(true, Some("x")), [SETUP, BUILD, TESTS]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -41,7 +42,7 @@ impl Harness {
         let cluster = Cluster::shared().unwrap();
         let (events, received) = mpsc::channel(1024);
         let told = Told::new();
-        let client = client(cluster).await;
+        let client = client(cluster.account().unwrap()).await;
         let config = WriterConfig { identity: "tester".into(), ..WriterConfig::default() };
         let writer = Writer::new(client.clone(), config, events.clone(), told.clone());
         let watches = Some(cluster::watch(client, watches, events.clone(), told.clone()));
@@ -157,8 +158,9 @@ impl Harness {
     }
 }
 
-pub(crate) async fn client(cluster: &Cluster) -> kube::Client {
-    let kubeconfig = Some(cluster.kubeconfig().to_owned());
+/// A client of whom a kubeconfig is for.
+pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
+    let kubeconfig = Some(kubeconfig.to_owned());
     cluster::client(ClientConfig { kubeconfig, user_agent: "test".into(), ..ClientConfig::default() })
         .await
         .unwrap()

@@ -1,16 +1,23 @@
 //! The definition of Module objects in a cluster that has none, one that has the V1 controller's, and one
-//! that lets nobody install it. Each has a control plane of its own: a definition is for all.
+//! that lets nobody install it: these have a control plane of their own, for a definition is for all. And the objects.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use cluster::{ClientConfig, Told, WatchConfig, modules::Availability};
-use engine::Event;
+use cluster::{Told, WatchConfig, modules::Availability};
+use engine::{
+    Action, Event, Write, WriteError,
+    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView},
+};
+use model::BizId;
 use testkit::{
     cluster::{Cluster, ClusterOptions},
     work_dir::WorkDir,
 };
 
-use crate::harness::client;
+use crate::harness::{Harness, client, unique};
 
 /// As kubebuilder made it for the V1 controller.
 const V1: &str = r#"{
@@ -45,7 +52,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
     cluster.apply(V1).unwrap();
     cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io"]).unwrap();
     cluster.apply(OBJECT).unwrap();
-    let client = client(&cluster).await;
+    let client = client(cluster.kubeconfig()).await;
     assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
     // What the V1 controller does not know is there, and what it wrote is still there.
     cluster.kubectl(&["annotate", "module", "of-v1", "touched=yes"]).unwrap();
@@ -63,6 +70,39 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
     assert_eq!(cluster::modules::install(client).await.unwrap(), Availability::Available);
     assert_eq!(version(&cluster), before);
     may_not_install(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_of_the_name_is_told_with_the_conflict() {
+    let mut h = Harness::start().await;
+    let namespace = h.cluster.namespace("modules").unwrap();
+    let (id, vnode) =
+        (BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() }, unique("vnode"));
+    let desired = ModuleView {
+        module: ModuleRef { namespace: namespace.into(), name: unique("module").into(), uid: "".into() },
+        key: ModuleKey { vnode: vnode.into(), id },
+        resource_version: 0,
+        labels: BTreeMap::new(),
+        url: "http://repo/biz1.jar".into(),
+        pod: "biz1".into(),
+        managed: true,
+        in_place: false,
+        status: ModuleStatus::default(),
+        deleting: false,
+    };
+    let create =
+        || (Action::CreateModule(Box::new(desired.clone())), Write::CreateModule(desired.key.clone()));
+    let told = |event: &Event| match event {
+        Event::Module(view) if view.key == desired.key => Some((**view).clone()),
+        _ => None,
+    };
+    let (action, write) = create();
+    h.write(action, write).await.unwrap();
+    let created = h.event("the object", told).await;
+    assert!(created.managed && created.module.name == desired.module.name, "{created:?}");
+    let (action, write) = create();
+    let result = h.write(action, write).await;
+    assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
 }
 
 /// Somebody without any right is told what is missing, and works without Module objects.
@@ -93,6 +133,5 @@ async fn as_nobody(cluster: &Cluster, dir: &WorkDir) -> kube::Client {
     config["users"][0]["user"]["as"] = "system:serviceaccount:default:nobody".into();
     let path = dir.join("kubeconfig");
     std::fs::write(&path, config.to_string()).unwrap();
-    let config = ClientConfig { kubeconfig: Some(path), ..ClientConfig::default() };
-    cluster::client(config).await.unwrap()
+    client(&path).await
 }

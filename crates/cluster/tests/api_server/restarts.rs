@@ -21,7 +21,7 @@ async fn what_vanished_while_nobody_watched_is_told() {
     h.cluster.kubectl(&["delete", "pod", "restart-lost", "-n", &ns, "--force", "--grace-period=0"]).unwrap();
     // A page size that makes a list of several pages.
     let config = WatchConfig { page_size: 1, ..WatchConfig::default() };
-    let client = client(h.cluster).await;
+    let client = client(h.cluster.account().unwrap()).await;
     h.watches = Some(cluster::watch(client, config, h.events.clone(), h.told.clone()));
     h.node_gone(&lost).await;
     h.pod_gone("restart-lost").await;

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{ClientConfig, Told, WatchConfig};
+use cluster::{Told, WatchConfig};
 use engine::{Action, Event, Watched, Write, WriteError, view::WorkloadKind};
 use serde_json::{Value, json};
-use testkit::{cluster::Cluster, wait::wait_for, work_dir::WorkDir};
+use testkit::{account, cluster::Cluster, wait::wait_for, work_dir::WorkDir};
 use tokio::sync::mpsc;
 
-use crate::harness::{Harness, unique};
+use crate::harness::{Harness, client, unique};
 
 fn manifest(kind: &str, namespace: &str, name: &str, template_labels: &Value) -> Value {
     let mut labels = template_labels.clone();
@@ -100,19 +100,15 @@ fn restricted(cluster: &Cluster, resources: &str) -> WorkDir {
     cluster.kubectl(&[&["create", "clusterrole", &name][..], &verbs].concat()).unwrap();
     let (role, account) = (format!("--clusterrole={name}"), format!("--serviceaccount=default:{name}"));
     cluster.kubectl(&["create", "clusterrolebinding", &name, &role, &account]).unwrap();
-    let token = cluster.kubectl(&["create", "token", &name, "-n", "default"]).unwrap();
-    let mut config = cluster.kubectl_json(&["config", "view", "--raw"]).unwrap();
-    config["users"][0]["user"] = json!({"token": token.trim()});
     let dir = WorkDir::new("restricted").unwrap();
-    std::fs::write(dir.join("kubeconfig"), config.to_string()).unwrap();
+    account::kubeconfig(cluster, "default", &name, dir.join("kubeconfig")).unwrap();
     dir
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_without_the_right_says_which_one_is_missing_and_the_others_go_on() {
     let dir = restricted(Cluster::shared().unwrap(), "pods,nodes,replicasets.apps,daemonsets.apps");
-    let config = ClientConfig { kubeconfig: Some(dir.join("kubeconfig")), ..ClientConfig::default() };
-    let client = cluster::client(config).await.unwrap();
+    let client = client(&dir.join("kubeconfig")).await;
     let (events, mut received) = mpsc::channel(1024);
     tokio::spawn(async move { while received.recv().await.is_some() {} });
     let config = WatchConfig { module_deployments: true, ..WatchConfig::default() };

@@ -1,0 +1,154 @@
+//! `deploy/`: what is applied to a cluster is taken there, and is enough for the controller.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    Scene, Shell, Simulated, Way, manifest,
+    scene::node_name,
+    seen::{condition, is_ready, text},
+    shell::{commands, read},
+};
+use serde_json::{Value, json};
+use testkit::{
+    account,
+    cluster::{Cluster, ClusterOptions},
+    controller::{Controller, ControllerOptions},
+    names,
+    wait::wait_for,
+    work_dir::WorkDir,
+};
+
+const GUIDE: &str = "docs/guide/deployment.md";
+/// The namespace that the guide makes, under the Pod Security level `restricted`.
+const NAMESPACE: &str = "module-controller";
+/// The controller's Pod, and its container.
+const NAME: &str = "module-controller";
+
+#[test]
+fn the_guide_deploys_what_the_restricted_level_admits_and_the_controller_lives_by() -> Result<()> {
+    let cluster = Cluster::start(&ClusterOptions::default())?;
+    let shell = Shell::new(&cluster, "default")?;
+    for command in commands(&read(GUIDE)?) {
+        ensure!(command.starts_with("kubectl "), "{GUIDE}: nobody runs `{command}`");
+        shell.run(&command).with_context(|| GUIDE.to_owned())?;
+    }
+    restricted_is_enforced(&cluster)?;
+    let pod = cluster.kubectl_json(&["get", "pod", NAME, "-n", NAMESPACE])?;
+    let container = &pod["spec"]["containers"][0];
+    let controller = start_as_deployed(&cluster, &pod["spec"])?;
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let asks = &container[probe]["httpGet"];
+        ensure!(asks["port"] == "admin", "{probe}: {asks}");
+        let answer = controller.admin(text(asks, "/path"))?;
+        ensure!(answer.status == 200, "{probe}: {answer:?}");
+    }
+    // The listeners are where the Pod says, when nothing else is set.
+    let ports: Vec<&Value> = container["ports"].as_array().context("ports")?.iter().collect();
+    let port = |name: &str| ports.iter().find(|port| port["name"] == name).map(|port| &port["containerPort"]);
+    ensure!(port("admin") == Some(&json!(9090)) && port("httptunnel") == Some(&json!(7777)), "{ports:?}");
+
+    let base = Simulated::start(&controller.http_tunnel(), "1.0.0")?;
+    wait_for("the base's Node", Duration::from_secs(20), || {
+        let node = cluster.kubectl_json(&["get", "node", &base.node()])?;
+        ensure!(condition(&node, "Ready")["status"] == "True", "{}", node["status"]["conditions"]);
+        Ok(Some(()))
+    })?;
+    let definition = cluster.kubectl_json(&["get", "crd", "modules.koupleless.io"])?;
+    ensure!(condition(&definition, "Established")["status"] == "True", "{}", definition["status"]);
+    Ok(())
+}
+
+/// A Pod that asks for nothing special is refused where the controller's was admitted.
+fn restricted_is_enforced(cluster: &Cluster) -> Result<()> {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain", "namespace": NAMESPACE},
+        "spec": {"containers": [{"name": "c", "image": "none"}]},
+    });
+    let refused = cluster.apply(&pod.to_string()).err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(refused.contains("violates PodSecurity \"restricted"), "a plain Pod: {refused:?}");
+    Ok(())
+}
+
+/// Starts the controller with the variables and the account of a Pod.
+fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
+    let known = read("docs/reference/configuration.md")?;
+    let (dir, account) = (WorkDir::new("deployed")?, text(spec, "/serviceAccountName"));
+    account::may(cluster, NAMESPACE, account, &["patch", "nodes"])?;
+    account::may(
+        cluster,
+        NAMESPACE,
+        account,
+        &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
+    )?;
+    account::may(cluster, NAMESPACE, account, &["list", "deployments.apps"])?;
+    let kubeconfig = account::kubeconfig(cluster, NAMESPACE, account, dir.join("kubeconfig"))?;
+    let mut options = ControllerOptions { kubeconfig, env: Vec::new() };
+    for variable in spec["containers"][0]["env"].as_array().context("env")? {
+        let name = text(variable, "/name");
+        ensure!(known.contains(&format!("| `{name}` |")), "{name} is no variable of the controller");
+        let of_pod = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
+        match (name, of_pod) {
+            // The port of a test is its own.
+            ("HTTP_TUNNEL_LISTEN_PORT", _) => {}
+            (_, None) => options = options.env(name, text(variable, "/value")),
+            (_, Some("metadata.namespace")) => options = options.env(name, NAMESPACE),
+            (_, Some(other)) => anyhow::bail!("{name} is {other}, which this test does not know"),
+        }
+    }
+    Controller::start(options)
+}
+
+#[test]
+fn with_the_role_of_the_go_controller_modules_go_online_and_offline() -> Result<()> {
+    let mut scene = Scene::start(Way::Http, &[])?;
+    let dir = WorkDir::new("upstream")?;
+    scene.controller.stop()?;
+    scene.controller.options_mut().kubeconfig = with_upstreams_role(scene.cluster, &dir)?;
+    scene.controller.start_again()?;
+    let base = &scene.bases(1)?[0];
+    let pod = manifest::pod(&scene, "biz1", Some(&node_name(base)), &[manifest::container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&pod.to_string())?;
+    wait_for("the Pod is Ready", Duration::from_secs(60), || {
+        let pod = scene.pod("biz1")?;
+        ensure!(is_ready(&pod), "{}", pod["status"]);
+        Ok(Some(()))
+    })?;
+    ensure!(base.serving("biz1")?.as_deref() == Some("1.0.0"), "{:?}", base.serving("biz1")?);
+    scene.kubectl(&["delete", "pod", "biz1", "--wait=false"])?;
+    wait_for("the Pod is gone, and its module", Duration::from_secs(20), || {
+        let (pods, biz) = (scene.pods(&[])?.len(), base.query_all_biz()?);
+        ensure!(pods == 0 && biz.is_empty(), "{pods} Pods, {biz:?}");
+        Ok(Some(()))
+    })
+}
+
+/// The kubeconfig of an account with what the Go controller's manifests grant: nothing in the groups `apps`,
+/// `events.k8s.io` and `koupleless.io`.
+fn with_upstreams_role(cluster: &Cluster, dir: &WorkDir) -> Result<std::path::PathBuf> {
+    let name = names::unique("upstream");
+    let rule = |groups: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [groups], "resources": resources, "verbs": verbs});
+    let read = ["get", "watch", "list"];
+    let all = ["get", "watch", "list", "update", "patch", "create", "delete"];
+    let ours =
+        ["pods", "pods/status", "pods/spec", "nodes", "nodes/status", "deployments", "daemonSets", "events"];
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name},
+            "rules": [
+                rule("", &ours, &all),
+                rule("", &["configmaps", "secrets", "services"], &read),
+                rule("coordination.k8s.io", &["leases"], &all),
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "default"}],
+        },
+    ]});
+    cluster.apply(&objects.to_string())?;
+    account::may(cluster, "default", &name, &["patch", "nodes"])?;
+    account::kubeconfig(cluster, "default", &name, dir.join("kubeconfig"))
+}
