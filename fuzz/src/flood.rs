@@ -155,7 +155,7 @@ impl Flood {
             Read::Pod(view) => self.see_pod(*view),
             Read::Nothing => {}
         }
-        let slowest = if self.tally.messages / WAVE % 2 == 0 { 200 } else { 4_000 };
+        let slowest = if (self.tally.messages / WAVE).is_multiple_of(2) { 200 } else { 4_000 };
         let passes = Duration::from_micros(self.rng.u64(0..slowest));
         self.run_until(self.now + passes)?;
         let summary = self.engine.summary();
