@@ -585,7 +585,7 @@ mod tests {
     #[test]
     fn made_up_identities_cost_so_much_and_no_more_and_known_bases_go_on() {
         let mut engine = Engine::new(Config::new("dev"));
-        let mut hear = |engine: &mut Engine, n: usize, seconds: u64| {
+        let hear = |engine: &mut Engine, n: usize, seconds: u64| {
             let report = BaseReport {
                 identity: format!("b{n}").parse().unwrap(),
                 ..testing::report(None, BaseState::Activated)
