@@ -70,6 +70,8 @@ impl Collector for Counted {
         ];
         Family { name: "vnodes", help: "VNodes by what is heard of their bases", kind: MetricType::Gauge }
             .encode(encoder, states)?;
+        Family { name: "replicas", help: "Replicas that live, with this one", kind: MetricType::Gauge }
+            .encode(encoder, [([("state", "living")], count(summary.members))])?;
         self.encode_tunnels(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {

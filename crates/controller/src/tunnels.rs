@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use engine::{Event, Target};
-use model::{BaseIdentity, ModuleSpec, TunnelKind};
+use model::{BaseIdentity, Fence, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
     EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig, broker::Access,
@@ -28,12 +28,17 @@ impl Tunnels {
     /// Starts what is on; the embedded broker first, where it is wanted.
     pub(crate) async fn start(
         settings: &Settings,
+        fence: &Fence,
         events: mpsc::Sender<tunnel::Event>,
     ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
         let http = match settings.http_port {
             Some(port) => {
                 let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-                let tunnel = HttpTunnel::start(HttpConfig::new(listen), events.clone()).await?;
+                let tunnel = HttpTunnel::start(
+                    HttpConfig { fence: fence.clone(), ..HttpConfig::new(listen) },
+                    events.clone(),
+                )
+                .await?;
                 tracing::info!(address = %tunnel.local_addr(), "the HTTP tunnel listens");
                 Some(tunnel)
             }
@@ -45,6 +50,7 @@ impl Tunnels {
             Broker::At(_) => None,
         };
         let mut config = mqtt_config(settings, mqtt)?;
+        config.fence = fence.clone();
         if let Some(broker) = &broker {
             config.host = Ipv4Addr::LOCALHOST.to_string();
             config.port = broker.local_addr().port();

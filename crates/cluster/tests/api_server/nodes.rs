@@ -17,7 +17,7 @@ fn lease(h: &Harness, name: &str) -> Value {
 }
 
 async fn renew(h: &mut Harness, name: &str) {
-    let action = Action::RenewLease { node: name.into(), duration: LEASE_S };
+    let action = Action::RenewLease { node: name.into(), holder: None, duration: LEASE_S };
     h.write(action, Write::RenewLease(name.into())).await.unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP tunnel: heartbeats come to our port, commands go to Arklet's.
 
 mod client;
+mod guarded;
 mod limits;
 mod listener;
 
@@ -12,7 +13,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command};
-use model::TunnelKind;
+use model::{Fence, TunnelKind};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc, watch},
@@ -35,12 +36,14 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// What it takes at most.
     pub limits: HttpLimits,
+    /// Until when commands may be sent, where there are several replicas.
+    pub fence: Fence,
 }
 
 impl HttpConfig {
     /// The default limits on this address.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, limits: HttpLimits::default() }
+        Self { listen, limits: HttpLimits::default(), fence: Fence::open() }
     }
 }
 
@@ -75,6 +78,7 @@ struct Inner {
 #[derive(Debug)]
 struct Shared {
     limits: HttpLimits,
+    fence: Fence,
     events: mpsc::Sender<Event>,
     counts: limits::HttpCounts,
     /// One permit for each connection to the listener.
@@ -98,6 +102,7 @@ impl HttpTunnel {
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             calls: Arc::new(Semaphore::new(config.limits.calls)),
             limits: config.limits,
+            fence: config.fence,
             events,
             counts: limits::HttpCounts::default(),
             stop,
@@ -137,7 +142,7 @@ impl HttpTunnel {
         };
         shared.counts.calls.fetch_add(1, Ordering::Relaxed);
         let at = Instant::now() + deadline;
-        let call = self.inner.client.call(address, command, at);
+        let call = self.inner.client.call(address, command, at, shared.fence.pass());
         let mut stop = shared.stop.clone();
         let events = shared.events.clone();
         tokio::spawn(async move {

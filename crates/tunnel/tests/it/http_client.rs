@@ -16,7 +16,7 @@ use crate::support::{
 
 async fn start(limits: HttpLimits) -> (HttpTunnel, Events) {
     let (sender, mut events) = events(8);
-    let config = HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), limits };
+    let config = HttpConfig { limits, ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     events.up().await;
     (tunnel, events)

@@ -14,7 +14,7 @@ use crate::support::{Events, HEARTBEAT, events, soon};
 
 async fn start(limits: HttpLimits, capacity: usize) -> (HttpTunnel, Events) {
     let (sender, mut events) = events(capacity);
-    let config = HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), limits };
+    let config = HttpConfig { limits, ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     assert!(matches!(events.next().await, Event::Up(TunnelKind::Http)));
     (tunnel, events)

@@ -104,6 +104,11 @@ impl Modules {
         }
     }
 
+    /// An object of it is being written.
+    pub(super) fn are_written(&self) -> bool {
+        self.records.values().any(|record| record.slot.is_busy())
+    }
+
     /// It was there before anybody asked for it, and is never uninstalled.
     pub(super) fn is_in_place(&self, id: &BizId) -> bool {
         self.in_place.contains(id)
