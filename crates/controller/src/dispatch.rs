@@ -107,7 +107,15 @@ impl Loop {
                 tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
                 self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
             }
-            Some(Action::Fence { epoch, until }) => self.fence.set(epoch, until),
+            Some(Action::Fence { epoch, until }) => {
+                if until.is_zero() {
+                    tracing::warn!(
+                        epoch,
+                        "another replica has taken this one for dead; it drops what it owned, and it begins anew"
+                    );
+                }
+                self.fence.set(epoch, until);
+            }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),
             None => {}
         }

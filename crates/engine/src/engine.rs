@@ -77,7 +77,7 @@ pub struct Engine {
     wakes: BTreeSet<(Duration, BaseIdentity)>,
     wake_of: HashMap<BaseIdentity, Duration>,
     /// Who acts for which VNode; none where this is the only replica.
-    ownership: Option<Ownership>,
+    pub(crate) ownership: Option<Ownership>,
     /// When something is to be done about it.
     shared_wake: Option<Duration>,
 }

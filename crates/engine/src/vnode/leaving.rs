@@ -115,11 +115,7 @@ impl VNode {
                 self.leaving.asked = true;
                 let address = BaseAddress {
                     ip: self.ip().parse().ok(),
-                    host_name: self
-                        .report
-                        .as_ref()
-                        .map(|report| report.host_name.clone())
-                        .unwrap_or_default(),
+                    host_name: self.host_name(),
                 };
                 ctx.out.push(Action::FindBasePod { base: self.identity.clone(), address });
             }

@@ -531,6 +531,13 @@ impl VNode {
         reported.or_else(|| self.node.as_ref().and_then(node::internal_ip)).unwrap_or_default()
     }
 
+    /// The base's host name; as its Node has it where the base was not heard by this process.
+    fn host_name(&self) -> Arc<str> {
+        let told = || self.node.as_ref()?.labels.get(node::HOST_NAME).map(|name| Arc::from(name.as_str()));
+        let reported = self.report.as_ref().map(|report| report.host_name.clone());
+        reported.or_else(told).unwrap_or_default()
+    }
+
     /// Arklet's address, where it is reached over HTTP.
     fn http_address(&self, config: &Config) -> Option<SocketAddr> {
         self.links.target(&self.identity, config.times.not_ready_after)?.address

@@ -447,7 +447,7 @@ impl VNode {
     /// Where the base is.
     fn module_labels(&self) -> BTreeMap<String, String> {
         let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
-        let host_name = self.report.as_ref().map(|report| report.host_name.clone()).unwrap_or_default();
+        let host_name = self.host_name();
         let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
         let instance = name::label_value(&host_name);
         let ips = IP_LABELS.map(|label| (label.to_owned(), ip.clone()));
