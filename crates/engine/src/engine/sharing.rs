@@ -96,7 +96,7 @@ impl Engine {
         if may_act && std::mem::take(&mut shared.frozen) {
             let bases: Vec<BaseIdentity> = self.vnodes.keys().cloned().collect();
             for base in bases {
-                self.visit(&base, now, out, |_, _| {});
+                self.visit(&base, now, out, |vnode, ctx| vnode.thaw(ctx.now.mono));
             }
         }
         self.lead(now, out);

@@ -309,7 +309,7 @@ impl Claims {
         let renewed = |name: &Arc<str>| self.leases.get(name).and_then(|lease| lease.view.renewed);
         due.sort_by_cached_key(|name| (renewed(name).unwrap_or(Timestamp::MIN), name.clone()));
         for name in due {
-            if now >= self.window.0 + Duration::from_secs(1) {
+            if self.window.1 == 0 || now >= self.window.0 + Duration::from_secs(1) {
                 self.window = (now, 0);
             }
             if self.window.1 >= CLAIMS_PER_SECOND {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use arklet::{AnswerKey, Reply};
+use arklet::{Answer, AnswerKey};
 use jiff::Timestamp;
 use model::TunnelKind;
 
@@ -211,14 +211,29 @@ impl World {
                 self.acts(which, &format!("virtual-node-{}", target.base).into(), open);
                 let key = AnswerKey { command: command.kind(), biz: None };
                 let outcome = match open {
-                    true => Ok(Reply::Biz(Vec::new())),
+                    true => Ok(Answer::Biz(Vec::new())),
                     false => Err(arklet::CallError::Unreachable("shut".into())),
                 };
                 let event = Event::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome };
                 self.replicas[which].inbox.push_back((self.time, event));
             }
-            _ => {}
+            Action::PatchNode { desired } => self.patch_node(which, Write::PatchNode(desired.name.clone()), *desired, open),
+            Action::PatchNodeStatus { desired } => {
+                self.patch_node(which, Write::PatchNodeStatus(desired.name.clone()), *desired, open);
+            }
+            Action::Announce(_) => {}
+            other => panic!("nothing else is to do here: {other:?}"),
         }
+    }
+
+    fn patch_node(&mut self, which: usize, write: Write, desired: NodeView, open: bool) {
+        self.acts(which, &desired.name, open);
+        self.api(which, write, open, |world| {
+            world.version += 1;
+            let event = Event::Node(Box::new(NodeView { resource_version: world.version, ..desired }));
+            world.tell_all(&event);
+            (vec![event], Ok(()))
+        });
     }
 
     /// A request to the API server, with what it tells before its end.
@@ -434,6 +449,11 @@ fn rule_7_whose_lease_is_held_by_another_is_not_acted_for() {
     let mine = world.incarnation(0);
     let node = world.leases.values().find(|lease| lease.holder == mine).unwrap().node.clone();
     world.put_lease(&node, "somebody".into());
+    world.time += 0.1;
+    for which in 0..2 {
+        let Some((_, event)) = world.replicas[which].inbox.pop_back() else { panic!("nothing was told") };
+        world.step(which, event);
+    }
     world.owners.insert(node.clone(), "somebody".into());
     world.run(19.0);
     assert_eq!(&*world.leases[&node].holder, "somebody", "nobody knows it, so it is held for 20 s");
@@ -455,7 +475,7 @@ fn rule_9_the_predecessor_in_the_same_pod_is_dead() {
 fn rule_10_200_are_taken_in_a_second_and_one_that_joins_gets_its_share() {
     let mut world = World::new(300);
     world.join(1.0, "p0");
-    world.run(1.0);
+    world.run(0.9);
     assert!((1..=200).contains(&world.owned(0)), "{}", world.owned(0));
     world.run(10.0);
     assert_eq!(world.owned(0), 300);

@@ -280,6 +280,14 @@ impl VNode {
         self.modules.lose(id, module);
     }
 
+    /// For a while nothing could be asked: that nothing was heard says nothing of a base that was well.
+    pub(crate) fn thaw(&mut self, now: Duration) {
+        if self.down_since.is_none() {
+            self.life.assume(now);
+        }
+        self.look_again(now);
+    }
+
     /// Its Lease was written when it was taken.
     pub(crate) fn lease_taken(&mut self, now: Duration, config: &Config) {
         self.lease_due = now + config.times.lease_period;
