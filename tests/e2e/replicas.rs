@@ -21,7 +21,7 @@ const BASES: usize = 9;
 /// Replicas with bases, each of which has a module that runs.
 struct Shared {
     scene: Scene,
-    /// The replicas, the first of which is not the scene's.
+    /// The replicas besides the scene's.
     others: Vec<Controller>,
     bases: Vec<Simulated>,
     recording: Recording,
@@ -77,7 +77,8 @@ impl Shared {
     fn incarnation(&self, replica: &Controller) -> Result<String> {
         let log = replica.log();
         let id = log.split("client_id=").nth(1).context("it has not told its CLIENT_ID")?;
-        let id: String = id.chars().filter(|c| *c != '"').take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
+        let id: String =
+            id.chars().filter(|c| *c != '"').take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
         let members = self.scene.cluster.kubectl_json(&["-n", "default", "get", "leases"])?;
         let members = members["items"].as_array().cloned().unwrap_or_default();
         let of_it = members.iter().find(|lease| {
@@ -87,7 +88,7 @@ impl Shared {
         let incarnation = of_it.map(|lease| {
             lease["metadata"]["annotations"]["module-controller.koupleless.io/incarnation"].clone()
         });
-        Ok(incarnation.and_then(|it| it.as_str().map(str::to_owned)).context("it is no member")?)
+        incarnation.and_then(|it| it.as_str().map(str::to_owned)).context("it is no member")
     }
 
     /// Waits until nobody waits for an owner, and the one that ended owns nothing.
@@ -120,7 +121,10 @@ fn bases_are_shared_and_taken_over_from_a_replica_that_is_killed() -> Result<()>
     wait_for("every replica owns some, none far above its share", Duration::from_secs(30), || {
         let shares = shared.shares()?;
         // Three each; more than 3 × 1.05 + 1 is handed over.
-        ensure!(shares.values().all(|share| *share <= 4) && shares.values().sum::<usize>() == BASES, "{shares:?}");
+        ensure!(
+            shares.values().all(|share| *share <= 4) && shares.values().sum::<usize>() == BASES,
+            "{shares:?}"
+        );
         Ok(Some(()))
     })?;
     let killed = shared.incarnation(&shared.others[0])?;
@@ -162,7 +166,8 @@ fn a_replica_that_was_paused_sends_nothing_when_it_wakes() -> Result<()> {
         Ok(Some(()))
     })?;
     let log = shared.others[0].log();
-    let (asleep, _) = log.get(said..).unwrap_or_default().split_once(ANEW).context("it has not begun anew")?;
+    let (asleep, _) =
+        log.get(said..).unwrap_or_default().split_once(ANEW).context("it has not begun anew")?;
     ensure!(!asleep.contains(" command "), "a command was sent: {asleep}");
     let after = written(&shared.others[0])?;
     ensure!(after == before, "{before:?} before the pause, {after:?} after it");

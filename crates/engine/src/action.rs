@@ -9,7 +9,10 @@ use model::{BaseIdentity, BizId, ErrorCode, ModuleSpec, TunnelKind};
 use crate::{
     event::BaseAddress,
     trace::TraceId,
-    view::{LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus, WorkloadRef},
+    view::{
+        LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus,
+        WorkloadRef,
+    },
 };
 
 /// Where a command goes.

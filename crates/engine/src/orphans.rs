@@ -80,12 +80,7 @@ impl Orphans {
     }
 
     /// Deletes what is due, of the VNodes that nobody has anything to do with.
-    pub(crate) fn collect(
-        &mut self,
-        now: Duration,
-        is_orphan: impl Fn(&str) -> bool,
-        out: &mut Vec<Action>,
-    ) {
+    pub(crate) fn collect(&mut self, now: Duration, is_orphan: impl Fn(&str) -> bool, out: &mut Vec<Action>) {
         for (vnode, orphan) in &mut self.by_vnode {
             if now < orphan.collect_at || !is_orphan(vnode) {
                 continue;

@@ -42,8 +42,8 @@ use tokio::{
 
 pub use self::health::{WatchFault, WatchHealth};
 use self::{
-    health::Record, leases::Leases, module_objects::Modules, nodes::Nodes, pods::Pods, replica_sets::ReplicaSets,
-    services::Services, workloads::Workloads,
+    health::Record, leases::Leases, module_objects::Modules, nodes::Nodes, pods::Pods,
+    replica_sets::ReplicaSets, services::Services, workloads::Workloads,
 };
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{

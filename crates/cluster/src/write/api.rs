@@ -8,12 +8,12 @@ use std::{
 
 use engine::{Event, WriteError};
 use http::Request as HttpRequest;
-use model::Pass;
 use kube::{
     Client,
     api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ObjectList, Request, request::Error as BuildError},
 };
+use model::Pass;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::sync::mpsc;

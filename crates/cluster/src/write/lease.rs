@@ -198,8 +198,10 @@ impl Api {
         if delete {
             return self.delete(&place, node, held.uid.as_deref().unwrap_or_default()).await;
         }
-        let lasts = Duration::from_secs(held.spec.lease_duration_seconds.unwrap_or(1).max(1).unsigned_abs().into());
-        let written: Lease = self.replace(&place, node, json(&renewed(Some(&held), node, "", lasts, now))?).await?;
+        let lasts =
+            Duration::from_secs(held.spec.lease_duration_seconds.unwrap_or(1).max(1).unsigned_abs().into());
+        let written: Lease =
+            self.replace(&place, node, json(&renewed(Some(&held), node, "", lasts, now))?).await?;
         self.tell_lease(&written).await;
         Ok(())
     }

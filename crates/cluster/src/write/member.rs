@@ -96,7 +96,8 @@ impl Shared {
         if now.uid != desired.uid || now.state != MemberState::Living {
             return Ok(());
         }
-        let lease = self.member_lease(&MemberView { resource_version: now.resource_version, ..desired.clone() });
+        let lease =
+            self.member_lease(&MemberView { resource_version: now.resource_version, ..desired.clone() });
         let body = serde_json::to_vec(&lease).map_err(|error| WriteError::Refused(error.to_string()))?;
         api.replace::<Lease>(&place, &desired.name, body).await.map(drop)
     }

@@ -130,7 +130,9 @@ impl Writer {
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
         let job = match action {
-            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } => return Some(action),
+            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } => {
+                return Some(action);
+            }
             Action::Announce(announcement) => {
                 self.shared.announcer.announce(*announcement);
                 return None;
@@ -340,10 +342,9 @@ fn refuse(action: Action, error: &WriteError) -> Option<Event> {
         Action::DeleteModule { key, .. } => Write::DeleteModule(key),
         Action::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment),
         Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
-        Action::Call { .. }
-        | Action::AnswerBaseline { .. }
-        | Action::Fence { .. }
-        | Action::Announce(_) => return None,
+        Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } | Action::Announce(_) => {
+            return None;
+        }
     };
     Some(Event::Written { write, result: Err(error.clone()) })
 }

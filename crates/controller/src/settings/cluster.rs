@@ -50,7 +50,8 @@ mod tests {
         assert_eq!(settings(&[]).unwrap().engine.cluster, None);
         assert_eq!(settings(&["--is-cluster=false", "--workload-max-level=5"]).unwrap().engine.cluster, None);
         let flags = ["--is-cluster", "--client-id=c1", "--pod-uid=p1"];
-        let [first, second] = [settings(&flags), settings(&flags)].map(|s| s.unwrap().engine.cluster.unwrap());
+        let [first, second] =
+            [settings(&flags), settings(&flags)].map(|s| s.unwrap().engine.cluster.unwrap());
         assert_eq!((&*first.client_id, &*first.pod_uid, first.levels), ("c1", "p1", 3));
         assert_ne!(first.incarnation, second.incarnation);
     }
@@ -64,7 +65,11 @@ mod tests {
         ] {
             assert!(refusal.contains(said), "{said} is not in\n{refusal}");
         }
-        let refusal = settings(&["--is-cluster", "--enable-mqtt-tunnel", "--mqtt-broker=embedded"]).unwrap_err();
-        assert!(refusal.contains("MQTT_BROKER is \"embedded\"; with IS_CLUSTER the replicas need one broker"), "{refusal}");
+        let refusal =
+            settings(&["--is-cluster", "--enable-mqtt-tunnel", "--mqtt-broker=embedded"]).unwrap_err();
+        assert!(
+            refusal.contains("MQTT_BROKER is \"embedded\"; with IS_CLUSTER the replicas need one broker"),
+            "{refusal}"
+        );
     }
 }

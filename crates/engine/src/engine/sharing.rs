@@ -136,9 +136,10 @@ impl Engine {
     /// A base was heard that this replica does not act for.
     pub(super) fn overhear(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now) {
         let Some(shared) = &mut self.ownership else { return };
-        let name = shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
-            self.config.name_format.node_name(&report.identity, &self.config.env).into()
-        });
+        let name =
+            shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
+                self.config.name_format.node_name(&report.identity, &self.config.env).into()
+            });
         let heard = Heard { tunnel, report, at: now.mono };
         shared.claims.heard(name, heard, &shared.members, now.mono);
     }

@@ -171,9 +171,8 @@ impl Claims {
     pub(crate) fn see_lease(&mut self, view: LeaseView, members: &Membership, now: Duration) -> bool {
         let node = view.node.clone();
         let known = self.leases.get(&node).map(|lease| &lease.view);
-        if known.is_some_and(|known| {
-            known.uid == view.uid && known.resource_version >= view.resource_version
-        }) {
+        if known.is_some_and(|known| known.uid == view.uid && known.resource_version >= view.resource_version)
+        {
             return false;
         }
         let other = view.holder != *members.incarnation();
@@ -226,8 +225,7 @@ impl Claims {
         base.slot.ended(now, result);
         base.hold = Hold::None;
         // An attempt whose end was not told may have succeeded: then what there is says so.
-        let held =
-            self.leases.get(node).is_some_and(|lease| lease.view.holder == *members.incarnation());
+        let held = self.leases.get(node).is_some_and(|lease| lease.view.holder == *members.incarnation());
         let taken = result.is_ok() || (held && matches!(result, Err(WriteError::Conflict(_))));
         if taken {
             base.hold = Hold::Mine;
@@ -257,12 +255,7 @@ impl Claims {
     }
 
     /// The VNode is no more. What is to be written where its Lease did not go with its Node.
-    pub(crate) fn left(
-        &mut self,
-        node: &Arc<str>,
-        never_came: bool,
-        members: &Membership,
-    ) -> Option<Action> {
+    pub(crate) fn left(&mut self, node: &Arc<str>, never_came: bool, members: &Membership) -> Option<Action> {
         self.let_go(node);
         self.drop_base(node);
         let (node, holder) = (node.clone(), members.incarnation().clone());

@@ -52,7 +52,12 @@ impl World {
     fn new(vnodes: usize) -> Self {
         let leases = (0..vnodes).map(|n| {
             let node: Arc<str> = format!("virtual-node-b{n}").into();
-            let view = LeaseView { node: node.clone(), uid: "1".into(), resource_version: 1, ..LeaseView::default() };
+            let view = LeaseView {
+                node: node.clone(),
+                uid: "1".into(),
+                resource_version: 1,
+                ..LeaseView::default()
+            };
             (node, view)
         });
         Self {
@@ -68,7 +73,8 @@ impl World {
     }
 
     fn chance(&mut self, of: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % of
     }
 
@@ -83,7 +89,8 @@ impl World {
         });
         let mut inbox = VecDeque::new();
         for node in self.leases.keys() {
-            let labels = [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
+            let labels =
+                [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
             let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
             let view = NodeView {
                 name: node.clone(),
@@ -168,7 +175,9 @@ impl World {
         match action {
             Action::WriteMember(desired) => {
                 let free = desired.state == MemberState::Living;
-                self.api(which, Write::WriteMember(desired.name.clone()), free || open, |world| world.write_member(*desired));
+                self.api(which, Write::WriteMember(desired.name.clone()), free || open, |world| {
+                    world.write_member(*desired)
+                });
             }
             Action::ReadMember { name } => {
                 self.api(which, Write::ReadMember(name.clone()), true, |world| {
@@ -217,7 +226,9 @@ impl World {
                 let event = Event::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome };
                 self.replicas[which].inbox.push_back((self.time, event));
             }
-            Action::PatchNode { desired } => self.patch_node(which, Write::PatchNode(desired.name.clone()), *desired, open),
+            Action::PatchNode { desired } => {
+                self.patch_node(which, Write::PatchNode(desired.name.clone()), *desired, open)
+            }
             Action::PatchNodeStatus { desired } => {
                 self.patch_node(which, Write::PatchNodeStatus(desired.name.clone()), *desired, open);
             }
@@ -290,7 +301,13 @@ impl World {
 
     fn put_lease(&mut self, node: &Arc<str>, holder: Arc<str>) -> Event {
         self.version += 1;
-        let lease = LeaseView { node: node.clone(), uid: "1".into(), resource_version: self.version, holder, ..LeaseView::default() };
+        let lease = LeaseView {
+            node: node.clone(),
+            uid: "1".into(),
+            resource_version: self.version,
+            holder,
+            ..LeaseView::default()
+        };
         self.leases.insert(node.clone(), lease.clone());
         let event = Event::Lease(lease);
         self.tell_all(&event);
@@ -381,7 +398,10 @@ fn rules_3_and_4_the_dead_are_marked_before_anything_of_theirs_is_taken() {
     let lease = world.members.values().find(|member| member.incarnation == dead).unwrap();
     assert_eq!((lease.state, world.owned(1)), (MemberState::Killed, 12));
     world.run(61.0);
-    assert!(!world.members.values().any(|member| member.incarnation == dead), "its Lease is deleted after a while");
+    assert!(
+        !world.members.values().any(|member| member.incarnation == dead),
+        "its Lease is deleted after a while"
+    );
 }
 
 #[test]
@@ -436,7 +456,9 @@ fn rule_5_one_whose_lease_is_missing_begins_anew_and_rule_6_what_it_held_is_held
 #[test]
 fn rule_6_what_one_that_left_held_is_free_at_once() {
     let mut world = two();
-    let Some(Action::WriteMember(desired)) = world.replicas[0].engine.release() else { panic!("no last word") };
+    let Some(Action::WriteMember(desired)) = world.replicas[0].engine.release() else {
+        panic!("no last word")
+    };
     world.replicas[0].dead = true;
     assert_eq!(world.write_member(*desired).1, Ok(()));
     world.run(2.0);

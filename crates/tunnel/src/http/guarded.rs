@@ -33,10 +33,7 @@ impl Body for Guarded {
     type Data = Bytes;
     type Error = Shut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Shut>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Shut>>> {
         let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
         Poll::Ready(Some(self.pass.left().map(|_| Frame::data(bytes)).ok_or(Shut)))
     }
@@ -46,7 +43,9 @@ impl Body for Guarded {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+        SizeHint::with_exact(
+            self.bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
