@@ -111,7 +111,9 @@ impl Api {
     ) -> Result<(), WriteError> {
         let Holder { name: holder, exclusive } = holder;
         let place = Place::node_leases();
-        if let Some(held) = leases.held(node) {
+        // What an incarnation before this one took is none of its own.
+        let own = |held: &Held| !exclusive || held.spec.holder_identity.as_deref() == Some(holder);
+        if let Some(held) = leases.held(node).filter(own) {
             match self
                 .put_lease(leases, &place, node, renewed(Some(&held), node, holder, duration, now))
                 .await
