@@ -91,11 +91,17 @@ impl Api {
             Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
             Action::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Action::FindBasePod { .. } => return self.write(action, now),
-            // There are no peer Deployments here.
+            // There are no peer Deployments here, and no other replicas.
             Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Announce(_)
-            | Action::ScaleDeployment { .. } => return None,
+            | Action::ScaleDeployment { .. }
+            | Action::WriteMember(_)
+            | Action::ReadMember { .. }
+            | Action::DeleteMember { .. }
+            | Action::TakeLease { .. }
+            | Action::ReleaseLease { .. }
+            | Action::Fence { .. } => return None,
         };
         Some(Written { watch: vec![], returned: None, end: Event::Written { write, result: Ok(()) } })
     }
@@ -207,7 +213,13 @@ impl Api {
             Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Announce(_)
-            | Action::ScaleDeployment { .. } => None,
+            | Action::ScaleDeployment { .. }
+            | Action::WriteMember(_)
+            | Action::ReadMember { .. }
+            | Action::DeleteMember { .. }
+            | Action::TakeLease { .. }
+            | Action::ReleaseLease { .. }
+            | Action::Fence { .. } => None,
         }
     }
 

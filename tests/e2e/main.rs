@@ -42,6 +42,7 @@ mod modules;
 mod peers;
 mod pod_spec;
 mod replacing;
+mod replicas;
 mod reports;
 mod restart;
 mod rivals;

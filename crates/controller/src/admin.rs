@@ -61,6 +61,9 @@ impl Admin {
             let reason = stats.down.unwrap_or_else(|| "it has not answered yet".to_owned());
             troubles.push(format!("the broker is not connected: {reason}"));
         }
+        if self.pulse.read().1.fenced_off {
+            troubles.push("this replica acts for no base: its own Lease is not renewed".to_owned());
+        }
         troubles
     }
 }

@@ -115,10 +115,15 @@ args! {
     log_format: "LOG_FORMAT";
     /// What is logged: a level, or `target=level` pairs, comma separated. [default: info]
     log_level: "LOG_LEVEL";
-    /// Not available yet: a cluster of several controllers.
+    /// Whether several replicas share the bases: each is owned by one of them, and taken over by another
+    /// when that one ends. Start each with the same settings. [default: false]
     is_cluster: "IS_CLUSTER", num_args = 0..=1, default_missing_value = "true";
-    /// Not available yet: the workload levels of a cluster.
+    /// With IS_CLUSTER: in how many levels of work (bases owned of all) replicas are told apart; those of a
+    /// lower one are first to take a base. [default: 3]
     workload_max_level: "WORKLOAD_MAX_LEVEL";
+    /// With IS_CLUSTER: the UID of the Pod that this runs in (`fieldRef: metadata.uid`), by which a container
+    /// that was started again takes over from the one before at once.
+    pod_uid: "POD_UID";
     /// Not available yet: kubectl logs.
     kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: the port of kubectl logs.

@@ -8,10 +8,14 @@ use std::{
 use cluster::Writer;
 use engine::{Action, Engine, Event, Now, Summary};
 use jiff::Timestamp;
+use model::Fence;
 use report::Reporter;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::tunnels::{self, Asked, Tunnels};
+use crate::{
+    clock::Clock,
+    tunnels::{self, Asked, Tunnels},
+};
 
 /// Events of the cluster that wait: a page of a list, and the ends of as many writes as run.
 pub(crate) const CLUSTER_EVENTS: usize = 4_096;
@@ -51,30 +55,40 @@ pub(crate) struct Loop {
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
     pub(crate) pulse: Pulse,
+    pub(crate) clock: Clock,
+    pub(crate) fence: Fence,
     /// Becomes true when it is time to end.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Told, at the end, what is to be written when nothing else is any more.
+    pub(crate) last: oneshot::Sender<Option<Action>>,
 }
 
 impl Loop {
     /// Runs until it is told to stop; after that it only takes what the writer still tells, so
     /// that no task of it waits for a place.
     pub(crate) async fn run(mut self) {
-        let started = Instant::now();
         loop {
             let wait =
-                self.engine.next_wake().map_or(LONGEST_SLEEP, |at| at.saturating_sub(started.elapsed()));
+                self.engine.next_wake().map_or(LONGEST_SLEEP, |at| at.saturating_sub(self.clock.elapsed()));
             let event = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => break,
                 Some(event) = self.cluster_events.recv() => event,
                 Some(event) = self.tunnel_events.recv() => tunnels::translate(event, &mut self.asked),
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
-            let now = Now { mono: started.elapsed(), wall: Timestamp::now() };
+            let now = Now { mono: self.clock.elapsed(), wall: Timestamp::now() };
             for action in self.engine.step(event, now) {
                 self.act(action, now.wall);
             }
-            self.pulse.beat(self.engine.summary());
+            self.pulse.beat(self.engine.summary(now.mono));
         }
+        let release = self.engine.release();
+        if release.is_some() {
+            // What others may take over is not acted for any more.
+            self.fence.set(u64::MAX, Duration::ZERO);
+        }
+        // Nobody waits for it where the controller ends by a fault.
+        let _ = self.last.send(release);
         self.tunnel_events.close();
         while self.cluster_events.recv().await.is_some() {}
     }
@@ -92,6 +106,15 @@ impl Loop {
             Some(Action::AnswerBaseline { tunnel, base, ask, modules }) => {
                 tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
                 self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
+            }
+            Some(Action::Fence { epoch, until }) => {
+                if until.is_zero() {
+                    tracing::warn!(
+                        epoch,
+                        "another replica has taken this one for dead; it drops what it owned, and it begins anew"
+                    );
+                }
+                self.fence.set(epoch, until);
             }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),
             None => {}

@@ -85,6 +85,8 @@ impl Collector for Counted {
             kind: MetricType::Counter,
         }
         .encode(encoder, turned_away)?;
+        Family { name: "replicas", help: "Replicas that live, with this one", kind: MetricType::Gauge }
+            .encode(encoder, [([("state", "living")], count(summary.members))])?;
         self.encode_tunnels(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {

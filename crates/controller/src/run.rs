@@ -5,14 +5,16 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use cluster::{ClientConfig, Told, WatchConfig, Writer, WriterConfig};
 use engine::Engine;
+use model::Fence;
 use report::Reporter;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
 };
 
 use crate::{
     admin::Admin,
+    clock::Clock,
     dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
     settings::Settings,
     tunnels::{Asked, Tunnels},
@@ -47,13 +49,17 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
     let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
     let (stop, stopped) = watch::channel(false);
-    let (tunnels, broker) = Tunnels::start(&settings, api_server, tunnel_sender).await?;
+    let clock = Clock::start();
+    let shared = settings.engine.cluster.is_some();
+    let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
+    let (tunnels, broker) = Tunnels::start(&settings, &fence, api_server, tunnel_sender).await?;
     let told = Told::new();
     let watches = Arc::new(cluster::watch(
         client.clone(),
         WatchConfig {
             env: settings.engine.env.clone(),
             module_deployments: settings.engine.module_deployments,
+            members: shared.then(|| settings.engine.namespace.to_string()),
             ..WatchConfig::default()
         },
         cluster_sender.clone(),
@@ -62,6 +68,8 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let config = WriterConfig {
         identity: settings.client_id.clone(),
         env: settings.engine.env.to_string(),
+        namespace: settings.engine.namespace.to_string(),
+        fence: fence.clone(),
         ..WriterConfig::default()
     };
     let writer = Writer::new(client, config, cluster_sender, told);
@@ -77,6 +85,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     };
     admin.serve(&settings, stopped.clone()).await?;
     let engine = Engine::new(settings.engine);
+    let (last, last_word) = oneshot::channel();
     let looping = Loop {
         engine,
         cluster_events,
@@ -86,7 +95,10 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         writer: writer.clone(),
         reporter: reporter.clone(),
         pulse,
+        clock,
+        fence,
         stop: stopped,
+        last,
     };
     let looping = tokio::spawn(looping.run());
 
@@ -96,7 +108,17 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     }
     // Nothing new is begun, then what is under way ends, then the connections.
     let _ = stop.send(true);
-    let (written, _) = tokio::join!(writer.shutdown(LAST_WRITES), reporter.shutdown(LAST_REPORTS));
+    let leave = async {
+        let written = writer.shutdown(LAST_WRITES).await;
+        // The others take over at once what nothing is sent to any more.
+        if let Ok(Some(release)) = last_word.await
+            && let Err(error) = writer.last(release).await
+        {
+            tracing::warn!(%error, "the other replicas were not told; they find out within 12 s");
+        }
+        written
+    };
+    let (written, _) = tokio::join!(leave, reporter.shutdown(LAST_REPORTS));
     if !written {
         tracing::warn!("some writes were cut off; what they were for is decided anew at the next start");
     }

@@ -1,6 +1,7 @@
 //! Settings: every value checked at the start, and refused with the variable's name, the value and
 //! what is allowed. All that is wrong is said at once.
 
+mod cluster;
 mod doors;
 mod hooks;
 
@@ -184,16 +185,19 @@ impl TryFrom<Args> for Settings {
             );
             refused.add("LOG_LEVEL", Some(&log_level), allowed);
         }
+        let client_id = set(&args.client_id).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        let mut engine = engine(&args, &env, &mut refused);
+        engine.cluster = cluster::cluster(&args, &client_id, mqtt.is_some(), &mut refused);
         let settings = Self {
             http_port: http.then_some(http_port),
             mqtt,
-            client_id: set(&args.client_id).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned),
+            client_id,
             admin,
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
             hooks: hooks::hooks(&args, &mut refused),
             doors: doors::doors(&args, &mut refused),
-            engine: engine(&args, &env, &mut refused),
+            engine,
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
     }
@@ -201,8 +205,6 @@ impl TryFrom<Args> for Settings {
 
 /// What later versions will know.
 fn later(args: &Args, refused: &mut Refusals) {
-    refused.later("IS_CLUSTER", &args.is_cluster, "a cluster of several controllers");
-    refused.later("WORKLOAD_MAX_LEVEL", &args.workload_max_level, "a cluster of several controllers");
     refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, "kubectl logs");
     refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, "kubectl logs");
 }
@@ -357,11 +359,11 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_yet_is_refused() {
-        let refusal = settings(&["--enable-http-tunnel", "--is-cluster=true"]).unwrap_err();
+        let refusal = settings(&["--enable-http-tunnel", "--kubelet-proxy-enabled=true"]).unwrap_err();
         assert!(
-            refusal.contains("IS_CLUSTER is \"true\"; a cluster of several controllers does not exist"),
+            refusal.contains("KUBELET_PROXY_ENABLED is \"true\"; kubectl logs does not exist"),
             "{refusal}"
         );
-        assert!(settings(&["--enable-http-tunnel", "--is-cluster=false"]).is_ok());
+        assert!(settings(&["--enable-http-tunnel", "--kubelet-proxy-enabled=false"]).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use engine::{Event, Target};
-use model::{BaseIdentity, ModuleSpec, TunnelKind};
+use model::{BaseIdentity, Fence, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
     AddressRule, Addresses, EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig,
@@ -30,6 +30,7 @@ impl Tunnels {
     /// Starts what is on; the embedded broker first, where it is wanted.
     pub(crate) async fn start(
         settings: &Settings,
+        fence: &Fence,
         api_server: Vec<SocketAddr>,
         events: mpsc::Sender<tunnel::Event>,
     ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
@@ -38,7 +39,11 @@ impl Tunnels {
         let http = match settings.http_port {
             Some(port) => {
                 let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-                let mut config = HttpConfig { addresses: addresses.clone(), ..HttpConfig::new(listen) };
+                let mut config = HttpConfig {
+                    addresses: addresses.clone(),
+                    fence: fence.clone(),
+                    ..HttpConfig::new(listen)
+                };
                 config.tokens = settings.doors.tokens.as_deref().map(TokenFile::load).transpose()?;
                 let certificate = settings.doors.certificate.as_ref();
                 config.tls = certificate.map(|(crt, key)| ServerTls::load(crt, key)).transpose()?;
@@ -55,6 +60,7 @@ impl Tunnels {
         };
         let mut config = mqtt_config(settings, mqtt)?;
         config.addresses = addresses;
+        config.fence = fence.clone();
         if let Some(broker) = &broker {
             config.host = Ipv4Addr::LOCALHOST.to_string();
             config.port = broker.local_addr().port();

@@ -9,7 +9,10 @@ use model::{BaseIdentity, BizId, ErrorCode, ModuleSpec, TunnelKind};
 use crate::{
     event::BaseAddress,
     trace::TraceId,
-    view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus, WorkloadRef},
+    view::{
+        LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus,
+        WorkloadRef,
+    },
 };
 
 /// Where a command goes.
@@ -132,6 +135,9 @@ pub enum Action {
     RenewLease {
         /// The Node's name.
         node: Arc<str>,
+        /// As whom it is held among several replicas: then it is renewed only where it still is, and
+        /// a conflict tells who holds it. None where there is a single replica.
+        holder: Option<Arc<str>>,
         /// How long it holds.
         duration: Duration,
     },
@@ -185,6 +191,47 @@ pub enum Action {
         replicas: i32,
         /// `metadata.resourceVersion` of the view that this was decided on.
         resource_version: u64,
+    },
+    /// Create the membership Lease (its UID is empty), or replace the very version that is named.
+    /// Where the server has another, that is told before the conflict. It passes the fence.
+    WriteMember(Box<MemberView>),
+    /// Read a membership Lease from the quorum; it is told, or its end is.
+    ReadMember {
+        /// The Lease's name.
+        name: Arc<str>,
+    },
+    /// Delete a membership Lease that holds nothing any more.
+    DeleteMember {
+        /// The Lease's name.
+        name: Arc<str>,
+        /// Its UID.
+        uid: Arc<str>,
+    },
+    /// Take a VNode's Lease: create it (its UID is empty), or replace the very version that was seen.
+    /// Where the server has another, that is told before the conflict.
+    TakeLease {
+        /// What was seen.
+        seen: LeaseView,
+        /// As whom.
+        holder: Arc<str>,
+        /// How long it holds.
+        duration: Duration,
+    },
+    /// Say that nobody holds a VNode's Lease, if this holder still does; delete it where there is no Node.
+    ReleaseLease {
+        /// The Node's name.
+        node: Arc<str>,
+        /// Who held it.
+        holder: Arc<str>,
+        /// There is no Node that it is for.
+        delete: bool,
+    },
+    /// From here on, what is decided may be sent until then: [`model::Fence::set`].
+    Fence {
+        /// Which incarnation decides; each has another.
+        epoch: u64,
+        /// On the engine's clock; zero shuts it.
+        until: Duration,
     },
     /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),

@@ -45,6 +45,20 @@ pub enum UnmanagedBiz {
     Uninstall,
 }
 
+/// How replicas share the VNodes (`IS_CLUSTER`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// `CLIENT_ID`.
+    pub client_id: Arc<str>,
+    /// What tells this process from any other that ever was. Makes the names of Leases, so it is of
+    /// lower case letters, digits and `-`, at most 100 of them.
+    pub incarnation: Arc<str>,
+    /// `POD_UID`; empty where it is not told.
+    pub pod_uid: Arc<str>,
+    /// `WORKLOAD_MAX_LEVEL`: in how many levels of work the replicas are told apart.
+    pub levels: u32,
+}
+
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -71,6 +85,8 @@ pub struct Config {
     /// Whether peer Deployments get as many replicas as there are bases, and bases their baseline
     /// (`ENABLE_MODULE_DEPLOYMENT_CONTROLLER`).
     pub module_deployments: bool,
+    /// How replicas share the VNodes; none where this is the only one.
+    pub cluster: Option<ClusterConfig>,
     /// The version that `kubectl get nodes` shows.
     pub version: Arc<str>,
     /// Times.
@@ -171,6 +187,7 @@ impl Config {
             modules: true,
             namespace: "default".into(),
             module_deployments: false,
+            cluster: None,
             version: "".into(),
             times: Times::default(),
         }

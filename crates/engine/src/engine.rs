@@ -1,5 +1,7 @@
 //! The engine: which event concerns which VNode, and when each wants to be looked at again.
 
+mod sharing;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -16,6 +18,7 @@ use crate::{
     event::{Event, Now, Watched, Write},
     ordering::{newest::Revisions, permits::Permits},
     orphans::Orphans,
+    ownership::Ownership,
     replicas::{self, Peers, Workloads},
     services::Services,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView, WorkloadRef, WorkloadView},
@@ -38,6 +41,10 @@ pub struct Summary {
     pub turned_away: u64,
     /// The watches have told all.
     pub synced: bool,
+    /// Replicas that live, with this one.
+    pub members: usize,
+    /// This replica may not act: it cannot say that no other has ended it.
+    pub fenced_off: bool,
 }
 
 /// Every decision of the controller.
@@ -79,12 +86,20 @@ pub struct Engine {
     claims_refused: u64,
     wakes: BTreeSet<(Duration, BaseIdentity)>,
     wake_of: HashMap<BaseIdentity, Duration>,
+    /// Who acts for which VNode; none where this is the only replica.
+    pub(crate) ownership: Option<Ownership>,
+    /// When something is to be done about it.
+    shared_wake: Option<Duration>,
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(config: Config) -> Self {
-        let synced = if config.modules { HashSet::new() } else { HashSet::from([Watched::Modules]) };
+        let mut synced = if config.modules { HashSet::new() } else { HashSet::from([Watched::Modules]) };
+        let ownership = config.cluster.clone().map(Ownership::new);
+        if ownership.is_none() {
+            synced.extend([Watched::Members, Watched::Leases]);
+        }
         Self {
             config,
             vnodes: HashMap::new(),
@@ -112,11 +127,15 @@ impl Engine {
             claims_refused: 0,
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
+            // At the first step it is told what to wait for.
+            shared_wake: None,
+            ownership,
         }
     }
 
-    /// Counts.
-    pub fn summary(&self) -> Summary {
+    /// Counts, as of `now` on the engine's clock.
+    pub fn summary(&self, now: Duration) -> Summary {
+        let members = self.ownership.as_ref().map(|shared| &shared.members);
         Summary {
             vnodes: self.vnodes.len().saturating_sub(self.strangers.len()),
             silent: self.silent.len(),
@@ -124,13 +143,15 @@ impl Engine {
             turned_away: self.turned_away,
             claims_refused: self.claims_refused,
             synced: self.is_synced(),
+            members: members.map_or(1, |members| members.living().count()),
+            fenced_off: members.is_some_and(|members| !members.may_act(now)),
         }
     }
 
     /// When [`Event::Tick`] is due; none while nothing waits for time.
     pub fn next_wake(&self) -> Option<Duration> {
         let vnodes = self.wakes.first().map(|(at, _)| *at);
-        [vnodes, self.peers.next_wake(), self.questions.next_wake(), self.orphans_wake]
+        [vnodes, self.peers.next_wake(), self.questions.next_wake(), self.orphans_wake, self.shared_wake]
             .into_iter()
             .flatten()
             .min()
@@ -139,70 +160,83 @@ impl Engine {
     /// Takes one event and says what to do.
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
-        match event {
-            Event::Heartbeat { tunnel, report } => self.heartbeat(tunnel, report, now, &mut out),
-            Event::Answer { base, key, outcome, .. } => {
-                self.visit(&base, now, &mut out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
-            }
-            Event::BaselineQuery { tunnel, query, ask } => {
-                self.visit(&query.identity, now, &mut out, |vnode, ctx| {
-                    if !vnode.is_elsewhere(query.peer, ctx.now, ctx.config) {
-                        vnode.restarted(now.mono);
-                    }
-                });
-                self.asked(tunnel, query, ask, now, &mut out);
-            }
-            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
-            Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
-            Event::Pod(view) => self.see_pod(*view, now, &mut out),
-            Event::PodGone(pod) => self.lose_pod(&pod.uid, now, &mut out),
-            Event::Node(view) => self.see_node(*view, now, &mut out),
-            Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, &mut out),
-            Event::Module(view) => self.see_module(*view, now, &mut out),
-            Event::ModuleGone { key, module } => self.lose_module(&key, &module, now, &mut out),
-            Event::Service(view) => self.services.see(view),
-            Event::ServiceGone { namespace, uid } => self.services.lose(&namespace, &uid),
-            Event::Synced(kind) => self.synced(kind, now, &mut out),
-            Event::Unavailable(kind) => {
-                self.config.modules &= kind != Watched::Modules;
-                self.synced(kind, now, &mut out);
-            }
-            Event::Revision { replica_set, revision } => {
-                if self.revisions.insert(replica_set.clone(), revision) != Some(revision) {
-                    self.reorder(&replica_set, now, &mut out);
-                }
-            }
-            Event::RevisionGone { replica_set } => {
-                if self.revisions.remove(&replica_set).is_some() {
-                    self.reorder(&replica_set, now, &mut out);
-                }
-            }
-            Event::Workload(view) => self.see_workload(*view, now, &mut out),
-            Event::WorkloadGone(workload) => self.lose_workload(&workload),
-            Event::Written { write: Write::ScaleDeployment(deployment), result } => {
-                self.with_peers(now, &mut out, |peers, _, scope| peers.written(&deployment, &result, scope));
-            }
-            Event::Written { write, result } => {
-                if let Some(base) = self.owner_of(&write) {
-                    self.visit(&base, now, &mut out, |vnode, ctx| vnode.written(&write, &result, ctx));
-                } else if let Write::DeleteModule(key) = &write {
-                    self.orphans.written(key, now.mono, &result);
-                    self.collect_orphans(now, &mut out);
-                }
-            }
-            Event::BasePod { base, found } => {
-                self.visit(&base, now, &mut out, |vnode, ctx| vnode.found_base_pod(&found, ctx));
-            }
-            Event::Tick => self.tick(now, &mut out),
+        self.lead(now, &mut out);
+        if let Some(event) = self.share(event, now, &mut out) {
+            self.take(event, now, &mut out);
         }
         while let Some(base) = self.permits.next_freed() {
             self.visit(&base, now, &mut out, |_, _| {});
         }
+        self.keep_shared(now, &mut out);
         out
     }
 
+    fn take(&mut self, event: Event, now: Now, out: &mut Vec<Action>) {
+        match event {
+            Event::Heartbeat { tunnel, report } => self.heartbeat(tunnel, report, now, out),
+            Event::Answer { base, key, outcome, .. } => {
+                self.visit(&base, now, out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
+            }
+            Event::BaselineQuery { tunnel, query, ask } => {
+                self.visit(&query.identity, now, out, |vnode, ctx| {
+                    if !vnode.is_elsewhere(query.peer, ctx.now, ctx.config) {
+                        vnode.restarted(now.mono);
+                    }
+                });
+                if self.answers(tunnel, &query.identity) {
+                    self.asked(tunnel, query, ask, now, out);
+                }
+            }
+            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
+            Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
+            Event::Pod(view) => self.see_pod(*view, now, out),
+            Event::PodGone(pod) => self.lose_pod(&pod.uid, now, out),
+            Event::Node(view) => self.see_node(*view, now, out),
+            Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, out),
+            Event::Module(view) => self.see_module(*view, now, out),
+            Event::ModuleGone { key, module } => self.lose_module(&key, &module, now, out),
+            Event::Service(view) => self.services.see(view),
+            Event::ServiceGone { namespace, uid } => self.services.lose(&namespace, &uid),
+            Event::Synced(kind) => self.synced(kind, now, out),
+            Event::Unavailable(kind) => {
+                self.config.modules &= kind != Watched::Modules;
+                self.synced(kind, now, out);
+            }
+            Event::Revision { replica_set, revision } => {
+                if self.revisions.insert(replica_set.clone(), revision) != Some(revision) {
+                    self.reorder(&replica_set, now, out);
+                }
+            }
+            Event::RevisionGone { replica_set } => {
+                if self.revisions.remove(&replica_set).is_some() {
+                    self.reorder(&replica_set, now, out);
+                }
+            }
+            Event::Workload(view) => self.see_workload(*view, now, out),
+            Event::WorkloadGone(workload) => self.lose_workload(&workload),
+            Event::Written { write: Write::ScaleDeployment(deployment), result } => {
+                self.with_peers(now, out, |peers, _, scope| peers.written(&deployment, &result, scope));
+            }
+            Event::Written { write, result } => {
+                if let Some(base) = self.owner_of(&write) {
+                    self.visit(&base, now, out, |vnode, ctx| vnode.written(&write, &result, ctx));
+                } else if let Write::DeleteModule(key) = &write {
+                    self.orphans.written(key, now.mono, &result);
+                    self.collect_orphans(now, out);
+                }
+            }
+            Event::BasePod { base, found } => {
+                self.visit(&base, now, out, |vnode, ctx| vnode.found_base_pod(&found, ctx));
+            }
+            Event::Tick => self.tick(now, out),
+            // Taken before; none of these is told where there is a single replica.
+            Event::Member(_) | Event::MemberGone { .. } | Event::Lease(_) | Event::LeaseGone { .. } => {}
+        }
+    }
+
     fn is_synced(&self) -> bool {
-        Watched::NEEDED.iter().all(|kind| self.synced.contains(kind))
+        let shared = [Watched::Members, Watched::Leases];
+        Watched::NEEDED.iter().chain(&shared).all(|kind| self.synced.contains(kind))
     }
 
     fn tunnel(&mut self, tunnel: TunnelKind) -> &mut Option<Duration> {
@@ -223,6 +257,9 @@ impl Engine {
             return;
         }
         if !self.vnodes.contains_key(&identity) {
+            if self.ownership.is_some() {
+                return self.overhear(tunnel, report, now);
+            }
             if report.state == BaseState::Deactivated {
                 return;
             }
@@ -299,8 +336,10 @@ impl Engine {
             return;
         }
         let name = view.name.clone();
+        self.see_shared_node(&view, now);
         match self.by_node.get(&name).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_node(view)),
+            None if self.ownership.is_some() => {}
             None => self.adopt_node(view, now, out),
         }
         self.recount(&name, now, out);
@@ -319,6 +358,9 @@ impl Engine {
     fn lose_node(&mut self, name: &Arc<str>, uid: &str, now: Now, out: &mut Vec<Action>) {
         self.early_nodes.remove(name);
         self.zones.free(name);
+        if let Some(shared) = &mut self.ownership {
+            shared.claims.lose_node(name, uid, &shared.members, now.mono);
+        }
         if let Some(base) = self.by_node.get(name).cloned() {
             self.visit(&base, now, out, |vnode, _| vnode.lose_node(uid));
         }
@@ -327,9 +369,12 @@ impl Engine {
 
     /// A Node changed: it may count for peer Deployments, or no more.
     fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
-        let vnode = self.by_node.get(name).and_then(|base| self.vnodes.get(base));
+        let node = match &self.ownership {
+            Some(shared) => shared.claims.base(name).and_then(|base| base.node.as_ref()),
+            None => self.by_node.get(name).and_then(|base| self.vnodes.get(base)).and_then(VNode::node),
+        };
         let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
-        self.peers.node(name, vnode.and_then(VNode::node), scope);
+        self.peers.node(name, node, scope);
     }
 
     /// A ReplicaSet's revision changed, so others of its Deployment's Pods may be the newest.
@@ -407,9 +452,17 @@ impl Engine {
         out: &mut Vec<Action>,
         act: impl FnOnce(&mut Peers, &[&NodeView], replicas::Scope<'_>),
     ) {
-        let nodes: Vec<&NodeView> = self.vnodes.values().filter_map(VNode::node).collect();
+        let mut peers = std::mem::take(&mut self.peers);
         let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
-        act(&mut self.peers, &nodes, scope);
+        act(&mut peers, &self.nodes(), scope);
+        self.peers = peers;
+    }
+
+    /// Peers are kept once all that they are counted by is known, by one of the replicas.
+    fn begin_peers(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.leads() && self.is_synced() && self.synced.contains(&Watched::Deployments) {
+            self.with_peers(now, out, |peers, nodes, scope| peers.begin(nodes.iter().copied(), scope));
+        }
     }
 
     /// All objects of a kind have been told; once what is needed is, work begins.
@@ -419,9 +472,7 @@ impl Engine {
         if self.is_synced() && !was_synced {
             self.begin(now, out);
         }
-        if self.is_synced() && self.synced.contains(&Watched::Deployments) {
-            self.with_peers(now, out, |peers, nodes, scope| peers.begin(nodes.iter().copied(), scope));
-        }
+        self.begin_peers(now, out);
         if self.knows_baselines() {
             for question in self.questions.take() {
                 self.answer_baseline(question.tunnel, &question.query, question.ask, now, out);
@@ -438,7 +489,11 @@ impl Engine {
                 .is_some_and(|id| self.config.name_format.node_name(&id, &self.config.env) == *node.name)
         });
         for node in preferred.into_iter().chain(others) {
-            self.adopt_node(node, now, out);
+            if self.ownership.is_some() {
+                self.see_shared_node(&node, now);
+            } else {
+                self.adopt_node(node, now, out);
+            }
         }
         for (_, (tunnel, report)) in std::mem::take(&mut self.early_reports) {
             self.heartbeat(tunnel, report, now, out);
@@ -457,7 +512,12 @@ impl Engine {
             | Write::PatchModule(key)
             | Write::PatchModuleStatus(key)
             | Write::DeleteModule(key) => &key.vnode,
-            Write::ScaleDeployment(_) => return None,
+            Write::ScaleDeployment(_)
+            | Write::WriteMember(_)
+            | Write::ReadMember(_)
+            | Write::DeleteMember(_)
+            | Write::TakeLease { .. }
+            | Write::ReleaseLease { .. } => return None,
         };
         self.by_node.get(node).cloned()
     }
@@ -480,7 +540,14 @@ impl Engine {
     }
 
     fn collect_orphans(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.orphans.collect(now.mono, out);
+        match &self.ownership {
+            None => self.orphans.collect(now.mono, |_| true, out),
+            // What another acts for, or may, is no orphan.
+            Some(shared) if shared.leads => {
+                self.orphans.collect(now.mono, |vnode| !shared.claims.is_known(vnode), out);
+            }
+            Some(_) => {}
+        }
         self.orphans_wake = self.orphans.wake(now.mono);
     }
 
@@ -519,11 +586,20 @@ impl Engine {
             http_up: self.http_up,
             mqtt_up: self.mqtt_up,
         };
+        let may_act = self.may_act(now);
+        let holder = self.ownership.as_ref().map(|shared| shared.members.incarnation().clone());
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
         let (zones, permits) = (&mut self.zones, &mut self.permits);
         let (services, revisions) = (&self.services, &self.revisions);
-        let mut ctx = Context { config: &self.config, now, fleet, services, revisions, zones, permits, out };
+        let mut ctx =
+            Context { config: &self.config, now, holder, fleet, services, revisions, zones, permits, out };
         change(vnode, &mut ctx);
+        if !may_act {
+            if let Some(shared) = &mut self.ownership {
+                shared.frozen = true;
+            }
+            return self.schedule(base, None);
+        }
         vnode.advance(&mut ctx);
         let wake = vnode.wake(&ctx);
         let is_stranger = vnode.node().is_none();
@@ -547,14 +623,12 @@ impl Engine {
     /// A VNode is gone. Pods that were being deleted on it have nothing left to wait for; the
     /// others are left to Kubernetes, which collects them or gives the base time to come back.
     fn forget(&mut self, base: &BaseIdentity, now: Now, out: &mut Vec<Action>) {
-        let Some(mut vnode) = self.vnodes.remove(base) else { return };
-        vnode.give_permits_back(&mut self.permits);
-        self.schedule(base, None);
-        self.silent.remove(base);
-        self.strangers.remove(base);
+        let Some(vnode) = self.take_down(base) else { return };
         let name = vnode.name().clone();
-        self.by_node.remove(&name);
         self.zones.free(&name);
+        if let Some(shared) = &mut self.ownership {
+            out.extend(shared.claims.left(&name, !vnode.is_leaving(), &shared.members));
+        }
         let collect_after = match vnode.said_goodbye(now.mono, &self.config) {
             // A goodbye may be overtaken by the first heartbeat of the base's next life: what that one
             // has installed by then is known by its objects until its next heartbeat.
@@ -573,6 +647,17 @@ impl Engine {
         if !pods.is_empty() {
             self.waiting_pods.insert(name, pods);
         }
+    }
+
+    /// The state machine of a VNode, which is no more.
+    fn take_down(&mut self, base: &BaseIdentity) -> Option<VNode> {
+        let mut vnode = self.vnodes.remove(base)?;
+        vnode.give_permits_back(&mut self.permits);
+        self.schedule(base, None);
+        self.silent.remove(base);
+        self.strangers.remove(base);
+        self.by_node.remove(vnode.name());
+        Some(vnode)
     }
 
     fn schedule(&mut self, base: &BaseIdentity, wake: Option<Duration>) {

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
 use crate::view::{
-    ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView, WorkloadRef, WorkloadView,
+    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView,
+    WorkloadRef, WorkloadView,
 };
 
 /// The time of a step, given from outside.
@@ -38,6 +39,10 @@ pub enum Watched {
     Deployments,
     /// DaemonSets of modules; only where Deployments are managed.
     DaemonSets,
+    /// Membership Leases of the replicas; only where there may be several.
+    Members,
+    /// Leases of VNodes; only where there may be several replicas.
+    Leases,
 }
 
 impl Watched {
@@ -80,6 +85,26 @@ pub enum Write {
     DeleteModule(ModuleKey),
     /// [`crate::Action::ScaleDeployment`].
     ScaleDeployment(WorkloadRef),
+    /// [`crate::Action::WriteMember`], by the Lease's name.
+    WriteMember(Arc<str>),
+    /// [`crate::Action::ReadMember`], by the Lease's name.
+    ReadMember(Arc<str>),
+    /// [`crate::Action::DeleteMember`], by the Lease's name.
+    DeleteMember(Arc<str>),
+    /// [`crate::Action::TakeLease`].
+    TakeLease {
+        /// The Node's name.
+        node: Arc<str>,
+        /// As whom.
+        holder: Arc<str>,
+    },
+    /// [`crate::Action::ReleaseLease`].
+    ReleaseLease {
+        /// The Node's name.
+        node: Arc<str>,
+        /// Who held it.
+        holder: Arc<str>,
+    },
 }
 
 /// Why a write failed. Every kind says whether trying again can help.
@@ -199,6 +224,24 @@ pub enum Event {
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),
+    /// A replica's membership Lease appeared, changed, or was read in answer to a write.
+    Member(Box<MemberView>),
+    /// A replica's membership Lease is gone.
+    MemberGone {
+        /// Its name.
+        name: Arc<str>,
+        /// Its UID; empty where only the name was asked for.
+        uid: Arc<str>,
+    },
+    /// A VNode's Lease appeared, changed, or was read in answer to a write.
+    Lease(LeaseView),
+    /// A VNode's Lease is gone.
+    LeaseGone {
+        /// Its name, which is the Node's.
+        node: Arc<str>,
+        /// Its UID; empty where only the name was asked for.
+        uid: Arc<str>,
+    },
     /// Objects of this kind cannot be had in this cluster: work goes on without them.
     Unavailable(Watched),
     /// A write ended. Where it returned the object, that was told before.

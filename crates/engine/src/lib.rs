@@ -11,6 +11,7 @@ mod engine;
 pub mod event;
 mod ordering;
 mod orphans;
+mod ownership;
 pub mod placement;
 mod pod;
 mod replicas;
@@ -24,7 +25,9 @@ mod write_slot;
 mod zones;
 
 pub use action::{Action, Alarm, Announcement, Regarding, Target};
-pub use config::{Allocatable, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource};
+pub use config::{
+    Allocatable, ClusterConfig, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource,
+};
 pub use engine::{Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
 pub use trace::TraceId;

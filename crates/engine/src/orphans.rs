@@ -79,9 +79,12 @@ impl Orphans {
         }
     }
 
-    /// Deletes what is due.
-    pub(crate) fn collect(&mut self, now: Duration, out: &mut Vec<Action>) {
-        for orphan in self.by_vnode.values_mut().filter(|orphan| now >= orphan.collect_at) {
+    /// Deletes what is due, of the VNodes that nobody has anything to do with.
+    pub(crate) fn collect(&mut self, now: Duration, is_orphan: impl Fn(&str) -> bool, out: &mut Vec<Action>) {
+        for (vnode, orphan) in &mut self.by_vnode {
+            if now < orphan.collect_at || !is_orphan(vnode) {
+                continue;
+            }
             for (view, deletion) in orphan.objects.values_mut() {
                 if deletion.slot.is_free(now) && !view.deleting {
                     deletion.slot.sent();

@@ -9,28 +9,47 @@ use std::{
 const PREFIX: &str = "vz-";
 
 /// Which VNode is in which zone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Zones {
     by_node: BTreeMap<Arc<str>, u32>,
     taken: BTreeSet<u32>,
+    /// Of so many numbers in a row (the second) this replica gives out one (the first).
+    share: (u32, u32),
+}
+
+impl Default for Zones {
+    fn default() -> Self {
+        Self { by_node: BTreeMap::new(), taken: BTreeSet::new(), share: (0, 1) }
+    }
 }
 
 impl Zones {
-    /// The zone of a Node: the one it has, else the smallest that is free.
+    /// Replicas that give out zones at the same time give out different ones: this one is at this
+    /// place of so many.
+    pub(crate) fn share(&mut self, (place, of): (u32, u32)) {
+        self.share = (place, of.max(1));
+    }
+
+    /// The zone of a Node: the one it has, else the smallest that is free and ours to give.
     pub(crate) fn of(&mut self, node: &Arc<str>) -> String {
         let number = match self.by_node.get(node) {
             Some(&number) => number,
             None => {
-                // Numbers are dense, so the first gap is near the front of the set.
-                let free = (0..).zip(&self.taken).find(|(wanted, taken)| wanted != *taken);
-                let number = free
-                    .map_or_else(|| u32::try_from(self.taken.len()).unwrap_or(u32::MAX), |(free, _)| free);
+                let number = self.first_free();
                 self.by_node.insert(node.clone(), number);
                 self.taken.insert(number);
                 number
             }
         };
         format!("{PREFIX}{number}")
+    }
+
+    fn first_free(&self) -> u32 {
+        let (place, of) = self.share;
+        // Numbers are dense, so the first gap is near the front of the set.
+        let mut taken = self.taken.iter().filter(|number| *number % of == place);
+        let mut ours = (place..).step_by(usize::try_from(of).unwrap_or(1));
+        ours.find(|number| taken.next() != Some(number)).unwrap_or(u32::MAX)
     }
 
     /// A Node says which zone it is in. Where another has the same, both keep it: a label that
@@ -67,5 +86,15 @@ mod tests {
         assert_eq!(zones.of(&node(9)), "vz-1", "a Node keeps its zone");
         zones.see(&node(7), "vz-5");
         assert_eq!(zones.of(&node(8)), "vz-3");
+    }
+
+    #[test]
+    fn replicas_give_out_different_numbers() {
+        let mut zones = Zones::default();
+        zones.share((1, 3));
+        assert_eq!(["a", "b"].map(|node| zones.of(&node.into())), ["vz-1", "vz-4"]);
+        zones.see(&"c".into(), "vz-2");
+        zones.share((0, 2));
+        assert_eq!(["d", "e"].map(|node| zones.of(&node.into())), ["vz-0", "vz-6"]);
     }
 }

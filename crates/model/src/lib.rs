@@ -8,6 +8,7 @@
 pub mod base;
 pub mod biz;
 pub mod error;
+pub mod fence;
 pub mod name;
 pub mod package;
 pub mod secret;
@@ -15,5 +16,6 @@ pub mod secret;
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
+pub use fence::{Fence, Pass};
 pub use package::{InstallStrategy, ModuleSpec, PackageUrl, shown_image};
 pub use secret::Secret;

@@ -77,6 +77,11 @@ impl Controller {
         self.process.as_ref().map_or(0, Process::id)
     }
 
+    /// What it was started with: for another of the same kind.
+    pub fn options(&self) -> &ControllerOptions {
+        &self.options
+    }
+
     /// What it will be started with the next time.
     pub fn options_mut(&mut self) -> &mut ControllerOptions {
         &mut self.options

@@ -5,6 +5,7 @@
 //! failure stays with the object.
 
 pub(crate) mod candidate;
+pub(crate) mod lease;
 mod meta;
 pub(crate) mod module;
 pub(crate) mod node;

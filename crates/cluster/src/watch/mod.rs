@@ -6,6 +6,7 @@
 //! only those from 1.34 on (by default) the second.
 
 mod health;
+mod leases;
 mod module_objects;
 mod nodes;
 mod pods;
@@ -19,12 +20,15 @@ use std::{
     time::Duration,
 };
 
-use engine::{Event, Watched};
+use engine::{
+    Event, Watched,
+    view::{LeaseView, MemberView},
+};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::{
     Api, Client,
-    core::PartialObjectMeta,
+    core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         watcher::{self, watcher},
@@ -38,8 +42,8 @@ use tokio::{
 
 pub use self::health::{WatchFault, WatchHealth};
 use self::{
-    health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, replica_sets::ReplicaSets,
-    services::Services, workloads::Workloads,
+    health::Record, leases::Leases, module_objects::Modules, nodes::Nodes, pods::Pods,
+    replica_sets::ReplicaSets, services::Services, workloads::Workloads,
 };
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
@@ -70,11 +74,13 @@ pub struct WatchConfig {
     pub env: Arc<str>,
     /// Whether Deployments and DaemonSets are watched too.
     pub module_deployments: bool,
+    /// The namespace of the replicas' Leases; none where there is a single replica.
+    pub members: Option<String>,
 }
 
 impl Default for WatchConfig {
     fn default() -> Self {
-        Self { page_size: 500, env: "dev".into(), module_deployments: false }
+        Self { page_size: 500, env: "dev".into(), module_deployments: false, members: None }
     }
 }
 
@@ -102,7 +108,16 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
     starting.watch_modules(told);
     if starting.config.module_deployments {
         starting.watch(Watched::Deployments, Workloads::<Deployment>::new(events.clone()));
-        starting.watch(Watched::DaemonSets, Workloads::<DaemonSet>::new(events));
+        starting.watch(Watched::DaemonSets, Workloads::<DaemonSet>::new(events.clone()));
+    }
+    if let Some(namespace) = starting.config.members.clone() {
+        let env = starting.config.env.clone();
+        starting.watch_in(
+            &namespace,
+            Watched::Members,
+            Leases::<MemberView>::new(env.clone(), events.clone()),
+        );
+        starting.watch_in("kube-node-lease", Watched::Leases, Leases::<LeaseView>::new(env, events));
     }
     let running = starting.running;
     Watches { running, tasks: AsyncMutex::new(tasks) }
@@ -165,6 +180,16 @@ impl Starting<'_> {
         Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
     {
         let stream = self.objects(&observer);
+        self.spawn(kind, stream, observer);
+    }
+
+    /// Spawns one watch of one namespace.
+    fn watch_in<O: Observer>(&mut self, namespace: &str, kind: Watched, observer: O)
+    where
+        Slim<O::Body>: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
+    {
+        let api = Api::<Slim<O::Body>>::namespaced(self.client.clone(), namespace);
+        let stream = watcher(api, observer.narrow(self.listing()));
         self.spawn(kind, stream, observer);
     }
 

@@ -13,6 +13,7 @@ use kube::{
     api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ObjectList, Request, request::Error as BuildError},
 };
+use model::Pass;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -35,6 +36,8 @@ pub(crate) struct Api {
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) told: Arc<Told>,
+    /// What writes are sent with; none for those that the fence itself hangs on.
+    pub(crate) pass: Option<Pass>,
 }
 
 /// A kind of thing that is written to, with the URL of its collection.
@@ -66,6 +69,13 @@ impl Place {
     pub(crate) fn node_leases() -> Self {
         use k8s_openapi::api::coordination::v1::Lease;
         let url = <Lease as kube::Resource>::url_path(&(), Some("kube-node-lease"));
+        Self { resource: Resource::Lease, url }
+    }
+
+    /// Where the replicas' own Leases live.
+    pub(crate) fn members(namespace: &str) -> Self {
+        use k8s_openapi::api::coordination::v1::Lease;
+        let url = <Lease as kube::Resource>::url_path(&(), Some(namespace));
         Self { resource: Resource::Lease, url }
     }
 
@@ -193,9 +203,19 @@ impl Api {
         request: Result<HttpRequest<Vec<u8>>, BuildError>,
     ) -> Result<T, WriteError> {
         let begun = Instant::now();
-        let result = match request {
-            Ok(request) => within(self.deadline, self.client.request(request)).await,
-            Err(error) => Err(WriteError::Refused(error.to_string())),
+        let reads = matches!(verb, Verb::Get | Verb::List);
+        // Looked at last of all: between the decision and now this process may have been paused.
+        let deadline = match &self.pass {
+            Some(pass) if !reads => pass.left().map(|left| left.min(self.deadline)),
+            _ => Some(self.deadline),
+        };
+        let result = match (request, deadline) {
+            (Ok(request), Some(deadline)) => within(deadline, self.client.request(request)).await,
+            (Ok(_), None) => {
+                let reason = "this replica may not act at the moment".to_owned();
+                return Err(WriteError::Unavailable { reason, retry_after: None });
+            }
+            (Err(error), _) => Err(WriteError::Refused(error.to_string())),
         };
         let outcome = match &result {
             Ok(_) => Outcome::Ok,

@@ -1,12 +1,12 @@
 //! The Lease of a Node: renewed by compare-and-swap, one request each time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use engine::WriteError;
+use engine::{Event, WriteError, view::LeaseView};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -14,6 +14,15 @@ use k8s_openapi::{
 };
 
 use super::api::{Api, Place};
+use crate::{modules::ENV, slim};
+
+/// Who holds a Lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder<'a> {
+    pub(crate) name: &'a str,
+    /// There are others who may hold it instead.
+    pub(crate) exclusive: bool,
+}
 
 /// The smallest step of a Lease's time.
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
@@ -68,19 +77,43 @@ impl From<Lease> for Held {
     }
 }
 
+impl From<&LeaseView> for Held {
+    fn from(seen: &LeaseView) -> Self {
+        Self {
+            uid: (!seen.uid.is_empty()).then(|| seen.uid.to_string()),
+            version: (seen.resource_version != 0).then(|| seen.resource_version.to_string()),
+            spec: LeaseSpec {
+                holder_identity: (!seen.holder.is_empty()).then(|| seen.holder.to_string()),
+                lease_transitions: Some(seen.transitions),
+                renew_time: seen.renewed.map(MicroTime),
+                ..LeaseSpec::default()
+            },
+            foreign: None,
+        }
+    }
+}
+
+fn holder_of(lease: &Lease) -> &str {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default()
+}
+
 impl Api {
     /// Renews the Lease from what was written last; where that is not what the server has, or
     /// nothing is known, reads it and tries once more. A second conflict is the engine's to judge.
+    /// Where there are several replicas, a Lease that this one does not hold is none to renew: it is told.
     pub(crate) async fn renew_lease(
         &self,
         leases: &Leases,
-        holder: &str,
+        holder: Holder<'_>,
         node: &Arc<str>,
         duration: Duration,
         now: Timestamp,
     ) -> Result<(), WriteError> {
+        let Holder { name: holder, exclusive } = holder;
         let place = Place::node_leases();
-        if let Some(held) = leases.held(node) {
+        // What an incarnation before this one took is none of its own.
+        let own = |held: &Held| !exclusive || held.spec.holder_identity.as_deref() == Some(holder);
+        if let Some(held) = leases.held(node).filter(own) {
             match self
                 .put_lease(leases, &place, node, renewed(Some(&held), node, holder, duration, now))
                 .await
@@ -90,6 +123,14 @@ impl Api {
             }
         }
         match self.get::<Lease>(&place, node).await {
+            Ok(lease) if exclusive && holder_of(&lease) != holder => {
+                self.tell_lease(&lease).await;
+                Err(WriteError::Conflict(format!("{:?} holds it", holder_of(&lease))))
+            }
+            Err(WriteError::NotFound(reason)) if exclusive => {
+                self.tell_lease_gone(node).await;
+                Err(WriteError::NotFound(reason))
+            }
             Ok(lease) => {
                 let lease = renewed(Some(&Held::from(lease)), node, holder, duration, now);
                 self.put_lease(leases, &place, node, lease).await
@@ -102,6 +143,78 @@ impl Api {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes a Lease that is as it was seen. What there is instead is told.
+    pub(crate) async fn take_lease(
+        &self,
+        leases: &Leases,
+        seen: &LeaseView,
+        holder: &str,
+        env: &str,
+        duration: Duration,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let (place, node) = (Place::node_leases(), &seen.node);
+        let mut lease = renewed(Some(&Held::from(seen)), node, holder, duration, now);
+        lease.metadata.labels = Some(BTreeMap::from([(ENV.to_owned(), env.to_owned())]));
+        let written = match seen.uid.is_empty() {
+            true => self.create::<Lease>(&place, json(&lease)?).await,
+            false => self.replace::<Lease>(&place, node, json(&lease)?).await,
+        };
+        match written {
+            Ok(lease) => {
+                self.tell_lease(&lease).await;
+                leases.hold(node, lease);
+                Ok(())
+            }
+            Err(error @ (WriteError::Conflict(_) | WriteError::NotFound(_))) => {
+                match self.get::<Lease>(&place, node).await {
+                    Ok(lease) => self.tell_lease(&lease).await,
+                    Err(WriteError::NotFound(_)) => self.tell_lease_gone(node).await,
+                    Err(error) => return Err(error),
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says that nobody holds the Lease, or deletes it; unless another holds it by now.
+    pub(crate) async fn release_lease(
+        &self,
+        leases: &Leases,
+        node: &Arc<str>,
+        holder: &str,
+        delete: bool,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let place = Place::node_leases();
+        let held = match leases.forget(node) {
+            Some(held) => held,
+            None => Held::from(self.get::<Lease>(&place, node).await?),
+        };
+        if held.spec.holder_identity.as_deref() != Some(holder) {
+            return Err(WriteError::Conflict("another holds it".to_owned()));
+        }
+        if delete {
+            return self.delete(&place, node, held.uid.as_deref().unwrap_or_default()).await;
+        }
+        let lasts =
+            Duration::from_secs(held.spec.lease_duration_seconds.unwrap_or(1).max(1).unsigned_abs().into());
+        let written: Lease =
+            self.replace(&place, node, json(&renewed(Some(&held), node, "", lasts, now))?).await?;
+        self.tell_lease(&written).await;
+        Ok(())
+    }
+
+    async fn tell_lease(&self, lease: &Lease) {
+        // Closed: the engine is gone, and so is the one who would care.
+        drop(self.events.send(Event::Lease(slim::lease::view(lease))).await);
+    }
+
+    async fn tell_lease_gone(&self, node: &Arc<str>) {
+        drop(self.events.send(Event::LeaseGone { node: node.clone(), uid: "".into() }).await);
     }
 
     async fn put_lease(

@@ -9,6 +9,7 @@ pub(crate) mod api;
 mod base_pod;
 pub(crate) mod error;
 mod lease;
+mod member;
 mod module;
 mod node;
 mod pod;
@@ -25,13 +26,17 @@ use std::{
 use engine::{Action, Event, Write, WriteError};
 use jiff::Timestamp;
 use kube::Client;
+use model::{Fence, Pass};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
     time::{Instant, timeout_at},
 };
 
-use self::{api::Api, lease::Leases};
+use self::{
+    api::{Api, Place},
+    lease::{Holder, Leases},
+};
 use crate::{announce::Announcer, counters::Counters, told::Told};
 
 /// How the writer works.
@@ -41,6 +46,10 @@ pub struct WriterConfig {
     pub identity: String,
     /// The environment that Module objects are labelled with.
     pub env: String,
+    /// Where the Leases of the replicas are kept.
+    pub namespace: String,
+    /// Until when writes may be sent, where there are several replicas.
+    pub fence: Fence,
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
     /// measured with 32) and are a tenth of its default limit of requests in flight.
     pub max_running: usize,
@@ -63,6 +72,8 @@ impl Default for WriterConfig {
         Self {
             identity: "module-controller".to_owned(),
             env: "dev".to_owned(),
+            namespace: "default".to_owned(),
+            fence: Fence::open(),
             max_running: 64,
             max_renewals: 32,
             max_searches: 4,
@@ -95,8 +106,9 @@ impl Writer {
     /// A writer whose ends go to `events`. `told` is the one of the watches.
     pub fn new(client: Client, config: WriterConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Self {
         let counters = Arc::new(Counters::default());
-        let api = Api { client, deadline: config.deadline, counters, events, told };
-        let announcer = Announcer::start(api.clone(), &config.identity, config.announcements_per_second);
+        let api = Api { client, deadline: config.deadline, counters, events, told, pass: None };
+        let announcing = Api { pass: Some(config.fence.standing_pass()), ..api.clone() };
+        let announcer = Announcer::start(announcing, &config.identity, config.announcements_per_second);
         Self {
             shared: Arc::new(Shared {
                 api,
@@ -113,27 +125,39 @@ impl Writer {
 
     /// Carries an action out, in the background. Its end comes as [`Event::Written`] or
     /// [`Event::BasePod`], always, unless the writer is shut down meanwhile; where the response is
-    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]) is
-    /// none of ours and is given back.
+    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]), or is
+    /// no write ([`Action::Fence`]), is none of ours and is given back.
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
         let job = match action {
-            Action::Call { .. } | Action::AnswerBaseline { .. } => return Some(action),
+            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } => {
+                return Some(action);
+            }
             Action::Announce(announcement) => {
                 self.shared.announcer.announce(*announcement);
                 return None;
             }
             Action::FindBasePod { .. } => Job::Search(action),
-            Action::RenewLease { .. } => Job::Renewal(action),
+            Action::WriteMember(_) | Action::ReadMember { .. } => Job::Membership(action),
+            Action::RenewLease { .. } | Action::TakeLease { .. } | Action::ReleaseLease { .. } => {
+                Job::Renewal(action)
+            }
             _ => Job::Write(action),
         };
+        let pass = self.shared.config.fence.pass();
         let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tasks) = tasks.as_mut() {
             // What has ended is let go of here, so that the set holds only what runs.
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(self.shared.clone().carry_out(job));
+            tasks.spawn(self.shared.clone().carry_out(job, pass));
         }
         None
+    }
+
+    /// Carries out the last action of all ([`Action::WriteMember`]), after [`Self::shutdown`].
+    pub async fn last(&self, action: Action) -> Result<(), WriteError> {
+        let Action::WriteMember(desired) = action else { return Ok(()) };
+        self.shared.release_member(&desired).await
     }
 
     /// What was asked of the API server so far.
@@ -159,6 +183,8 @@ enum Job {
     Write(Action),
     Renewal(Action),
     Search(Action),
+    /// Waits for no place: whether we may act at all hangs on it, and there is one for each replica.
+    Membership(Action),
 }
 
 /// Counts one up for as long as it lives.
@@ -178,9 +204,16 @@ impl Drop for Count<'_> {
 }
 
 impl Shared {
-    async fn carry_out(self: Arc<Self>, job: Job) {
+    async fn carry_out(self: Arc<Self>, job: Job, pass: Pass) {
         let counters = &self.api.counters;
+        let api = Api { pass: Some(pass), ..self.api.clone() };
         let (lane, action) = match job {
+            Job::Membership(action) => {
+                if let Some(end) = self.keep_membership(&api, action).await {
+                    let _ = self.api.events.send(end).await;
+                }
+                return;
+            }
             Job::Write(action) => (&self.writes, action),
             Job::Renewal(action) => (&self.renewals, action),
             Job::Search(action) => (&self.searches, action),
@@ -196,7 +229,7 @@ impl Shared {
             let Ok(_place) = lane.acquire().await else { return };
             drop(waits);
             let (_runs, _) = Count::up(&counters.running);
-            self.perform(action).await
+            self.perform(&api, action).await
         };
         if let Some(end) = end {
             // Closed: the engine is gone, and so is the one who would care.
@@ -205,8 +238,7 @@ impl Shared {
     }
 
     /// Does it, and says how it ended.
-    async fn perform(&self, action: Action) -> Option<Event> {
-        let api = &self.api;
+    async fn perform(&self, api: &Api, action: Action) -> Option<Event> {
         let (write, result) = match action {
             Action::CreateNode(desired) => {
                 let result = api.create_node(&desired, Timestamp::now()).await;
@@ -224,10 +256,25 @@ impl Shared {
                 let result = api.delete_node(&self.leases, &name, &uid).await;
                 (Write::DeleteNode(name), result)
             }
-            Action::RenewLease { node, duration } => {
+            Action::RenewLease { node, holder, duration } => {
                 let now = Timestamp::now();
-                let result = api.renew_lease(&self.leases, &self.config.identity, &node, duration, now).await;
+                let (alone, exclusive) = (&*self.config.identity, holder.is_some());
+                let holder = Holder { name: holder.as_deref().unwrap_or(alone), exclusive };
+                let result = api.renew_lease(&self.leases, holder, &node, duration, now).await;
                 (Write::RenewLease(node), result)
+            }
+            Action::TakeLease { seen, holder, duration } => {
+                let (now, env) = (Timestamp::now(), &self.config.env);
+                let result = api.take_lease(&self.leases, &seen, &holder, env, duration, now).await;
+                (Write::TakeLease { node: seen.node, holder }, result)
+            }
+            Action::ReleaseLease { node, holder, delete } => {
+                let result = api.release_lease(&self.leases, &node, &holder, delete, Timestamp::now()).await;
+                (Write::ReleaseLease { node, holder }, result)
+            }
+            Action::DeleteMember { name, uid } => {
+                let result = api.delete(&Place::members(&self.config.namespace), &name, &uid).await;
+                (Write::DeleteMember(name), result)
             }
             Action::PatchPodStatus { pod, status } => {
                 let result = api.patch_pod_status(&pod, &status).await;
@@ -261,7 +308,11 @@ impl Shared {
                 let found = api.find_base_pod(&address).await;
                 return Some(Event::BasePod { base, found });
             }
-            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Announce(_) => return None,
+            Action::WriteMember(_) | Action::ReadMember { .. } => return None,
+            Action::Call { .. }
+            | Action::AnswerBaseline { .. }
+            | Action::Fence { .. }
+            | Action::Announce(_) => return None,
         };
         if let Err(error) = &result {
             tracing::debug!(?write, %error, "a write failed");
@@ -278,6 +329,11 @@ fn refuse(action: Action, error: &WriteError) -> Option<Event> {
         Action::PatchNodeStatus { desired } => Write::PatchNodeStatus(desired.name),
         Action::DeleteNode { name, .. } => Write::DeleteNode(name),
         Action::RenewLease { node, .. } => Write::RenewLease(node),
+        Action::TakeLease { seen, holder, .. } => Write::TakeLease { node: seen.node, holder },
+        Action::ReleaseLease { node, holder, .. } => Write::ReleaseLease { node, holder },
+        Action::WriteMember(desired) => Write::WriteMember(desired.name),
+        Action::ReadMember { name } => Write::ReadMember(name),
+        Action::DeleteMember { name, .. } => Write::DeleteMember(name),
         Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod),
         Action::DeletePod { pod } => Write::DeletePod(pod),
         Action::CreateModule(desired) => Write::CreateModule(desired.key),
@@ -286,7 +342,9 @@ fn refuse(action: Action, error: &WriteError) -> Option<Event> {
         Action::DeleteModule { key, .. } => Write::DeleteModule(key),
         Action::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment),
         Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
-        Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Announce(_) => return None,
+        Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } | Action::Announce(_) => {
+            return None;
+        }
     };
     Some(Event::Written { write, result: Err(error.clone()) })
 }

@@ -1,10 +1,10 @@
 //! Nodes and their Leases.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use engine::{
     Action, Event, Watched, Write, WriteError,
-    view::{Address, AddressKind, ConditionStatus, NodeView},
+    view::{Address, AddressKind, ConditionStatus, LeaseView, NodeView},
 };
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn lease(h: &Harness, name: &str) -> Value {
 }
 
 async fn renew(h: &mut Harness, name: &str) {
-    let action = Action::RenewLease { node: name.into(), duration: LEASE_S };
+    let action = Action::RenewLease { node: name.into(), holder: None, duration: LEASE_S };
     h.write(action, Write::RenewLease(name.into())).await.unwrap();
 }
 
@@ -170,4 +170,55 @@ async fn every_kind_is_synced_once_and_the_watches_are_well() {
         assert_eq!((health.errors, health.restarts, health.unreadable), (0, 0, 0));
     }
     watches.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_taken_as_it_was_seen_and_renewed_only_while_it_is_held() {
+    let mut h = Harness::start().await;
+    let node: Arc<str> = unique("virtual-node-shared").into();
+    let none = LeaseView { node: node.clone(), ..LeaseView::default() };
+    let take = |seen: &LeaseView, holder: &str| {
+        let action = Action::TakeLease { seen: seen.clone(), holder: holder.into(), duration: LEASE_S };
+        (action, Write::TakeLease { node: node.clone(), holder: holder.into() })
+    };
+    let renew = |holder: &str| {
+        let action =
+            Action::RenewLease { node: node.clone(), holder: Some(holder.into()), duration: LEASE_S };
+        (action, Write::RenewLease(node.clone()))
+    };
+    let (action, write) = take(&none, "first");
+    h.write(action, write).await.unwrap();
+    let (action, write) = renew("first");
+    h.write(action, write).await.unwrap();
+    let renewed = lease(&h, &node)["spec"]["renewTime"].as_str().unwrap().to_owned();
+
+    // It was created meanwhile: what there is is told before the conflict.
+    let (action, write) = take(&none, "second");
+    let result = h.write(action, write).await;
+    assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+    let seen = h
+        .event("the Lease as it is", |event| match event {
+            Event::Lease(seen) if seen.node == node && seen.renewed == renewed.parse().ok() => {
+                Some(seen.clone())
+            }
+            _ => None,
+        })
+        .await;
+    assert_eq!((&*seen.holder, seen.transitions), ("first", 0));
+
+    let (action, write) = take(&seen, "second");
+    h.write(action, write).await.unwrap();
+    assert_eq!(lease(&h, &node)["spec"]["leaseTransitions"], 1);
+    let (action, write) = renew("first");
+    let result = h.write(action, write).await;
+    assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+    assert_eq!(lease(&h, &node)["spec"]["holderIdentity"], "second");
+
+    let release = |delete| {
+        let action = Action::ReleaseLease { node: node.clone(), holder: "second".into(), delete };
+        (action, Write::ReleaseLease { node: node.clone(), holder: "second".into() })
+    };
+    let (action, write) = release(false);
+    h.write(action, write).await.unwrap();
+    assert_eq!(lease(&h, &node)["spec"]["holderIdentity"].as_str().unwrap_or_default(), "");
 }

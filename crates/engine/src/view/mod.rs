@@ -1,11 +1,13 @@
 //! Kubernetes objects as the engine sees them: what it needs of them, and nothing else.
 
+pub mod lease;
 pub mod module;
 pub mod node;
 pub mod pod;
 pub mod service;
 pub mod workload;
 
+pub use lease::{LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
 pub use pod::{

@@ -113,14 +113,7 @@ impl VNode {
         if !self.leaving.base_pod_is_gone {
             if !self.leaving.asked && now >= self.leaving.ask_after {
                 self.leaving.asked = true;
-                let address = BaseAddress {
-                    ip: self.ip().parse().ok(),
-                    host_name: self
-                        .report
-                        .as_ref()
-                        .map(|report| report.host_name.clone())
-                        .unwrap_or_default(),
-                };
+                let address = BaseAddress { ip: self.ip().parse().ok(), host_name: self.host_name() };
                 ctx.out.push(Action::FindBasePod { base: self.identity.clone(), address });
             }
             return false;

@@ -54,6 +54,13 @@ impl Life {
         }
     }
 
+    /// What was known is kept, and the deadlines begin anew.
+    pub(crate) fn assume(&mut self, now: Duration) {
+        self.heard = now;
+        self.unanswered_since = None;
+        self.proven = false;
+    }
+
     /// A heartbeat. Says whether the base may have been started anew since the last one: it came
     /// after a silence, much sooner than the ones before, or is the first.
     pub(crate) fn heartbeat(&mut self, now: Duration, state: BaseState, times: &Times) -> bool {

@@ -55,6 +55,8 @@ pub(crate) use playback::Playback;
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) now: Now,
+    /// Who holds the Leases; none where there is a single replica.
+    pub(crate) holder: Option<Arc<str>>,
     /// How the bases of this controller stand, all together.
     pub(crate) fleet: Fleet,
     pub(crate) services: &'a Services,
@@ -157,6 +159,11 @@ impl VNode {
         let mut vnode = Self::new(identity, node.name.clone(), Links::assumed(tunnel, address, now), now);
         vnode.node = Some(node);
         vnode
+    }
+
+    /// A base that this replica acts for without knowing more of it: it left again meanwhile.
+    pub(crate) fn unheard(identity: BaseIdentity, name: Arc<str>, now: Duration) -> Self {
+        Self::new(identity, name, Links::default(), now)
     }
 
     fn new(identity: BaseIdentity, name: Arc<str>, links: Links, now: Duration) -> Self {
@@ -279,6 +286,32 @@ impl VNode {
         self.modules.lose(id, module);
     }
 
+    /// For a while nothing could be asked: that nothing was heard says nothing of a base that was well.
+    pub(crate) fn thaw(&mut self, now: Duration) {
+        if self.down_since.is_none() {
+            self.life.assume(now);
+        }
+        self.look_again(now);
+    }
+
+    /// Its Lease was written when it was taken.
+    pub(crate) fn lease_taken(&mut self, now: Duration, config: &Config) {
+        self.lease_due = now + config.times.lease_period;
+    }
+
+    /// Its Node is being deleted, or was.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_under_way()
+    }
+
+    /// It is well and nothing is under way, so another can go on where this one stops.
+    pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
+        let well = self.life.standing(now, &config.times) == Standing::Alive && self.inventory.is_known();
+        let writes = self.node_slot.is_busy() || self.lease_slot.is_busy() || self.is_leaving();
+        let pods = self.pods.values().any(|pod| pod.status_slot.is_busy() || pod.delete_slot.is_busy());
+        well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
+    }
+
     /// It goes because its base said goodbye: what the base held went with it.
     pub(crate) fn said_goodbye(&self, now: Duration, config: &Config) -> bool {
         self.life.standing(now, &config.times) == Standing::Gone
@@ -322,7 +355,12 @@ impl VNode {
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
                 &mut known.delete_slot
             }
-            Write::ScaleDeployment(_) => return,
+            Write::ScaleDeployment(_)
+            | Write::WriteMember(_)
+            | Write::ReadMember(_)
+            | Write::DeleteMember(_)
+            | Write::TakeLease { .. }
+            | Write::ReleaseLease { .. } => return,
         };
         slot.ended(now, result);
         if matches!(write, Write::DeletePod(_)) && result.is_ok() {
@@ -505,6 +543,13 @@ impl VNode {
     fn ip(&self) -> String {
         let reported = self.report.as_ref().and_then(|report| report.ip).map(|ip| ip.to_string());
         reported.or_else(|| self.node.as_ref().and_then(node::internal_ip)).unwrap_or_default()
+    }
+
+    /// The base's host name; as its Node has it where the base was not heard by this process.
+    fn host_name(&self) -> Arc<str> {
+        let told = || self.node.as_ref()?.labels.get(node::HOST_NAME).map(|name| Arc::from(name.as_str()));
+        let reported = self.report.as_ref().map(|report| report.host_name.clone());
+        reported.or_else(told).unwrap_or_default()
     }
 
     /// Arklet's address, where it is reached over HTTP.

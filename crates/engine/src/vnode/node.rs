@@ -16,6 +16,8 @@ use crate::{
 const IDENTITY: &str = "base.koupleless.io/identity";
 const TUNNEL: &str = "vnode.koupleless.io/tunnel";
 const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
+/// Label of the base's host name.
+pub(super) const HOST_NAME: &str = "base.koupleless.io/host-name";
 /// Label of the zone.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 const ENV_LABELS: [&str; 2] = ["module-controller.koupleless.io/env", "virtual-kubelet.koupleless.io/env"];
@@ -85,7 +87,7 @@ fn labels(
     }
     label("base.koupleless.io/version", &report.version);
     label("base.koupleless.io/cluster-name", &report.cluster);
-    label("base.koupleless.io/host-name", &report.host_name);
+    label(HOST_NAME, &report.host_name);
     label(TUNNEL_PORT, &http_port.unwrap_or_default().to_string());
     label("kubernetes.io/hostname", node);
     label(TUNNEL, if http_port.is_some() { "http" } else { "mqtt" });

@@ -80,7 +80,7 @@ impl VNode {
         if there && now >= self.lease_due && self.lease_slot.is_free(now) {
             self.lease_slot.sent();
             let (node, duration) = (self.name.clone(), ctx.config.times.lease_duration);
-            ctx.out.push(Action::RenewLease { node, duration });
+            ctx.out.push(Action::RenewLease { node, holder: ctx.holder.clone(), duration });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, net::SocketAddr};
 
 use arklet::{CallError, Command, CommandKind, Outcome};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming, header};
 use hyper_util::{
     client::legacy::{
@@ -13,9 +13,13 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
+use model::Pass;
 use tokio::time::{Instant, timeout_at};
 
-use super::limits::{CONNECT_TIMEOUT, MAX_ANSWER_BYTES};
+use super::{
+    guarded::{Guarded, was_shut},
+    limits::{CONNECT_TIMEOUT, MAX_ANSWER_BYTES},
+};
 
 /// How long a connection that a base keeps open is kept by us. A stock Java base closes after
 /// each answer; what keeps open must not be closed by the base first, or a command is in doubt.
@@ -27,7 +31,7 @@ const MAX_QUOTE_BYTES: usize = 200;
 /// The HTTP client of all bases. No proxy, no redirect, no TLS, no name resolution: Arklet is an
 /// address that the base itself reported. Nothing runs for a base that no command is sent to.
 #[derive(Clone)]
-pub(super) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
+pub(super) struct Client(legacy::Client<HttpConnector, Guarded>);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,11 +58,12 @@ impl Client {
         address: SocketAddr,
         command: Command,
         deadline: Instant,
+        pass: Pass,
     ) -> impl Future<Output = Outcome> + use<> {
         let client = self.0.clone();
         async move {
             let kind = command.kind();
-            let mut request = Request::new(Full::new(Bytes::from(command.body())));
+            let mut request = Request::new(Guarded::new(Bytes::from(command.body()), pass));
             *request.method_mut() = hyper::Method::POST;
             *request.uri_mut() = format!("http://{address}/{kind}")
                 .parse()
@@ -81,8 +86,8 @@ impl Client {
 
 /// Sends and reads. The outer error is the connection's, the outcome the base's.
 async fn exchange(
-    client: &legacy::Client<HttpConnector, Full<Bytes>>,
-    request: Request<Full<Bytes>>,
+    client: &legacy::Client<HttpConnector, Guarded>,
+    request: Request<Guarded>,
     kind: CommandKind,
 ) -> Result<Outcome, legacy::Error> {
     let mut response = client.request(request).await?;
@@ -127,7 +132,7 @@ async fn read(response: &mut Response<Incoming>, limit: usize) -> Body {
 
 /// A failed exchange: certain that nothing was done only where no connection came about.
 fn lost(address: SocketAddr, connection: &CaptureConnection, error: &legacy::Error) -> CallError {
-    if error.is_connect() || never_connected(connection) {
+    if error.is_connect() || never_connected(connection) || was_shut(error) {
         return CallError::Unreachable(format!("{address}: {}", root_cause(error)));
     }
     if error

@@ -1,6 +1,7 @@
 //! The HTTP tunnel: heartbeats come to our port, commands go to Arklet's.
 
 mod client;
+mod guarded;
 mod limits;
 mod listener;
 mod peers;
@@ -15,7 +16,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command};
-use model::TunnelKind;
+use model::{Fence, TunnelKind};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc, watch},
@@ -49,6 +50,8 @@ pub struct HttpConfig {
     pub tokens: Option<TokenFile>,
     /// Our certificate; plain TCP where there is none.
     pub tls: Option<ServerTls>,
+    /// Until when commands may be sent, where there are several replicas.
+    pub fence: Fence,
 }
 
 impl HttpConfig {
@@ -60,6 +63,7 @@ impl HttpConfig {
             addresses: Addresses::default(),
             tokens: None,
             tls: None,
+            fence: Fence::open(),
         }
     }
 }
@@ -98,6 +102,7 @@ struct Shared {
     addresses: Addresses,
     tokens: Option<TokenFile>,
     tls: Option<ServerTls>,
+    fence: Fence,
     events: mpsc::Sender<Event>,
     counts: limits::HttpCounts,
     /// One permit for each connection to the listener.
@@ -124,6 +129,7 @@ impl HttpTunnel {
             addresses: config.addresses,
             tokens: config.tokens,
             tls: config.tls,
+            fence: config.fence,
             events,
             counts: limits::HttpCounts::default(),
             stop,
@@ -172,7 +178,7 @@ impl HttpTunnel {
         };
         shared.counts.calls.fetch_add(1, Ordering::Relaxed);
         let at = Instant::now() + deadline;
-        let call = self.inner.client.call(address, command, at);
+        let call = self.inner.client.call(address, command, at, shared.fence.pass());
         let mut stop = shared.stop.clone();
         let events = shared.events.clone();
         tokio::spawn(async move {

@@ -9,7 +9,7 @@ mod worker;
 use std::{sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command};
-use model::{BaseIdentity, ModuleSpec, Secret, TunnelKind};
+use model::{BaseIdentity, Fence, ModuleSpec, Pass, Secret, TunnelKind};
 use tokio::{
     sync::{Mutex, mpsc, watch},
     task::JoinHandle,
@@ -66,6 +66,8 @@ pub struct MqttConfig {
     /// The commands that may wait for answers at once: what 5,000 bases can be asked at once,
     /// with room. Each takes some hundred bytes.
     pub max_pending: usize,
+    /// Until when commands may be sent, where there are several replicas.
+    pub fence: Fence,
 }
 
 impl MqttConfig {
@@ -89,6 +91,7 @@ impl MqttConfig {
             reconnect_min: Duration::from_millis(500),
             reconnect_max: Duration::from_secs(30),
             max_pending: 16 * 1024,
+            fence: Fence::open(),
         }
     }
 }
@@ -122,13 +125,14 @@ struct Inner {
     counts: Arc<stats::MqttCounts>,
     stop: watch::Sender<Phase>,
     worker: Mutex<JoinHandle<()>>,
+    fence: Fence,
 }
 
 /// What the worker is told to do.
 #[derive(Debug)]
 enum Order {
-    Call { base: BaseIdentity, command: Command, deadline: Instant },
-    Baseline { base: BaseIdentity, modules: Vec<ModuleSpec> },
+    Call { base: BaseIdentity, command: Command, deadline: Instant, pass: Pass },
+    Baseline { base: BaseIdentity, modules: Vec<ModuleSpec>, pass: Pass },
 }
 
 impl MqttTunnel {
@@ -143,9 +147,10 @@ impl MqttTunnel {
         let (orders, received) = mpsc::channel(MAX_ORDERS);
         let (sender, stop) = Stop::new();
         let counts = Arc::new(stats::MqttCounts::default());
+        let fence = config.fence.clone();
         let worker = worker::Worker::new(config, received, events.clone(), counts.clone(), stop);
         let worker = Mutex::new(tokio::spawn(worker.run()));
-        Ok(Self { inner: Arc::new(Inner { orders, events, counts, stop: sender, worker }) })
+        Ok(Self { inner: Arc::new(Inner { orders, events, counts, stop: sender, worker, fence }) })
     }
 
     /// Publishes a command. Never waits: how it ended comes as [`Event::Answer`]. Without a
@@ -156,7 +161,8 @@ impl MqttTunnel {
     /// call ends the wait of a later one. A Java base knows no `switchBiz`, `queryBizOps` and
     /// `help` here: they time out.
     pub fn call(&self, target: Target, command: Command, deadline: Duration) {
-        let order = Order::Call { base: target.base, command, deadline: Instant::now() + deadline };
+        let (deadline, pass) = (Instant::now() + deadline, self.inner.fence.pass());
+        let order = Order::Call { base: target.base, command, deadline, pass };
         let (order, cause) = match self.inner.orders.try_send(order) {
             Ok(()) => return,
             Err(mpsc::error::TrySendError::Full(order)) => (order, "too many commands wait"),
@@ -173,7 +179,7 @@ impl MqttTunnel {
     /// Answers an [`Event::BaselineQuery`]. Never waits; without a connection the answer is
     /// dropped and counted, and the base asks again when it starts again.
     pub fn answer_baseline(&self, base: BaseIdentity, modules: &[ModuleSpec]) {
-        let order = Order::Baseline { base, modules: modules.to_vec() };
+        let order = Order::Baseline { base, modules: modules.to_vec(), pass: self.inner.fence.pass() };
         if self.inner.orders.try_send(order).is_err() {
             self.inner.counts.dropped(Dropped::Baseline);
         }

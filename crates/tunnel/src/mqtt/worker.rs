@@ -11,7 +11,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command, Message, Outcome};
-use model::{BaseIdentity, BaseState, TunnelKind};
+use model::{BaseIdentity, BaseState, Pass, TunnelKind};
 use rumqttc::Publish;
 use tokio::{
     sync::mpsc,
@@ -118,10 +118,10 @@ impl Worker {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Call { base, command, deadline } => self.call(base, command, deadline),
-            Order::Baseline { base, modules } => {
+            Order::Call { base, command, deadline, pass } => self.call(base, command, deadline, &pass),
+            Order::Baseline { base, modules, pass } => {
                 let topic = arklet::baseline_topic(&self.config.env, &base);
-                if let Err(cause) = self.publish(topic, arklet::baseline_answer(&modules)) {
+                if let Err(cause) = self.publish(topic, arklet::baseline_answer(&modules), &pass) {
                     self.counts.dropped(Dropped::Baseline);
                     tracing::debug!(%base, cause, "a baseline was not answered");
                 }
@@ -129,10 +129,10 @@ impl Worker {
         }
     }
 
-    fn call(&mut self, base: BaseIdentity, command: Command, deadline: Instant) {
+    fn call(&mut self, base: BaseIdentity, command: Command, deadline: Instant, pass: &Pass) {
         let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
         let waiting = (base, key);
-        match self.send(&waiting, &command, deadline) {
+        match self.send(&waiting, &command, deadline, pass) {
             Ok(()) => {
                 count(&self.counts.calls);
                 self.pending.insert(waiting, deadline);
@@ -145,7 +145,13 @@ impl Worker {
     }
 
     /// Publishes a command, or says why it was surely not sent.
-    fn send(&self, waiting: &Waiting, command: &Command, deadline: Instant) -> Result<(), String> {
+    fn send(
+        &self,
+        waiting: &Waiting,
+        command: &Command,
+        deadline: Instant,
+        pass: &Pass,
+    ) -> Result<(), String> {
         if deadline <= Instant::now() {
             return Err(String::from("its deadline passed before it was sent"));
         }
@@ -153,10 +159,13 @@ impl Worker {
             return Err(String::from("too many commands wait for their answers"));
         }
         let topic = arklet::command_topic(&self.config.env, &waiting.0, waiting.1.command);
-        self.publish(topic, command.body())
+        self.publish(topic, command.body(), pass)
     }
 
-    fn publish(&self, topic: String, payload: Vec<u8>) -> Result<(), String> {
+    fn publish(&self, topic: String, payload: Vec<u8>, pass: &Pass) -> Result<(), String> {
+        if pass.left().is_none() {
+            return Err(String::from("this replica may not act at the moment"));
+        }
         match (&self.down, &self.link) {
             (None, Some(link)) => link.publish(topic, payload).map_err(|cause| self.of_broker(cause)),
             (Some(reason), _) => Err(reason.clone()),

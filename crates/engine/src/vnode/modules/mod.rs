@@ -107,6 +107,11 @@ impl Modules {
         }
     }
 
+    /// An object of it is being written.
+    pub(super) fn are_written(&self) -> bool {
+        self.records.values().any(|record| record.slot.is_busy())
+    }
+
     /// It was there before anybody asked for it, and is never uninstalled.
     pub(super) fn is_in_place(&self, id: &BizId) -> bool {
         self.in_place.contains(id)
@@ -446,7 +451,7 @@ impl VNode {
     /// Where the base is.
     fn module_labels(&self) -> BTreeMap<String, String> {
         let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
-        let host_name = self.report.as_ref().map(|report| report.host_name.clone()).unwrap_or_default();
+        let host_name = self.host_name();
         let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
         let instance = name::label_value(&host_name);
         let ips = IP_LABELS.map(|label| (label.to_owned(), ip.clone()));

@@ -154,6 +154,12 @@ impl Case {
             | Action::FindBasePod { .. }
             | Action::AnswerBaseline { .. }
             | Action::ScaleDeployment { .. }
+            | Action::WriteMember(_)
+            | Action::ReadMember { .. }
+            | Action::DeleteMember { .. }
+            | Action::TakeLease { .. }
+            | Action::ReleaseLease { .. }
+            | Action::Fence { .. }
             | Action::Announce(_) => vec![],
         }
     }

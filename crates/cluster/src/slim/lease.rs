@@ -1,0 +1,81 @@
+//! Leases, from JSON to [`LeaseView`] and [`MemberView`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use engine::view::{LeaseView, MemberState, MemberView};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::core::NamespaceResourceScope;
+
+use super::{Kind, Unreadable, version};
+
+/// What the Lease of a replica is labelled with, beside its environment.
+pub(crate) const MEMBER: (&str, &str) = ("module-controller.koupleless.io/component", "controller");
+/// Annotations of the Lease of a replica.
+pub(crate) const INCARNATION: &str = "module-controller.koupleless.io/incarnation";
+pub(crate) const POD_UID: &str = "module-controller.koupleless.io/pod-uid";
+pub(crate) const LEVEL: &str = "module-controller.koupleless.io/workload-level";
+pub(crate) const STATE: &str = "module-controller.koupleless.io/state";
+
+/// A VNode's Lease as the engine has it.
+pub(crate) fn view(lease: &Lease) -> LeaseView {
+    let (meta, spec) = (&lease.metadata, lease.spec.as_ref());
+    let text = |text: Option<&String>| Arc::from(text.map_or("", String::as_str));
+    LeaseView {
+        node: text(meta.name.as_ref()),
+        uid: text(meta.uid.as_ref()),
+        resource_version: version(meta.resource_version.as_deref().unwrap_or_default()),
+        holder: text(spec.and_then(|spec| spec.holder_identity.as_ref())),
+        renewed: spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0),
+        transitions: spec.and_then(|spec| spec.lease_transitions).unwrap_or_default(),
+    }
+}
+
+/// A replica's Lease as the engine has it.
+pub(crate) fn member(lease: &Lease) -> MemberView {
+    let none = BTreeMap::new();
+    let annotations = lease.metadata.annotations.as_ref().unwrap_or(&none);
+    let word = |key: &str| annotations.get(key).map_or("", String::as_str);
+    let LeaseView { node: name, uid, resource_version, holder, .. } = view(lease);
+    MemberView {
+        name,
+        uid,
+        resource_version,
+        incarnation: word(INCARNATION).into(),
+        client_id: holder,
+        pod_uid: word(POD_UID).into(),
+        level: word(LEVEL).parse().unwrap_or_default(),
+        state: MemberState::ALL.into_iter().find(|state| state.as_str() == word(STATE)).unwrap_or_default(),
+    }
+}
+
+impl Kind for LeaseView {
+    const KIND: &'static str = "Lease";
+    const GROUP: &'static str = "coordination.k8s.io";
+    const PLURAL: &'static str = "leases";
+    type Scope = NamespaceResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        Ok(view(&named(json)?))
+    }
+}
+
+impl Kind for MemberView {
+    const KIND: &'static str = "Lease";
+    const GROUP: &'static str = "coordination.k8s.io";
+    const PLURAL: &'static str = "leases";
+    type Scope = NamespaceResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        Ok(member(&named(json)?))
+    }
+}
+
+fn named(json: &str) -> Result<Lease, Unreadable> {
+    let lease: Lease = serde_json::from_str(json)?;
+    for (name, value) in [("name", &lease.metadata.name), ("uid", &lease.metadata.uid)] {
+        if value.is_none() {
+            return Err(Unreadable::Missing(name));
+        }
+    }
+    Ok(lease)
+}

@@ -1,0 +1,219 @@
+//! What the engine does where replicas share the VNodes: it has state machines for its own ones
+//! only. One that is taken begins as after a start of the controller, and one that is lost is
+//! dropped as if the controller had been killed: nothing is said or written any more.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::{BaseIdentity, BaseReport, TunnelKind};
+
+use super::Engine;
+use crate::{
+    action::Action,
+    event::{Event, Now, Watched, Write},
+    ownership::Heard,
+    replicas::Peers,
+    view::NodeView,
+    vnode::{self, VNode},
+};
+
+impl Engine {
+    /// Nothing stands in the way of acting.
+    pub(super) fn may_act(&self, now: Now) -> bool {
+        self.ownership.as_ref().is_none_or(|shared| shared.members.may_act(now.mono))
+    }
+
+    /// This replica does what concerns no single VNode.
+    pub(super) fn leads(&self) -> bool {
+        self.ownership.as_ref().is_none_or(|shared| shared.leads)
+    }
+
+    /// All Nodes of the environment, whoever acts for them.
+    pub(super) fn nodes(&self) -> Vec<&NodeView> {
+        match &self.ownership {
+            Some(shared) => shared.claims.nodes().collect(),
+            None => self.vnodes.values().filter_map(VNode::node).collect(),
+        }
+    }
+
+    /// Takes what is about ownership; gives back what is not.
+    pub(super) fn share(&mut self, event: Event, now: Now, out: &mut Vec<Action>) -> Option<Event> {
+        let Some(shared) = &mut self.ownership else { return Some(event) };
+        let (members, claims) = (&mut shared.members, &mut shared.claims);
+        members.look(now.mono);
+        let mut ended = false;
+        let mut lost = None;
+        match event {
+            Event::Member(view) => ended = members.see(*view, now.mono, out),
+            Event::MemberGone { name, uid } => ended = members.gone(&name, &uid, now.mono, out),
+            Event::Written { write: Write::WriteMember(name) | Write::DeleteMember(name), result } => {
+                ended = members.written(&name, &result, now.mono, out);
+            }
+            Event::Written { write: Write::ReadMember(name), result } => {
+                members.read(&name, &result, now.mono, out);
+            }
+            Event::Lease(view) => {
+                let node = view.node.clone();
+                lost = claims.see_lease(view, members, now.mono).then_some(node);
+            }
+            Event::LeaseGone { node, uid } => {
+                let vnode = self.by_node.get(&node).and_then(|base| self.vnodes.get(base));
+                let leaves = vnode.is_some_and(VNode::is_leaving);
+                lost = claims.lose_lease(&node, &uid, leaves, members, now.mono).then_some(node);
+            }
+            Event::Written { write: Write::TakeLease { node, holder }, result } => {
+                if holder == *members.incarnation() && claims.taken(&node, &result, members, now.mono) {
+                    self.acquire(&node, now, out);
+                }
+            }
+            Event::Written { write: Write::ReleaseLease { node, holder }, .. } => {
+                if holder == *members.incarnation() {
+                    claims.released(&node, members, now.mono);
+                }
+            }
+            Event::Synced(Watched::Members) => {
+                members.synced();
+                return Some(event);
+            }
+            event => return Some(event),
+        }
+        if ended {
+            self.drop_all(now);
+        }
+        if let Some(base) = lost.and_then(|node| self.by_node.get(&node).cloned()) {
+            self.let_go(&base, now);
+        }
+        None
+    }
+
+    /// What is to be done about ownership after an event; the rest waits for it.
+    pub(super) fn keep_shared(&mut self, now: Now, out: &mut Vec<Action>) {
+        let takes = self.is_synced();
+        let Some(shared) = &mut self.ownership else { return };
+        shared.advance(takes, self.config.times.lease_duration, now.mono, out);
+        self.zones.share(shared.members.place());
+        let may_act = shared.members.may_act(now.mono);
+        let surplus = shared.surplus(now.mono);
+        if may_act && std::mem::take(&mut shared.frozen) {
+            let bases: Vec<BaseIdentity> = self.vnodes.keys().cloned().collect();
+            for base in bases {
+                self.visit(&base, now, out, |vnode, ctx| vnode.thaw(ctx.now.mono));
+            }
+        }
+        self.lead(now, out);
+        self.hand_over(surplus, now, out);
+        if let Some(shared) = &mut self.ownership
+            && shared.sweeps(now.mono)
+        {
+            self.collect_orphans(now, out);
+        }
+        self.shared_wake = self.ownership.as_ref().and_then(|shared| shared.next_wake(takes, now.mono));
+    }
+
+    /// Takes up, or gives up, what one of the replicas has to do.
+    pub(super) fn lead(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Some(shared) = &mut self.ownership else { return };
+        let leads = shared.members.may_act(now.mono) && shared.members.is_first();
+        if std::mem::replace(&mut shared.leads, leads) != leads {
+            self.peers = Peers::default();
+            self.begin_peers(now, out);
+        }
+    }
+
+    /// Hands over VNodes at which nothing is under way.
+    fn hand_over(&mut self, surplus: usize, now: Now, out: &mut Vec<Action>) {
+        let idle = self.vnodes.iter().filter(|(_, vnode)| vnode.is_idle(now.mono, &self.config));
+        let chosen: Vec<(BaseIdentity, Arc<str>)> =
+            idle.take(surplus).map(|(base, vnode)| (base.clone(), vnode.name().clone())).collect();
+        for (base, name) in chosen {
+            let Some(shared) = &mut self.ownership else { return };
+            if let Some(release) = shared.claims.hand_over(&name, &shared.members) {
+                out.push(release);
+                self.let_go(&base, now);
+            }
+        }
+    }
+
+    /// A base was heard that this replica does not act for.
+    pub(super) fn overhear(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now) {
+        let Some(shared) = &mut self.ownership else { return };
+        let name =
+            shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
+                self.config.name_format.node_name(&report.identity, &self.config.env).into()
+            });
+        if !shared.claims.has_room_for(&name, &report.identity) {
+            self.turned_away += 1;
+            return;
+        }
+        let heard = Heard { tunnel, report, at: now.mono };
+        shared.claims.heard(name, heard, &shared.members, now.mono);
+    }
+
+    /// A Node of the environment, whoever acts for it.
+    pub(super) fn see_shared_node(&mut self, view: &NodeView, now: Now) {
+        let Some(shared) = &mut self.ownership else { return };
+        if let Some(identity) = vnode::identity_of(view, &self.config) {
+            shared.claims.see_node(&identity, view.clone(), &shared.members, now.mono);
+        }
+    }
+
+    /// The VNode's Lease is ours: it begins as after a start.
+    fn acquire(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
+        let Some(base) = self.ownership.as_ref().and_then(|shared| shared.claims.base(name)) else { return };
+        let fresh = self.config.times.not_ready_after;
+        let heard = base.heard.clone().filter(|heard| now.mono.saturating_sub(heard.at) < fresh);
+        let identity = base.identity.clone();
+        let mut vnode = match (&base.node, &heard) {
+            (Some(node), _) => VNode::adopted(identity.clone(), node.clone(), now.mono),
+            (None, Some(heard)) => VNode::heard(name.clone(), &heard.report, now.mono),
+            (None, None) => VNode::unheard(identity.clone(), name.clone(), now.mono),
+        };
+        vnode.lease_taken(now.mono, &self.config);
+        vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
+        self.adopt_vnode(vnode, identity.clone(), now.mono);
+        self.visit(&identity, now, out, |vnode, ctx| {
+            if let Some(heard) = heard {
+                vnode.heartbeat(heard.tunnel, heard.report, ctx);
+            }
+        });
+    }
+
+    /// Nothing is done for the VNode any more; what is known of its objects is kept.
+    fn let_go(&mut self, base: &BaseIdentity, now: Now) {
+        let Some(vnode) = self.take_down(base) else { return };
+        let name = vnode.name().clone();
+        let (pods, modules) = vnode.into_parts();
+        for module in modules {
+            self.orphans.see(module, now.mono + self.config.times.collect_after);
+        }
+        let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
+        if !pods.is_empty() {
+            self.waiting_pods.insert(name, pods);
+        }
+    }
+
+    /// Who answers a base that asks for its baseline: over HTTP the one that was asked, over MQTT,
+    /// where all hear it, its owner, or one of all where it has none yet.
+    pub(super) fn answers(&self, tunnel: TunnelKind, base: &BaseIdentity) -> bool {
+        let Some(shared) = &self.ownership else { return true };
+        let known = shared.claims.name_of(base).is_some_and(|name| shared.claims.is_known(name));
+        tunnel == TunnelKind::Http || self.vnodes.contains_key(base) || (shared.leads && !known)
+    }
+
+    /// The last word of this replica, once nothing of it is under way: the others need not wait for
+    /// it to be dead. None where there are no others.
+    pub fn release(&self) -> Option<Action> {
+        self.ownership.as_ref()?.members.release()
+    }
+
+    /// This replica was ended: it has nothing, and begins anew.
+    fn drop_all(&mut self, now: Now) {
+        let bases: Vec<BaseIdentity> = self.vnodes.keys().cloned().collect();
+        for base in bases {
+            self.let_go(&base, now);
+        }
+        if let Some(shared) = &mut self.ownership {
+            shared.frozen = false;
+            shared.claims.drop_all(&shared.members, now.mono);
+        }
+    }
+}

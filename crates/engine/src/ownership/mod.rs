@@ -1,0 +1,115 @@
+//! Ownership: of many replicas one acts for a VNode, whatever fails.
+//!
+//! Two kinds of Leases: one for each replica says who lives ([`Membership`]), one for each VNode
+//! says who acts for it ([`Claims`]). A replica that cannot renew the first stops by itself; one
+//! that is dead is marked so before anybody takes over what it held.
+
+mod claims;
+mod membership;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{action::Action, config::ClusterConfig};
+pub(crate) use claims::{Claims, Heard};
+pub(crate) use membership::Membership;
+
+/// How often it is looked whether this replica has too much to do.
+const BALANCE_EVERY: Duration = Duration::from_secs(1);
+/// VNodes that are handed over at once.
+const HANDED_OVER: usize = 20;
+/// How often what belongs to nobody is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What a replica knows of the others, and of what each of them owns.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    pub(crate) members: Membership,
+    pub(crate) claims: Claims,
+    /// Something was left undone because the fence was shut.
+    pub(crate) frozen: bool,
+    /// This one does what one of them has to do.
+    pub(crate) leads: bool,
+    levels: u32,
+    living: Vec<Arc<str>>,
+    balance_at: Duration,
+    sweep_at: Duration,
+}
+
+impl Ownership {
+    pub(crate) fn new(config: ClusterConfig) -> Self {
+        Self {
+            levels: config.levels,
+            members: Membership::new(config),
+            claims: Claims::default(),
+            frozen: false,
+            leads: false,
+            living: Vec::new(),
+            balance_at: Duration::ZERO,
+            sweep_at: Duration::ZERO,
+        }
+    }
+
+    /// Renews, ends the dead, and takes what is free where that is wanted.
+    pub(crate) fn advance(
+        &mut self,
+        takes: bool,
+        lease_duration: Duration,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let (mine, all) = self.claims.counts();
+        let (level, claims) = (level(mine, all, self.levels), &self.claims);
+        self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
+        let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
+        if living != self.living {
+            self.living = living;
+            self.claims.review_all(&self.members, now);
+        }
+        if takes && self.members.may_act(now) {
+            self.claims.advance(lease_duration, &self.members, now, out);
+        }
+    }
+
+    /// How many VNodes this replica shall hand over now: it does only what is above its share by
+    /// more than a twentieth and one (rule 10).
+    pub(crate) fn surplus(&mut self, now: Duration) -> usize {
+        if now < self.balance_at || !self.members.may_act(now) {
+            return 0;
+        }
+        self.balance_at = now + BALANCE_EVERY;
+        let (mine, all) = self.claims.counts();
+        surplus(mine, all, self.living.len()).min(HANDED_OVER)
+    }
+
+    /// It is time to look for what belongs to nobody.
+    pub(crate) fn sweeps(&mut self, now: Duration) -> bool {
+        let due = now >= self.sweep_at;
+        if due {
+            self.sweep_at = now + SWEEP_EVERY;
+        }
+        due
+    }
+
+    /// When it wants to be advanced; what is due in a frozen state waits for a renewal.
+    pub(crate) fn next_wake(&self, takes: bool, now: Duration) -> Option<Duration> {
+        let claims = self.claims.next_wake().filter(|_| takes && self.members.may_act(now));
+        self.members.next_wake(now).into_iter().chain(claims).min()
+    }
+}
+
+/// Owned of all, in so many levels.
+fn level(mine: usize, all: usize, levels: u32) -> u32 {
+    let levels = usize::try_from(levels).unwrap_or(1).max(1);
+    let level = (mine * levels).checked_div(all).unwrap_or(0).min(levels - 1);
+    u32::try_from(level).unwrap_or(u32::MAX)
+}
+
+fn surplus(mine: usize, all: usize, members: usize) -> usize {
+    if members < 2 {
+        return 0;
+    }
+    let share = all.div_ceil(members);
+    mine.saturating_sub(share * 105 / 100 + 1)
+}

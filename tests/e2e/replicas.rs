@@ -1,0 +1,189 @@
+//! Several replicas share the bases (`IS_CLUSTER`): one acts for each, whatever becomes of the others.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    Recording, Scene, Simulated, Way, manifest,
+    seen::{is_ready, text},
+};
+use testkit::{
+    controller::Controller,
+    wait::{stays, wait_for},
+};
+
+const REPLICAS: usize = 3;
+const BASES: usize = 9;
+
+/// Replicas with bases, each of which has a module that runs.
+struct Shared {
+    scene: Scene,
+    /// The replicas besides the scene's.
+    others: Vec<Controller>,
+    bases: Vec<Simulated>,
+    recording: Recording,
+}
+
+impl Shared {
+    fn start() -> Result<Self> {
+        let scene = Scene::start(Way::Http, &[("IS_CLUSTER", "true")])?;
+        let others = (1..REPLICAS)
+            .map(|_| Controller::start(scene.controller.options().clone()))
+            .collect::<Result<Vec<Controller>>>()?;
+        // All heartbeats go to a replica that stays, so that silence is nobody's fault.
+        let tunnel = scene.controller.http_tunnel();
+        let bases = (0..BASES)
+            .map(|_| Simulated::start(&tunnel, &scene.base_version))
+            .collect::<Result<Vec<Simulated>>>()?;
+        let biz = [manifest::container("biz1", "1.0.0")?];
+        wait_for("all bases have Nodes", Duration::from_secs(60), || {
+            let nodes = scene.nodes()?.len();
+            ensure!(nodes == BASES, "{nodes} Nodes");
+            Ok(Some(()))
+        })?;
+        for (index, base) in bases.iter().enumerate() {
+            let pod = manifest::pod(&scene, &format!("p{index}"), Some(&base.node()), &biz);
+            scene.cluster.apply(&manifest::patient(pod).to_string())?;
+        }
+        scene.wait_pods_ready(BASES)?;
+        let recording = scene.record_pods()?;
+        Ok(Self { scene, others, bases, recording })
+    }
+
+    /// By base, the incarnation that holds its Lease.
+    fn holders(&self) -> Result<BTreeMap<String, String>> {
+        let select = format!("module-controller.koupleless.io/env={}", self.scene.env);
+        let list =
+            self.scene.cluster.kubectl_json(&["-n", "kube-node-lease", "get", "leases", "-l", &select])?;
+        let leases = list["items"].as_array().cloned().unwrap_or_default();
+        let pair = |path| move |lease: &serde_json::Value| text(lease, path).to_owned();
+        let (name, holder) = (pair("/metadata/name"), pair("/spec/holderIdentity"));
+        Ok(leases.iter().map(|lease| (name(lease), holder(lease))).collect())
+    }
+
+    /// How many bases each incarnation holds.
+    fn shares(&self) -> Result<BTreeMap<String, usize>> {
+        let mut shares = BTreeMap::new();
+        for holder in self.holders()?.into_values() {
+            *shares.entry(holder).or_default() += 1;
+        }
+        Ok(shares)
+    }
+
+    /// Which incarnation a replica is.
+    fn incarnation(&self, replica: &Controller) -> Result<String> {
+        let log = replica.log();
+        let id = log.split("client_id=").nth(1).context("it has not told its CLIENT_ID")?;
+        let id: String =
+            id.chars().filter(|c| *c != '"').take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
+        let members = self.scene.cluster.kubectl_json(&["-n", "default", "get", "leases"])?;
+        let members = members["items"].as_array().cloned().unwrap_or_default();
+        let of_it = members.iter().find(|lease| {
+            let state = &lease["metadata"]["annotations"]["module-controller.koupleless.io/state"];
+            lease["spec"]["holderIdentity"] == *id && state == "living"
+        });
+        let incarnation = of_it.map(|lease| {
+            lease["metadata"]["annotations"]["module-controller.koupleless.io/incarnation"].clone()
+        });
+        incarnation.and_then(|it| it.as_str().map(str::to_owned)).context("it is no member")
+    }
+
+    /// Waits until nobody waits for an owner, and the one that ended owns nothing.
+    fn owned_without(&self, ended: &str, limit: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        wait_for("all bases are owned again", limit, || {
+            let holders = self.holders()?;
+            let owned = holders.values().filter(|holder| !holder.is_empty() && *holder != ended).count();
+            ensure!(owned == BASES, "{holders:?}");
+            Ok(Some(()))
+        })?;
+        Ok(start.elapsed())
+    }
+
+    /// No Pod was not Ready at any moment, and each module was installed once.
+    fn nobody_noticed(&self) -> Result<()> {
+        for change in self.recording.changes()? {
+            ensure!(change.kind != "DELETED" && is_ready(&change.object), "{change:?}");
+        }
+        for base in &self.bases {
+            ensure!(base.commands() == ["installBiz biz1:1.0.0"], "{:?}", base.commands());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn bases_are_shared_and_taken_over_from_a_replica_that_is_killed() -> Result<()> {
+    let mut shared = Shared::start()?;
+    wait_for("every replica owns some, none far above its share", Duration::from_secs(30), || {
+        let shares = shared.shares()?;
+        // Three each; more than 3 × 1.05 + 1 is handed over.
+        ensure!(
+            shares.values().all(|share| *share <= 4) && shares.values().sum::<usize>() == BASES,
+            "{shares:?}"
+        );
+        Ok(Some(()))
+    })?;
+    let killed = shared.incarnation(&shared.others[0])?;
+    shared.others[0].kill()?;
+    let took = shared.owned_without(&killed, Duration::from_secs(30))?;
+    println!("owned again {took:?} after the kill");
+    // 12 s are promised; this allows for a busy machine.
+    ensure!(took < Duration::from_secs(20), "owned again only after {took:?}");
+    stays("the owners", Duration::from_secs(5), &shared.holders()?, || shared.holders())?;
+    shared.nobody_noticed()
+}
+
+#[test]
+fn a_replica_that_is_told_to_stop_leaves_its_bases_at_once() -> Result<()> {
+    let mut shared = Shared::start()?;
+    let stopped = shared.incarnation(&shared.others[0])?;
+    let status = shared.others[0].stop()?;
+    ensure!(status.success(), "{status}");
+    let took = shared.owned_without(&stopped, Duration::from_secs(30))?;
+    println!("owned again {took:?} after the end");
+    // 2 s are promised; to wait for it to be dead would take 10.
+    ensure!(took < Duration::from_secs(6), "owned again only after {took:?}");
+    shared.nobody_noticed()
+}
+
+#[test]
+fn a_replica_that_was_paused_sends_nothing_when_it_wakes() -> Result<()> {
+    let mut shared = Shared::start()?;
+    let paused = shared.incarnation(&shared.others[0])?;
+    let before = written(&shared.others[0])?;
+    shared.others[0].pause()?;
+    let said = shared.others[0].log().len();
+    let took = shared.owned_without(&paused, Duration::from_secs(30))?;
+    println!("owned again {took:?} after the pause began");
+    shared.others[0].resume()?;
+    wait_for("it is a member again, as another", Duration::from_secs(30), || {
+        let anew = shared.incarnation(&shared.others[0])?;
+        ensure!(anew != paused, "it is still {anew}");
+        Ok(Some(()))
+    })?;
+    let log = shared.others[0].log();
+    let (asleep, _) =
+        log.get(said..).unwrap_or_default().split_once(ANEW).context("it has not begun anew")?;
+    ensure!(!asleep.contains(" command "), "a command was sent: {asleep}");
+    let after = written(&shared.others[0])?;
+    ensure!(after == before, "{before:?} before the pause, {after:?} after it");
+    shared.nobody_noticed()
+}
+
+/// What a replica says that finds itself ended.
+const ANEW: &str = "it begins anew";
+
+/// What a replica has written of Nodes, Pods and Module objects.
+fn written(replica: &Controller) -> Result<Vec<String>> {
+    let page = replica.admin("/metrics")?.body;
+    let writes = ["create", "delete", "patch", "update"].map(|verb| format!("verb=\"{verb}\""));
+    let is_write = |line: &&str| {
+        let writes = writes.iter().any(|verb| line.contains(verb));
+        writes && line.starts_with("module_controller_api_requests_total") && !line.contains("\"leases\"")
+    };
+    Ok(page.lines().filter(is_write).map(str::to_owned).collect())
+}
