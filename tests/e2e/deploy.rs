@@ -29,10 +29,8 @@ const NAME: &str = "module-controller";
 fn the_guide_deploys_what_the_restricted_level_admits_and_the_controller_lives_by() -> Result<()> {
     let cluster = Cluster::start(&ClusterOptions::default())?;
     let shell = Shell::new(&cluster, "default")?;
-    for command in commands(&read(GUIDE)?) {
-        ensure!(command.starts_with("kubectl "), "{GUIDE}: nobody runs `{command}`");
-        shell.run(&command).with_context(|| GUIDE.to_owned())?;
-    }
+    let (single, _) = guide()?;
+    run(&shell, &single)?;
     restricted_is_enforced(&cluster)?;
     let pod = cluster.kubectl_json(&["get", "pod", NAME, "-n", NAMESPACE])?;
     let container = &pod["spec"]["containers"][0];
@@ -48,15 +46,76 @@ fn the_guide_deploys_what_the_restricted_level_admits_and_the_controller_lives_b
     let port = |name: &str| ports.iter().find(|port| port["name"] == name).map(|port| &port["containerPort"]);
     ensure!(port("admin") == Some(&json!(9090)) && port("httptunnel") == Some(&json!(7777)), "{ports:?}");
 
-    let base = Simulated::start(&controller.http_tunnel(), "1.0.0")?;
-    wait_for("the base's Node", Duration::from_secs(20), || {
-        let node = cluster.kubectl_json(&["get", "node", &base.node()])?;
-        ensure!(condition(&node, "Ready")["status"] == "True", "{}", node["status"]["conditions"]);
-        Ok(Some(()))
-    })?;
+    takes_a_base(&cluster, &controller)?;
     let definition = cluster.kubectl_json(&["get", "crd", "modules.koupleless.io"])?;
     ensure!(condition(&definition, "Established")["status"] == "True", "{}", definition["status"]);
     Ok(())
+}
+
+#[test]
+fn the_overlay_has_the_pod_three_times_and_what_replicas_need() -> Result<()> {
+    let cluster = Cluster::start(&ClusterOptions::default())?;
+    let shell = Shell::new(&cluster, "default")?;
+    let (single, several) = guide()?;
+    run(&shell, &single)?;
+    let pod = cluster.kubectl_json(&["get", "pod", "module-controller", "-n", "default"])?;
+    run(&shell, &several)?;
+    let labelled = ["get", "pods", "-l", "app=module-controller", "-n", NAMESPACE];
+    // The level holds for the Pods, which the Deployment makes later.
+    let pods = wait_for("three Pods", Duration::from_secs(30), || {
+        let list = cluster.kubectl_json(&labelled)?;
+        let pods = list["items"].as_array().cloned().unwrap_or_default();
+        ensure!(pods.len() == 3, "{} Pods", pods.len());
+        Ok(Some(pods))
+    })?;
+    let (one, several) = (&pod["spec"]["containers"][0], &pods[0]["spec"]["containers"][0]);
+    for field in
+        ["image", "ports", "startupProbe", "livenessProbe", "readinessProbe", "resources", "securityContext"]
+    {
+        ensure!(one[field] == several[field], "{field}: {} and {}", one[field], several[field]);
+    }
+    let added: Vec<&str> = variables(several)?
+        .iter()
+        .filter(|variable| !one["env"].as_array().is_some_and(|there| there.contains(variable)))
+        .map(|variable| text(variable, "/name"))
+        .collect();
+    ensure!(added == ["IS_CLUSTER", "POD_UID"], "{added:?}");
+    for kind in ["service", "poddisruptionbudget", "deployment"] {
+        cluster.kubectl(&["get", kind, NAME, "-n", NAMESPACE])?;
+    }
+    let flow = cluster.kubectl_json(&["get", "flowschema", "module-controller-leases"])?;
+    let subject = &flow["spec"]["rules"][0]["subjects"][0]["serviceAccount"];
+    ensure!(subject["namespace"] == NAMESPACE, "{subject}");
+    takes_a_base(&cluster, &start_as_deployed(&cluster, &pods[0]["spec"])?)
+}
+
+/// The guide's commands: for one controller, and for several.
+fn guide() -> Result<(Vec<String>, Vec<String>)> {
+    let page = read(GUIDE)?;
+    let (single, several) = page.split_once("\n## Several controllers\n").context("the section")?;
+    Ok((commands(single), commands(several)))
+}
+
+fn run(shell: &Shell, commands: &[String]) -> Result<()> {
+    for command in commands {
+        ensure!(command.starts_with("kubectl "), "{GUIDE}: nobody runs `{command}`");
+        shell.run(command).with_context(|| GUIDE.to_owned())?;
+    }
+    Ok(())
+}
+
+/// A base that is heard becomes a Ready Node.
+fn takes_a_base(cluster: &Cluster, controller: &Controller) -> Result<()> {
+    let base = Simulated::start(&controller.http_tunnel(), "1.0.0")?;
+    wait_for("the base's Node", Duration::from_secs(30), || {
+        let node = cluster.kubectl_json(&["get", "node", &base.node()])?;
+        ensure!(condition(&node, "Ready")["status"] == "True", "{}", node["status"]["conditions"]);
+        Ok(Some(()))
+    })
+}
+
+fn variables(container: &Value) -> Result<&Vec<Value>> {
+    container["env"].as_array().context("env")
 }
 
 /// A Pod that asks for nothing special is refused where the controller's was admitted.
@@ -84,7 +143,7 @@ fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
     account::may(cluster, NAMESPACE, account, &["list", "deployments.apps"])?;
     let kubeconfig = account::kubeconfig(cluster, NAMESPACE, account, dir.join("kubeconfig"))?;
     let mut options = ControllerOptions { kubeconfig, env: Vec::new() };
-    for variable in spec["containers"][0]["env"].as_array().context("env")? {
+    for variable in variables(&spec["containers"][0])? {
         let name = text(variable, "/name");
         ensure!(known.contains(&format!("| `{name}` |")), "{name} is no variable of the controller");
         let of_pod = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
@@ -93,6 +152,7 @@ fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
             ("HTTP_TUNNEL_LISTEN_PORT", _) => {}
             (_, None) => options = options.env(name, text(variable, "/value")),
             (_, Some("metadata.namespace")) => options = options.env(name, NAMESPACE),
+            (_, Some("metadata.uid")) => options = options.env(name, names::unique("uid")),
             (_, Some(other)) => anyhow::bail!("{name} is {other}, which this test does not know"),
         }
     }
