@@ -10,6 +10,7 @@
 mod announcements;
 mod base_pods;
 mod harness;
+mod members;
 mod modules;
 mod nodes;
 mod pods;
