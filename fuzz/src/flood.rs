@@ -158,7 +158,7 @@ impl Flood {
         let slowest = if (self.tally.messages / WAVE).is_multiple_of(2) { 200 } else { 4_000 };
         let passes = Duration::from_micros(self.rng.u64(0..slowest));
         self.run_until(self.now + passes)?;
-        let summary = self.engine.summary();
+        let summary = self.engine.summary(self.now);
         self.tally.most_strangers = self.tally.most_strangers.max(summary.strangers);
         self.tally.turned_away = summary.turned_away;
         let known = self.honest.bases.len() + self.hostile.len();
@@ -187,7 +187,8 @@ impl Flood {
         if let Some(difference) = self.before.as_ref().and_then(|before| before.difference(&after)) {
             return Err(format!("an honest base is not as before: {difference}"));
         }
-        let (summary, honest, nodes) = (self.engine.summary(), self.honest.bases.len(), self.api.nodes.len());
+        let (summary, honest, nodes) =
+            (self.engine.summary(self.now), self.honest.bases.len(), self.api.nodes.len());
         if (summary.vnodes, summary.strangers, nodes) != (honest, 0, honest) {
             return Err(format!("{summary:?} and {nodes} Nodes are left of {honest} honest bases"));
         }
@@ -384,7 +385,13 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         Action::CreateModule(desired) | Action::PatchModule { desired } => desired.key.vnode.clone(),
         Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => key.vnode.clone(),
         Action::AnswerBaseline { base, .. } | Action::FindBasePod { base, .. } => base.as_str().into(),
-        Action::ScaleDeployment { .. } => return None,
+        Action::ScaleDeployment { .. }
+        | Action::WriteMember(_)
+        | Action::ReadMember { .. }
+        | Action::DeleteMember { .. }
+        | Action::Fence { .. } => return None,
+        Action::TakeLease { seen, .. } => seen.node.clone(),
+        Action::ReleaseLease { node, .. } => node.clone(),
         Action::Announce(said) => match &said.regarding {
             Regarding::Pod(pod) => pod.name.clone(),
             Regarding::Node { name, .. } => name.clone(),

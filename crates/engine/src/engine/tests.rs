@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use model::{BaseReport, BaseState, BizId, BizStatus, TunnelKind};
 
 use super::*;
-use crate::{Announcement, testing};
+use crate::{Announcement, ClusterConfig, testing};
 
 /// A controller that knows all Nodes, and a clock of the test's own.
 struct Case {
@@ -31,6 +31,10 @@ impl Case {
     fn step(&mut self, event: Event) -> Vec<Action> {
         let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
         self.engine.step(event, now)
+    }
+
+    fn summary(&self) -> Summary {
+        self.engine.summary(Duration::from_secs(self.seconds))
     }
 
     fn heard(&mut self, name: &str) -> Vec<Action> {
@@ -81,17 +85,17 @@ fn bases_that_never_answer_get_no_node_are_not_taken_without_end_and_go() {
     for number in 0..MOST_STRANGERS + 10 {
         actions.extend(case.heard(&format!("stranger-{number}")));
     }
-    let summary = case.engine.summary();
+    let summary = case.summary();
     assert_eq!((summary.vnodes, summary.strangers, summary.turned_away), (0, MOST_STRANGERS, 10));
     assert_eq!(actions.iter().filter(|action| matches!(action, Action::CreateNode(_))).count(), 0);
     while case.seconds < 120 {
         case.seconds += 10;
         case.step(Event::Tick);
     }
-    assert_eq!(case.engine.summary().strangers, 0, "they were silent for a minute");
+    assert_eq!(case.summary().strangers, 0, "they were silent for a minute");
     assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
     case.heard("honest");
-    assert_eq!(case.engine.summary().strangers, 1, "and there is room again");
+    assert_eq!(case.summary().strangers, 1, "and there is room again");
 }
 
 #[test]
@@ -102,7 +106,7 @@ fn heartbeats_of_before_the_lists_do_not_pile_up_without_end() {
     }
     case.heard("stranger-1");
     assert_eq!(case.engine.early_reports.len(), MOST_BASES);
-    assert_eq!(case.engine.summary().turned_away, 10);
+    assert_eq!(case.summary().turned_away, 10);
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn nobody_gets_the_node_of_another_by_bearing_its_name() {
     assert_ne!(name, "Base_1");
     case.heard(&name);
     assert_eq!(case.engine.by_node.get(&node).map(BaseIdentity::as_str), Some("Base_1"));
-    assert_eq!(case.engine.summary().turned_away, 1);
+    assert_eq!(case.summary().turned_away, 1);
 }
 
 #[test]
@@ -162,4 +166,24 @@ fn of_a_baseline_that_fails_without_end_people_are_told_in_part() {
         (0..1_000).map(|number| (format!("file:///{number}.jar"), Err(failure("no")))).collect();
     let actions = case.answered("b", CommandKind::BatchInstallBiz, None, Ok(Answer::Batch(results)));
     assert_eq!(announced(&actions).len(), 32);
+}
+
+#[test]
+fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
+    let mut config = Config::new("dev");
+    config.cluster = Some(ClusterConfig {
+        client_id: "first".into(),
+        incarnation: "first-1".into(),
+        pod_uid: "".into(),
+        levels: 3,
+    });
+    let mut case = Case { engine: Engine::new(config), seconds: 0 };
+    for kind in Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]) {
+        case.step(Event::Synced(kind));
+    }
+    for number in 0..MOST_BASES + 10 {
+        case.heard(&format!("stranger-{number}"));
+    }
+    case.heard("stranger-1");
+    assert_eq!(case.summary().turned_away, 10);
 }

@@ -156,9 +156,10 @@ mod tests {
 
         /// Whether a heartbeat that names this address is taken.
         fn takes(&mut self, tunnel: TunnelKind, report: BaseReport) -> bool {
-            let before = self.engine.summary().claims_refused;
+            let now = Duration::from_secs(self.seconds);
+            let before = self.engine.summary(now).claims_refused;
             self.step(Event::Heartbeat { tunnel, report });
-            self.engine.summary().claims_refused == before
+            self.engine.summary(now).claims_refused == before
         }
 
         fn http(&mut self, ip: &str, port: u16, peer: &str) -> bool {
