@@ -56,7 +56,7 @@ pub enum ConnectError {
     Client(#[source] kube::Error),
 }
 
-/// Where the API server is, as far as its name can be resolved within [`CONNECT_TIMEOUT`]: what
+/// Where the API server is, as far as its name can be resolved within 5 s: what
 /// nobody else may be taken for.
 ///
 /// # Errors

@@ -160,7 +160,7 @@ async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_is_synced_once_and_the_watches_are_well() {
     let mut h = Harness::start().await;
-    for kind in Watched::NEEDED.into_iter().chain([Watched::Services]) {
+    for kind in Watched::NEEDED {
         h.event("the first list", |event| (*event == Event::Synced(kind)).then_some(())).await;
     }
     let watches = h.watches.take().unwrap();
