@@ -19,14 +19,26 @@ use crate::{account, artifacts, names};
 /// A start takes 4 s on two free cores; this allows for a machine that builds and tests something else too.
 const START: Duration = Duration::from_secs(90);
 
+/// What becomes of the audit log, which costs the server a line per request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditLog {
+    /// There is none.
+    #[default]
+    None,
+    /// It goes with the cluster: what is asked for there says nothing of what a controller needs.
+    Own,
+    /// It is left in `$TESTKIT_AUDIT` with those of other tests, for whoever set that.
+    OfAllTests,
+}
+
 /// How a cluster differs from the standard one.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
     /// A node without a heartbeat is lost after 20 s instead of 50, and its pods are evicted 5 s later instead of 300.
     /// (A Lease is renewed every 10 s, so with less than twice that good nodes would be lost now and then.)
     pub quick_node_failure: bool,
-    /// What the controller's account asks for is kept ([`Cluster::rights`]). It costs the server a line per request.
-    pub audit: bool,
+    /// Whether what the controller's account asks for is kept ([`Cluster::rights`]).
+    pub audit: AuditLog,
     /// Further arguments of the dev cluster, for example `--kcm-arg=--node-monitor-period=1s`.
     pub args: Vec<String>,
     /// Further environment of the dev cluster, for example `GOGC=400`.
@@ -64,7 +76,7 @@ impl Cluster {
                 "--apiserver-arg=--default-unreachable-toleration-seconds=5",
             ]);
         }
-        let audit = options.audit.then(|| audit_dir(&dir)).transpose()?;
+        let audit = audit_dir(options.audit, &dir)?;
         if let Some(audit) = &audit {
             let policy = dir.join("audit-policy.json");
             fs::write(&policy, rights::policy().to_string()).context("writing the audit policy")?;
@@ -92,7 +104,8 @@ impl Cluster {
         if let Some(cluster) = SHARED.get() {
             return Ok(cluster);
         }
-        let options = ClusterOptions { quick_node_failure: true, audit: true, ..ClusterOptions::default() };
+        let audit = AuditLog::OfAllTests;
+        let options = ClusterOptions { quick_node_failure: true, audit, ..ClusterOptions::default() };
         let cluster = Self::start(&options)?;
         Ok(SHARED.get_or_init(|| cluster))
     }
@@ -210,20 +223,15 @@ impl Cluster {
     }
 }
 
-/// A folder in `$TESTKIT_AUDIT`, where logs are left for whoever set it, or else in the cluster's own directory.
-fn audit_dir(dir: &WorkDir) -> Result<PathBuf> {
-    let parent = env::var_os(rights::DIRECTORY).map_or_else(|| dir.path().to_owned(), PathBuf::from);
+/// A folder for the log, where there is one.
+fn audit_dir(log: AuditLog, dir: &WorkDir) -> Result<Option<PathBuf>> {
+    let kept = env::var_os(rights::DIRECTORY).map(PathBuf::from);
+    let parent = match log {
+        AuditLog::None => return Ok(None),
+        AuditLog::Own => dir.path().to_owned(),
+        AuditLog::OfAllTests => kept.unwrap_or_else(|| dir.path().to_owned()),
+    };
     let audit = parent.join(names::unique("audit"));
     fs::create_dir_all(&audit).with_context(|| format!("creating {}", audit.display()))?;
-    Ok(audit)
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let process = self.process.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let stopped = process.resume().and_then(|()| process.stop(Duration::from_secs(10)));
-        if let Err(e) = stopped {
-            eprintln!("testkit: {e:#}");
-        }
-    }
+    Ok(Some(audit))
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use testkit::artifacts;
 use testkit::broker::{Broker, BrokerOptions};
-use testkit::cluster::{Cluster, ClusterOptions};
+use testkit::cluster::{AuditLog, Cluster, ClusterOptions};
 use testkit::http;
 use testkit::java_base::{JavaBase, JavaBaseOptions, MqttAccess};
 use testkit::package_server::{Behaviour, PackageServer};
@@ -40,7 +40,8 @@ fn a_cluster_takes_pods_and_its_failures_are_told() -> Result<()> {
 
 #[test]
 fn what_the_controllers_account_asks_for_is_held_against_its_roles() -> Result<()> {
-    let cluster = Cluster::start(&ClusterOptions { audit: true, ..ClusterOptions::default() })?;
+    // It asks for what no controller asks for.
+    let cluster = Cluster::start(&ClusterOptions { audit: AuditLog::Own, ..ClusterOptions::default() })?;
     let account = cluster.account()?;
     let kubectl = |args: &[&str]| cluster.kubectl_command().env("KUBECONFIG", account).args(args).output();
     ensure!(kubectl(&["get", "pods", "-A"])?.status.success());
