@@ -38,7 +38,9 @@ impl Server {
             user_agent: "bench".to_owned(),
             ..cluster::ClientConfig::default()
         };
-        Ok(Self { client: cluster::client(config).await.context("connecting to the API server")? })
+        let server = cluster::Server::configured(config).await;
+        let client = server.and_then(cluster::Server::client).context("connecting to the API server")?;
+        Ok(Self { client })
     }
 
     /// Makes a Pod.

@@ -56,29 +56,59 @@ pub enum ConnectError {
     Client(#[source] kube::Error),
 }
 
-/// Where the API server is, as far as its name can be resolved within 5 s: what
-/// nobody else may be taken for.
-///
-/// # Errors
-/// Where no API server is configured.
-pub async fn addresses(config: &ClientConfig) -> Result<Vec<SocketAddr>, ConnectError> {
-    let url = configured(config).await?.cluster_url;
-    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
-    // An IPv6 address stands in brackets in a URL.
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let resolved = timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await;
-    match resolved.map_err(io::Error::from).flatten() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(cause) => {
-            tracing::warn!(host, %cause, "the API server's address is not known: a base that names it is not refused");
-            Ok(Vec::new())
+/// An API server as its configuration has it.
+pub struct Server(Config);
+
+impl Server {
+    /// Reads the configuration. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where no API server is configured, or its configuration cannot be used.
+    pub async fn configured(config: ClientConfig) -> Result<Self, ConnectError> {
+        let mut kube = found(config.kubeconfig, config.context).await?;
+        kube.connect_timeout = Some(CONNECT_TIMEOUT);
+        kube.read_timeout = Some(READ_TIMEOUT);
+        kube.write_timeout = Some(WRITE_TIMEOUT);
+        // Else the time that a pooled connection was idle counts as silence.
+        kube.reset_reader_on_write = true;
+        // The engine backs off, object by object; a retry below it would hide that the server is busy
+        // and could carry a decision out long after it was taken.
+        kube.default_retry = false;
+        if !config.user_agent.is_empty() {
+            let value = HeaderValue::from_str(&config.user_agent).map_err(ConnectError::UserAgent)?;
+            kube.headers.push((USER_AGENT, value));
         }
+        Ok(Self(kube))
+    }
+
+    /// Where it is, as far as its name can be resolved within 5 s: what nobody else may be taken for.
+    pub async fn addresses(&self) -> Vec<SocketAddr> {
+        let url = &self.0.cluster_url;
+        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+        // An IPv6 address stands in brackets in a URL.
+        let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+        let resolved = timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+        match resolved.map_err(io::Error::from).flatten() {
+            Ok(addresses) => addresses.collect(),
+            Err(cause) => {
+                tracing::warn!(host, %cause, "the API server's address is not known: a base that names it is not refused");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Makes the client that watches and writes share.
+    ///
+    /// # Errors
+    /// Where certificates, keys or credentials cannot be used.
+    pub fn client(self) -> Result<Client, ConnectError> {
+        Client::try_from(self.0).map_err(ConnectError::Client)
     }
 }
 
-async fn configured(config: &ClientConfig) -> Result<Config, ConnectError> {
-    let options = KubeConfigOptions { context: config.context.clone(), ..KubeConfigOptions::default() };
-    match config.kubeconfig.clone() {
+async fn found(kubeconfig: Option<PathBuf>, context: Option<String>) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    match kubeconfig {
         Some(path) => {
             let read =
                 async { Config::from_custom_kubeconfig(Kubeconfig::read_from(&path)?, &options).await };
@@ -92,22 +122,4 @@ async fn configured(config: &ClientConfig) -> Result<Config, ConnectError> {
         }
         None => Config::infer().await.map_err(ConnectError::NotConfigured),
     }
-}
-
-/// Makes the client that watches and writes share. Nothing is sent yet.
-pub async fn client(config: ClientConfig) -> Result<Client, ConnectError> {
-    let mut kube = configured(&config).await?;
-    kube.connect_timeout = Some(CONNECT_TIMEOUT);
-    kube.read_timeout = Some(READ_TIMEOUT);
-    kube.write_timeout = Some(WRITE_TIMEOUT);
-    // Else the time that a pooled connection was idle counts as silence.
-    kube.reset_reader_on_write = true;
-    // The engine backs off, object by object; a retry below it would hide that the server is busy
-    // and could carry a decision out long after it was taken.
-    kube.default_retry = false;
-    if !config.user_agent.is_empty() {
-        let value = HeaderValue::from_str(&config.user_agent).map_err(ConnectError::UserAgent)?;
-        kube.headers.push((USER_AGENT, value));
-    }
-    Client::try_from(kube).map_err(ConnectError::Client)
 }

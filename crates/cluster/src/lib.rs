@@ -26,7 +26,7 @@ pub mod told;
 pub mod watch;
 pub mod write;
 
-pub use client::{ClientConfig, ConnectError, addresses, client};
+pub use client::{ClientConfig, ConnectError, Server};
 pub use counters::{CallCount, Counters, Outcome, Resource, Snapshot, Verb};
 pub use slim::{Unreadable, pod::read_pod};
 pub use told::Told;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use cluster::{ClientConfig, Told, WatchConfig, Writer, WriterConfig};
+use cluster::{ClientConfig, Server, Told, WatchConfig, Writer, WriterConfig};
 use engine::Engine;
 use model::Fence;
 use report::Reporter;
@@ -44,8 +44,9 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     );
     let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
     let config = ClientConfig { user_agent, ..ClientConfig::default() };
-    let api_server = cluster::addresses(&config).await?;
-    let client = cluster::client(config).await?;
+    let server = Server::configured(config).await?;
+    let api_server = server.addresses().await;
+    let client = server.client()?;
     let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
     let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
     let (stop, stopped) = watch::channel(false);

@@ -1,11 +1,64 @@
 //! Samples for the tests of this crate.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use arklet::{AnswerKey, CommandKind, Outcome};
 use jiff::Timestamp;
-use model::{BaseReport, BaseState};
+use model::{BaseReport, BaseState, BizId, TunnelKind};
 
-use crate::view::{ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy};
+use crate::{
+    Action, Config, Engine, Event, Now, Watched,
+    view::{ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy},
+};
+
+/// An engine on a clock of the test's own.
+pub(crate) struct Case {
+    pub(crate) engine: Engine,
+    pub(crate) seconds: u64,
+}
+
+impl Case {
+    /// A controller that knows nothing yet.
+    pub(crate) fn new(config: Config) -> Self {
+        Self { engine: Engine::new(config), seconds: 0 }
+    }
+
+    /// A controller that knows all objects, the Nodes of these bases among them, and has a broker.
+    pub(crate) fn started(bases: &[&str]) -> Self {
+        let mut case = Self::new(Config::new("dev"));
+        for base in bases {
+            case.step(Event::Node(Box::new(node(base))));
+        }
+        for kind in Watched::NEEDED {
+            case.step(Event::Synced(kind));
+        }
+        case.step(Event::TunnelUp(TunnelKind::Mqtt));
+        case
+    }
+
+    pub(crate) fn step(&mut self, event: Event) -> Vec<Action> {
+        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+        self.engine.step(event, now)
+    }
+
+    /// A base answers over the broker.
+    pub(crate) fn answered(
+        &mut self,
+        name: &str,
+        command: CommandKind,
+        biz: Option<BizId>,
+        outcome: Outcome,
+    ) -> Vec<Action> {
+        let (base, key) = (name.parse().unwrap(), AnswerKey { command, biz });
+        self.step(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome })
+    }
+
+    /// A base of this name says over the broker that it runs.
+    pub(crate) fn heard(&mut self, name: &str) -> Vec<Action> {
+        let report = BaseReport { identity: name.parse().unwrap(), ..report(None, BaseState::Activated) };
+        self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report })
+    }
+}
 
 /// A container that asks for `name:version`.
 pub(crate) fn container(name: &str, version: &str) -> ContainerView {

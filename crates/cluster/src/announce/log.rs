@@ -1,16 +1,16 @@
 //! An announcement as a line of the log: what it is about, and which error it is, as fields of their own.
 
 use engine::{Announcement, Regarding};
+use tracing::field::display;
 
 /// Writes it.
 pub(super) fn write(announcement: &Announcement) {
     let Announcement { regarding, warning, reason, action, note, code, detail, trace, .. } = announcement;
-    let code = code.map(tracing::field::display);
-    let display = tracing::field::display::<String>;
+    let code = code.map(display);
     let (pod, node, workload) = match regarding {
-        Regarding::Pod(pod) => (Some(display(pod.to_string())), None, None),
-        Regarding::Node { name, .. } => (None, Some(display(name.to_string())), None),
-        Regarding::Workload(workload) => (None, None, Some(display(workload.to_string()))),
+        Regarding::Pod(pod) => (Some(display(pod)), None, None),
+        Regarding::Node { name, .. } => (None, Some(display(name)), None),
+        Regarding::Workload(workload) => (None, None, Some(display(workload))),
     };
     if *warning {
         tracing::warn!(code, pod, node, workload, reason, action, %trace, "{note}");
@@ -18,7 +18,7 @@ pub(super) fn write(announcement: &Announcement) {
         tracing::info!(code, pod, node, workload, reason, action, %trace, "{note}");
     }
     if !detail.is_empty() {
-        tracing::debug!(code, pod, node, reason, %trace, detail, "the whole story");
+        tracing::debug!(code, pod, node, workload, reason, %trace, detail, "the whole story");
     }
 }
 

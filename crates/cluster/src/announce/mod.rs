@@ -132,9 +132,8 @@ impl Recorder {
         self.written = self.written.wrapping_add(1);
         let namespace = object::namespace(&announcement.regarding);
         let name = object::name(&announcement.regarding, wall, self.written);
-        let body =
-            object::event(announcement, &name, namespace, &self.instance, wall).to_string().into_bytes();
-        match self.api.create::<IgnoredAny>(&Place::events(namespace), body).await {
+        let body = object::event(announcement, &name, namespace, &self.instance, wall);
+        match self.api.create::<IgnoredAny>(&Place::events(namespace), &body).await {
             Ok(_) => {
                 self.api.counters.announced.fetch_add(1, Relaxed);
                 let place = (namespace.into(), name.into());

@@ -12,20 +12,17 @@ mod nodes;
 mod pods;
 mod replica_sets;
 mod services;
+mod views;
 mod workloads;
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
     Event, Watched,
-    view::{LeaseView, MemberView},
+    view::{LeaseView, MemberView, ServiceView, WorkloadView},
 };
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1 as apps;
 use kube::{
     Api, Client,
     core::{NamespaceResourceScope, PartialObjectMeta},
@@ -41,15 +38,13 @@ use tokio::{
 };
 
 pub use self::health::{WatchFault, WatchHealth};
-use self::{
-    health::Record, leases::Leases, module_objects::Modules, nodes::Nodes, pods::Pods,
-    replica_sets::ReplicaSets, services::Services, workloads::Workloads,
-};
+use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, views::Views};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
     modules::{self, Availability},
     slim::{
         Kind, Slim,
+        replica_set::ReplicaSet,
         workload::{DaemonSet, Deployment},
     },
     told::{Closed, Told},
@@ -104,20 +99,18 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
     starting.watch(Watched::Pods, pods);
     starting.watch_revisions(Watched::ReplicaSets, replica_sets::OURS);
     starting.watch_revisions(Watched::UpstreamReplicaSets, replica_sets::UPSTREAM);
-    starting.watch(Watched::Services, Services { events: events.clone(), table: Mutex::default() });
+    starting.watch(Watched::Services, Views::<ServiceView>::all(events.clone()));
     starting.watch_modules(told);
     if starting.config.module_deployments {
-        starting.watch(Watched::Deployments, Workloads::<Deployment>::new(events.clone()));
-        starting.watch(Watched::DaemonSets, Workloads::<DaemonSet>::new(events.clone()));
+        starting.watch(Watched::Deployments, Views::<Deployment, WorkloadView>::all(events.clone()));
+        starting.watch(Watched::DaemonSets, Views::<DaemonSet, WorkloadView>::all(events.clone()));
     }
     if let Some(namespace) = starting.config.members.clone() {
         let env = starting.config.env.clone();
-        starting.watch_in(
-            &namespace,
-            Watched::Members,
-            Leases::<MemberView>::new(env.clone(), events.clone()),
-        );
-        starting.watch_in("kube-node-lease", Watched::Leases, Leases::<LeaseView>::new(env, events));
+        let members = Views::<MemberView>::labelled(leases::of_members(&env), events.clone());
+        starting.watch_in(&namespace, Watched::Members, members);
+        let leases = Views::<LeaseView>::labelled(leases::of_vnodes(&env), events);
+        starting.watch_in("kube-node-lease", Watched::Leases, leases);
     }
     let running = starting.running;
     Watches { running, tasks: AsyncMutex::new(tasks) }
@@ -242,9 +235,9 @@ impl Starting<'_> {
     /// Spawns a watch of the ReplicaSets that a selector picks.
     fn watch_revisions(&mut self, kind: Watched, labels: &str) {
         let config = self.listing().labels(labels);
-        let api = Api::<PartialObjectMeta<ReplicaSet>>::all(self.client.clone());
+        let api = Api::<PartialObjectMeta<apps::ReplicaSet>>::all(self.client.clone());
         let stream = watcher(api, config).map(|event| event.map(slim));
-        self.spawn(kind, stream, ReplicaSets::new(self.events.clone()));
+        self.spawn(kind, stream, Views::<ReplicaSet>::all(self.events.clone()));
     }
 
     fn listing(&self) -> watcher::Config {

@@ -8,13 +8,17 @@ use std::{
 
 use engine::{Event, WriteError};
 use http::Request as HttpRequest;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Client,
     api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ObjectList, Request, request::Error as BuildError},
 };
 use model::Pass;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -67,14 +71,12 @@ impl Place {
 
     /// Where Leases of Nodes live, as Kubernetes has it.
     pub(crate) fn node_leases() -> Self {
-        use k8s_openapi::api::coordination::v1::Lease;
         let url = <Lease as kube::Resource>::url_path(&(), Some("kube-node-lease"));
         Self { resource: Resource::Lease, url }
     }
 
     /// Where the replicas' own Leases live.
     pub(crate) fn members(namespace: &str) -> Self {
-        use k8s_openapi::api::coordination::v1::Lease;
         let url = <Lease as kube::Resource>::url_path(&(), Some(namespace));
         Self { resource: Resource::Lease, url }
     }
@@ -124,9 +126,9 @@ impl Api {
     pub(crate) async fn create<T: DeserializeOwned>(
         &self,
         place: &Place,
-        body: Vec<u8>,
+        body: &impl Serialize,
     ) -> Result<T, WriteError> {
-        let request = place.request().create(&post(), body);
+        let request = place.request().create(&post(), json(body)?);
         self.call(Verb::Create, place.resource, request).await
     }
 
@@ -139,10 +141,18 @@ impl Api {
         &self,
         place: &Place,
         name: &str,
-        body: Vec<u8>,
+        body: &impl Serialize,
     ) -> Result<T, WriteError> {
-        let request = place.request().replace(name, &post(), body);
+        let request = place.request().replace(name, &post(), json(body)?);
         self.call(Verb::Update, place.resource, request).await
+    }
+
+    /// Creates the Lease where it has no UID yet, and else replaces it as it was seen.
+    pub(crate) async fn put_lease(&self, place: &Place, lease: &Lease) -> Result<Lease, WriteError> {
+        match (&lease.metadata.uid, &lease.metadata.name) {
+            (Some(_), Some(name)) => self.replace(place, name, lease).await,
+            _ => self.create(place, lease).await,
+        }
     }
 
     pub(crate) async fn patch<T: DeserializeOwned>(
@@ -271,6 +281,10 @@ async fn within<T>(
             retry_after: None,
         }),
     }
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>, WriteError> {
+    serde_json::to_vec(body).map_err(|error| WriteError::Refused(error.to_string()))
 }
 
 fn post() -> PostParams {

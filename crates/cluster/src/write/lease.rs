@@ -115,7 +115,7 @@ impl Api {
         let own = |held: &Held| !exclusive || held.spec.holder_identity.as_deref() == Some(holder);
         if let Some(held) = leases.held(node).filter(own) {
             match self
-                .put_lease(leases, &place, node, renewed(Some(&held), node, holder, duration, now))
+                .hold_lease(leases, &place, node, renewed(Some(&held), node, holder, duration, now))
                 .await
             {
                 Err(WriteError::Conflict(_) | WriteError::NotFound(_)) => drop(leases.forget(node)),
@@ -133,13 +133,11 @@ impl Api {
             }
             Ok(lease) => {
                 let lease = renewed(Some(&Held::from(lease)), node, holder, duration, now);
-                self.put_lease(leases, &place, node, lease).await
+                self.hold_lease(leases, &place, node, lease).await
             }
             Err(WriteError::NotFound(_)) => {
                 let lease = renewed(None, node, holder, duration, now);
-                let created: Lease = self.create(&place, json(&lease)?).await?;
-                leases.hold(node, created);
-                Ok(())
+                self.hold_lease(leases, &place, node, lease).await
             }
             Err(error) => Err(error),
         }
@@ -158,11 +156,7 @@ impl Api {
         let (place, node) = (Place::node_leases(), &seen.node);
         let mut lease = renewed(Some(&Held::from(seen)), node, holder, duration, now);
         lease.metadata.labels = Some(BTreeMap::from([(ENV.to_owned(), env.to_owned())]));
-        let written = match seen.uid.is_empty() {
-            true => self.create::<Lease>(&place, json(&lease)?).await,
-            false => self.replace::<Lease>(&place, node, json(&lease)?).await,
-        };
-        match written {
+        match self.put_lease(&place, &lease).await {
             Ok(lease) => {
                 self.tell_lease(&lease).await;
                 leases.hold(node, lease);
@@ -202,8 +196,7 @@ impl Api {
         }
         let lasts =
             Duration::from_secs(held.spec.lease_duration_seconds.unwrap_or(1).max(1).unsigned_abs().into());
-        let written: Lease =
-            self.replace(&place, node, json(&renewed(Some(&held), node, "", lasts, now))?).await?;
+        let written = self.put_lease(&place, &renewed(Some(&held), node, "", lasts, now)).await?;
         self.tell_lease(&written).await;
         Ok(())
     }
@@ -217,14 +210,14 @@ impl Api {
         drop(self.events.send(Event::LeaseGone { node: node.clone(), uid: "".into() }).await);
     }
 
-    async fn put_lease(
+    async fn hold_lease(
         &self,
         leases: &Leases,
         place: &Place,
         node: &Arc<str>,
         lease: Lease,
     ) -> Result<(), WriteError> {
-        let written: Lease = self.replace(place, node, json(&lease)?).await?;
+        let written = self.put_lease(place, &lease).await?;
         leases.hold(node, written);
         Ok(())
     }
@@ -271,10 +264,6 @@ fn renewed(
             ..old
         }),
     }
-}
-
-fn json(lease: &Lease) -> Result<Vec<u8>, WriteError> {
-    serde_json::to_vec(lease).map_err(|error| WriteError::Refused(error.to_string()))
 }
 
 #[cfg(test)]

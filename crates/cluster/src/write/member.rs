@@ -54,12 +54,7 @@ impl Shared {
     async fn write_member(&self, api: &Api, desired: &MemberView) -> Result<(), WriteError> {
         let place = Place::members(&self.config.namespace);
         let lease = self.member_lease(desired);
-        let body = serde_json::to_vec(&lease).map_err(|error| WriteError::Refused(error.to_string()))?;
-        let written = match desired.uid.is_empty() {
-            true => api.create::<Lease>(&place, body).await,
-            false => api.replace::<Lease>(&place, &desired.name, body).await,
-        };
-        match written {
+        match api.put_lease(&place, &lease).await {
             Ok(lease) => {
                 tell(api, &lease).await;
                 Ok(())
@@ -98,8 +93,7 @@ impl Shared {
         }
         let lease =
             self.member_lease(&MemberView { resource_version: now.resource_version, ..desired.clone() });
-        let body = serde_json::to_vec(&lease).map_err(|error| WriteError::Refused(error.to_string()))?;
-        api.replace::<Lease>(&place, &desired.name, body).await.map(drop)
+        api.put_lease(&place, &lease).await.map(drop)
     }
 
     fn member_lease(&self, desired: &MemberView) -> Lease {

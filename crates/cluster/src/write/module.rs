@@ -19,7 +19,7 @@ impl Api {
     /// Creates the object. One that exists is told and left as it is.
     pub(crate) async fn create_module(&self, desired: &ModuleView, env: &str) -> Result<(), WriteError> {
         let place = Place::modules(&desired.module.namespace);
-        match self.create::<Module>(&place, new_module(desired, env).to_string().into_bytes()).await {
+        match self.create::<Module>(&place, &new_module(desired, env)).await {
             Ok(module) => {
                 self.tell_module(module).await;
                 Ok(())

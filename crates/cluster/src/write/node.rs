@@ -22,8 +22,7 @@ impl Api {
     /// Creates the Node with its status, as a kubelet registers itself. One that exists is told
     /// and left as it is.
     pub(crate) async fn create_node(&self, desired: &NodeView, now: Timestamp) -> Result<(), WriteError> {
-        let body = new_node(desired, now).to_string().into_bytes();
-        match self.create::<Node>(&Place::nodes(), body).await {
+        match self.create::<Node>(&Place::nodes(), &new_node(desired, now)).await {
             Ok(node) => {
                 self.tell_node(node).await;
                 Ok(())

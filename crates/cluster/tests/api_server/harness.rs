@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cluster::{ClientConfig, Told, WatchConfig, Watches, Writer, WriterConfig};
+use cluster::{ClientConfig, Server, Told, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{
     Action, Event, Write, WriteError,
     view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint, WorkloadView},
@@ -161,9 +161,8 @@ impl Harness {
 /// A client of whom a kubeconfig is for.
 pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
     let kubeconfig = Some(kubeconfig.to_owned());
-    cluster::client(ClientConfig { kubeconfig, user_agent: "test".into(), ..ClientConfig::default() })
-        .await
-        .unwrap()
+    let config = ClientConfig { kubeconfig, user_agent: "test".into(), ..ClientConfig::default() };
+    Server::configured(config).await.unwrap().client().unwrap()
 }
 
 /// A name that no other test has.

@@ -2,61 +2,18 @@
 
 use std::time::Duration;
 
-use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
-use jiff::Timestamp;
-use model::{BaseReport, BaseState, BizId, BizStatus, TunnelKind};
+use arklet::{Answer, CallError, CommandKind, Failure, FailureKind};
+use model::{BizId, BizStatus};
 
 use super::*;
-use crate::{Announcement, ClusterConfig, testing};
+use crate::{Announcement, ClusterConfig, testing::Case};
 
-/// A controller that knows all Nodes, and a clock of the test's own.
-struct Case {
-    engine: Engine,
-    seconds: u64,
+fn summary(case: &Case) -> Summary {
+    case.engine.summary(Duration::from_secs(case.seconds))
 }
 
-impl Case {
-    fn start(nodes: &[&str]) -> Self {
-        let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
-        for name in nodes {
-            case.step(Event::Node(Box::new(testing::node(name))));
-        }
-        for kind in Watched::NEEDED {
-            case.step(Event::Synced(kind));
-        }
-        case.step(Event::TunnelUp(TunnelKind::Mqtt));
-        case
-    }
-
-    fn step(&mut self, event: Event) -> Vec<Action> {
-        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
-        self.engine.step(event, now)
-    }
-
-    fn summary(&self) -> Summary {
-        self.engine.summary(Duration::from_secs(self.seconds))
-    }
-
-    fn heard(&mut self, name: &str) -> Vec<Action> {
-        let identity = name.parse().unwrap();
-        let report = BaseReport { identity, ..testing::report(None, BaseState::Activated) };
-        self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report })
-    }
-
-    fn answered(
-        &mut self,
-        name: &str,
-        command: CommandKind,
-        biz: Option<BizId>,
-        outcome: Outcome,
-    ) -> Vec<Action> {
-        let (base, key) = (name.parse().unwrap(), AnswerKey { command, biz });
-        self.step(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome })
-    }
-
-    fn state_bytes(&self) -> usize {
-        format!("{:?}", self.engine).len()
-    }
+fn state_bytes(case: &Case) -> usize {
+    format!("{:?}", case.engine).len()
 }
 
 fn id(name: &str) -> BizId {
@@ -79,52 +36,52 @@ fn announced(actions: &[Action]) -> Vec<&Announcement> {
 
 #[test]
 fn bases_that_never_answer_get_no_node_are_not_taken_without_end_and_go() {
-    let mut case = Case::start(&[]);
-    let before = case.state_bytes();
+    let mut case = Case::started(&[]);
+    let before = state_bytes(&case);
     let mut actions = Vec::new();
     for number in 0..MOST_STRANGERS + 10 {
         actions.extend(case.heard(&format!("stranger-{number}")));
     }
-    let summary = case.summary();
-    assert_eq!((summary.vnodes, summary.strangers, summary.turned_away), (0, MOST_STRANGERS, 10));
+    let counted = summary(&case);
+    assert_eq!((counted.vnodes, counted.strangers, counted.turned_away), (0, MOST_STRANGERS, 10));
     assert_eq!(actions.iter().filter(|action| matches!(action, Action::CreateNode(_))).count(), 0);
     while case.seconds < 120 {
         case.seconds += 10;
         case.step(Event::Tick);
     }
-    assert_eq!(case.summary().strangers, 0, "they were silent for a minute");
-    assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
+    assert_eq!(summary(&case).strangers, 0, "they were silent for a minute");
+    assert!(state_bytes(&case) < before + 100, "{:?}", case.engine);
     case.heard("honest");
-    assert_eq!(case.summary().strangers, 1, "and there is room again");
+    assert_eq!(summary(&case).strangers, 1, "and there is room again");
 }
 
 #[test]
 fn heartbeats_of_before_the_lists_do_not_pile_up_without_end() {
-    let mut case = Case { engine: Engine::new(Config::new("dev")), seconds: 0 };
+    let mut case = Case::new(Config::new("dev"));
     for number in 0..MOST_BASES + 10 {
         case.heard(&format!("stranger-{number}"));
     }
     case.heard("stranger-1");
     assert_eq!(case.engine.early_reports.len(), MOST_BASES);
-    assert_eq!(case.summary().turned_away, 10);
+    assert_eq!(summary(&case).turned_away, 10);
 }
 
 #[test]
 fn nobody_gets_the_node_of_another_by_bearing_its_name() {
-    let mut case = Case::start(&[]);
+    let mut case = Case::started(&[]);
     case.heard("Base_1");
     let node = case.engine.by_node.keys().next().unwrap().clone();
     let name = node.strip_prefix("virtual-node-").unwrap().to_owned();
     assert_ne!(name, "Base_1");
     case.heard(&name);
     assert_eq!(case.engine.by_node.get(&node).map(BaseIdentity::as_str), Some("Base_1"));
-    assert_eq!(case.summary().turned_away, 1);
+    assert_eq!(summary(&case).turned_away, 1);
 }
 
 #[test]
 fn bases_that_are_made_up_do_not_hide_that_most_real_ones_are_silent() {
     let names = ["a", "b", "c", "d"];
-    let mut case = Case::start(&names);
+    let mut case = Case::started(&names);
     names.iter().for_each(|name| drop(case.heard(name)));
     let (mut looked_for, mut blast) = (0, 0);
     while case.seconds < 300 {
@@ -144,9 +101,9 @@ fn bases_that_are_made_up_do_not_hide_that_most_real_ones_are_silent() {
 
 #[test]
 fn what_a_base_tells_of_biz_that_nobody_knows_is_not_kept() {
-    let mut case = Case::start(&["b"]);
+    let mut case = Case::started(&["b"]);
     case.heard("b");
-    let before = case.state_bytes();
+    let before = state_bytes(&case);
     for number in 0..1_000 {
         case.answered(
             "b",
@@ -155,12 +112,12 @@ fn what_a_base_tells_of_biz_that_nobody_knows_is_not_kept() {
             Ok(Answer::Uninstalled),
         );
     }
-    assert!(case.state_bytes() < before + 100, "{:?}", case.engine);
+    assert!(state_bytes(&case) < before + 100, "{:?}", case.engine);
 }
 
 #[test]
 fn of_a_baseline_that_fails_without_end_people_are_told_in_part() {
-    let mut case = Case::start(&["b"]);
+    let mut case = Case::started(&["b"]);
     case.heard("b");
     let results: Vec<(String, Result<Vec<BizStatus>, Failure>)> =
         (0..1_000).map(|number| (format!("file:///{number}.jar"), Err(failure("no")))).collect();
@@ -177,7 +134,7 @@ fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
         pod_uid: "".into(),
         levels: 3,
     });
-    let mut case = Case { engine: Engine::new(config), seconds: 0 };
+    let mut case = Case::new(config);
     for kind in Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]) {
         case.step(Event::Synced(kind));
     }
@@ -185,5 +142,5 @@ fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
         case.heard(&format!("stranger-{number}"));
     }
     case.heard("stranger-1");
-    assert_eq!(case.summary().turned_away, 10);
+    assert_eq!(summary(&case).turned_away, 10);
 }

@@ -162,82 +162,47 @@ impl VNode {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use arklet::{CallError, CommandKind};
+    use model::TunnelKind;
 
-    use arklet::{AnswerKey, CallError, CommandKind};
-    use jiff::Timestamp;
-    use model::{BaseState, TunnelKind};
+    use crate::{Action, Event, testing::Case};
 
-    use crate::{Action, Config, Engine, Event, Now, event::Watched, testing};
-
-    /// One base that is reached over MQTT, on a clock of the test's own.
-    struct Case {
-        engine: Engine,
-        seconds: u64,
-    }
-
-    impl Case {
-        /// A controller that finds the base's Node and has a broker.
-        fn start() -> Self {
-            let mut case = Self { engine: Engine::new(Config::new("dev")), seconds: 0 };
-            case.step(Event::Node(Box::new(testing::node("b"))));
-            for kind in Watched::NEEDED {
-                case.step(Event::Synced(kind));
-            }
-            case.step(Event::TunnelUp(TunnelKind::Mqtt));
-            case
+    /// Lets time pass, in which no question is answered; true where the base is about to be
+    /// given up, because its own Pod is looked for.
+    fn is_given_up_by(case: &mut Case, seconds: u64) -> bool {
+        let mut given_up = false;
+        while case.seconds < seconds {
+            case.seconds += 1;
+            let mut actions = case.step(Event::Tick);
+            actions.extend(case.answered("b", CommandKind::QueryAllBiz, None, Err(CallError::TimedOut)));
+            given_up |= actions.iter().any(|action| matches!(action, Action::FindBasePod { .. }));
         }
-
-        fn step(&mut self, event: Event) -> Vec<Action> {
-            let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
-            self.engine.step(event, now)
-        }
-
-        /// Lets time pass, in which no question is answered; true where the base is about to be
-        /// given up, because its own Pod is looked for.
-        fn is_given_up_by(&mut self, seconds: u64) -> bool {
-            let mut given_up = false;
-            while self.seconds < seconds {
-                self.seconds += 1;
-                let mut actions = self.step(Event::Tick);
-                let key = AnswerKey { command: CommandKind::QueryAllBiz, biz: None };
-                let (tunnel, base) = (TunnelKind::Mqtt, "b".parse().unwrap());
-                let outcome = Err(CallError::TimedOut);
-                actions.extend(self.step(Event::Answer { tunnel, base, key, outcome }));
-                given_up |= actions.iter().any(|action| matches!(action, Action::FindBasePod { .. }));
-            }
-            given_up
-        }
-
-        fn heartbeat(&mut self) {
-            let report = testing::report(None, BaseState::Activated);
-            self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
-        }
+        given_up
     }
 
     #[test]
     fn a_silent_base_that_was_heard_over_this_broker_is_given_up_after_a_minute() {
-        let mut case = Case::start();
-        case.heartbeat();
-        assert!(!case.is_given_up_by(59));
-        assert!(case.is_given_up_by(61));
+        let mut case = Case::started(&["b"]);
+        case.heard("b");
+        assert!(!is_given_up_by(&mut case, 59));
+        assert!(is_given_up_by(&mut case, 61));
     }
 
     #[test]
     fn a_base_may_take_longer_than_the_controller_to_find_the_broker_again() {
-        let mut case = Case::start();
-        case.heartbeat();
+        let mut case = Case::started(&["b"]);
+        case.heard("b");
         case.step(Event::TunnelDown(TunnelKind::Mqtt));
-        assert!(!case.is_given_up_by(300), "the broker is away");
+        assert!(!is_given_up_by(&mut case, 300), "the broker is away");
         case.step(Event::TunnelUp(TunnelKind::Mqtt));
-        assert!(!case.is_given_up_by(300 + 149), "it may wait 128 s between two attempts");
-        assert!(case.is_given_up_by(300 + 150 + 30));
+        assert!(!is_given_up_by(&mut case, 300 + 149), "it may wait 128 s between two attempts");
+        assert!(is_given_up_by(&mut case, 300 + 150 + 30));
     }
 
     #[test]
     fn neither_may_one_that_this_controller_never_heard_be_gone() {
-        let mut case = Case::start();
-        assert!(!case.is_given_up_by(149), "the broker may have been away, with the controller in it");
-        assert!(case.is_given_up_by(150 + 30));
+        let mut case = Case::started(&["b"]);
+        assert!(!is_given_up_by(&mut case, 149), "the broker may have been away, with the controller in it");
+        assert!(is_given_up_by(&mut case, 150 + 30));
     }
 }
