@@ -155,9 +155,14 @@ async fn start_broker(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<Embedd
         (Some(username), Some(password), None) => Access::Password { username, password },
         _ => Access::Anyone,
     };
-    let broker = EmbeddedBroker::start(address, access).await?;
+    let broker = EmbeddedBroker::start(address, access, &client_id(settings, mqtt)).await?;
     tracing::info!(address = %broker.local_addr(), "the embedded broker listens");
     Ok(broker)
+}
+
+/// As the Go controller forms it, so that a broker's rules for client ids go on working.
+fn client_id(settings: &Settings, mqtt: &Mqtt) -> String {
+    format!("{}@@@{}", mqtt.client_prefix, settings.client_id)
 }
 
 fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
@@ -165,9 +170,7 @@ fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
         Broker::At(host) => host.as_str(),
         Broker::Embedded => "",
     };
-    // As the Go controller forms it, so that a broker's rules for client ids go on working.
-    let client_id = format!("{}@@@{}", mqtt.client_prefix, settings.client_id);
-    let mut config = MqttConfig::new(host, mqtt.port, client_id, &*settings.engine.env);
+    let mut config = MqttConfig::new(host, mqtt.port, client_id(settings, mqtt), &*settings.engine.env);
     config.username = mqtt.username.clone();
     config.password = mqtt.password.clone();
     config.tls = TlsConfig::load(mqtt.ca.as_deref(), mqtt.certificate.as_deref(), mqtt.key.as_deref())?;

@@ -1,6 +1,7 @@
 //! A broker inside the controller, for installations that have none. Bases and controller are
 //! ordinary clients of it; it keeps nothing on disk and no message for a client that is away.
 
+mod rates;
 mod users;
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
@@ -19,8 +20,8 @@ use mqtt5::{
 use subtle::ConstantTimeEq as _;
 use tokio::{task::JoinHandle, time::timeout};
 
-use self::users::Doorman;
 pub use self::users::{USERS_VARIABLE, UsersFile};
+use self::{rates::Rates, users::Doorman};
 use crate::{SHUTDOWN_BOUND, mqtt::MAX_PACKET_BYTES};
 
 /// Clients at once: 5,000 bases, twice during a restart of all, and the controllers.
@@ -35,6 +36,9 @@ const OUTBOUND_INFLIGHT: u16 = 1024;
 
 /// Retained messages of all clients. No base and no controller of ours retains anything.
 const MAX_RETAINED: usize = 1024;
+
+/// How long a wrong password is not answered. A connection that waits holds one of [`MAX_CLIENTS`].
+const WRONG_PASSWORD: Duration = Duration::from_secs(1);
 
 /// How long the broker may take to be ready, which is some milliseconds of memory work.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,13 +108,17 @@ impl Drop for EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Binds and serves MQTT 3.1.1 and 5 over TCP. Returns when clients can connect.
+    /// Binds and serves MQTT 3.1.1 and 5 over TCP. Returns when clients can connect. `controller` is
+    /// the one client id that may say as much as it wants.
     ///
     /// # Errors
     /// Where the port cannot be bound.
-    pub async fn start(address: SocketAddr, access: Access) -> Result<Self, BrokerError> {
+    pub async fn start(address: SocketAddr, access: Access, controller: &str) -> Result<Self, BrokerError> {
         let listen = |cause: String| BrokerError::Listen { address, cause };
-        let mut broker = MqttBroker::with_config(config(address)).await.map_err(|e| listen(e.to_string()))?;
+        let mut broker =
+            MqttBroker::with_config(config(address).with_event_handler(Arc::new(Rates::new(controller))))
+                .await
+                .map_err(|e| listen(e.to_string()))?;
         let mut following = None;
         match access {
             Access::Anyone => {}
@@ -178,6 +186,12 @@ fn config(address: SocketAddr) -> BrokerConfig {
     config
 }
 
+/// Says no, and takes its time for it: whoever tries passwords shall not try many.
+async fn wrong_password() -> AuthResult {
+    tokio::time::sleep(WRONG_PASSWORD).await;
+    AuthResult::fail(ReasonCode::BadUsernameOrPassword)
+}
+
 /// One user name and password for all.
 struct OneUser {
     username: String,
@@ -196,13 +210,8 @@ impl AuthProvider for OneUser {
         let given = (connect.username.as_deref().unwrap_or(""), connect.password.as_deref().unwrap_or(b""));
         let user = given.0.as_bytes().ct_eq(self.username.as_bytes());
         let password = given.1.ct_eq(self.password.expose().as_bytes());
-        Box::pin(async move {
-            Ok(if (user & password).into() {
-                AuthResult::success()
-            } else {
-                AuthResult::fail(ReasonCode::BadUsernameOrPassword)
-            })
-        })
+        let known: bool = (user & password).into();
+        Box::pin(async move { Ok(if known { AuthResult::success() } else { wrong_password().await }) })
     }
 
     fn authorize_publish<'a>(&'a self, _: &str, _: Option<&'a str>, _: &'a str) -> Decision<'a, bool> {

@@ -12,6 +12,7 @@
 
 pub mod addresses;
 pub mod broker;
+mod bucket;
 mod counts;
 pub mod event;
 mod files;
@@ -21,6 +22,7 @@ mod stop;
 
 pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;
+pub use bucket::Rate;
 pub use event::{Event, Target};
 pub use files::FileError;
 pub use http::{HttpConfig, HttpTunnel};

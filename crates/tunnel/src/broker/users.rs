@@ -17,7 +17,7 @@ use mqtt5::{
 };
 use subtle::ConstantTimeEq as _;
 
-use super::{Decision, MAX_CLIENTS};
+use super::{Decision, MAX_CLIENTS, wrong_password};
 use crate::files::{FileError, NamedFile, Reloaded, content};
 
 /// The variable that names the file.
@@ -192,14 +192,16 @@ impl AuthProvider for Doorman {
         _client: SocketAddr,
     ) -> Decision<'a, mqtt5::error::Result<AuthResult>> {
         let user = connect.username.as_deref().unwrap_or_default();
-        let result = if !self.knows(user, connect.password.as_deref().unwrap_or_default()) {
-            AuthResult::fail(ReasonCode::BadUsernameOrPassword)
-        } else if !self.takes(&connect.client_id, user) {
-            AuthResult::fail(ReasonCode::ClientIdentifierNotValid)
-        } else {
-            AuthResult::success_with_user(user)
-        };
-        Box::pin(async move { Ok(result) })
+        let known = self.knows(user, connect.password.as_deref().unwrap_or_default());
+        Box::pin(async move {
+            Ok(if !known {
+                wrong_password().await
+            } else if !self.takes(&connect.client_id, user) {
+                AuthResult::fail(ReasonCode::ClientIdentifierNotValid)
+            } else {
+                AuthResult::success_with_user(user)
+            })
+        })
     }
 
     fn authorize_publish<'a>(&'a self, _: &str, user: Option<&'a str>, topic: &'a str) -> Decision<'a, bool> {

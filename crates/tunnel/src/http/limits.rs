@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::counts::{Counts, reasons};
+use crate::{
+    bucket::Rate,
+    counts::{Counts, reasons},
+};
 
 /// The largest request body, in bytes. A Java heartbeat has about 200.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
@@ -27,6 +30,9 @@ pub struct HttpLimits {
     /// Connections of one address at once: the half, so that nobody takes all. Bases behind a
     /// translation of addresses have one between them, and some milliseconds each.
     pub connections_of_one: usize,
+    /// Connections that one address may open, each for one request: more than twice what 5,000 bases
+    /// behind one translation of addresses need, and all of them at the same moment.
+    pub opened_by_one: Rate,
     /// How long a client may take for its request's head.
     pub head: Duration,
     /// How long a client may take for its request's body, once the head is there.
@@ -43,6 +49,7 @@ impl Default for HttpLimits {
         Self {
             connections: 1024,
             connections_of_one: 512,
+            opened_by_one: Rate { a_second: 1_000, at_once: 5_000 },
             head: Duration::from_secs(5),
             body: Duration::from_secs(5),
             reply: Duration::from_secs(10),
@@ -55,7 +62,7 @@ reasons!(
     /// Why the listener refused a request or a connection.
     Refusal {
         /// More connections than [`HttpLimits::connections`], or of one address than
-        /// [`HttpLimits::connections_of_one`]: closed without an answer.
+        /// [`HttpLimits::connections_of_one`] or [`HttpLimits::opened_by_one`]: closed without an answer.
         Connections = "connections",
         /// Head or body did not come in time.
         Slow = "slow",

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -33,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Shared,
     limits::{MAX_REQUEST_BYTES, Refusal},
-    peers::Peers,
+    peers::{Peers, Share},
 };
 use crate::{Event, stop::Phase};
 
@@ -47,7 +47,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until the tunnel ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
-    let peers = Peers::default();
+    let limits = &shared.limits;
+    let peers = Peers::new(Share { connections: limits.connections_of_one, opened: limits.opened_by_one });
     loop {
         let accepted = tokio::select! {
             () = stop.reached(Phase::Draining) => return,
@@ -62,7 +63,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        let place = peers.admit(peer.ip(), shared.limits.connections_of_one);
+        let place = peers.admit(peer.ip(), Instant::now());
         let permit = shared.connections.clone().try_acquire_owned().ok();
         let Some(places) = place.zip(permit) else {
             shared.counts.refuse(Refusal::Connections);

@@ -118,7 +118,7 @@ fn options(config: &MqttConfig) -> MqttOptions {
         (None, _) => {}
     }
     if let Some(tls) = &config.tls {
-        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls.0.clone())));
+        options.set_transport(Transport::Tls(TlsConfiguration::Rustls((*tls.0.current()).clone())));
     }
     options
 }

@@ -148,8 +148,14 @@ impl MqttTunnel {
         let (sender, stop) = Stop::new();
         let counts = Arc::new(stats::MqttCounts::default());
         let fence = config.fence.clone();
+        let following = config.tls.clone();
         let worker = worker::Worker::new(config, received, events.clone(), counts.clone(), stop);
-        let worker = Mutex::new(tokio::spawn(worker.run()));
+        let worker = Mutex::new(tokio::spawn(async move {
+            match following {
+                Some(tls) => tokio::select! { () = worker.run() => {}, () = tls.0.follow() => {} },
+                None => worker.run().await,
+            }
+        }));
         Ok(Self { inner: Arc::new(Inner { orders, events, counts, stop: sender, worker, fence }) })
     }
 

@@ -1,11 +1,11 @@
 //! TLS to the broker. It always verifies: the chain against the given CA, the name against the
 //! broker's host.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::files::{FileError, content, pem, read};
+use crate::files::{FileError, NamedFile, Reloaded, content, pem};
 
 /// The variable that names the CA.
 pub const CA_VARIABLE: &str = "MQTT_CA_PATH";
@@ -14,15 +14,10 @@ pub const CERTIFICATE_VARIABLE: &str = "MQTT_CLIENT_CRT_PATH";
 /// The variable that names the client's key.
 pub const KEY_VARIABLE: &str = "MQTT_CLIENT_KEY_PATH";
 
-/// What TLS needs, loaded and understood.
-#[derive(Clone)]
-pub struct TlsConfig(pub(super) Arc<ClientConfig>);
-
-impl fmt::Debug for TlsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsConfig(…)")
-    }
-}
+/// What TLS needs, loaded and understood, and read again when the files change: the next connection
+/// uses it.
+#[derive(Debug, Clone)]
+pub struct TlsConfig(pub(super) Reloaded<Arc<ClientConfig>>);
 
 /// Why TLS cannot be set up: the variable, the file and what is wrong. Not worth a retry.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +35,6 @@ pub enum TlsError {
     /// A file cannot be read, or holds something else.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Each file is good, but they do not make a configuration.
-    #[error("{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} do not fit together: {0}")]
-    Mismatch(rustls::Error),
-    /// The TLS library refuses its own defaults.
-    #[error("TLS cannot be set up: {0}")]
-    Library(rustls::Error),
 }
 
 impl TlsConfig {
@@ -57,7 +46,7 @@ impl TlsConfig {
     /// [`TlsError`], naming the variable and the file.
     pub fn load(ca: Option<&Path>, crt: Option<&Path>, key: Option<&Path>) -> Result<Option<Self>, TlsError> {
         let incomplete = |missing, set, why| Err(TlsError::Incomplete { missing, set, why });
-        let (ca, client) = match (ca, crt, key) {
+        let files = match (ca, crt, key) {
             (None, None, None) => return Ok(None),
             (_, Some(_), None) => {
                 return incomplete(KEY_VARIABLE, CERTIFICATE_VARIABLE, "a certificate needs its key");
@@ -68,34 +57,42 @@ impl TlsConfig {
             (None, Some(_), Some(_)) => {
                 return incomplete(CA_VARIABLE, CERTIFICATE_VARIABLE, "the broker is verified against it");
             }
-            (Some(ca), Some(crt), Some(key)) => (ca, Some((crt, key))),
-            (Some(ca), None, None) => (ca, None),
-        };
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Library)?
-            .with_root_certificates(roots(ca)?);
-        let config = match client {
-            None => builder.with_no_client_auth(),
-            Some((crt, key)) => {
-                let pem = read(CERTIFICATE_VARIABLE, crt, pem::MAX_BYTES)?;
-                let certificates = pem::certificates(CERTIFICATE_VARIABLE, crt, &pem)?;
-                let pem = read(KEY_VARIABLE, key, pem::MAX_BYTES)?;
-                let key = pem::private_key(KEY_VARIABLE, key, &pem)?;
-                builder.with_client_auth_cert(certificates, key).map_err(TlsError::Mismatch)?
+            (Some(ca), Some(crt), Some(key)) => {
+                vec![(CA_VARIABLE, ca), (CERTIFICATE_VARIABLE, crt), (KEY_VARIABLE, key)]
             }
+            (Some(ca), None, None) => vec![(CA_VARIABLE, ca)],
         };
-        Ok(Some(Self(Arc::new(config))))
+        let file = |(variable, path): (_, &Path)| NamedFile {
+            variable,
+            path: path.to_owned(),
+            max_bytes: pem::MAX_BYTES,
+        };
+        Ok(Some(Self(Reloaded::load(files.into_iter().map(file).collect(), Box::new(make))?)))
     }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+fn make(files: &[NamedFile], contents: &[Vec<u8>]) -> Result<Arc<ClientConfig>, FileError> {
+    let mut given = files.iter().zip(contents);
+    let Some((ca, ca_pem)) = given.next() else {
+        return Err(content(CA_VARIABLE, Path::new(""), "is missing"));
+    };
     let mut roots = RootCertStore::empty();
-    let pem = read(CA_VARIABLE, path, pem::MAX_BYTES)?;
-    for certificate in pem::certificates(CA_VARIABLE, path, &pem)? {
+    for certificate in pem::certificates(ca.variable, &ca.path, ca_pem)? {
         roots.add(certificate).map_err(|cause| {
-            content(CA_VARIABLE, path, format!("holds a certificate that is no CA: {cause}"))
+            content(ca.variable, &ca.path, format!("holds a certificate that is no CA: {cause}"))
         })?;
     }
-    Ok(roots)
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| content(ca.variable, &ca.path, format!("cannot be used: {cause}")))?
+        .with_root_certificates(roots);
+    let (Some((crt, crt_pem)), Some((key, key_pem))) = (given.next(), given.next()) else {
+        return Ok(Arc::new(builder.with_no_client_auth()));
+    };
+    let certificates = pem::certificates(crt.variable, &crt.path, crt_pem)?;
+    let private_key = pem::private_key(key.variable, &key.path, key_pem)?;
+    let config = builder.with_client_auth_cert(certificates, private_key).map_err(|cause| {
+        content(key.variable, &key.path, format!("does not fit {}: {cause}", crt.path.display()))
+    })?;
+    Ok(Arc::new(config))
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use model::Secret;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, MqttOptions, PublishOptions, QoS,
@@ -29,10 +31,13 @@ async fn connect(broker: &EmbeddedBroker, user: Option<(&str, &str)>) -> Result<
 #[tokio::test]
 async fn the_right_password_is_taken_and_others_are_not() {
     let access = Access::Password { username: "u".into(), password: Secret::new("secret") };
-    let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access).await.unwrap();
+    let broker =
+        EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access, "controller@@@1").await.unwrap();
     connect(&broker, Some(("u", "secret"))).await.unwrap();
     for user in [None, Some(("u", "")), Some(("u", "secre")), Some(("u", "secretx")), Some(("v", "secret"))] {
+        let begun = Instant::now();
         let refused = connect(&broker, user).await;
+        assert!(begun.elapsed() >= Duration::from_secs(1), "who tries passwords shall not try many");
         assert!(
             matches!(
                 refused,
@@ -46,7 +51,8 @@ async fn the_right_password_is_taken_and_others_are_not() {
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it() {
     let broker = broker().await;
-    let error = EmbeddedBroker::start(broker.local_addr(), Access::Anyone).await.unwrap_err();
+    let error =
+        EmbeddedBroker::start(broker.local_addr(), Access::Anyone, "controller@@@1").await.unwrap_err();
     assert!(error.to_string().contains(&broker.local_addr().to_string()), "{error}");
 }
 
@@ -56,7 +62,7 @@ async fn after_the_shutdown_the_port_is_free() {
     let address = first.local_addr();
     connect(&first, None).await.unwrap();
     first.shutdown().await;
-    let second = EmbeddedBroker::start(address, Access::Anyone).await.unwrap();
+    let second = EmbeddedBroker::start(address, Access::Anyone, "controller@@@1").await.unwrap();
     connect(&second, None).await.unwrap();
 }
 
@@ -92,7 +98,8 @@ async fn a_base_may_speak_as_itself_only_and_users_follow_their_file() {
         password: Secret::new("secret"),
         users: UsersFile::load(&file).unwrap(),
     };
-    let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access).await.unwrap();
+    let broker =
+        EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access, "controller@@@1").await.unwrap();
     let address = broker.local_addr();
     let (sender, mut told) = events(16);
     let mut config = MqttConfig::new(address.ip().to_string(), address.port(), "controller@@@1", "dev");
@@ -134,4 +141,52 @@ async fn a_base_may_speak_as_itself_only_and_users_follow_their_file() {
         assert!(Instant::now() < deadline, "the changed file does not count");
     }
     connect(&broker, Some(("b1", &format!("{PASSWORD}-2")))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_says_too_much_is_cut_short_and_others_are_not() {
+    let broker = broker().await;
+    let address = broker.local_addr();
+    let (sender, mut told) = events(4_096);
+    let config = MqttConfig::new(address.ip().to_string(), address.port(), "controller@@@1", "dev");
+    let tunnel = MqttTunnel::start(config, sender).unwrap();
+    told.up().await;
+    let mut talks = client(&broker, "", "talks").await;
+    let publishing = tokio::spawn(async move {
+        for _ in 0..3_000 {
+            let sent = talks.0.publish(
+                "koupleless_dev/talks/base/heart",
+                mqtt_heartbeat("talks", "activated"),
+                PublishOptions::at_least_once(),
+            );
+            tokio::select! {
+                sent = sent => sent.unwrap(),
+                gone = async { loop { if let Err(gone) = talks.1.poll().await { return gone } } } => panic!("{gone}"),
+            }
+        }
+        // All but the last few were acknowledged by now, those that were dropped too.
+        talks
+    });
+    let talks = soon(publishing).await.unwrap();
+    let honest = client(&broker, "", "honest").await;
+    let said = mqtt_heartbeat("honest", "activated");
+    honest
+        .0
+        .publish("koupleless_dev/honest/base/heart", said, PublishOptions::at_least_once())
+        .await
+        .unwrap();
+    let (_, mut events) = honest;
+    let polling = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let mut of_one = 0;
+    loop {
+        let Told::Heartbeat { report, .. } = told.next().await else { panic!() };
+        if report.identity.as_str() == "honest" {
+            break;
+        }
+        of_one += 1;
+    }
+    assert!((1_000..2_000).contains(&of_one), "{of_one} of 3,000 got through");
+    assert!(tunnel.stats().up);
+    polling.abort();
+    drop(talks);
 }

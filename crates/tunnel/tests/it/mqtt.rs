@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 pub(crate) async fn broker() -> EmbeddedBroker {
-    EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), Access::Anyone).await.unwrap()
+    EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), Access::Anyone, "controller@@@1").await.unwrap()
 }
 
 fn config(broker: SocketAddr) -> MqttConfig {
@@ -102,7 +102,7 @@ async fn without_a_broker_a_command_fails_at_once_and_is_never_sent_later() {
     assert!(reason.contains(&free.to_string()) && reason.contains("refused"), "{reason}");
     tunnel.call(mqtt_target("b1"), Command::UninstallBiz(biz("a", "1")), PATIENCE);
     assert_eq!(events.outcome().await, Err(CallError::Unreachable(reason)));
-    let broker = EmbeddedBroker::start(free, Access::Anyone).await.unwrap();
+    let broker = EmbeddedBroker::start(free, Access::Anyone, "controller@@@1").await.unwrap();
     let mut base = FakeBase::start(free, "b1", Some(NO_BIZ)).await;
     events.up().await;
     tunnel.call(mqtt_target("b1"), QUERY, PATIENCE);
@@ -124,7 +124,7 @@ async fn a_broker_that_restarts_is_down_then_up_and_what_was_under_way_is_in_dou
     assert_eq!(events.outcome().await, Err(CallError::TimedOut));
     let reason = events.down().await;
     assert_eq!((tunnel.stats().up, tunnel.stats().down), (false, Some(reason)));
-    let second = EmbeddedBroker::start(address, Access::Anyone).await.unwrap();
+    let second = EmbeddedBroker::start(address, Access::Anyone, "controller@@@1").await.unwrap();
     events.up().await;
     let _base = FakeBase::start(address, "b1", Some(NO_BIZ)).await;
     tunnel.call(mqtt_target("b1"), QUERY, PATIENCE);
@@ -206,17 +206,21 @@ async fn more_answers_than_are_held_back_all_arrive_in_the_end() {
         }
     })
     .await;
-    let base = FakeBase::start(broker.local_addr(), "b1", None).await;
-    let publisher = tokio::spawn(async move {
-        for _ in 0..3000 {
-            base.publish("b1", NO_BIZ.0, NO_BIZ.1).await;
-        }
-        base
-    });
+    let mut publishers = tokio::task::JoinSet::new();
+    // Several bases, because one may not say as much.
+    for name in ["b1", "b2", "b3", "b4"] {
+        let base = FakeBase::start(broker.local_addr(), name, None).await;
+        publishers.spawn(async move {
+            for _ in 0..750 {
+                base.publish(name, NO_BIZ.0, NO_BIZ.1).await;
+            }
+            base
+        });
+    }
     for _ in 0..3000 {
         assert!(events.outcome().await.is_ok());
     }
-    soon(publisher).await.unwrap();
+    soon(publishers.join_all()).await;
 }
 
 #[tokio::test]
@@ -264,7 +268,8 @@ async fn a_message_over_the_limit_costs_its_sender_the_connection_and_not_us() {
 async fn a_wrong_password_is_said_once_and_not_shown() {
     let access =
         Access::Password { username: "koupleless".into(), password: model::Secret::new("open sesame") };
-    let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access).await.unwrap();
+    let broker =
+        EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access, "controller@@@1").await.unwrap();
     let with = |password| MqttConfig {
         username: Some("koupleless".into()),
         password: Some(model::Secret::new(password)),

@@ -81,6 +81,27 @@ async fn a_broker_that_wants_a_certificate_gets_it() {
     assert!(refused.contains("CertificateRequired"), "{refused}");
 }
 
+#[tokio::test]
+async fn the_next_connection_uses_what_the_files_hold_by_then() {
+    let directory = Directory::new();
+    let ca = ca();
+    let ca_file = directory.write("ca.pem", self::ca().pem());
+    let broker = broker(directory.issue(&ca, "server", &["localhost"]), None).await;
+    let (sender, mut events) = events(8);
+    let soon = Duration::from_millis(100);
+    let config = MqttConfig {
+        tls: Some(trust(&ca_file)),
+        reconnect_min: soon,
+        reconnect_max: soon,
+        ..MqttConfig::new("localhost", broker.port(), "controller", "dev")
+    };
+    let _tunnel = MqttTunnel::start(config, sender).unwrap();
+    let tunnel::Event::Down { reason, .. } = events.next().await else { panic!() };
+    assert!(reason.contains("TLS: invalid peer certificate"), "{reason}");
+    directory.write("ca.pem", ca.pem());
+    events.up().await;
+}
+
 #[test]
 fn a_file_that_is_no_good_is_refused_with_variable_and_name() {
     let directory = Directory::new();
@@ -104,7 +125,7 @@ fn a_file_that_is_no_good_is_refused_with_variable_and_name() {
         (load(Some(&ca_file), Some(&certificate), None), "MQTT_CLIENT_KEY_PATH is not set"),
         (load(Some(&ca_file), None, Some(&key)), "MQTT_CLIENT_CRT_PATH is not set"),
         (load(None, Some(&certificate), Some(&key)), "MQTT_CA_PATH is not set"),
-        (load(Some(&ca_file), Some(&certificate), Some(&other_key)), "do not fit together"),
+        (load(Some(&ca_file), Some(&certificate), Some(&other_key)), "does not fit"),
     ] {
         let error = error.unwrap_err();
         assert!(error.contains(says), "{error:?} does not say {says:?}");
