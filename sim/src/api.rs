@@ -78,42 +78,22 @@ impl Api {
         if carried_out {
             return self.write(action, now);
         }
-        let write = match action {
-            Action::CreateNode(desired) => Write::CreateNode(desired.name.clone()),
-            Action::PatchNode { desired } => Write::PatchNode(desired.name.clone()),
-            Action::PatchNodeStatus { desired } => Write::PatchNodeStatus(desired.name.clone()),
-            Action::DeleteNode { name, .. } => Write::DeleteNode(name.clone()),
-            Action::RenewLease { node, .. } => Write::RenewLease(node.clone()),
-            Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod.clone()),
-            Action::DeletePod { pod } => Write::DeletePod(pod.clone()),
-            Action::CreateModule(desired) => Write::CreateModule(desired.key.clone()),
-            Action::PatchModule { desired } => Write::PatchModule(desired.key.clone()),
-            Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
-            Action::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
-            Action::FindBasePod { .. } => return self.write(action, now),
-            // There are no peer Deployments here, and no other replicas.
-            Action::Call { .. }
-            | Action::AnswerBaseline { .. }
-            | Action::Announce(_)
-            | Action::ScaleDeployment { .. }
-            | Action::WriteMember(_)
-            | Action::ReadMember { .. }
-            | Action::DeleteMember { .. }
-            | Action::TakeLease { .. }
-            | Action::ReleaseLease { .. }
-            | Action::Fence { .. } => return None,
-        };
+        let Some(write) = action.write() else { return self.write(action, now) };
         Some(Written { watch: vec![], returned: None, end: Event::Written { write, result: Ok(()) } })
     }
 
     /// Carries an action out.
     pub fn write(&mut self, action: &Action, now: std::time::Duration) -> Option<Written> {
+        if let Action::FindBasePod { base, .. } = action {
+            let end = Event::BasePod { base: base.clone(), found: Ok(None) };
+            return Some(Written { watch: vec![], returned: None, end });
+        }
+        let write = action.write()?;
         let done = |write, watch: Vec<Event>, returned, result| {
             Some(Written { watch, returned, end: Event::Written { write, result } })
         };
         match action {
             Action::CreateNode(desired) => {
-                let write = Write::CreateNode(desired.name.clone());
                 if self.nodes.contains_key(&desired.name) {
                     return done(write, vec![], None, Err(WriteError::Conflict("exists".into())));
                 }
@@ -124,12 +104,9 @@ impl Api {
                 let event = Event::Node(Box::new(node));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchNode { desired } => self.patch_node(Write::PatchNode(desired.name.clone()), desired),
-            Action::PatchNodeStatus { desired } => {
-                self.patch_node(Write::PatchNodeStatus(desired.name.clone()), desired)
-            }
+            Action::PatchNode { desired } => self.patch_node(write, desired),
+            Action::PatchNodeStatus { desired } => self.patch_node(write, desired),
             Action::DeleteNode { name, uid } => {
-                let write = Write::DeleteNode(name.clone());
                 self.leases.remove(name);
                 match self.nodes.get(name) {
                     Some(node) if node.uid == *uid => {
@@ -142,10 +119,9 @@ impl Api {
             }
             Action::RenewLease { node, .. } => {
                 self.leases.insert(node.clone(), now);
-                done(Write::RenewLease(node.clone()), vec![], None, Ok(()))
+                done(write, vec![], None, Ok(()))
             }
             Action::PatchPodStatus { pod, status } => {
-                let write = Write::PatchPodStatus(pod.clone());
                 let version = self.next();
                 let Some(known) = self.pods.get_mut(&pod.uid) else {
                     return done(write, vec![], None, Err(WriteError::NotFound("no such Pod".into())));
@@ -167,10 +143,9 @@ impl Api {
             Action::DeletePod { pod } => {
                 let gone = self.pods.remove(&pod.uid).map(|_| Event::PodGone(pod.clone()));
                 self.idle_writes += usize::from(gone.is_none() && !self.forced.contains(&pod.uid));
-                done(Write::DeletePod(pod.clone()), gone.into_iter().collect(), None, Ok(()))
+                done(write, gone.into_iter().collect(), None, Ok(()))
             }
             Action::CreateModule(desired) => {
-                let write = Write::CreateModule(desired.key.clone());
                 if let Some(known) = self.modules.get(&desired.key) {
                     // Whoever finds it there reads it.
                     let known = Event::Module(Box::new(known.clone()));
@@ -183,16 +158,13 @@ impl Api {
                 let event = Event::Module(Box::new(module));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchModule { desired } => self.patch_module(
-                Write::PatchModule(desired.key.clone()),
-                &desired.key,
-                &desired.module.uid,
-                |known| {
+            Action::PatchModule { desired } => {
+                self.patch_module(write, &desired.key, &desired.module.uid, |known| {
                     *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
-                },
-            ),
+                })
+            }
             Action::PatchModuleStatus { key, module, status } => {
-                self.patch_module(Write::PatchModuleStatus(key.clone()), key, &module.uid, |known| {
+                self.patch_module(write, key, &module.uid, |known| {
                     known.status = (**status).clone();
                 })
             }
@@ -203,23 +175,10 @@ impl Api {
                 if there {
                     self.modules.remove(key);
                 }
-                done(Write::DeleteModule(key.clone()), gone.into_iter().collect(), None, Ok(()))
+                done(write, gone.into_iter().collect(), None, Ok(()))
             }
-            Action::FindBasePod { base, .. } => Some(Written {
-                watch: vec![],
-                returned: None,
-                end: Event::BasePod { base: base.clone(), found: Ok(None) },
-            }),
-            Action::Call { .. }
-            | Action::AnswerBaseline { .. }
-            | Action::Announce(_)
-            | Action::ScaleDeployment { .. }
-            | Action::WriteMember(_)
-            | Action::ReadMember { .. }
-            | Action::DeleteMember { .. }
-            | Action::TakeLease { .. }
-            | Action::ReleaseLease { .. }
-            | Action::Fence { .. } => None,
+            // There are no peer Deployments here, and no other replicas.
+            _ => None,
         }
     }
 

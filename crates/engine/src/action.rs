@@ -7,7 +7,7 @@ use arklet::Command;
 use model::{BaseIdentity, BizId, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
-    event::BaseAddress,
+    event::{BaseAddress, Write},
     trace::TraceId,
     view::{
         LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus,
@@ -235,4 +235,39 @@ pub enum Action {
     },
     /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),
+}
+
+impl Action {
+    /// Which write it is, where its end comes as [`crate::Event::Written`]; none of what goes to a base or to people, of
+    /// [`Self::Fence`], and of [`Self::FindBasePod`], whose end comes as [`crate::Event::BasePod`].
+    pub fn write(&self) -> Option<Write> {
+        Some(match self {
+            Self::CreateNode(desired) => Write::CreateNode(desired.name.clone()),
+            Self::PatchNode { desired } => Write::PatchNode(desired.name.clone()),
+            Self::PatchNodeStatus { desired } => Write::PatchNodeStatus(desired.name.clone()),
+            Self::DeleteNode { name, .. } => Write::DeleteNode(name.clone()),
+            Self::RenewLease { node, .. } => Write::RenewLease(node.clone()),
+            Self::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod.clone()),
+            Self::DeletePod { pod } => Write::DeletePod(pod.clone()),
+            Self::CreateModule(desired) => Write::CreateModule(desired.key.clone()),
+            Self::PatchModule { desired } => Write::PatchModule(desired.key.clone()),
+            Self::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
+            Self::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
+            Self::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment.clone()),
+            Self::WriteMember(desired) => Write::WriteMember(desired.name.clone()),
+            Self::ReadMember { name } => Write::ReadMember(name.clone()),
+            Self::DeleteMember { name, .. } => Write::DeleteMember(name.clone()),
+            Self::TakeLease { seen, holder, .. } => {
+                Write::TakeLease { node: seen.node.clone(), holder: holder.clone() }
+            }
+            Self::ReleaseLease { node, holder, .. } => {
+                Write::ReleaseLease { node: node.clone(), holder: holder.clone() }
+            }
+            Self::Call { .. }
+            | Self::AnswerBaseline { .. }
+            | Self::FindBasePod { .. }
+            | Self::Fence { .. }
+            | Self::Announce(_) => return None,
+        })
+    }
 }

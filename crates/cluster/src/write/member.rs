@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::{
-    Action, Event, Write, WriteError,
+    Action, Event, WriteError,
     view::{MemberState, MemberView},
 };
 use jiff::Timestamp;
@@ -31,7 +31,8 @@ impl Shared {
     /// Writes or reads the Lease of a replica. What there is is told before the end.
     pub(super) async fn keep_membership(&self, api: &Api, action: Action) -> Option<Event> {
         let free = Api { pass: None, deadline: DEADLINE, ..api.clone() };
-        let (write, result) = match action {
+        let write = action.write()?;
+        let result = match action {
             Action::WriteMember(desired) => {
                 // Another's is not written past the fence: only who may act may end another.
                 let own = desired.state == MemberState::Living;
@@ -40,12 +41,9 @@ impl Shared {
                 if let Err(error) = &result {
                     tracing::warn!(member = %desired.name, %error, "the Lease of a replica was not written");
                 }
-                (Write::WriteMember(desired.name), result)
+                result
             }
-            Action::ReadMember { name } => {
-                let result = self.read_member(&free, &name).await;
-                (Write::ReadMember(name), result)
-            }
+            Action::ReadMember { name } => self.read_member(&free, &name).await,
             _ => return None,
         };
         Some(Event::Written { write, result })

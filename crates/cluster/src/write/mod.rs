@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Action, Event, Write, WriteError};
+use engine::{Action, Event, WriteError};
 use jiff::Timestamp;
 use kube::Client;
 use model::{Fence, Pass};
@@ -239,77 +239,48 @@ impl Shared {
 
     /// Does it, and says how it ended.
     async fn perform(&self, api: &Api, action: Action) -> Option<Event> {
-        let (write, result) = match action {
-            Action::CreateNode(desired) => {
-                let result = api.create_node(&desired, Timestamp::now()).await;
-                (Write::CreateNode(desired.name), result)
-            }
-            Action::PatchNode { desired } => {
-                let result = api.patch_node(&desired).await;
-                (Write::PatchNode(desired.name), result)
-            }
-            Action::PatchNodeStatus { desired } => {
-                let result = api.patch_node_status(&desired, Timestamp::now()).await;
-                (Write::PatchNodeStatus(desired.name), result)
-            }
-            Action::DeleteNode { name, uid } => {
-                let result = api.delete_node(&self.leases, &name, &uid).await;
-                (Write::DeleteNode(name), result)
-            }
+        if let Action::FindBasePod { base, address } = action {
+            let found = api.find_base_pod(&address).await;
+            return Some(Event::BasePod { base, found });
+        }
+        let write = action.write()?;
+        let result = match action {
+            Action::CreateNode(desired) => api.create_node(&desired, Timestamp::now()).await,
+            Action::PatchNode { desired } => api.patch_node(&desired).await,
+            Action::PatchNodeStatus { desired } => api.patch_node_status(&desired, Timestamp::now()).await,
+            Action::DeleteNode { name, uid } => api.delete_node(&self.leases, &name, &uid).await,
             Action::RenewLease { node, holder, duration } => {
                 let now = Timestamp::now();
                 let (alone, exclusive) = (&*self.config.identity, holder.is_some());
                 let holder = Holder { name: holder.as_deref().unwrap_or(alone), exclusive };
-                let result = api.renew_lease(&self.leases, holder, &node, duration, now).await;
-                (Write::RenewLease(node), result)
+                api.renew_lease(&self.leases, holder, &node, duration, now).await
             }
             Action::TakeLease { seen, holder, duration } => {
                 let (now, env) = (Timestamp::now(), &self.config.env);
-                let result = api.take_lease(&self.leases, &seen, &holder, env, duration, now).await;
-                (Write::TakeLease { node: seen.node, holder }, result)
+                api.take_lease(&self.leases, &seen, &holder, env, duration, now).await
             }
             Action::ReleaseLease { node, holder, delete } => {
-                let result = api.release_lease(&self.leases, &node, &holder, delete, Timestamp::now()).await;
-                (Write::ReleaseLease { node, holder }, result)
+                api.release_lease(&self.leases, &node, &holder, delete, Timestamp::now()).await
             }
             Action::DeleteMember { name, uid } => {
-                let result = api.delete(&Place::members(&self.config.namespace), &name, &uid).await;
-                (Write::DeleteMember(name), result)
+                api.delete(&Place::members(&self.config.namespace), &name, &uid).await
             }
-            Action::PatchPodStatus { pod, status } => {
-                let result = api.patch_pod_status(&pod, &status).await;
-                (Write::PatchPodStatus(pod), result)
+            Action::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
+            Action::DeletePod { pod } => api.delete_pod(&pod).await,
+            Action::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
+            Action::PatchModule { desired } => api.patch_module(&desired).await,
+            Action::PatchModuleStatus { module, status, .. } => {
+                api.patch_module_status(&module, &status).await
             }
-            Action::DeletePod { pod } => {
-                let result = api.delete_pod(&pod).await;
-                (Write::DeletePod(pod), result)
-            }
-            Action::CreateModule(desired) => {
-                let result = api.create_module(&desired, &self.config.env).await;
-                (Write::CreateModule(desired.key), result)
-            }
-            Action::PatchModule { desired } => {
-                let result = api.patch_module(&desired).await;
-                (Write::PatchModule(desired.key), result)
-            }
-            Action::PatchModuleStatus { key, module, status } => {
-                let result = api.patch_module_status(&module, &status).await;
-                (Write::PatchModuleStatus(key), result)
-            }
-            Action::DeleteModule { key, module } => {
-                let result = api.delete_module(&module).await;
-                (Write::DeleteModule(key), result)
-            }
+            Action::DeleteModule { module, .. } => api.delete_module(&module).await,
             Action::ScaleDeployment { deployment, replicas, resource_version } => {
-                let result = api.scale_deployment(&deployment, replicas, resource_version).await;
-                (Write::ScaleDeployment(deployment), result)
+                api.scale_deployment(&deployment, replicas, resource_version).await
             }
-            Action::FindBasePod { base, address } => {
-                let found = api.find_base_pod(&address).await;
-                return Some(Event::BasePod { base, found });
-            }
-            Action::WriteMember(_) | Action::ReadMember { .. } => return None,
-            Action::Call { .. }
+            // None of this lane's.
+            Action::WriteMember(_)
+            | Action::ReadMember { .. }
+            | Action::FindBasePod { .. }
+            | Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Fence { .. }
             | Action::Announce(_) => return None,
@@ -323,28 +294,8 @@ impl Shared {
 
 /// The end of an action that was not begun.
 fn refuse(action: Action, error: &WriteError) -> Option<Event> {
-    let write = match action {
-        Action::CreateNode(desired) => Write::CreateNode(desired.name),
-        Action::PatchNode { desired } => Write::PatchNode(desired.name),
-        Action::PatchNodeStatus { desired } => Write::PatchNodeStatus(desired.name),
-        Action::DeleteNode { name, .. } => Write::DeleteNode(name),
-        Action::RenewLease { node, .. } => Write::RenewLease(node),
-        Action::TakeLease { seen, holder, .. } => Write::TakeLease { node: seen.node, holder },
-        Action::ReleaseLease { node, holder, .. } => Write::ReleaseLease { node, holder },
-        Action::WriteMember(desired) => Write::WriteMember(desired.name),
-        Action::ReadMember { name } => Write::ReadMember(name),
-        Action::DeleteMember { name, .. } => Write::DeleteMember(name),
-        Action::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod),
-        Action::DeletePod { pod } => Write::DeletePod(pod),
-        Action::CreateModule(desired) => Write::CreateModule(desired.key),
-        Action::PatchModule { desired } => Write::PatchModule(desired.key),
-        Action::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key),
-        Action::DeleteModule { key, .. } => Write::DeleteModule(key),
-        Action::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment),
-        Action::FindBasePod { base, .. } => return Some(Event::BasePod { base, found: Err(error.clone()) }),
-        Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } | Action::Announce(_) => {
-            return None;
-        }
-    };
-    Some(Event::Written { write, result: Err(error.clone()) })
+    match action {
+        Action::FindBasePod { base, .. } => Some(Event::BasePod { base, found: Err(error.clone()) }),
+        action => action.write().map(|write| Event::Written { write, result: Err(error.clone()) }),
+    }
 }

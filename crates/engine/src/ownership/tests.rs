@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use arklet::{Answer, AnswerKey};
+use arklet::{Answer, AnswerKey, Command};
 use jiff::Timestamp;
 use model::TunnelKind;
 
 use super::*;
 use crate::{
-    Config, Engine, Event, Now, Write, WriteError,
+    Config, Engine, Event, Now, Target, Write, WriteError,
     event::Watched,
     view::{LeaseView, MemberState, MemberView, NodeView},
 };
@@ -172,39 +172,39 @@ impl World {
 
     /// `open`: the fence is, at the moment of sending.
     fn carry_out(&mut self, which: usize, action: Action, open: bool) {
+        if let Action::Call { target, command, .. } = action {
+            return self.call(which, target, &command, open);
+        }
+        let Some(write) = action.write() else { return };
         match action {
             Action::WriteMember(desired) => {
                 let free = desired.state == MemberState::Living;
-                self.api(which, Write::WriteMember(desired.name.clone()), free || open, |world| {
-                    world.write_member(*desired)
-                });
+                self.api(which, write, free || open, |world| world.write_member(*desired));
             }
             Action::ReadMember { name } => {
-                self.api(which, Write::ReadMember(name.clone()), true, |world| {
+                self.api(which, write, true, |world| {
                     let told = world.members.get(&name).map(|member| Event::Member(Box::new(member.clone())));
                     (told.into_iter().collect(), Ok(()))
                 });
             }
             Action::DeleteMember { name, uid } => {
-                self.api(which, Write::DeleteMember(name.clone()), open, |world| {
+                self.api(which, write, open, |world| {
                     world.members.remove(&name);
                     world.tell_all(&Event::MemberGone { name, uid });
                     (vec![], Ok(()))
                 });
             }
             Action::TakeLease { seen, holder, .. } => {
-                let write = Write::TakeLease { node: seen.node.clone(), holder: holder.clone() };
                 self.api(which, write, open, |world| world.take_lease(&seen, &holder));
             }
-            Action::ReleaseLease { node, holder, .. } => {
-                self.api(which, Write::ReleaseLease { node: node.clone(), holder }, open, |world| {
+            Action::ReleaseLease { node, .. } => {
+                self.api(which, write, open, |world| {
                     world.put_lease(&node, "".into());
                     (vec![], Ok(()))
                 });
             }
             Action::RenewLease { node, holder, .. } => {
                 self.acts(which, &node, open);
-                let write = Write::RenewLease(node.clone());
                 self.api(which, write, open, |world| {
                     let lease = world.leases.get(&node).cloned().unwrap_or_default();
                     match holder.as_ref() == Some(&lease.holder) {
@@ -216,25 +216,22 @@ impl World {
                     }
                 });
             }
-            Action::Call { target, command, .. } => {
-                self.acts(which, &format!("virtual-node-{}", target.base).into(), open);
-                let key = AnswerKey { command: command.kind(), biz: None };
-                let outcome = match open {
-                    true => Ok(Answer::Biz(Vec::new())),
-                    false => Err(arklet::CallError::Unreachable("shut".into())),
-                };
-                let event = Event::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome };
-                self.replicas[which].inbox.push_back((self.time, event));
+            Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
+                self.patch_node(which, write, *desired, open);
             }
-            Action::PatchNode { desired } => {
-                self.patch_node(which, Write::PatchNode(desired.name.clone()), *desired, open)
-            }
-            Action::PatchNodeStatus { desired } => {
-                self.patch_node(which, Write::PatchNodeStatus(desired.name.clone()), *desired, open);
-            }
-            Action::Announce(_) => {}
             other => panic!("nothing else is to do here: {other:?}"),
         }
+    }
+
+    fn call(&mut self, which: usize, target: Target, command: &Command, open: bool) {
+        self.acts(which, &format!("virtual-node-{}", target.base).into(), open);
+        let key = AnswerKey { command: command.kind(), biz: None };
+        let outcome = match open {
+            true => Ok(Answer::Biz(Vec::new())),
+            false => Err(arklet::CallError::Unreachable("shut".into())),
+        };
+        let event = Event::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome };
+        self.replicas[which].inbox.push_back((self.time, event));
     }
 
     fn patch_node(&mut self, which: usize, write: Write, desired: NodeView, open: bool) {
