@@ -101,7 +101,9 @@ impl Api {
             | Action::DeleteMember { .. }
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
-            | Action::Fence { .. } => return None,
+            | Action::Fence { .. }
+            | Action::Forward { .. }
+            | Action::Replicas { .. } => return None,
         };
         Some(Written { watch: vec![], returned: None, end: Event::Written { write, result: Ok(()) } })
     }
@@ -219,7 +221,9 @@ impl Api {
             | Action::DeleteMember { .. }
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
-            | Action::Fence { .. } => None,
+            | Action::Fence { .. }
+            | Action::Forward { .. }
+            | Action::Replicas { .. } => None,
         }
     }
 

@@ -9,12 +9,15 @@
 //! base --heartbeat, answer--> listener / subscription --Event--> caller
 //! caller --call(target, command, deadline)--> client / publish --> base
 //! ```
+//!
+//! Where several replicas share the bases, [`forward::Forwarder`] carries what one hears over HTTP to the one that it is for.
 
 pub mod addresses;
 pub mod broker;
 mod counts;
 pub mod event;
 mod files;
+pub mod forward;
 pub mod http;
 pub mod mqtt;
 mod stop;
@@ -23,6 +26,7 @@ pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;
 pub use event::{Event, Target};
 pub use files::FileError;
+pub use forward::{ForwardConfig, Forwarder};
 pub use http::{HttpConfig, HttpTunnel};
 pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};
 pub use stop::SHUTDOWN_BOUND;

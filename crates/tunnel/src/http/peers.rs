@@ -8,18 +8,18 @@ use std::{
 
 /// The connections of now, by the address at their other end: never more entries than connections.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub(crate) struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One connection's place; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     peers: Peers,
     ip: IpAddr,
 }
 
 impl Peers {
     /// A place for one more connection from there; none where it has `limit` already.
-    pub(super) fn admit(&self, ip: IpAddr, limit: usize) -> Option<Place> {
+    pub(crate) fn admit(&self, ip: IpAddr, limit: usize) -> Option<Place> {
         let ip = ip.to_canonical();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(ip).or_default();

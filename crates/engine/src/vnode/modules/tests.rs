@@ -160,6 +160,8 @@ impl Case {
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
             | Action::Fence { .. }
+            | Action::Forward { .. }
+            | Action::Replicas { .. }
             | Action::Announce(_) => vec![],
         }
     }
