@@ -389,7 +389,9 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         | Action::WriteMember(_)
         | Action::ReadMember { .. }
         | Action::DeleteMember { .. }
-        | Action::Fence { .. } => return None,
+        | Action::Fence { .. }
+        | Action::Forward { .. }
+        | Action::Replicas { .. } => return None,
         Action::TakeLease { seen, .. } => seen.node.clone(),
         Action::ReleaseLease { node, .. } => node.clone(),
         Action::Announce(said) => match &said.regarding {

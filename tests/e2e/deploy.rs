@@ -79,7 +79,7 @@ fn the_overlay_has_the_pod_three_times_and_what_replicas_need() -> Result<()> {
         .filter(|variable| !one["env"].as_array().is_some_and(|there| there.contains(variable)))
         .map(|variable| text(variable, "/name"))
         .collect();
-    ensure!(added == ["IS_CLUSTER", "POD_UID"], "{added:?}");
+    ensure!(added == ["IS_CLUSTER", "POD_UID", "POD_IP", "FORWARD_PORT"], "{added:?}");
     for kind in ["service", "poddisruptionbudget", "deployment"] {
         cluster.kubectl(&["get", kind, NAME, "-n", NAMESPACE])?;
     }
@@ -150,8 +150,10 @@ fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
         match (name, of_pod) {
             // The port of a test is its own.
             ("HTTP_TUNNEL_LISTEN_PORT", _) => {}
+            ("FORWARD_PORT", _) => options = options.env(name, 0),
             (_, None) => options = options.env(name, text(variable, "/value")),
             (_, Some("metadata.namespace")) => options = options.env(name, NAMESPACE),
+            (_, Some("status.podIP")) => options = options.env(name, "127.0.0.1"),
             (_, Some("metadata.uid")) => options = options.env(name, names::unique("uid")),
             (_, Some(other)) => anyhow::bail!("{name} is {other}, which this test does not know"),
         }

@@ -29,7 +29,8 @@ struct Shared {
 
 impl Shared {
     fn start() -> Result<Self> {
-        let scene = Scene::start(Way::Http, &[("IS_CLUSTER", "true")])?;
+        let shared = [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
+        let scene = Scene::start(Way::Http, &shared)?;
         let others = (1..REPLICAS)
             .map(|_| Controller::start(scene.controller.options().clone()))
             .collect::<Result<Vec<Controller>>>()?;
@@ -135,6 +136,60 @@ fn bases_are_shared_and_taken_over_from_a_replica_that_is_killed() -> Result<()>
     ensure!(took < Duration::from_secs(20), "owned again only after {took:?}");
     stays("the owners", Duration::from_secs(5), &shared.holders()?, || shared.holders())?;
     shared.nobody_noticed()
+}
+
+/// Rule 11: what a replica hears of a base that another owns counts for the owner as if it had heard it.
+#[test]
+fn heartbeats_and_goodbyes_count_whichever_replica_hears_them() -> Result<()> {
+    let mut shared = Shared::start()?;
+    let replicas = || std::iter::once(&shared.scene.controller).chain(&shared.others);
+    wait_for("every replica owns some", Duration::from_secs(30), || {
+        let shares = shared.shares()?;
+        ensure!(shares.len() == REPLICAS && shares.values().all(|share| *share <= 4), "{shares:?}");
+        Ok(Some(()))
+    })?;
+    // A base that is heard is not asked: of a quiet one only every 30 s what it has.
+    let asked = || shared.bases.iter().map(Simulated::questions).sum::<usize>();
+    let (before, since) = (asked(), Instant::now());
+    stays("the owners", Duration::from_secs(30), &shared.holders()?, || shared.holders())?;
+    let each = (asked() - before) as f64 / BASES as f64;
+    println!("each base was asked {each} times in {:?}", since.elapsed());
+    // An owner that hears nothing asks every 5 s.
+    ensure!(each < 3.0, "each base was asked {each} times in {:?}", since.elapsed());
+    let forwarded = |replica: &Controller, outcome: &str| -> Result<u64> {
+        let name = format!("module_controller_heartbeats_forwarded_total{{outcome=\"{outcome}\"}} ");
+        let page = replica.admin("/metrics")?.body;
+        let line = page.lines().find_map(|line| line.strip_prefix(&name)).context(name)?;
+        Ok(line.parse()?)
+    };
+    let of_all = |outcome| replicas().map(|replica| forwarded(replica, outcome)).sum::<Result<u64>>();
+    let (sent, taken) = (of_all("sent")?, of_all("taken")?);
+    // 9 bases speak once a second to one replica, and at least 5 of them are others'.
+    ensure!(sent >= 100 && taken >= 100, "{sent} sent on, {taken} taken");
+    shared.nobody_noticed()?;
+
+    // Each of three bases, of different owners, says goodbye to a replica that is not its owner.
+    let incarnations: Vec<(String, String)> = replicas()
+        .map(|replica| Ok((shared.incarnation(replica)?, replica.http_tunnel())))
+        .collect::<Result<_>>()?;
+    let holders = shared.holders()?;
+    for (owner, _) in &incarnations {
+        let held = |base: &&mut Simulated| holders.get(&base.node()) == Some(owner);
+        let base = shared.bases.iter_mut().find(held).context("it owns none")?;
+        let (_, other) = incarnations.iter().find(|(other, _)| other != owner).context("another")?;
+        let node = base.node();
+        base.say_goodbye_to(other)?;
+        let start = Instant::now();
+        wait_for("its Node is gone", Duration::from_secs(20), || {
+            let nodes = shared.scene.nodes()?;
+            ensure!(!nodes.iter().any(|there| text(there, "/metadata/name") == node), "{node} is there");
+            Ok(Some(()))
+        })?;
+        println!("gone {:?} after its goodbye", start.elapsed());
+        // By silence alone it would take 60 s. As on one controller, the Pod is told not to be Ready first.
+        ensure!(start.elapsed() < Duration::from_secs(5), "gone only after {:?}", start.elapsed());
+    }
+    stays("the Nodes", Duration::from_secs(5), &(BASES - 3), || Ok(shared.scene.nodes()?.len()))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -37,6 +37,8 @@ struct Arklet {
     biz: Mutex<BTreeMap<String, String>>,
     /// The commands that came, `installBiz biz1:1.0.0`.
     commands: Mutex<Vec<String>>,
+    /// How many other requests came.
+    questions: AtomicUsize,
     silent: AtomicBool,
 }
 
@@ -95,14 +97,25 @@ impl Simulated {
         self.arklet.silent.store(true, Ordering::Relaxed);
     }
 
+    /// How often it was asked for what it has, and how it is.
+    pub fn questions(&self) -> usize {
+        self.arklet.questions.load(Ordering::Relaxed)
+    }
+
     /// Its last word.
     pub fn say_goodbye(&mut self) -> Result<()> {
+        let tunnel = self.tunnel.clone();
+        self.say_goodbye_to(&tunnel)
+    }
+
+    /// Its last word, to this tunnel.
+    pub fn say_goodbye_to(&mut self, tunnel: &str) -> Result<()> {
         self.heart = None;
         let mut goodbye = self.heartbeat.clone();
         if let Some(goodbye) = goodbye.as_object_mut() {
             goodbye.insert("state".into(), json!("deactivated"));
         }
-        let answer = http::post(&format!("{}/heartbeat", self.tunnel), &goodbye, LIMIT)?;
+        let answer = http::post(&format!("{tunnel}/heartbeat"), &goodbye, LIMIT)?;
         ensure!(answer.status == 200, "a goodbye: {} {}", answer.status, answer.body);
         Ok(())
     }
@@ -154,6 +167,8 @@ impl Arklet {
         if !name.is_empty() {
             let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
             commands.push(format!("{command} {name}:{version}"));
+        } else {
+            self.questions.fetch_add(1, Ordering::Relaxed);
         }
         match command {
             "queryAllBiz" => self.biz().iter().map(|(name, version)| state(name, version)).collect(),

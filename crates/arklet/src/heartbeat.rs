@@ -3,11 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use model::{BaseIdentity, BaseReport, BaseState, base::UNNAMED};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::WireError,
-    wire::{bad, json, object, optional, required, text, word},
+    wire::{self, bad, object, optional, required, text, word},
 };
 
 /// The stack of a base that names none: the stock agent is a Java one.
@@ -21,7 +21,30 @@ const DEFAULT_STACK: &str = "java";
 /// Where the text is no JSON, the identity is missing or impossible, or a field that we use
 /// holds what it cannot.
 pub fn parse_heartbeat(body: &[u8]) -> Result<BaseReport, WireError> {
-    report(&json(body)?)
+    report(&wire::json(body)?)
+}
+
+/// What a base said, as HTTP posts it, on one line: [`parse_heartbeat`] reads all of it but where it was heard from.
+pub fn heartbeat_body(report: &BaseReport) -> String {
+    let state = match report.state {
+        BaseState::Activated => "activated",
+        BaseState::Deactivated => "deactivated",
+        BaseState::NotServing => "resolved",
+    };
+    let body = json!({
+        "baseMetadata": {
+            "identity": report.identity.as_str(),
+            "name": report.name.as_deref().unwrap_or_default(),
+            "version": &*report.version,
+            "clusterName": &*report.cluster,
+            "stack": &*report.stack,
+        },
+        "localHostName": &*report.host_name,
+        "localIP": report.ip.map(|ip| ip.to_string()),
+        "port": report.port.unwrap_or_default(),
+        "state": state,
+    });
+    body.to_string()
 }
 
 /// A heartbeat that was parsed as JSON.
@@ -113,6 +136,23 @@ mod tests {
         assert_eq!((&*report.version, &*report.cluster, &*report.stack), ("1", "c", "wasm"));
         assert_eq!((report.ip, report.port), (Some("fe80::1".parse().unwrap()), Some(1238)));
         assert_eq!(report.state, BaseState::Deactivated);
+    }
+
+    #[test]
+    fn what_was_read_is_written_so_that_it_reads_the_same() {
+        for field in [
+            "",
+            r#","port":1238,"localIP":"192.0.2.2","localHostName":"a \"b\" \\ c","state":"deactivated""#,
+            r#","localIP":"fd00::1","state":"broken""#,
+        ] {
+            let report = with(field).unwrap();
+            let body = heartbeat_body(&report);
+            assert!(!body.contains('\n'), "{body}");
+            assert_eq!(parse_heartbeat(body.as_bytes()).unwrap(), report);
+        }
+        let named = r#"{"baseMetadata":{"identity":"b1","name":"base","version":"1","clusterName":"c","stack":"wasm"}}"#;
+        let report = parse_heartbeat(named.as_bytes()).unwrap();
+        assert_eq!(parse_heartbeat(heartbeat_body(&report).as_bytes()).unwrap(), report);
     }
 
     #[test]

@@ -28,6 +28,6 @@ pub use answer::{
 pub use baseline::{BaselineQuery, baseline_answer, parse_baseline_query};
 pub use command::{Command, CommandKind, WireStrategy};
 pub use error::WireError;
-pub use heartbeat::parse_heartbeat;
+pub use heartbeat::{heartbeat_body, parse_heartbeat};
 pub use mqtt::{Message, baseline_topic, command_topic, is_baseline_topic, parse_message, subscription};
 pub use parse::parse_answer;

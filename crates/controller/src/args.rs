@@ -124,6 +124,11 @@ args! {
     /// With IS_CLUSTER: the UID of the Pod that this runs in (`fieldRef: metadata.uid`), by which a container
     /// that was started again takes over from the one before at once.
     pod_uid: "POD_UID";
+    /// With IS_CLUSTER: the address of the Pod that this runs in (`fieldRef: status.podIP`), where a replica that
+    /// hears a base of this one over HTTP sends its heartbeat on to. [default: none, nothing is sent on to this one]
+    pod_ip: "POD_IP";
+    /// The port at POD_IP for other replicas, and nobody else; 0 for any. [default: 7778]
+    forward_port: "FORWARD_PORT";
     /// Not available yet: kubectl logs.
     kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
     /// Not available yet: the port of kubectl logs.

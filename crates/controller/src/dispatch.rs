@@ -107,6 +107,8 @@ impl Loop {
                 tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
                 self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
             }
+            Some(Action::Forward { to, report }) => self.tunnels.forward(&to, &report),
+            Some(Action::Replicas { own, others }) => self.tunnels.meet(&own, others),
             Some(Action::Fence { epoch, until }) => {
                 if until.is_zero() {
                     tracing::warn!(

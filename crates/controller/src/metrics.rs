@@ -132,6 +132,26 @@ impl Counted {
         let commands = commands.into_iter().filter_map(|(tunnel, n)| Some(([("tunnel", tunnel)], n?)));
         Family { name: "commands", help: "Commands sent to bases", kind: MetricType::Counter }
             .encode(encoder, commands)?;
+        let forward = self.0.tunnels.forward_stats();
+        let forwarded = forward.iter().flat_map(|stats| {
+            let outcomes = [
+                ("sent", stats.sent),
+                ("dropped", stats.dropped),
+                ("failed", stats.failed),
+                ("taken", stats.taken),
+            ];
+            outcomes.map(|(outcome, n)| ([("outcome", outcome)], n))
+        });
+        Family {
+            name: "heartbeats_forwarded",
+            help: "Heartbeats between replicas: sent on to the owner of a base, or taken from another replica",
+            kind: MetricType::Counter,
+        }
+        .encode(encoder, forwarded)?;
+        let from_replicas = forward
+            .iter()
+            .flat_map(|stats| &stats.refused)
+            .map(|(why, n)| ([("tunnel", "replica"), ("reason", why.as_str())], *n));
         let refused = http
             .iter()
             .flat_map(|stats| &stats.refused)
@@ -142,9 +162,9 @@ impl Counted {
             .map(|(why, n)| ([("tunnel", "mqtt"), ("reason", why.as_str())], *n));
         Family {
             name: "messages_refused",
-            help: "What bases sent and was not taken",
+            help: "What bases, and other replicas, sent and was not taken",
             kind: MetricType::Counter,
         }
-        .encode(encoder, refused.chain(dropped))
+        .encode(encoder, refused.chain(dropped).chain(from_replicas))
     }
 }

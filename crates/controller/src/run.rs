@@ -85,7 +85,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         reporter: reporter.clone(),
     };
     admin.serve(&settings, stopped.clone()).await?;
-    let engine = Engine::new(settings.engine);
+    let engine = Engine::new(engine::Config { door: tunnels.door(), ..settings.engine });
     let (last, last_word) = oneshot::channel();
     let looping = Loop {
         engine,

@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) hooks: Vec<Hook>,
     /// Who may come in.
     pub(crate) doors: Doors,
+    /// Where other replicas send on what they hear; none where nothing is sent on.
+    pub(crate) forward: Option<SocketAddr>,
     pub(crate) engine: engine::Config,
 }
 
@@ -188,6 +190,7 @@ impl TryFrom<Args> for Settings {
         let client_id = set(&args.client_id).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
         let mut engine = engine(&args, &env, &mut refused);
         engine.cluster = cluster::cluster(&args, &client_id, mqtt.is_some(), &mut refused);
+        let forward = cluster::forward(&args, engine.cluster.is_some(), http, &mut refused);
         let settings = Self {
             http_port: http.then_some(http_port),
             mqtt,
@@ -197,6 +200,7 @@ impl TryFrom<Args> for Settings {
             log_level,
             hooks: hooks::hooks(&args, &mut refused),
             doors: doors::doors(&args, &mut refused),
+            forward,
             engine,
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }

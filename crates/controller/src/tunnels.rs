@@ -1,18 +1,21 @@
 //! The tunnels that are on, and what they say in the engine's words.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use engine::{Event, Target};
-use model::{BaseIdentity, Fence, ModuleSpec, TunnelKind};
+use engine::{Event, Target, view::Door};
+use model::{BaseIdentity, BaseReport, Fence, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
-    AddressRule, Addresses, EmbeddedBroker, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel, TlsConfig,
+    AddressRule, Addresses, EmbeddedBroker, ForwardConfig, Forwarder, HttpConfig, HttpTunnel, MqttConfig,
+    MqttTunnel, TlsConfig,
     broker::{Access, UsersFile},
+    forward::ForwardStats,
     http::{HttpStats, ServerTls, TokenFile},
     mqtt::MqttStats,
 };
@@ -24,6 +27,8 @@ use crate::settings::{Broker, Mqtt, Settings};
 pub(crate) struct Tunnels {
     pub(crate) http: Option<HttpTunnel>,
     pub(crate) mqtt: Option<MqttTunnel>,
+    /// The ways to other replicas, where what one hears is for another.
+    pub(crate) forwarder: Option<Forwarder>,
 }
 
 impl Tunnels {
@@ -53,7 +58,16 @@ impl Tunnels {
             }
             None => None,
         };
-        let Some(mqtt) = &settings.mqtt else { return Ok((Self { http, mqtt: None }, None)) };
+        let forwarder = match settings.forward {
+            Some(listen) => {
+                let config = ForwardConfig { listen, addresses: addresses.clone(), fence: fence.clone() };
+                let forwarder = Forwarder::start(config, events.clone()).await?;
+                tracing::info!(address = %forwarder.local_addr(), "other replicas may send heartbeats on");
+                Some(forwarder)
+            }
+            None => None,
+        };
+        let Some(mqtt) = &settings.mqtt else { return Ok((Self { http, mqtt: None, forwarder }, None)) };
         let broker = match mqtt.broker {
             Broker::Embedded => Some(start_broker(settings, mqtt).await?),
             Broker::At(_) => None,
@@ -66,7 +80,7 @@ impl Tunnels {
             config.port = broker.local_addr().port();
         }
         let mqtt = MqttTunnel::start(config, events).context("starting the MQTT tunnel")?;
-        Ok((Self { http, mqtt: Some(mqtt) }, broker))
+        Ok((Self { http, mqtt: Some(mqtt), forwarder }, broker))
     }
 
     /// Sends a command to a base. Its end comes as an event.
@@ -80,6 +94,32 @@ impl Tunnels {
             // deadline tells it so.
             (_, _, _) => tracing::debug!(base = %to.base, %tunnel, "a command for a tunnel that is off"),
         }
+    }
+
+    /// Where this replica takes what others heard in its stead.
+    pub(crate) fn door(&self) -> Option<Door> {
+        let forwarder = self.forwarder.as_ref()?;
+        Some(Door { address: forwarder.local_addr(), key: forwarder.key().into() })
+    }
+
+    /// These replicas live, and this one is `own`.
+    pub(crate) fn meet(&self, own: &Arc<str>, others: BTreeMap<Arc<str>, Door>) {
+        if let Some(forwarder) = &self.forwarder {
+            let others = others.into_iter().map(|(name, door)| (name, (door.address, door.key)));
+            forwarder.meet(own, others.collect());
+        }
+    }
+
+    /// Sends a heartbeat on to the replica that it is for.
+    pub(crate) fn forward(&self, to: &str, report: &BaseReport) {
+        if let Some(forwarder) = &self.forwarder {
+            forwarder.forward(to, report);
+        }
+    }
+
+    /// What was counted of that.
+    pub(crate) fn forward_stats(&self) -> Option<ForwardStats> {
+        self.forwarder.as_ref().map(Forwarder::stats)
     }
 
     /// Answers a base's question for its baseline; over HTTP to where it waits.
@@ -115,6 +155,9 @@ impl Tunnels {
         }
         if let Some(mqtt) = self.mqtt {
             mqtt.shutdown().await;
+        }
+        if let Some(forwarder) = self.forwarder {
+            forwarder.shutdown();
         }
     }
 }
@@ -181,6 +224,7 @@ fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
 pub(crate) fn translate(event: tunnel::Event, asked: &mut Asked) -> Event {
     match event {
         tunnel::Event::Heartbeat { tunnel, report } => Event::Heartbeat { tunnel, report },
+        tunnel::Event::Forwarded(report) => Event::Forwarded(report),
         tunnel::Event::Answer { tunnel, base, key, outcome } => Event::Answer { tunnel, base, key, outcome },
         tunnel::Event::BaselineQuery { tunnel, query, reply } => {
             Event::BaselineQuery { tunnel, query, ask: asked.keep(reply) }

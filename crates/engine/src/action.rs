@@ -1,17 +1,17 @@
 //! What is to be done outside: the engine's only output. Every action may be done twice without
 //! harm, and carries what must still hold for it to be done at all.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
-use model::{BaseIdentity, BizId, ErrorCode, ModuleSpec, TunnelKind};
+use model::{BaseIdentity, BaseReport, BizId, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
     event::{BaseAddress, Write},
     trace::TraceId,
     view::{
-        LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef, PodStatus,
-        WorkloadRef,
+        Door, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef,
+        PodStatus, WorkloadRef,
     },
 };
 
@@ -233,6 +233,20 @@ pub enum Action {
         /// On the engine's clock; zero shuts it.
         until: Duration,
     },
+    /// Send a heartbeat that was heard here on to the replica that acts for the base. Whether it arrives is not told.
+    Forward {
+        /// Its incarnation.
+        to: Arc<str>,
+        /// What the base said, and from where.
+        report: Box<BaseReport>,
+    },
+    /// From here on, what is sent on goes to these replicas, and what these send on counts.
+    Replicas {
+        /// This one's incarnation.
+        own: Arc<str>,
+        /// The others that live, by incarnation.
+        others: BTreeMap<Arc<str>, Door>,
+    },
     /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),
 }
@@ -267,6 +281,8 @@ impl Action {
             | Self::AnswerBaseline { .. }
             | Self::FindBasePod { .. }
             | Self::Fence { .. }
+            | Self::Forward { .. }
+            | Self::Replicas { .. }
             | Self::Announce(_) => return None,
         })
     }

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use model::name::VNodeNameFormat;
 
+use crate::view::Door;
+
 /// The most bases at a time that were heard, and of which there is no Node yet: a fleet of 5,000 that starts together, and
 /// then some. Whoever may send heartbeats may invent bases; these cost memory and questions, and no Node before they answer.
 /// A heartbeat of one more is not taken, and the next one is seconds away.
@@ -87,6 +89,8 @@ pub struct Config {
     pub module_deployments: bool,
     /// How replicas share the VNodes; none where this is the only one.
     pub cluster: Option<ClusterConfig>,
+    /// Where this replica takes what others heard in its stead; none where nothing is sent on.
+    pub door: Option<Door>,
     /// The version that `kubectl get nodes` shows.
     pub version: Arc<str>,
     /// Times.
@@ -188,6 +192,7 @@ impl Config {
             namespace: "default".into(),
             module_deployments: false,
             cluster: None,
+            door: None,
             version: "".into(),
             times: Times::default(),
         }

@@ -96,7 +96,7 @@ impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(config: Config) -> Self {
         let mut synced = if config.modules { HashSet::new() } else { HashSet::from([Watched::Modules]) };
-        let ownership = config.cluster.clone().map(Ownership::new);
+        let ownership = config.cluster.clone().map(|cluster| Ownership::new(cluster, config.door.clone()));
         if ownership.is_none() {
             synced.extend([Watched::Members, Watched::Leases]);
         }
@@ -174,6 +174,7 @@ impl Engine {
     fn take(&mut self, event: Event, now: Now, out: &mut Vec<Action>) {
         match event {
             Event::Heartbeat { tunnel, report } => self.heartbeat(tunnel, report, now, out),
+            Event::Forwarded(report) => self.forwarded(report, now, out),
             Event::Answer { base, key, outcome, .. } => {
                 self.visit(&base, now, out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
             }
@@ -258,7 +259,7 @@ impl Engine {
         }
         if !self.vnodes.contains_key(&identity) {
             if self.ownership.is_some() {
-                return self.overhear(tunnel, report, now);
+                return self.overhear(tunnel, report, now, out);
             }
             if report.state == BaseState::Deactivated {
                 return;

@@ -151,6 +151,9 @@ pub enum Event {
         /// What it said.
         report: BaseReport,
     },
+    /// A base spoke over HTTP to another replica, which sends it on to the one that acts for it. It is never sent on
+    /// again.
+    Forwarded(BaseReport),
     /// A command ended, or a base told something that nobody asked (over MQTT after the deadline).
     Answer {
         /// How it came.

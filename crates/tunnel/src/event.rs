@@ -17,6 +17,8 @@ pub enum Event {
         /// What it said. Over HTTP the address is the peer's where the base names none.
         report: BaseReport,
     },
+    /// A base spoke over HTTP to another replica, which sent it on to this one. Dropped as a heartbeat is.
+    Forwarded(BaseReport),
     /// How a command ended, or an answer that no command waits for any more (MQTT only): the
     /// truth about the base all the same. Never dropped.
     Answer {

@@ -9,6 +9,8 @@
 //! base --heartbeat, answer--> listener / subscription --Event--> caller
 //! caller --call(target, command, deadline)--> client / publish --> base
 //! ```
+//!
+//! Where several replicas share the bases, [`forward::Forwarder`] carries what one hears over HTTP to the one that it is for.
 
 pub mod addresses;
 pub mod broker;
@@ -16,6 +18,7 @@ mod bucket;
 mod counts;
 pub mod event;
 mod files;
+pub mod forward;
 pub mod http;
 pub mod mqtt;
 mod stop;
@@ -25,6 +28,7 @@ pub use broker::EmbeddedBroker;
 pub use bucket::Rate;
 pub use event::{Event, Target};
 pub use files::FileError;
+pub use forward::{ForwardConfig, Forwarder};
 pub use http::{HttpConfig, HttpTunnel};
 pub use mqtt::{MqttConfig, MqttTunnel, TlsConfig};
 pub use stop::SHUTDOWN_BOUND;

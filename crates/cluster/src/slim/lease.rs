@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::view::{LeaseView, MemberState, MemberView};
+use engine::view::{Door, LeaseView, MemberState, MemberView};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::core::NamespaceResourceScope;
 
@@ -15,6 +15,8 @@ pub(crate) const INCARNATION: &str = "module-controller.koupleless.io/incarnatio
 pub(crate) const POD_UID: &str = "module-controller.koupleless.io/pod-uid";
 pub(crate) const LEVEL: &str = "module-controller.koupleless.io/workload-level";
 pub(crate) const STATE: &str = "module-controller.koupleless.io/state";
+pub(crate) const ADDRESS: &str = "module-controller.koupleless.io/forward-address";
+pub(crate) const KEY: &str = "module-controller.koupleless.io/forward-key";
 
 /// A VNode's Lease as the engine has it.
 pub(crate) fn view(lease: &Lease) -> LeaseView {
@@ -45,6 +47,7 @@ pub(crate) fn member(lease: &Lease) -> MemberView {
         pod_uid: word(POD_UID).into(),
         level: word(LEVEL).parse().unwrap_or_default(),
         state: MemberState::ALL.into_iter().find(|state| state.as_str() == word(STATE)).unwrap_or_default(),
+        door: word(ADDRESS).parse().ok().map(|address| Door { address, key: word(KEY).into() }),
     }
 }
 

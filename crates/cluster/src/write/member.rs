@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     modules::ENV,
-    slim::lease::{INCARNATION, LEVEL, MEMBER, POD_UID, STATE, member},
+    slim::lease::{ADDRESS, INCARNATION, KEY, LEVEL, MEMBER, POD_UID, STATE, member},
 };
 
 /// A renewal that has no answer by then leaves time for another before the fence shuts.
@@ -97,6 +97,8 @@ impl Shared {
     fn member_lease(&self, desired: &MemberView) -> Lease {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let door = desired.door.iter();
+        let door = door.flat_map(|door| [pair(ADDRESS, &door.address.to_string()), pair(KEY, &door.key)]);
         let annotations = [
             pair(INCARNATION, &desired.incarnation),
             pair(POD_UID, &desired.pod_uid),
@@ -111,7 +113,7 @@ impl Shared {
                 resource_version: (desired.resource_version != 0)
                     .then(|| desired.resource_version.to_string()),
                 labels: Some([pair(MEMBER.0, MEMBER.1), pair(ENV, &self.config.env)].into()),
-                annotations: Some(annotations.into()),
+                annotations: Some(annotations.into_iter().chain(door).collect()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {

@@ -125,14 +125,16 @@ impl Writer {
 
     /// Carries an action out, in the background. Its end comes as [`Event::Written`] or
     /// [`Event::BasePod`], always, unless the writer is shut down meanwhile; where the response is
-    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]), or is
-    /// no write ([`Action::Fence`]), is none of ours and is given back.
+    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]) or to another
+    /// replica ([`Action::Forward`]), or is no write ([`Action::Fence`], [`Action::Replicas`]), is none of ours and is given back.
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
         let job = match action {
-            Action::Call { .. } | Action::AnswerBaseline { .. } | Action::Fence { .. } => {
-                return Some(action);
-            }
+            Action::Call { .. }
+            | Action::AnswerBaseline { .. }
+            | Action::Fence { .. }
+            | Action::Forward { .. }
+            | Action::Replicas { .. } => return Some(action),
             Action::Announce(announcement) => {
                 self.shared.announcer.announce(*announcement);
                 return None;
@@ -283,6 +285,8 @@ impl Shared {
             | Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Fence { .. }
+            | Action::Forward { .. }
+            | Action::Replicas { .. }
             | Action::Announce(_) => return None,
         };
         if let Err(error) = &result {

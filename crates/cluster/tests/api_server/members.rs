@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{MemberState, MemberView},
+    view::{Door, MemberState, MemberView},
 };
 
 use crate::harness::{Harness, unique};
@@ -18,6 +18,7 @@ async fn a_replica_is_ended_as_it_was_seen_and_its_lease_goes() {
         incarnation: "first".into(),
         client_id: "replica-1".into(),
         level: 2,
+        door: Some(Door { address: "10.0.0.1:7778".parse().unwrap(), key: "key".into() }),
         ..MemberView::default()
     };
     let put =
@@ -28,6 +29,7 @@ async fn a_replica_is_ended_as_it_was_seen_and_its_lease_goes() {
     h.write(action, write).await.unwrap();
     let born = told(&mut h, &name).await;
     assert_eq!((&*born.incarnation, &*born.client_id, born.level), ("first", "replica-1", 2));
+    assert_eq!(born.door, wanted.door);
     let (action, write) = put(&born);
     h.write(action, write).await.unwrap();
     let renewed = told(&mut h, &name).await;

@@ -1,5 +1,7 @@
 //! `IS_CLUSTER`: several replicas that share the VNodes.
 
+use std::net::{IpAddr, SocketAddr};
+
 use engine::ClusterConfig;
 
 use super::{Refusals, set};
@@ -7,6 +9,27 @@ use crate::args::Args;
 
 /// The manual's default of `WORKLOAD_MAX_LEVEL`.
 const LEVELS: u32 = 3;
+
+/// Where a replica takes what others send on to it.
+const FORWARD_PORT: u32 = 7778;
+
+/// Where other replicas send on what they hear over HTTP; none where there are no others, no HTTP, or this one has
+/// no address.
+pub(super) fn forward(
+    args: &Args,
+    is_cluster: bool,
+    http: bool,
+    refused: &mut Refusals,
+) -> Option<SocketAddr> {
+    let port = refused.number("FORWARD_PORT", &args.forward_port, FORWARD_PORT, (0, u16::MAX.into()));
+    let ip = set(&args.pod_ip)?;
+    let Ok(ip) = ip.parse::<IpAddr>() else {
+        refused.add("POD_IP", Some(ip), "allowed is an IP address");
+        return None;
+    };
+    let port = u16::try_from(port).unwrap_or_default();
+    (is_cluster && http).then(|| SocketAddr::from((ip, port)))
+}
 
 /// How replicas share the VNodes; none where this is the only one.
 pub(super) fn cluster(
@@ -57,11 +80,37 @@ mod tests {
     }
 
     #[test]
+    fn heartbeats_are_sent_on_to_a_replica_that_has_an_address() {
+        let door = |flags: &[&str]| settings(flags).unwrap().forward.map(|door| door.to_string());
+        let all = ["--is-cluster", "--pod-ip=fd00::1"];
+        assert_eq!(door(&all).as_deref(), Some("[fd00::1]:7778"));
+        assert_eq!(
+            door(&["--is-cluster", "--pod-ip=10.0.0.1", "--forward-port=0"]).as_deref(),
+            Some("10.0.0.1:0")
+        );
+        assert_eq!(door(&["--is-cluster"]), None, "nobody could reach it");
+        assert_eq!(door(&["--pod-ip=10.0.0.1"]), None, "nobody else is there");
+        let mqtt = [
+            "--is-cluster",
+            "--pod-ip=10.0.0.1",
+            "--enable-http-tunnel=false",
+            "--enable-mqtt-tunnel",
+            "--mqtt-broker=b",
+        ];
+        let args = Args::try_parse_from(["module-controller"].into_iter().chain(mqtt)).unwrap();
+        assert_eq!(Settings::try_from(args).unwrap().forward, None, "over MQTT all hear all");
+    }
+
+    #[test]
     fn what_no_cluster_can_be_made_of_is_refused() {
-        let refusal = settings(&["--is-cluster=yes", "--workload-max-level=0"]).unwrap_err();
+        let refusal =
+            settings(&["--is-cluster=yes", "--workload-max-level=0", "--pod-ip=here", "--forward-port=x"])
+                .unwrap_err();
         for said in [
             "IS_CLUSTER is \"yes\"; allowed is true or false",
             "WORKLOAD_MAX_LEVEL is \"0\"; allowed is a whole number from 1 to 1000",
+            "POD_IP is \"here\"; allowed is an IP address",
+            "FORWARD_PORT is \"x\"; allowed is a whole number from 0 to 65535",
         ] {
             assert!(refusal.contains(said), "{said} is not in\n{refusal}");
         }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::{BaseIdentity, BaseReport, TunnelKind};
+use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use super::Engine;
 use crate::{
@@ -133,13 +133,44 @@ impl Engine {
         }
     }
 
-    /// A base was heard that this replica does not act for.
-    pub(super) fn overhear(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now) {
+    /// A base was heard that this replica does not act for. Over MQTT all replicas hear it; over HTTP the one that
+    /// acts for it is told (rule 11).
+    pub(super) fn overhear(
+        &mut self,
+        tunnel: TunnelKind,
+        report: BaseReport,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        if tunnel == TunnelKind::Http
+            && let Some(shared) = &self.ownership
+            && let Some(to) = shared.claims.holder_of(&report.identity)
+            && shared.members.has_door(to)
+        {
+            out.push(Action::Forward { to: to.clone(), report: Box::new(report.clone()) });
+        }
+        self.remember(tunnel, report, now);
+    }
+
+    /// Another replica heard a base that, as far as it knew, this one acts for.
+    pub(super) fn forwarded(&mut self, report: BaseReport, now: Now, out: &mut Vec<Action>) {
+        if self.vnodes.contains_key(&report.identity) {
+            self.heartbeat(TunnelKind::Http, report, now, out);
+        } else if self.is_synced() {
+            self.remember(TunnelKind::Http, report, now);
+        }
+    }
+
+    /// What a base said is kept for whoever takes it next, which may be this replica.
+    fn remember(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now) {
         let Some(shared) = &mut self.ownership else { return };
         let name =
             shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
                 self.config.name_format.node_name(&report.identity, &self.config.env).into()
             });
+        if report.state == BaseState::Deactivated && shared.claims.forget_stranger(&name) {
+            return;
+        }
         if !shared.claims.has_room_for(&name, &report.identity) {
             self.turned_away += 1;
             return;
@@ -217,3 +248,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

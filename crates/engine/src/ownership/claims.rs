@@ -110,6 +110,22 @@ impl Claims {
         self.names.get(identity)
     }
 
+    /// Who holds the Lease of a base's Node, where that is known.
+    pub(crate) fn holder_of(&self, identity: &BaseIdentity) -> Option<&Arc<str>> {
+        self.leases.get(self.names.get(identity)?).map(|lease| &lease.view.holder)
+    }
+
+    /// A base said goodbye. True where it has no Node and nobody acts for it: then it is none to take up.
+    pub(crate) fn forget_stranger(&mut self, name: &Arc<str>) -> bool {
+        let unused = |base: &Base| base.node.is_none() && base.hold == Hold::None;
+        let held = self.leases.get(name).is_some_and(|lease| !lease.view.holder.is_empty());
+        let forgotten = !held && self.bases.get(name).is_none_or(unused);
+        if forgotten {
+            self.drop_base(name);
+        }
+        forgotten
+    }
+
     /// All Nodes of the environment.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &NodeView> {
         self.bases.values().filter_map(|base| base.node.as_ref())
@@ -169,6 +185,8 @@ impl Claims {
             && base.node.as_ref().is_some_and(|node| *node.uid == *uid)
         {
             base.node = None;
+            // What it said before its Node went, which may have been its goodbye to another replica, calls for no new one.
+            base.heard = None;
             self.review(name, members, now);
         }
     }

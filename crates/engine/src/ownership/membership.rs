@@ -12,7 +12,7 @@ use crate::{
     action::Action,
     config::ClusterConfig,
     event::WriteError,
-    view::{MemberState, MemberView},
+    view::{Door, MemberState, MemberView},
 };
 
 /// How often the own Lease is renewed.
@@ -53,6 +53,7 @@ struct Other {
 #[derive(Debug)]
 pub(crate) struct Membership {
     config: ClusterConfig,
+    door: Option<Door>,
     /// All that existed at the start are known.
     synced: bool,
     epoch: u64,
@@ -67,10 +68,11 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(config: ClusterConfig) -> Self {
-        let own = own(&config, 1);
+    pub(crate) fn new(config: ClusterConfig, door: Option<Door>) -> Self {
+        let own = own(&config, door.as_ref(), 1);
         Self {
             config,
+            door,
             synced: false,
             epoch: 1,
             own,
@@ -211,7 +213,7 @@ impl Membership {
     /// Everything of before is given up, and a new incarnation begins (rule 5).
     fn fall(&mut self, now: Duration, out: &mut Vec<Action>) {
         self.epoch += 1;
-        self.own = own(&self.config, self.epoch);
+        self.own = own(&self.config, self.door.as_ref(), self.epoch);
         self.sent = None;
         self.next_at = now;
         self.fence_until = Duration::ZERO;
@@ -296,6 +298,21 @@ impl Membership {
         others.chain([&self.own]).map(|view| (&view.incarnation, view.level))
     }
 
+    /// The others that live and take what is sent on to them, by incarnation.
+    pub(crate) fn doors(&self) -> BTreeMap<Arc<str>, Door> {
+        let alive = self.others.values().filter(|other| other.view.state == MemberState::Living);
+        alive.filter_map(|other| Some((other.view.incarnation.clone(), other.view.door.clone()?))).collect()
+    }
+
+    /// Whether another that lives takes what is sent on to it.
+    pub(crate) fn has_door(&self, incarnation: &str) -> bool {
+        let is_it = |other: &&Other| *other.view.incarnation == *incarnation;
+        self.others
+            .values()
+            .find(is_it)
+            .is_some_and(|other| other.view.state == MemberState::Living && other.view.door.is_some())
+    }
+
     /// This one does what one of them has to do.
     pub(crate) fn is_first(&self) -> bool {
         self.living().map(|(incarnation, _)| incarnation).min() == Some(&self.own.incarnation)
@@ -329,13 +346,14 @@ pub(crate) enum Holding {
     Unknown(Option<Duration>),
 }
 
-fn own(config: &ClusterConfig, epoch: u64) -> MemberView {
+fn own(config: &ClusterConfig, door: Option<&Door>, epoch: u64) -> MemberView {
     let incarnation = format!("{}-{epoch}", config.incarnation);
     MemberView {
         name: format!("module-controller-{incarnation}").into(),
         incarnation: incarnation.into(),
         client_id: config.client_id.clone(),
         pod_uid: config.pod_uid.clone(),
+        door: door.cloned(),
         ..MemberView::default()
     }
 }

@@ -9,9 +9,9 @@ mod membership;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{action::Action, config::ClusterConfig};
+use crate::{action::Action, config::ClusterConfig, view::Door};
 pub(crate) use claims::{Claims, Heard};
 pub(crate) use membership::Membership;
 
@@ -21,6 +21,9 @@ const BALANCE_EVERY: Duration = Duration::from_secs(1);
 const HANDED_OVER: usize = 20;
 /// How often what belongs to nobody is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// As whom this replica lives, and the doors of the others.
+type Introduction = (Arc<str>, BTreeMap<Arc<str>, Door>);
 
 /// What a replica knows of the others, and of what each of them owns.
 #[derive(Debug)]
@@ -33,15 +36,21 @@ pub(crate) struct Ownership {
     pub(crate) leads: bool,
     levels: u32,
     living: Vec<Arc<str>>,
+    /// Which replicas were told to whoever sends on between them, and as whom; none before that.
+    told: Option<Introduction>,
+    /// This one takes what others send on.
+    is_open: bool,
     balance_at: Duration,
     sweep_at: Duration,
 }
 
 impl Ownership {
-    pub(crate) fn new(config: ClusterConfig) -> Self {
+    pub(crate) fn new(config: ClusterConfig, door: Option<Door>) -> Self {
         Self {
             levels: config.levels,
-            members: Membership::new(config),
+            told: None,
+            is_open: door.is_some(),
+            members: Membership::new(config, door),
             claims: Claims::default(),
             frozen: false,
             leads: false,
@@ -67,8 +76,21 @@ impl Ownership {
             self.living = living;
             self.claims.review_all(&self.members, now);
         }
+        if self.is_open {
+            self.introduce(out);
+        }
         if takes && self.members.may_act(now) {
             self.claims.advance(lease_duration, &self.members, now, out);
+        }
+    }
+
+    /// Says which replicas live, where that has changed (rule 11).
+    fn introduce(&mut self, out: &mut Vec<Action>) {
+        let now = (self.members.incarnation().clone(), self.members.doors());
+        if self.told.as_ref() != Some(&now) {
+            let (own, others) = now.clone();
+            out.push(Action::Replicas { own, others });
+            self.told = Some(now);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Leases, slim: those of VNodes, which say who acts for them, and those of the replicas, which
 //! say who lives.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -48,6 +48,15 @@ impl MemberState {
     }
 }
 
+/// Where a replica takes heartbeats that others heard in its stead, and how it signs those that it sends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Its address, for the other replicas only.
+    pub address: SocketAddr,
+    /// Its public key. Only who may write the Lease can publish one.
+    pub key: Arc<str>,
+}
+
 /// The membership Lease of a replica: one for each incarnation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberView {
@@ -67,4 +76,6 @@ pub struct MemberView {
     pub level: u32,
     /// Whether it lives.
     pub state: MemberState,
+    /// Where heartbeats of its bases are sent on to; none where it takes none.
+    pub door: Option<Door>,
 }

@@ -7,7 +7,7 @@ pub mod pod;
 pub mod service;
 pub mod workload;
 
-pub use lease::{LeaseView, MemberState, MemberView};
+pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
 pub use pod::{

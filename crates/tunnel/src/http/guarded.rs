@@ -14,17 +14,17 @@ use model::Pass;
 /// This replica may not act any more.
 #[derive(Debug, thiserror::Error)]
 #[error("this replica may not act at the moment")]
-pub(super) struct Shut;
+pub(crate) struct Shut;
 
 /// The body of a command, with leave to send it.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     bytes: Option<Bytes>,
     pass: Pass,
 }
 
 impl Guarded {
-    pub(super) fn new(bytes: Bytes, pass: Pass) -> Self {
+    pub(crate) fn new(bytes: Bytes, pass: Pass) -> Self {
         Self { bytes: Some(bytes), pass }
     }
 }

@@ -1,10 +1,10 @@
 //! The HTTP tunnel: heartbeats come to our port, commands go to Arklet's.
 
 mod client;
-mod guarded;
+pub(crate) mod guarded;
 mod limits;
 mod listener;
-mod peers;
+pub(crate) mod peers;
 mod tls;
 mod token;
 

@@ -16,11 +16,11 @@ const REMEMBERED: usize = 16_384;
 
 /// What one address may do.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(crate) struct Share {
     /// Connections at once.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// Connections that are opened; each is one request.
-    pub(super) opened: Rate,
+    pub(crate) opened: Rate,
 }
 
 /// How often it is looked who was quiet: to look for each connection would be work for a flood to ask for.
@@ -28,7 +28,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// The connections of now and of a moment ago, by the address at their other end.
 #[derive(Debug, Clone)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     share: Share,
     known: Arc<Mutex<Known>>,
 }
@@ -47,18 +47,18 @@ struct Peer {
 
 /// One connection's place; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     peers: Peers,
     ip: IpAddr,
 }
 
 impl Peers {
-    pub(super) fn new(share: Share) -> Self {
+    pub(crate) fn new(share: Share) -> Self {
         Self { share, known: Arc::default() }
     }
 
     /// A place for one more connection from there; none where it has had its share.
-    pub(super) fn admit(&self, ip: IpAddr, now: Instant) -> Option<Place> {
+    pub(crate) fn admit(&self, ip: IpAddr, now: Instant) -> Option<Place> {
         let (ip, rate) = (ip.to_canonical(), self.share.opened);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let may_sweep = known.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP);

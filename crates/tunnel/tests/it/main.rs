@@ -5,6 +5,7 @@
 mod addresses;
 mod broker;
 mod directory;
+mod forward;
 mod http_client;
 mod http_doors;
 mod http_listener;

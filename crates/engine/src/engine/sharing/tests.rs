@@ -1,0 +1,182 @@
+//! What one replica hears for another (rule 11).
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+use model::BaseReport;
+
+use super::*;
+use crate::{
+    ClusterConfig, Config, testing,
+    view::{Door, LeaseView, MemberState, MemberView},
+};
+
+/// One replica, `me`, that lives beside `other`, which holds the Lease of the base `b`.
+struct Case {
+    engine: Engine,
+    seconds: u64,
+}
+
+fn door(port: u16) -> Door {
+    Door { address: SocketAddr::from(([10, 0, 0, 1], port)), key: format!("key {port}").into() }
+}
+
+fn other(version: u64, state: MemberState) -> Event {
+    Event::Member(Box::new(MemberView {
+        name: "module-controller-other".into(),
+        uid: "other".into(),
+        resource_version: version,
+        incarnation: "other-1".into(),
+        client_id: "other".into(),
+        state,
+        door: Some(door(2)),
+        ..MemberView::default()
+    }))
+}
+
+fn lease(version: u64, holder: &str) -> Event {
+    Event::Lease(LeaseView {
+        node: "virtual-node-b".into(),
+        uid: "lease".into(),
+        resource_version: version,
+        holder: holder.into(),
+        ..LeaseView::default()
+    })
+}
+
+fn report(state: BaseState) -> BaseReport {
+    testing::report(Some(1238), state)
+}
+
+impl Case {
+    fn start(own: Option<Door>) -> (Self, Vec<Action>) {
+        let mut config = Config::new("dev");
+        config.door = own;
+        config.cluster = Some(ClusterConfig {
+            client_id: "me".into(),
+            incarnation: "me".into(),
+            pod_uid: "".into(),
+            levels: 3,
+        });
+        let mut case = Self { engine: Engine::new(config), seconds: 0 };
+        case.step(Event::Node(Box::new(testing::node("b"))));
+        case.step(lease(1, "other-1"));
+        case.step(other(1, MemberState::Living));
+        for kind in Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]) {
+            case.step(Event::Synced(kind));
+        }
+        // The own Lease is acknowledged, so that it may act.
+        let write = Write::WriteMember("module-controller-me-1".into());
+        let actions = case.step(Event::Written { write, result: Ok(()) });
+        assert!(actions.iter().any(|action| matches!(action, Action::Fence { .. })), "{actions:?}");
+        (case, actions)
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+        self.engine.step(event, now)
+    }
+
+    /// To whom what is heard over a tunnel is sent on.
+    fn hears(&mut self, tunnel: TunnelKind, state: BaseState) -> Vec<String> {
+        sent_on(self.step(Event::Heartbeat { tunnel, report: report(state) }))
+    }
+}
+
+fn sent_on(actions: Vec<Action>) -> Vec<String> {
+    let sent = actions.into_iter().filter_map(|action| match action {
+        Action::Forward { to, report } => Some(format!("{} to {to}", report.identity)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn rule_11_what_is_heard_over_http_goes_to_the_one_that_acts_for_the_base() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    for state in [BaseState::Activated, BaseState::Deactivated] {
+        assert_eq!(case.hears(TunnelKind::Http, state), ["b to other-1"]);
+        assert!(case.hears(TunnelKind::Mqtt, state).is_empty(), "over MQTT the other hears it too");
+    }
+    case.step(lease(2, ""));
+    assert!(case.hears(TunnelKind::Http, BaseState::Activated).is_empty(), "nobody acts for it");
+    case.step(lease(3, "gone-1"));
+    assert!(case.hears(TunnelKind::Http, BaseState::Activated).is_empty(), "nobody knows who");
+    case.step(lease(4, "other-1"));
+    case.step(other(2, MemberState::Killed));
+    assert!(case.hears(TunnelKind::Http, BaseState::Activated).is_empty(), "it was ended");
+}
+
+#[test]
+fn rule_11_what_was_sent_on_is_never_sent_on_again() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    let actions = case.step(Event::Forwarded(report(BaseState::Activated)));
+    assert!(sent_on(actions).is_empty());
+}
+
+#[test]
+fn rule_11_what_another_heard_counts_for_the_owner_as_if_it_had_heard_it() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    let taken = case.step(other(2, MemberState::Released));
+    assert!(taken.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{taken:?}");
+    case.step(lease(2, "me-1"));
+    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+    case.step(Event::Written { write, result: Ok(()) });
+    let told = case.step(Event::Forwarded(report(BaseState::Activated)));
+    let tunnel = told.iter().find_map(|action| match action {
+        Action::PatchNode { desired } => desired.labels.get("vnode.koupleless.io/tunnel").cloned(),
+        _ => None,
+    });
+    assert_eq!(tunnel.as_deref(), Some("http"), "its Node says what it said: {told:?}");
+    let gone = case.step(Event::Forwarded(report(BaseState::Deactivated)));
+    assert!(gone.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{gone:?}");
+}
+
+#[test]
+fn rule_11_the_replicas_that_live_are_told_once_and_when_they_change() {
+    let told = |actions: &[Action]| {
+        let told = actions.iter().filter_map(|action| match action {
+            Action::Replicas { own, others } => {
+                Some((own.to_string(), others.keys().map(|o| o.to_string()).collect()))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<(String, Vec<String>)>>()
+    };
+    let (mut case, _) = Case::start(Some(door(1)));
+    assert!(told(&case.step(Event::Tick)).is_empty(), "they were told before");
+    assert_eq!(told(&case.step(other(2, MemberState::Killed))), [("me-1".to_owned(), vec![])]);
+    // This one is ended, and begins as another.
+    let gone = Event::MemberGone { name: "module-controller-me-1".into(), uid: "".into() };
+    case.step(Event::Member(Box::new(MemberView {
+        name: "module-controller-me-1".into(),
+        uid: "me".into(),
+        resource_version: 1,
+        ..MemberView::default()
+    })));
+    assert_eq!(told(&case.step(gone)), [("me-2".to_owned(), vec![])]);
+    let (_, silent) = Case::start(None);
+    assert!(told(&silent).is_empty(), "nobody could send to this one");
+}
+
+#[test]
+fn a_base_that_said_goodbye_to_another_replica_is_not_taken_up_again() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    case.hears(TunnelKind::Http, BaseState::Activated);
+    case.step(Event::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() });
+    case.step(Event::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() });
+    for seconds in 1..4 {
+        case.seconds = seconds;
+        let actions = case.step(Event::Tick);
+        assert!(!actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+    }
+    // Nor is one that nobody knew.
+    case.hears(TunnelKind::Http, BaseState::Deactivated);
+    let actions = case.step(Event::Tick);
+    assert!(!actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+    // The next life of it is.
+    case.hears(TunnelKind::Http, BaseState::Activated);
+    case.seconds = 6;
+    let actions = case.step(Event::Tick);
+    assert!(actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+}
