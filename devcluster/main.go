@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -215,7 +214,7 @@ func run(o options) (err error) {
 	}
 	say("certificates ready in %s", o.dataDir)
 
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", o.port))
+	ln, err := listen(fmt.Sprintf("127.0.0.1:%d", o.port))
 	if err != nil {
 		return err
 	}
@@ -268,7 +267,7 @@ func run(o options) (err error) {
 		return err
 	}
 	api := launch("kube-apiserver", runAPI)
-	defer api.stop(15 * time.Second)
+	defer func() { api.stop(15 * time.Second) }()
 
 	cfg, err := clientcmd.BuildConfigFromFlags("", kc("admin"))
 	if err != nil {
@@ -420,13 +419,34 @@ func run(o options) (err error) {
 	if o.exitWithStdin {
 		go func() { io.Copy(io.Discard, os.Stdin); close(stdin) }()
 	}
-	select {
-	case s := <-sigs:
-		say("%v: stopping", s)
-	case <-stdin:
-		say("stdin closed: stopping")
-	case err := <-fatal:
-		return err
+	outage := make(chan os.Signal, 2)
+	signal.Notify(outage, syscall.SIGUSR1, syscall.SIGUSR2)
+	away := false
+	for running := true; running; {
+		select {
+		case s := <-sigs:
+			say("%v: stopping", s)
+			running = false
+		case <-stdin:
+			say("stdin closed: stopping")
+			running = false
+		case err := <-fatal:
+			return err
+		case s := <-outage:
+			if (s == syscall.SIGUSR1) == !away {
+				if away {
+					ln, runAPI, err = comeBack(ctx, cp, etcd, ln.Addr().String())
+					if err != nil {
+						return err
+					}
+					api = launch("kube-apiserver", runAPI)
+				} else {
+					ln.cut()
+					api.stop(15 * time.Second)
+				}
+				away = !away
+			}
+		}
 	}
 	go func() { <-sigs; say("second signal: exit now"); exit(130) }()
 	return nil

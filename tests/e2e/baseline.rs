@@ -87,7 +87,7 @@ fn over_http_the_answer_is_what_matches_and_nothing_where_it_is_off() -> Result<
         scene.cluster.apply(&peer(&scene, manifest::container("biz1", "1.0.0")?).to_string())?;
         scene.cluster.apply(&daemon_set(&scene, manifest::container("biz2", "1.0.0")?).to_string())?;
         testkit::wait::wait_for("the workloads are known", std::time::Duration::from_secs(10), || {
-            let mut base = Simulated::play_back(&tunnel, &scene.base_version)?;
+            let base = Simulated::play_back(&tunnel, &scene.base_version)?;
             base.say_goodbye()?;
             ensure!(base.biz().len() == expected.len(), "{:?}", base.biz());
             Ok(Some(()))

@@ -166,7 +166,7 @@ fn with_the_role_of_the_go_controller_modules_go_online_and_offline() -> Result<
     let mut scene = Scene::start(Way::Http, &[])?;
     let dir = WorkDir::new("upstream")?;
     scene.controller.stop()?;
-    scene.controller.options_mut().kubeconfig = with_upstreams_role(scene.cluster, &dir)?;
+    scene.controller.options_mut().kubeconfig = with_upstreams_role(&scene.cluster, &dir)?;
     scene.controller.start_again()?;
     let base = &scene.bases(1)?[0];
     let pod = manifest::pod(&scene, "biz1", Some(&node_name(base)), &[manifest::container("biz1", "1.0.0")?]);

@@ -34,7 +34,7 @@ fn every_command_of_the_pages_works() -> Result<()> {
         .replace("values: [\"2.0.0\"]", &format!("values: [\"{}\"]", scene.base_version));
     for page in PAGES {
         let namespace = scene.cluster.namespace("docs")?;
-        let shell = Shell::new(scene.cluster, &namespace)?;
+        let shell = Shell::new(&scene.cluster, &namespace)?;
         shell.write(SAMPLE, &sample)?;
         for command in commands(&read(page)?) {
             match command.split(' ').next() {
@@ -66,7 +66,7 @@ fn every_command_of_the_error_pages_works() -> Result<()> {
         ("virtual-node-<baseUUID>", node_name(base)),
         ("<pod>", "biz2".to_owned()),
     ];
-    let shell = Shell::new(scene.cluster, &scene.namespace)?;
+    let shell = Shell::new(&scene.cluster, &scene.namespace)?;
     let commands: BTreeSet<String> = commands(&read(ERROR_CODES)?).into_iter().collect();
     ensure!(commands.len() > 20, "{commands:?}");
     for command in commands {

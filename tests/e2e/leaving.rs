@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::{
-    Client, Scene, ToldBase, Way, manifest,
+    Client, Scene, Simulated, Way, manifest,
     scene::node_name,
     seen::{is_ready, summary, text},
     snapshot::commands,
@@ -116,7 +116,7 @@ fn what_is_uninstalled_by_hand_comes_back_and_what_is_installed_by_hand_stays() 
 #[test]
 fn an_uninstall_that_fails_is_told_and_tried_again_and_the_pod_stays_until_then() -> Result<()> {
     let scene = Scene::start(Way::Http, &[])?;
-    let base = ToldBase::start(&scene)?;
+    let base = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
     let biz = manifest::container_of("biz1", "1", "file:///biz1.jar");
     scene.cluster.apply(&manifest::pod(&scene, "stuck", None, &[biz]).to_string())?;
     scene.wait_pods_ready(1)?;

@@ -49,4 +49,5 @@ mod rivals;
 mod rolling;
 mod rollouts;
 mod scheduling;
+mod three_hundred;
 mod workloads;

@@ -103,7 +103,7 @@ fn a_mass_loss_takes_nothing_away_even_from_a_controller_that_starts_anew() -> R
     wait_replicas(&scene, "biz1", 4)?;
     scene.wait_pods_ready(4)?;
     let record = e2e::Recording::start(
-        scene.cluster,
+        &scene.cluster,
         &format!("/apis/apps/v1/namespaces/{}/deployments", scene.namespace),
         1,
     )?;

@@ -1,15 +1,10 @@
 //! Several replicas share the bases (`IS_CLUSTER`): one acts for each, whatever becomes of the others.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{
-    Recording, Scene, Simulated, Way, manifest,
-    seen::{is_ready, text},
-};
+use e2e::{Scene, Sharing, Simulated, Way, seen::text, sharing};
+use jiff::Timestamp;
 use testkit::{
     controller::Controller,
     wait::{stays, wait_for},
@@ -18,107 +13,23 @@ use testkit::{
 const REPLICAS: usize = 3;
 const BASES: usize = 9;
 
-/// Replicas with bases, each of which has a module that runs.
-struct Shared {
-    scene: Scene,
-    /// The replicas besides the scene's.
-    others: Vec<Controller>,
-    bases: Vec<Simulated>,
-    recording: Recording,
-}
-
-impl Shared {
-    fn start() -> Result<Self> {
-        let shared = [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
-        let scene = Scene::start(Way::Http, &shared)?;
-        let others = (1..REPLICAS)
-            .map(|_| Controller::start(scene.controller.options().clone()))
-            .collect::<Result<Vec<Controller>>>()?;
-        // All heartbeats go to a replica that stays, so that silence is nobody's fault.
-        let tunnel = scene.controller.http_tunnel();
-        let bases = (0..BASES)
-            .map(|_| Simulated::start(&tunnel, &scene.base_version))
-            .collect::<Result<Vec<Simulated>>>()?;
-        let biz = [manifest::container("biz1", "1.0.0")?];
-        wait_for("all bases have Nodes", Duration::from_secs(60), || {
-            let nodes = scene.nodes()?.len();
-            ensure!(nodes == BASES, "{nodes} Nodes");
-            Ok(Some(()))
-        })?;
-        for (index, base) in bases.iter().enumerate() {
-            let pod = manifest::pod(&scene, &format!("p{index}"), Some(&base.node()), &biz);
-            scene.cluster.apply(&manifest::patient(pod).to_string())?;
-        }
-        scene.wait_pods_ready(BASES)?;
-        let recording = scene.record_pods()?;
-        Ok(Self { scene, others, bases, recording })
-    }
-
-    /// By base, the incarnation that holds its Lease.
-    fn holders(&self) -> Result<BTreeMap<String, String>> {
-        let select = format!("module-controller.koupleless.io/env={}", self.scene.env);
-        let list =
-            self.scene.cluster.kubectl_json(&["-n", "kube-node-lease", "get", "leases", "-l", &select])?;
-        let leases = list["items"].as_array().cloned().unwrap_or_default();
-        let pair = |path| move |lease: &serde_json::Value| text(lease, path).to_owned();
-        let (name, holder) = (pair("/metadata/name"), pair("/spec/holderIdentity"));
-        Ok(leases.iter().map(|lease| (name(lease), holder(lease))).collect())
-    }
-
-    /// How many bases each incarnation holds.
-    fn shares(&self) -> Result<BTreeMap<String, usize>> {
-        let mut shares = BTreeMap::new();
-        for holder in self.holders()?.into_values() {
-            *shares.entry(holder).or_default() += 1;
-        }
-        Ok(shares)
-    }
-
-    /// Which incarnation a replica is.
-    fn incarnation(&self, replica: &Controller) -> Result<String> {
-        let log = replica.log();
-        let id = log.split("client_id=").nth(1).context("it has not told its CLIENT_ID")?;
-        let id: String =
-            id.chars().filter(|c| *c != '"').take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
-        let members = self.scene.cluster.kubectl_json(&["-n", "default", "get", "leases"])?;
-        let members = members["items"].as_array().cloned().unwrap_or_default();
-        let of_it = members.iter().find(|lease| {
-            let state = &lease["metadata"]["annotations"]["module-controller.koupleless.io/state"];
-            lease["spec"]["holderIdentity"] == *id && state == "living"
-        });
-        let incarnation = of_it.map(|lease| {
-            lease["metadata"]["annotations"]["module-controller.koupleless.io/incarnation"].clone()
-        });
-        incarnation.and_then(|it| it.as_str().map(str::to_owned)).context("it is no member")
-    }
-
-    /// Waits until nobody waits for an owner, and the one that ended owns nothing.
-    fn owned_without(&self, ended: &str, limit: Duration) -> Result<Duration> {
-        let start = Instant::now();
-        wait_for("all bases are owned again", limit, || {
-            let holders = self.holders()?;
-            let owned = holders.values().filter(|holder| !holder.is_empty() && *holder != ended).count();
-            ensure!(owned == BASES, "{holders:?}");
-            Ok(Some(()))
-        })?;
-        Ok(start.elapsed())
-    }
-
-    /// No Pod was not Ready at any moment, and each module was installed once.
-    fn nobody_noticed(&self) -> Result<()> {
-        for change in self.recording.changes()? {
-            ensure!(change.kind != "DELETED" && is_ready(&change.object), "{change:?}");
-        }
-        for base in &self.bases {
-            ensure!(base.commands() == ["installBiz biz1:1.0.0"], "{:?}", base.commands());
-        }
-        Ok(())
-    }
+/// The scene's replica and two others, with bases over HTTP.
+fn start() -> Result<Sharing> {
+    let scene = Scene::start(Way::Http, &sharing::SETTINGS)?;
+    let others = (1..REPLICAS)
+        .map(|_| Controller::start(scene.controller.options().clone()))
+        .collect::<Result<Vec<Controller>>>()?;
+    // All heartbeats go to a replica that stays, so that silence is nobody's fault.
+    let tunnel = scene.controller.http_tunnel();
+    let bases = (0..BASES)
+        .map(|_| Simulated::start(&tunnel, &scene.base_version))
+        .collect::<Result<Vec<Simulated>>>()?;
+    Sharing::start(scene, others, bases)
 }
 
 #[test]
 fn bases_are_shared_and_taken_over_from_a_replica_that_is_killed() -> Result<()> {
-    let mut shared = Shared::start()?;
+    let mut shared = start()?;
     wait_for("every replica owns some, none far above its share", Duration::from_secs(30), || {
         let shares = shared.shares()?;
         // Three each; more than 3 × 1.05 + 1 is handed over.
@@ -129,19 +40,20 @@ fn bases_are_shared_and_taken_over_from_a_replica_that_is_killed() -> Result<()>
         Ok(Some(()))
     })?;
     let killed = shared.incarnation(&shared.others[0])?;
+    let since = Timestamp::now();
     shared.others[0].kill()?;
-    let took = shared.owned_without(&killed, Duration::from_secs(30))?;
+    let took = shared.owned_without(&killed, since, Duration::from_secs(30))?;
     println!("owned again {took:?} after the kill");
     // 12 s are promised; this allows for a busy machine.
     ensure!(took < Duration::from_secs(20), "owned again only after {took:?}");
-    stays("the owners", Duration::from_secs(5), &shared.holders()?, || shared.holders())?;
+    stays("the owners", Duration::from_secs(5), &shared.owners()?, || shared.owners())?;
     shared.nobody_noticed()
 }
 
 /// Rule 11: what a replica hears of a base that another owns counts for the owner as if it had heard it.
 #[test]
 fn heartbeats_and_goodbyes_count_whichever_replica_hears_them() -> Result<()> {
-    let mut shared = Shared::start()?;
+    let shared = start()?;
     let replicas = || std::iter::once(&shared.scene.controller).chain(&shared.others);
     wait_for("every replica owns some", Duration::from_secs(30), || {
         let shares = shared.shares()?;
@@ -151,7 +63,7 @@ fn heartbeats_and_goodbyes_count_whichever_replica_hears_them() -> Result<()> {
     // A base that is heard is not asked: of a quiet one only every 30 s what it has.
     let asked = || shared.bases.iter().map(Simulated::questions).sum::<usize>();
     let (before, since) = (asked(), Instant::now());
-    stays("the owners", Duration::from_secs(30), &shared.holders()?, || shared.holders())?;
+    stays("the owners", Duration::from_secs(30), &shared.owners()?, || shared.owners())?;
     let each = (asked() - before) as f64 / BASES as f64;
     println!("each base was asked {each} times in {:?}", since.elapsed());
     // An owner that hears nothing asks every 5 s.
@@ -172,10 +84,10 @@ fn heartbeats_and_goodbyes_count_whichever_replica_hears_them() -> Result<()> {
     let incarnations: Vec<(String, String)> = replicas()
         .map(|replica| Ok((shared.incarnation(replica)?, replica.http_tunnel())))
         .collect::<Result<_>>()?;
-    let holders = shared.holders()?;
+    let holders = shared.owners()?;
     for (owner, _) in &incarnations {
-        let held = |base: &&mut Simulated| holders.get(&base.node()) == Some(owner);
-        let base = shared.bases.iter_mut().find(held).context("it owns none")?;
+        let held = |base: &&Simulated| holders.get(&base.node()) == Some(owner);
+        let base = shared.bases.iter().find(held).context("it owns none")?;
         let (_, other) = incarnations.iter().find(|(other, _)| other != owner).context("another")?;
         let node = base.node();
         base.say_goodbye_to(other)?;
@@ -194,11 +106,12 @@ fn heartbeats_and_goodbyes_count_whichever_replica_hears_them() -> Result<()> {
 
 #[test]
 fn a_replica_that_is_told_to_stop_leaves_its_bases_at_once() -> Result<()> {
-    let mut shared = Shared::start()?;
+    let mut shared = start()?;
     let stopped = shared.incarnation(&shared.others[0])?;
+    let since = Timestamp::now();
     let status = shared.others[0].stop()?;
     ensure!(status.success(), "{status}");
-    let took = shared.owned_without(&stopped, Duration::from_secs(30))?;
+    let took = shared.owned_without(&stopped, since, Duration::from_secs(30))?;
     println!("owned again {took:?} after the end");
     // 2 s are promised; to wait for it to be dead would take 10.
     ensure!(took < Duration::from_secs(6), "owned again only after {took:?}");
@@ -207,12 +120,13 @@ fn a_replica_that_is_told_to_stop_leaves_its_bases_at_once() -> Result<()> {
 
 #[test]
 fn a_replica_that_was_paused_sends_nothing_when_it_wakes() -> Result<()> {
-    let mut shared = Shared::start()?;
+    let mut shared = start()?;
     let paused = shared.incarnation(&shared.others[0])?;
     let before = written(&shared.others[0])?;
+    let since = Timestamp::now();
     shared.others[0].pause()?;
     let said = shared.others[0].log().len();
-    let took = shared.owned_without(&paused, Duration::from_secs(30))?;
+    let took = shared.owned_without(&paused, since, Duration::from_secs(30))?;
     println!("owned again {took:?} after the pause began");
     shared.others[0].resume()?;
     wait_for("it is a member again, as another", Duration::from_secs(30), || {

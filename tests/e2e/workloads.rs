@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::{
-    Scene, ToldBase, Way, manifest,
+    Scene, Simulated, Way, manifest,
     scene::node_name,
     seen::{is_ready, summary, text},
 };
@@ -106,7 +106,7 @@ fn one_a_base(app: &str) -> Value {
 #[test]
 fn a_job_completes_when_its_module_stops() -> Result<()> {
     let scene = Scene::start(Way::Http, &[])?;
-    let base = ToldBase::start(&scene)?;
+    let base = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
     for (job, policy) in [("once", "Never"), ("again", "OnFailure")] {
         let biz = manifest::container_of(job, "1", "file:///job.jar");
         let mut manifest = manifest::workload(&scene, "Job", job, &[biz], &json!({}));

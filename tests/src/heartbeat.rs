@@ -9,7 +9,7 @@ use std::{
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use testkit::http;
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// Between two heartbeats.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
 /// A heartbeat as a Java base sends it.
 pub fn heartbeat(identity: &str, version: &str, address: SocketAddr) -> Value {
@@ -43,15 +43,28 @@ pub struct Heart {
 impl Heart {
     /// Begins to send all of these to a tunnel (`http://host:port`), once a second.
     pub fn beat(tunnel: &str, heartbeats: Vec<Value>) -> Self {
+        let voices = heartbeats.into_iter().map(|heartbeat| move || Some(heartbeat.clone()));
+        Self::take_turns(tunnel, PERIOD, voices.collect())
+    }
+
+    /// Begins to ask each of these, one after the other, what it has to say to a tunnel: each once in `period`.
+    pub(crate) fn take_turns<Voice>(tunnel: &str, period: Duration, voices: Vec<Voice>) -> Self
+    where
+        Voice: Fn() -> Option<Value> + Send + 'static,
+    {
         let url = format!("{tunnel}/heartbeat");
         let (stop, stopped) = mpsc::channel();
+        let pause = period / u32::try_from(voices.len()).unwrap_or(u32::MAX).max(1);
         let thread = thread::spawn(move || {
-            loop {
-                for heartbeat in &heartbeats {
+            let mut due = Instant::now();
+            for voice in voices.iter().cycle() {
+                if let Some(heartbeat) = voice() {
                     // A controller that is away for a moment hears the next one.
-                    let _ = http::post(&url, heartbeat, LIMIT);
+                    let _ = http::post(&url, &heartbeat, LIMIT);
                 }
-                if stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+                due = (due + pause).max(Instant::now());
+                let left = due.saturating_duration_since(Instant::now());
+                if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }

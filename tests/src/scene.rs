@@ -1,6 +1,6 @@
 //! One test's own corner of the shared cluster.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -34,14 +34,34 @@ impl Way {
     }
 }
 
+/// The control plane of a scene.
+#[derive(Debug)]
+pub enum Plane {
+    /// That of all tests.
+    Shared(&'static Cluster),
+    /// One that a test has for itself, because of what it does to it.
+    Own(Box<Cluster>),
+}
+
+impl Deref for Plane {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        match self {
+            Self::Shared(cluster) => cluster,
+            Self::Own(cluster) => cluster,
+        }
+    }
+}
+
 /// A controller with an environment, a namespace and a base version of its own, so that tests run
 /// side by side in one cluster.
 #[derive(Debug)]
 pub struct Scene {
-    /// The control plane, shared with other tests.
-    pub cluster: &'static Cluster,
     /// The controller of this test.
     pub controller: Controller,
+    /// The control plane; it ends after the controller.
+    pub cluster: Plane,
     /// The broker, where the way is [`Way::Mosquitto`].
     pub broker: Option<Broker>,
     /// How they talk.
@@ -85,9 +105,23 @@ impl Scene {
         access: Option<MqttAccess>,
         more: &[(&str, &str)],
     ) -> Result<Self> {
-        let cluster = Cluster::shared()?;
+        Self::on(Plane::Shared(Cluster::shared()?), way, broker, access, more)
+    }
+
+    /// As [`Scene::start`] over HTTP, in a cluster that no other test has.
+    pub fn alone(cluster: Cluster, more: &[(&str, &str)]) -> Result<Self> {
+        Self::on(Plane::Own(Box::new(cluster)), Way::Http, None, None, more)
+    }
+
+    fn on(
+        cluster: Plane,
+        way: Way,
+        broker: Option<Broker>,
+        access: Option<MqttAccess>,
+        more: &[(&str, &str)],
+    ) -> Result<Self> {
         let env = names::unique("env");
-        let mut options = ControllerOptions::new(cluster)?
+        let mut options = ControllerOptions::new(&cluster)?
             .env("ENV", &env)
             .env("LOG_LEVEL", "info,module_controller=debug");
         if way.is_http() {
@@ -102,7 +136,7 @@ impl Scene {
         let controller = Controller::start(options)?;
         let namespace = cluster.namespace("modules")?;
         let base_version = names::unique("v");
-        Ok(Self { cluster, controller, broker, way, env, namespace, base_version, access })
+        Ok(Self { controller, cluster, broker, way, env, namespace, base_version, access })
     }
 
     /// A base of this scene, with an address and an identity of its own.
@@ -159,13 +193,13 @@ impl Scene {
     /// Everything that happens to the Nodes of the scene from now on.
     pub fn record_nodes(&self) -> Result<Recording> {
         let ours = format!("/api/v1/nodes?labelSelector=module-controller.koupleless.io/env%3D{}", self.env);
-        Recording::start(self.cluster, &ours, self.nodes()?.len())
+        Recording::start(&self.cluster, &ours, self.nodes()?.len())
     }
 
     /// Everything that happens to the Pods of the scene from now on.
     pub fn record_pods(&self) -> Result<Recording> {
         let ours = format!("/api/v1/namespaces/{}/pods", self.namespace);
-        Recording::start(self.cluster, &ours, self.pods(&[])?.len())
+        Recording::start(&self.cluster, &ours, self.pods(&[])?.len())
     }
 
     /// `kubectl` in the scene's namespace.

@@ -1,6 +1,7 @@
 //! A real Kubernetes control plane, with no nodes but ours.
 
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::process::{Process, Tie};
@@ -115,6 +117,12 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// As [`Cluster::account`], for one who reaches the API server by another way: a proxy to it. It is written to `file`.
+    pub fn account_by(&self, way: SocketAddr, file: &Path) -> Result<()> {
+        let text = fs::read_to_string(self.account()?).context("reading the account's kubeconfig")?;
+        fs::write(file, text.replace(&self.server, &format!("https://{way}"))).context("writing a kubeconfig")
+    }
+
     /// The kubeconfig of the controller's account, which has the rights of `deploy/` and no others. It is made at first
     /// use.
     pub fn account(&self) -> Result<&Path> {
@@ -156,6 +164,35 @@ impl Cluster {
     /// Lets it go on after [`Cluster::pause`].
     pub fn resume(&self) -> Result<()> {
         self.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).resume()
+    }
+
+    /// Takes the API server away, and nothing else of the control plane: its connections break, and new ones are
+    /// refused.
+    pub fn take_api_server_away(&self) -> Result<()> {
+        self.tell(Signal::USR1)?;
+        wait_for("connections to be refused", Duration::from_secs(20), || {
+            let refused = TcpStream::connect(self.address()?).is_err();
+            Ok(refused.then_some(()))
+        })
+    }
+
+    /// Brings it back after [`Cluster::take_api_server_away`], and waits until it is ready. It remembers no history: what
+    /// is watched from where it broke is answered 410.
+    pub fn bring_api_server_back(&self) -> Result<()> {
+        self.tell(Signal::USR2)?;
+        wait_for("the API server to be ready again", START, || {
+            self.kubectl(&["get", "--raw", "/readyz"]).map(Some)
+        })?;
+        Ok(())
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.server.trim_start_matches("https://").parse().context("the API server's address")
+    }
+
+    fn tell(&self, signal: Signal) -> Result<()> {
+        self.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).tell(signal)
     }
 
     /// A command for `kubectl`, set to this cluster, to be given arguments.

@@ -170,6 +170,11 @@ impl Process {
         self.signal(Signal::CONT, kill_process_group)
     }
 
+    /// Sends it, and not its group, a signal that means what the program says.
+    pub(crate) fn tell(&mut self, signal: Signal) -> Result<()> {
+        self.signal(signal, kill_process)
+    }
+
     /// One that has ended is not signalled: until it was waited for its number is not given to another.
     fn signal(&mut self, signal: Signal, send: fn(Pid, Signal) -> Result<(), Errno>) -> Result<()> {
         if self.exited()?.is_some() {

@@ -12,8 +12,8 @@ use engine::Watched;
 const REPORTED: usize = 1024;
 
 /// An error says nothing of now when it is older than this. While the API server cannot be reached
-/// there is one at least every 65 s: a back-off of 30 s doubled by jitter, and 5 s to connect.
-const STALE: Duration = Duration::from_secs(75);
+/// there is one at least every 7 s: a back-off of 2 s, and 5 s to connect.
+const STALE: Duration = Duration::from_secs(15);
 
 /// What went wrong last.
 #[derive(Debug, Clone, PartialEq, Eq)]

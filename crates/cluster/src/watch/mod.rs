@@ -28,7 +28,8 @@ use kube::{
     core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
-        watcher::{self, watcher},
+        utils::Backoff,
+        watcher::{self, DefaultBackoff, watcher},
     },
 };
 use serde::de::DeserializeOwned;
@@ -262,14 +263,38 @@ impl Starting<'_> {
     }
 }
 
+/// How long a watch that failed waits: 0.8 s, doubling and with jitter, and from the start again after 2 quiet minutes.
+#[derive(Default)]
+struct Impatient(DefaultBackoff);
+
+impl Impatient {
+    /// A server that comes back is found within this, and what it has forgotten (410) is listed again after as much:
+    /// what Pods and Nodes became meanwhile is known within 5 s, however long it was away. A dozen watches of a process
+    /// are no crowd, which is what the 30 s of client-go are made for.
+    const LONGEST: Duration = Duration::from_secs(2);
+}
+
+impl Iterator for Impatient {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|wait| wait.min(Self::LONGEST))
+    }
+}
+
+impl Backoff for Impatient {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
 async fn run<O: Observer>(
     stream: impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>>,
     record: &Record,
     events: mpsc::Sender<Event>,
     observer: O,
 ) -> Result<(), Closed> {
-    // 0.8 s doubling to 30 s, up to twice that by jitter; from the start again after 2 quiet minutes.
-    let mut stream = std::pin::pin!(stream.default_backoff());
+    let mut stream = std::pin::pin!(stream.backoff(Impatient::default()));
     while let Some(item) = stream.next().await {
         let item = match item {
             Ok(item) => item,
@@ -349,5 +374,17 @@ fn readable<O: Observer>(record: &Record, observer: &O, object: Slim<O::Body>) -
             }
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_away_for_long_is_looked_for_every_few_seconds() {
+        let waits: Vec<Duration> = Impatient::default().take(100).collect();
+        assert!(waits[0] < Duration::from_secs(2), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= Impatient::LONGEST), "{waits:?}");
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Ownership {
     pub(crate) frozen: bool,
     /// This one does what one of them has to do.
     pub(crate) leads: bool,
+    /// It has too much, and hands over until it has its share.
+    sheds: bool,
     levels: u32,
     living: Vec<Arc<str>>,
     /// Which replicas were told to whoever sends on between them, and as whom; none before that.
@@ -54,6 +56,7 @@ impl Ownership {
             claims: Claims::default(),
             frozen: false,
             leads: false,
+            sheds: false,
             living: Vec::new(),
             balance_at: Duration::ZERO,
             sweep_at: Duration::ZERO,
@@ -94,15 +97,18 @@ impl Ownership {
         }
     }
 
-    /// How many VNodes this replica shall hand over now: it does only what is above its share by
-    /// more than a twentieth and one (rule 10).
+    /// How many VNodes this replica shall hand over now. It begins where it has more than its share by
+    /// more than a twentieth and one (rule 10), and then goes on until it has its share: were it to stop
+    /// at that, one that joins would be left with less than nine tenths of its own.
     pub(crate) fn surplus(&mut self, now: Duration) -> usize {
         if now < self.balance_at || !self.members.may_act(now) {
             return 0;
         }
         self.balance_at = now + BALANCE_EVERY;
         let (mine, all) = self.claims.counts();
-        surplus(mine, all, self.living.len()).min(HANDED_OVER)
+        let surplus = surplus(mine, all, self.living.len(), self.sheds);
+        self.sheds = surplus > 0;
+        surplus.min(HANDED_OVER)
     }
 
     /// It is time to look for what belongs to nobody.
@@ -128,10 +134,10 @@ fn level(mine: usize, all: usize, levels: u32) -> u32 {
     u32::try_from(level).unwrap_or(u32::MAX)
 }
 
-fn surplus(mine: usize, all: usize, members: usize) -> usize {
+fn surplus(mine: usize, all: usize, members: usize, sheds: bool) -> usize {
     if members < 2 {
         return 0;
     }
     let share = all.div_ceil(members);
-    mine.saturating_sub(share * 105 / 100 + 1)
+    if sheds || mine > share * 105 / 100 + 1 { mine.saturating_sub(share) } else { 0 }
 }

@@ -512,11 +512,31 @@ fn rule_10_levels_are_owned_of_all() {
 
 #[test]
 fn rule_10_only_what_is_well_above_the_share_is_handed_over() {
-    assert_eq!(surplus(300, 300, 1), 0, "alone");
-    assert_eq!(surplus(150, 300, 3), 44);
-    assert_eq!(surplus(106, 300, 3), 0);
-    assert_eq!(surplus(4, 6, 3), 1);
-    assert_eq!(surplus(3, 6, 3), 0);
+    assert_eq!(surplus(300, 300, 1, false), 0, "alone");
+    assert_eq!(surplus(150, 300, 3, false), 50);
+    assert_eq!(surplus(106, 300, 3, false), 0);
+    assert_eq!(surplus(106, 300, 3, true), 6, "what was begun is brought to its end");
+    assert_eq!(surplus(100, 300, 3, true), 0);
+    assert_eq!(surplus(4, 6, 3, false), 2);
+    assert_eq!(surplus(3, 6, 3, false), 0);
+}
+
+#[test]
+fn rule_10_a_third_gets_nine_tenths_of_its_share_and_takes_no_more_than_that() {
+    let mut world = World::new(300);
+    world.join(1.0, "p0");
+    world.run(10.0);
+    world.join(1.0, "p1");
+    world.run(30.0);
+    let before = [world.owned(0), world.owned(1)];
+    world.join(1.0, "p2");
+    world.run(30.0);
+    let after = [world.owned(0), world.owned(1), world.owned(2)];
+    assert!(after.iter().all(|owned| (90..=110).contains(owned)), "{before:?}, {after:?}");
+    assert!(
+        after[0] <= before[0] && after[1] <= before[1],
+        "nothing moves between the old: {before:?}, {after:?}"
+    );
 }
 
 /// Pauses, cuts, deaths, lost answers, watches that lag, and clocks that differ by a tenth: [`World::acts`]

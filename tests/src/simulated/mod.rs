@@ -1,0 +1,173 @@
+//! Bases that are nothing but answers: for tests that need many, and for what no Java base can be brought to.
+
+mod arklet;
+mod http;
+mod mqtt;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testkit::names;
+
+use self::{arklet::Arklet, mqtt::Connected};
+use crate::heartbeat::{self, Heart, heartbeat};
+
+/// How long a request or an answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often one of a fleet is heard: as often as a Java base.
+const FLEET: Duration = Duration::from_secs(10);
+
+/// A base: Arklet's commands, and a heartbeat each second. Dropped, it is silent.
+#[derive(Debug)]
+pub struct Simulated {
+    identity: String,
+    heartbeat: Value,
+    arklet: Arc<Arklet>,
+    /// The tunnel that hears it, `http://host:port`; none over MQTT.
+    tunnel: Option<String>,
+    _heart: Option<Arc<Heart>>,
+    _connected: Option<Connected>,
+}
+
+impl Simulated {
+    /// One named `base` of this version, heard by a tunnel (`http://host:port`).
+    pub fn start(tunnel: &str, version: &str) -> Result<Self> {
+        Self::over_http(tunnel, vec![Self::new(version)?], heartbeat::PERIOD).pop().context("one base")
+    }
+
+    /// Many of them, each heard every 10 s, by one thread.
+    pub fn fleet(tunnel: &str, version: &str, count: usize) -> Result<Vec<Self>> {
+        let bases = (0..count).map(|_| Self::new(version)).collect::<Result<Vec<Self>>>()?;
+        Ok(Self::over_http(tunnel, bases, FLEET))
+    }
+
+    /// One that is reached through the broker on this port of 127.0.0.1, in an environment.
+    pub fn over_mqtt(port: u16, env: &str, version: &str) -> Self {
+        let identity = names::unique("simulated");
+        // Over MQTT a base tells port 0.
+        let heartbeat = heartbeat(&identity, version, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let (topics, arklet) = (format!("koupleless_{env}/{identity}"), Arc::<Arklet>::default());
+        let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
+        Self { identity, heartbeat, arklet, tunnel: None, _heart: None, _connected: Some(connected) }
+    }
+
+    /// As [`Simulated::start`], but first it asks for its baseline and has all of it.
+    pub fn play_back(tunnel: &str, version: &str) -> Result<Self> {
+        let base = Self::new(version)?;
+        let query = json!({
+            "identity": base.identity, "name": "base", "version": version, "clusterName": "default",
+        });
+        let answer = testkit::http::post(&format!("{tunnel}/queryBaseline"), &query, LIMIT)?;
+        ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+        let baseline: Vec<Value> = serde_json::from_str(&answer.body).context("the baseline")?;
+        for module in baseline {
+            let word = |key: &str| module[key].as_str().unwrap_or_default().to_owned();
+            base.put(&format!("{}:{}", word("bizName"), word("bizVersion")), "activated");
+        }
+        Self::over_http(tunnel, vec![base], heartbeat::PERIOD).pop().context("one base")
+    }
+
+    /// One that nobody hears yet.
+    fn new(version: &str) -> Result<Self> {
+        let (identity, arklet) = (names::unique("simulated"), Arc::<Arklet>::default());
+        let heartbeat = heartbeat(&identity, version, http::serve(arklet.clone())?);
+        Ok(Self { identity, heartbeat, arklet, tunnel: None, _heart: None, _connected: None })
+    }
+
+    fn over_http(tunnel: &str, mut bases: Vec<Self>, period: Duration) -> Vec<Self> {
+        let voices = bases.iter().map(|base| {
+            let (heartbeat, arklet) = (base.heartbeat.clone(), base.arklet.clone());
+            move || (!arklet.is_silent()).then(|| heartbeat.clone())
+        });
+        let heart = Arc::new(Heart::take_turns(tunnel, period, voices.collect()));
+        for base in &mut bases {
+            (base.tunnel, base._heart) = (Some(tunnel.to_owned()), Some(heart.clone()));
+        }
+        bases
+    }
+
+    /// The name of its Node.
+    pub fn node(&self) -> String {
+        format!("virtual-node-{}", self.identity)
+    }
+
+    /// Its identity.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The installs and uninstalls that came so far, `installBiz biz1:1.0.0`.
+    pub fn commands(&self) -> Vec<String> {
+        self.arklet.commands()
+    }
+
+    /// Those of [`Simulated::commands`] that were not refused. A replacement is both.
+    pub fn done(&self) -> Vec<String> {
+        self.arklet.done()
+    }
+
+    /// How often it was asked for what it has, and how it is.
+    pub fn questions(&self) -> usize {
+        self.arklet.questions()
+    }
+
+    /// What it has: its state by `name:version`.
+    pub fn biz(&self) -> BTreeMap<String, String> {
+        self.arklet.biz()
+    }
+
+    /// From now on the module `name:version` is in this state.
+    pub fn put(&self, id: &str, state: &str) {
+        self.arklet.put(id, state);
+    }
+
+    /// The next uninstalls fail.
+    pub fn refuse_uninstalls(&self, count: usize) {
+        self.arklet.refuse_uninstalls(count);
+    }
+
+    /// From now on an install or uninstall takes so long.
+    pub fn take(&self, time: Duration) {
+        self.arklet.take(time);
+    }
+
+    /// Neither heard any more nor answering.
+    pub fn fall_silent(&self) {
+        self.arklet.be_silent(true);
+    }
+
+    /// Heard and answering again.
+    pub fn speak_again(&self) {
+        self.arklet.be_silent(false);
+    }
+
+    /// Another process with the same identity takes its place, and has no modules.
+    pub fn start_anew(&self) {
+        self.arklet.start_anew();
+    }
+
+    /// Its last word, over HTTP.
+    pub fn say_goodbye(&self) -> Result<()> {
+        self.say_goodbye_to(self.tunnel.as_ref().context("it is not heard over HTTP")?)
+    }
+
+    /// Its last word, to this tunnel.
+    pub fn say_goodbye_to(&self, tunnel: &str) -> Result<()> {
+        self.fall_silent();
+        let mut goodbye = self.heartbeat.clone();
+        if let Some(goodbye) = goodbye.as_object_mut() {
+            goodbye.insert("state".into(), json!("deactivated"));
+        }
+        let answer = testkit::http::post(&format!("{tunnel}/heartbeat"), &goodbye, LIMIT)?;
+        ensure!(answer.status == 200, "a goodbye: {} {}", answer.status, answer.body);
+        Ok(())
+    }
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        self.fall_silent();
+    }
+}
