@@ -105,7 +105,7 @@ fn over_http_the_answer_is_what_matches_and_nothing_where_it_is_off() -> Result<
             Ok(Some(()))
         })?;
         let all: BTreeMap<String, String> =
-            expected.iter().map(|name| (name.to_string(), "1.0.0".to_owned())).collect();
+            expected.iter().map(|name| (format!("{name}:1.0.0"), "activated".to_owned())).collect();
         ensure!(base.biz() == all && base.commands().is_empty(), "{:?} {:?}", base.biz(), base.commands());
     }
     Ok(())

@@ -61,8 +61,12 @@ impl Admin {
             let reason = stats.down.unwrap_or_else(|| "it has not answered yet".to_owned());
             troubles.push(format!("the broker is not connected: {reason}"));
         }
-        if self.pulse.read().1.fenced_off {
+        let summary = self.pulse.read().1;
+        if summary.fenced_off {
             troubles.push("this replica acts for no base: its own Lease is not renewed".to_owned());
+        }
+        if summary.cut_off {
+            troubles.push("this replica reaches no base; a replica that does is to have them".to_owned());
         }
         troubles
     }

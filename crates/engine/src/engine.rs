@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use arklet::BaselineQuery;
+use arklet::{BaselineQuery, CallError};
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use crate::{
@@ -45,6 +45,8 @@ pub struct Summary {
     pub members: usize,
     /// This replica may not act: it cannot say that no other has ended it.
     pub fenced_off: bool,
+    /// This replica does not reach its bases.
+    pub cut_off: bool,
 }
 
 /// Every decision of the controller.
@@ -145,6 +147,7 @@ impl Engine {
             synced: self.is_synced(),
             members: members.map_or(1, |members| members.living().count()),
             fenced_off: members.is_some_and(|members| !members.may_act(now)),
+            cut_off: self.ownership.as_ref().is_some_and(|shared| shared.reach.is_cut_off()),
         }
     }
 
@@ -173,9 +176,15 @@ impl Engine {
 
     fn take(&mut self, event: Event, now: Now, out: &mut Vec<Action>) {
         match event {
-            Event::Heartbeat { tunnel, report } => self.heartbeat(tunnel, report, now, out),
+            Event::Heartbeat { tunnel, report } => {
+                self.reaches_a_base(now);
+                self.heartbeat(tunnel, report, now, out);
+            }
             Event::Forwarded(report) => self.forwarded(report, now, out),
             Event::Answer { base, key, outcome, .. } => {
+                if !matches!(outcome, Err(CallError::TimedOut | CallError::Unreachable(_))) {
+                    self.reaches_a_base(now);
+                }
                 self.visit(&base, now, out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
             }
             Event::BaselineQuery { tunnel, query, ask } => {
@@ -188,7 +197,12 @@ impl Engine {
                     self.asked(tunnel, query, ask, now, out);
                 }
             }
-            Event::TunnelUp(tunnel) => *self.tunnel(tunnel) = Some(now.mono),
+            Event::TunnelUp(tunnel) => {
+                *self.tunnel(tunnel) = Some(now.mono);
+                if let Some(shared) = &mut self.ownership {
+                    shared.reach.tunnel_up();
+                }
+            }
             Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
             Event::Pod(view) => self.see_pod(*view, now, out),
             Event::PodGone(pod) => self.lose_pod(&pod.uid, now, out),

@@ -14,6 +14,7 @@ pub(crate) const MEMBER: (&str, &str) = ("module-controller.koupleless.io/compon
 pub(crate) const INCARNATION: &str = "module-controller.koupleless.io/incarnation";
 pub(crate) const POD_UID: &str = "module-controller.koupleless.io/pod-uid";
 pub(crate) const LEVEL: &str = "module-controller.koupleless.io/workload-level";
+pub(crate) const CUT_OFF: &str = "module-controller.koupleless.io/cut-off-from-bases";
 pub(crate) const STATE: &str = "module-controller.koupleless.io/state";
 pub(crate) const ADDRESS: &str = "module-controller.koupleless.io/forward-address";
 pub(crate) const KEY: &str = "module-controller.koupleless.io/forward-key";
@@ -46,6 +47,7 @@ pub(crate) fn member(lease: &Lease) -> MemberView {
         client_id: holder,
         pod_uid: word(POD_UID).into(),
         level: word(LEVEL).parse().unwrap_or_default(),
+        cut_off: word(CUT_OFF) == "true",
         state: MemberState::ALL.into_iter().find(|state| state.as_str() == word(STATE)).unwrap_or_default(),
         door: word(ADDRESS).parse().ok().map(|address| Door { address, key: word(KEY).into() }),
     }

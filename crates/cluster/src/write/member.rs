@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     modules::ENV,
-    slim::lease::{ADDRESS, INCARNATION, KEY, LEVEL, MEMBER, POD_UID, STATE, member},
+    slim::lease::{ADDRESS, CUT_OFF, INCARNATION, KEY, LEVEL, MEMBER, POD_UID, STATE, member},
 };
 
 /// A renewal that has no answer by then leaves time for another before the fence shuts.
@@ -103,6 +103,7 @@ impl Shared {
             pair(INCARNATION, &desired.incarnation),
             pair(POD_UID, &desired.pod_uid),
             pair(LEVEL, &desired.level.to_string()),
+            pair(CUT_OFF, &desired.cut_off.to_string()),
             pair(STATE, desired.state.as_str()),
         ];
         Lease {

@@ -10,7 +10,7 @@ use super::Engine;
 use crate::{
     action::Action,
     event::{Event, Now, Watched, Write},
-    ownership::Heard,
+    ownership::{Heard, Seen},
     replicas::Peers,
     view::NodeView,
     vnode::{self, VNode},
@@ -88,11 +88,12 @@ impl Engine {
     /// What is to be done about ownership after an event; the rest waits for it.
     pub(super) fn keep_shared(&mut self, now: Now, out: &mut Vec<Action>) {
         let takes = self.is_synced();
+        self.look_for_bases(now);
         let Some(shared) = &mut self.ownership else { return };
         shared.advance(takes, self.config.times.lease_duration, now.mono, out);
         self.zones.share(shared.members.place());
         let may_act = shared.members.may_act(now.mono);
-        let surplus = shared.surplus(now.mono);
+        let (surplus, given_up) = (shared.surplus(now.mono), shared.given_up(now.mono));
         if may_act && std::mem::take(&mut shared.frozen) {
             let bases: Vec<BaseIdentity> = self.vnodes.keys().cloned().collect();
             for base in bases {
@@ -101,6 +102,7 @@ impl Engine {
         }
         self.lead(now, out);
         self.hand_over(surplus, now, out);
+        self.give_up(given_up, now, out);
         if let Some(shared) = &mut self.ownership
             && shared.sweeps(now.mono)
         {
@@ -119,11 +121,49 @@ impl Engine {
         }
     }
 
+    /// A base was heard, or has answered.
+    pub(super) fn reaches_a_base(&mut self, now: Now) {
+        if let Some(shared) = &mut self.ownership {
+            shared.reach.heard(now.mono);
+        }
+    }
+
+    /// Sees whether this replica reaches the bases that it acts for.
+    fn look_for_bases(&mut self, now: Now) {
+        let Some(shared) = &mut self.ownership else { return };
+        if !shared.reach.is_due(now.mono) || !shared.members.may_act(now.mono) {
+            return;
+        }
+        let mut seen = Seen::default();
+        for vnode in self.vnodes.values().filter(|vnode| vnode.node().is_some()) {
+            seen.all += 1;
+            seen.unreached += usize::from(vnode.is_unreached(now.mono, &self.config));
+            let up = match vnode.tunnel() {
+                Some(TunnelKind::Mqtt) => self.mqtt_up.is_some(),
+                Some(TunnelKind::Http) => self.http_up.is_some(),
+                None => true,
+            };
+            seen.without_tunnel += usize::from(!up);
+        }
+        shared.reach.look(seen, shared.members.others_reach(), now.mono);
+    }
+
+    /// Gives to others what this replica does not reach, whatever is under way there: nothing of it comes through.
+    fn give_up(&mut self, most: usize, now: Now, out: &mut Vec<Action>) {
+        let chosen: Vec<(BaseIdentity, Arc<str>)> =
+            self.vnodes.iter().take(most).map(|(base, vnode)| (base.clone(), vnode.name().clone())).collect();
+        self.release_all(chosen, now, out);
+    }
+
     /// Hands over VNodes at which nothing is under way.
     fn hand_over(&mut self, surplus: usize, now: Now, out: &mut Vec<Action>) {
         let idle = self.vnodes.iter().filter(|(_, vnode)| vnode.is_idle(now.mono, &self.config));
         let chosen: Vec<(BaseIdentity, Arc<str>)> =
             idle.take(surplus).map(|(base, vnode)| (base.clone(), vnode.name().clone())).collect();
+        self.release_all(chosen, now, out);
+    }
+
+    fn release_all(&mut self, chosen: Vec<(BaseIdentity, Arc<str>)>, now: Now, out: &mut Vec<Action>) {
         for (base, name) in chosen {
             let Some(shared) = &mut self.ownership else { return };
             if let Some(release) = shared.claims.hand_over(&name, &shared.members) {

@@ -313,6 +313,26 @@ impl Membership {
             .is_some_and(|other| other.view.state == MemberState::Living && other.view.door.is_some())
     }
 
+    /// Those of [`Self::living`] that take VNodes: all that are not cut off from the bases, or all, where there is none.
+    pub(crate) fn takers(&self) -> impl Iterator<Item = (&Arc<str>, u32)> {
+        let any = !self.own.cut_off || self.others_reach();
+        let others = self.others.values().map(|other| &other.view);
+        let living = others.filter(|view| view.state == MemberState::Living).chain([&self.own]);
+        living.filter(move |view| !(any && view.cut_off)).map(|view| (&view.incarnation, view.level))
+    }
+
+    /// Another lives and is not cut off from the bases.
+    pub(crate) fn others_reach(&self) -> bool {
+        self.others.values().any(|other| other.view.state == MemberState::Living && !other.view.cut_off)
+    }
+
+    /// Says whether this one is cut off from the bases, at once where that has changed.
+    pub(crate) fn be_cut_off(&mut self, cut_off: bool, now: Duration) {
+        if std::mem::replace(&mut self.own.cut_off, cut_off) != cut_off {
+            self.next_at = self.next_at.min(now);
+        }
+    }
+
     /// This one does what one of them has to do.
     pub(crate) fn is_first(&self) -> bool {
         self.living().map(|(incarnation, _)| incarnation).min() == Some(&self.own.incarnation)
@@ -329,7 +349,7 @@ impl Membership {
     pub(crate) fn rank(&self, node: &str) -> u32 {
         let key = |(incarnation, level): (&Arc<str>, u32)| (level, hash(node, incarnation));
         let mine = key((&self.own.incarnation, self.own.level));
-        u32::try_from(self.living().filter(|&member| key(member) < mine).count()).unwrap_or(u32::MAX)
+        u32::try_from(self.takers().filter(|&member| key(member) < mine).count()).unwrap_or(u32::MAX)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod claims;
 mod membership;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +15,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{action::Action, config::ClusterConfig, view::Door};
 pub(crate) use claims::{Claims, Heard};
 pub(crate) use membership::Membership;
+pub(crate) use reach::{Reach, Seen};
 
 /// How often it is looked whether this replica has too much to do.
 const BALANCE_EVERY: Duration = Duration::from_secs(1);
 /// VNodes that are handed over at once.
 const HANDED_OVER: usize = 20;
+/// VNodes that are given up at once by one that is cut off from them: as many as are taken in a second.
+const GIVEN_UP: usize = 200;
 /// How often what belongs to nobody is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -30,6 +34,7 @@ type Introduction = (Arc<str>, BTreeMap<Arc<str>, Door>);
 pub(crate) struct Ownership {
     pub(crate) members: Membership,
     pub(crate) claims: Claims,
+    pub(crate) reach: Reach,
     /// Something was left undone because the fence was shut.
     pub(crate) frozen: bool,
     /// This one does what one of them has to do.
@@ -54,6 +59,7 @@ impl Ownership {
             is_open: door.is_some(),
             members: Membership::new(config, door),
             claims: Claims::default(),
+            reach: Reach::default(),
             frozen: false,
             leads: false,
             sheds: false,
@@ -73,8 +79,9 @@ impl Ownership {
     ) {
         let (mine, all) = self.claims.counts();
         let (level, claims) = (level(mine, all, self.levels), &self.claims);
+        self.members.be_cut_off(self.reach.is_cut_off(), now);
         self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
-        let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
+        let living: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
         if living != self.living {
             self.living = living;
             self.claims.review_all(&self.members, now);
@@ -82,6 +89,8 @@ impl Ownership {
         if self.is_open {
             self.introduce(out);
         }
+        // One that is cut off takes nothing while there are others that are not.
+        let takes = takes && (!self.reach.is_cut_off() || !self.members.others_reach());
         if takes && self.members.may_act(now) {
             self.claims.advance(lease_duration, &self.members, now, out);
         }
@@ -105,10 +114,20 @@ impl Ownership {
             return 0;
         }
         self.balance_at = now + BALANCE_EVERY;
+        if self.reach.is_cut_off() {
+            return 0;
+        }
         let (mine, all) = self.claims.counts();
         let surplus = surplus(mine, all, self.living.len(), self.sheds);
         self.sheds = surplus > 0;
         surplus.min(HANDED_OVER)
+    }
+
+    /// How many VNodes shall be given to others now, because this replica does not reach them: not more than are
+    /// taken in a second.
+    pub(crate) fn given_up(&self, now: Duration) -> usize {
+        let gives_up = self.members.may_act(now) && self.reach.gives_up(now);
+        if gives_up { GIVEN_UP } else { 0 }
     }
 
     /// It is time to look for what belongs to nobody.

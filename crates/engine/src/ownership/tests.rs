@@ -103,6 +103,7 @@ impl World {
         }
         inbox.extend(self.leases.values().map(|lease| (0.0, Event::Lease(lease.clone()))));
         inbox.extend(self.members.values().map(|member| (0.0, Event::Member(Box::new(member.clone())))));
+        inbox.push_back((0.0, Event::TunnelUp(TunnelKind::Mqtt)));
         let kinds = Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]);
         inbox.extend(kinds.map(|kind| (0.0, Event::Synced(kind))));
         self.replicas.push(Replica {
@@ -117,6 +118,13 @@ impl World {
             acted: Vec::new(),
         });
         self.replicas.len() - 1
+    }
+
+    /// The base `b0` is heard.
+    fn hears(&mut self, which: usize) {
+        let mut report = crate::testing::report(None, model::BaseState::Activated);
+        report.identity = "b0".parse().unwrap();
+        self.step(which, Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
     }
 
     fn run(&mut self, seconds: f64) {
@@ -537,6 +545,31 @@ fn rule_10_a_third_gets_nine_tenths_of_its_share_and_takes_no_more_than_that() {
         after[0] <= before[0] && after[1] <= before[1],
         "nothing moves between the old: {before:?}, {after:?}"
     );
+}
+
+#[test]
+fn one_that_is_cut_off_from_the_bases_gives_them_to_those_who_reach_them() {
+    let mut world = World::new(30);
+    for pod in ["p0", "p1", "p2"] {
+        world.join(1.0, pod);
+    }
+    world.run(30.0);
+    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.run(9.0);
+    assert_eq!([world.owned(0) + world.owned(2), world.owned(1)], [30, 0]);
+    let before = world.owners.clone();
+    for which in [0, 2] {
+        world.step(which, Event::TunnelDown(TunnelKind::Mqtt));
+    }
+    world.run(60.0);
+    assert_eq!(world.owners, before, "it is the broker that is away");
+    for which in 0..3 {
+        world.step(which, Event::TunnelUp(TunnelKind::Mqtt));
+        world.hears(which);
+    }
+    world.run(30.0);
+    let owned = [0, 1, 2].map(|which| world.owned(which));
+    assert!(owned.iter().all(|owned| (9..=11).contains(owned)), "{owned:?}");
 }
 
 /// Pauses, cuts, deaths, lost answers, watches that lag, and clocks that differ by a tenth: [`World::acts`]

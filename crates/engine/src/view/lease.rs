@@ -74,6 +74,8 @@ pub struct MemberView {
     pub pod_uid: Arc<str>,
     /// The workload level that it published last: 0 has the least to do.
     pub level: u32,
+    /// It does not reach its bases, as it says: others are to have them.
+    pub cut_off: bool,
     /// Whether it lives.
     pub state: MemberState,
     /// Where heartbeats of its bases are sent on to; none where it takes none.

@@ -122,6 +122,14 @@ impl Life {
         now.saturating_sub(self.heartbeat.unwrap_or_default()) >= times.ask_after
     }
 
+    /// It was asked because a heartbeat is missing, and has said nothing for a moment; or it has let questions go
+    /// unanswered for longer than one may take.
+    pub(crate) fn is_unreached(&self, now: Duration, times: &Times) -> bool {
+        let moment = Duration::from_secs(1);
+        let mute = |since| now.saturating_sub(since) >= times.query_deadline + moment;
+        now.saturating_sub(self.heard) >= times.ask_after + moment || self.unanswered_since.is_some_and(mute)
+    }
+
     /// Something was really heard at that time or later.
     pub(crate) fn was_heard_since(&self, at: Duration) -> bool {
         self.proven && self.heard >= at

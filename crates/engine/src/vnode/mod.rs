@@ -210,6 +210,16 @@ impl VNode {
         self.life.standing(now, &config.times) == Standing::Silent
     }
 
+    /// Its base is silent and was asked, or answers nothing.
+    pub(crate) fn is_unreached(&self, now: Duration, config: &Config) -> bool {
+        self.life.is_unreached(now, &config.times)
+    }
+
+    /// By which tunnel its base is reached; none where it was not heard.
+    pub(crate) fn tunnel(&self) -> Option<TunnelKind> {
+        self.links.target(&self.identity, Duration::ZERO).map(|target| target.tunnel)
+    }
+
     /// A heartbeat came.
     pub(crate) fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, ctx: &Context<'_>) {
         let now = ctx.now.mono;

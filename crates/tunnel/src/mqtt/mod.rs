@@ -61,7 +61,8 @@ pub struct MqttConfig {
     /// The shortest pause before a new connection.
     pub reconnect_min: Duration,
     /// The longest. Every pause is random between the shortest and a bound that doubles from
-    /// twice the shortest to this, so that replicas do not come back all at once.
+    /// twice the shortest to this, so that replicas do not come back all at once. A broker that was away for long is
+    /// found within this: bases are silent until then.
     pub reconnect_max: Duration,
     /// The commands that may wait for answers at once: what 5,000 bases can be asked at once,
     /// with room. Each takes some hundred bytes.
@@ -89,7 +90,7 @@ impl MqttConfig {
             env: env.into(),
             keep_alive_seconds: 15,
             reconnect_min: Duration::from_millis(500),
-            reconnect_max: Duration::from_secs(30),
+            reconnect_max: Duration::from_secs(5),
             max_pending: 16 * 1024,
             fence: Fence::open(),
         }
