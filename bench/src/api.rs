@@ -4,11 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::Api;
 use kube::Client;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Request;
-use serde::de::IgnoredAny;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ObjectMeta, Request};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 /// No request takes longer on a machine that works at all.
@@ -28,6 +32,16 @@ fn nodes() -> Request {
 
 fn pods(namespace: &str) -> Request {
     Request::new(<Pod as kube::Resource>::url_path(&(), Some(namespace)))
+}
+
+fn modules(namespace: &str) -> Request {
+    Request::new(format!("/apis/koupleless.io/v1alpha1/namespaces/{namespace}/modules"))
+}
+
+/// What is read of the answer to a creation.
+#[derive(Deserialize)]
+struct Made {
+    metadata: ObjectMeta,
 }
 
 impl Server {
@@ -67,12 +81,79 @@ impl Server {
 
     /// Ends a Pod's deletion, as the controller does.
     pub async fn finish_pod(&self, namespace: &str, name: &str, uid: &str) -> Result<()> {
-        let params = DeleteParams {
-            grace_period_seconds: Some(0),
-            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() }),
-            ..DeleteParams::default()
-        };
-        self.call("ending a Pod's deletion", pods(namespace).delete(name, &params)).await
+        self.call("ending a Pod's deletion", pods(namespace).delete(name, &at_once(uid))).await
+    }
+
+    /// Patches a Pod, as whoever updates a module in place does.
+    pub async fn patch_pod(&self, namespace: &str, name: &str, patch: &Value) -> Result<()> {
+        let request = pods(namespace).patch(name, &PatchParams::default(), &Patch::Strategic(patch));
+        self.call("patching a Pod", request).await
+    }
+
+    /// Makes a Module object, as the controller does, and gives its UID.
+    pub async fn create_module(&self, namespace: &str, module: &Value) -> Result<String> {
+        let parameters = PostParams { field_manager: Some("bench".to_owned()), ..PostParams::default() };
+        let request = modules(namespace).create(&parameters, module.to_string().into_bytes());
+        let made: Made = self.ask("creating a Module object", request).await?;
+        made.metadata.uid.context("a Module object without a UID")
+    }
+
+    /// Patches a Module object's status, as the controller does.
+    pub async fn patch_module_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<()> {
+        let parameters = PatchParams { field_manager: Some("bench".to_owned()), ..PatchParams::default() };
+        let request = modules(namespace).patch_subresource("status", name, &parameters, &Patch::Merge(patch));
+        self.call("patching a Module object's status", request).await
+    }
+
+    /// Deletes a Module object, as the controller does.
+    pub async fn delete_module(&self, namespace: &str, name: &str, uid: &str) -> Result<()> {
+        let request = modules(namespace).delete(name, &at_once(uid));
+        self.call("deleting a Module object", request).await
+    }
+
+    /// Makes a Deployment, or gives it this template.
+    pub async fn apply_deployment(&self, namespace: &str, deployment: &Value) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let name = deployment.pointer("/metadata/name").and_then(Value::as_str).context("a name")?;
+        let parameters = PatchParams::apply("bench").force();
+        let patch = Patch::Apply(deployment);
+        let applied = tokio::time::timeout(LIMIT, api.patch(name, &parameters, &patch));
+        applied.await.context("applying a Deployment")?.context("applying a Deployment").map(drop)
+    }
+
+    /// Deletes a Deployment; its Pods go after it.
+    pub async fn delete_deployment(&self, namespace: &str, name: &str) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = DeleteParams::background();
+        let deleted = tokio::time::timeout(LIMIT, api.delete(name, &parameters));
+        deleted.await.context("deleting a Deployment")?.context("deleting a Deployment").map(drop)
+    }
+
+    /// True once the Deployment's rollout has ended: all replicas are of the last template, available, and no others
+    /// are left.
+    pub async fn is_rolled_out(&self, namespace: &str, name: &str) -> Result<bool> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let got = tokio::time::timeout(LIMIT, api.get(name)).await.context("reading a Deployment")?;
+        let found = got.context("reading a Deployment")?;
+        let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let Some(status) = found.status else { return Ok(false) };
+        let counts = [status.replicas, status.updated_replicas, status.available_replicas];
+        Ok(status.observed_generation == found.metadata.generation
+            && counts.iter().all(|count| *count == Some(wanted)))
+    }
+
+    /// When each VNode's Lease was last renewed.
+    pub async fn lease_renewals(&self, prefix: &str) -> Result<Vec<jiff::Timestamp>> {
+        let api: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        // From the server's own cache: whoever looks shall not be a load.
+        let parameters = ListParams { resource_version: Some("0".to_owned()), ..ListParams::default() };
+        let listed = tokio::time::timeout(LIMIT, api.list(&parameters)).await.context("listing Leases")?;
+        let ours = listed
+            .context("listing Leases")?
+            .items
+            .into_iter()
+            .filter(|lease| lease.metadata.name.as_ref().is_some_and(|name| name.starts_with(prefix)));
+        Ok(ours.filter_map(|lease| Some(lease.spec?.renew_time?.0)).collect())
     }
 
     /// Makes a Node.
@@ -105,9 +186,26 @@ impl Server {
         what: &str,
         request: Result<http::Request<Vec<u8>>, E>,
     ) -> Result<()> {
+        self.ask::<IgnoredAny, E>(what, request).await.map(drop)
+    }
+
+    async fn ask<T: DeserializeOwned, E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        what: &str,
+        request: Result<http::Request<Vec<u8>>, E>,
+    ) -> Result<T> {
         let request = request.with_context(|| what.to_owned())?;
-        let call = tokio::time::timeout(LIMIT, self.client.request::<IgnoredAny>(request));
+        let call = tokio::time::timeout(LIMIT, self.client.request::<T>(request));
         let answer = call.await.map_err(|_| anyhow!("{what}: no answer within {LIMIT:?}"))?;
-        answer.map(drop).with_context(|| what.to_owned())
+        answer.with_context(|| what.to_owned())
+    }
+}
+
+/// The object of this UID, and no grace.
+fn at_once(uid: &str) -> DeleteParams {
+    DeleteParams {
+        grace_period_seconds: Some(0),
+        preconditions: Some(Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() }),
+        ..DeleteParams::default()
     }
 }

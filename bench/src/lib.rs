@@ -7,12 +7,15 @@
 pub mod api;
 pub mod fleet;
 pub mod floor;
+pub mod html;
 pub mod metrics;
 pub mod objects;
 pub mod phase;
+pub mod plan;
 pub mod report;
 pub mod rig;
 pub mod run;
+mod scenario;
 pub mod settings;
 pub mod stage;
 pub mod stats;

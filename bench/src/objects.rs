@@ -1,7 +1,8 @@
-//! The objects that are written: module Pods as a user's Deployment makes them, and for the floor the Nodes and the
-//! statuses that the controller writes.
+//! The objects that are written: module Pods as a user's Deployment makes them, and for the floor the Nodes, the
+//! statuses and the Module objects that the controller writes.
 
 use jiff::Timestamp;
+use model::BizId;
 use serde_json::{Value, json};
 
 /// A module Pod to be made.
@@ -29,12 +30,6 @@ impl ModulePod {
             node: node.to_owned(),
             base_version: base_version.to_owned(),
         }
-    }
-
-    /// The module and its URL, of a Pod's name.
-    pub fn of_name(name: &str) -> (String, String) {
-        let biz = name.split('.').next().unwrap_or(name);
-        (biz.to_owned(), image(biz))
     }
 
     /// The object, as the template of the manual's 5.1 gives it. The Node is selected by its host name, so that the
@@ -73,6 +68,79 @@ impl ModulePod {
 /// A package's URL. Nobody fetches it.
 fn image(biz: &str) -> String {
     format!("file:///packages/{biz}-{BIZ_VERSION}-ark-biz.jar")
+}
+
+/// The URL of the same module's package somewhere else: what an update in place asks for.
+pub fn moved_image(biz: &str) -> String {
+    format!("file:///packages/moved/{biz}-{BIZ_VERSION}-ark-biz.jar")
+}
+
+/// A Deployment of `replicas` Pods of one module, which its template has in this version; a third more while it is
+/// updated, and none less.
+pub fn deployment(biz: &str, version: &str, base_version: &str, replicas: usize) -> Value {
+    let mut template = ModulePod::new(biz, "", base_version).object();
+    if let Some(spec) = template.pointer_mut("/spec").and_then(Value::as_object_mut) {
+        spec.remove("nodeSelector");
+    }
+    let container = json!({
+        "name": biz, "image": format!("file:///packages/{biz}-{version}-ark-biz.jar"),
+        "env": [{"name": "BIZ_VERSION", "value": version}],
+    });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": biz},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": biz}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "30%", "maxUnavailable": 0}},
+            "template": {
+                "metadata": {"labels": template.pointer("/metadata/labels")},
+                "spec": {
+                    "containers": [container],
+                    "affinity": template.pointer("/spec/affinity"),
+                    "tolerations": template.pointer("/spec/tolerations"),
+                },
+            },
+        },
+    })
+}
+
+/// The Module object that the controller writes before it installs: field for field.
+pub fn module_object(namespace: &str, pod: &str, biz: &str, image: &str, node: &str, ip: &str) -> Value {
+    let id = biz.parse().ok().zip(BIZ_VERSION.parse().ok()).map(|(name, version)| BizId { name, version });
+    let name = id.map(|id| model::name::module_name(node, &id)).unwrap_or_default();
+    json!({
+        "apiVersion": "koupleless.io/v1alpha1",
+        "kind": "Module",
+        "metadata": {"namespace": namespace, "name": name, "labels": {
+            "koupleless.alipay.com/base-instance-ip": ip,
+            "koupleless.io/base-instance-ip": ip,
+            "koupleless.alipay.com/base-instance-name": node,
+            "koupleless.io/base-instance-name": node,
+            "app.kubernetes.io/managed-by": "module-controller",
+            // Of an environment of its own, so that the controller beside it is not told of it.
+            "module-controller.koupleless.io/env": "floor",
+        }},
+        "spec": {
+            "name": biz, "version": BIZ_VERSION, "url": image, "pod": pod, "vnode": node, "managed": true,
+            "inPlace": false,
+        },
+    })
+}
+
+/// The status patch that tells that a module is available: field for field what the controller sends.
+pub fn module_available(uid: &str, now: Timestamp) -> Value {
+    let at = format!("{now:.0}");
+    json!({
+        "metadata": {"uid": uid},
+        "status": {
+            "status": "Available", "errorCode": null, "suggestion": null, "lastTransitionTime": at,
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Available", "message": null, "lastTransitionTime": at,
+            }],
+        },
+    })
 }
 
 /// The status patch that makes a module Pod Ready: field for field what the controller sends.
@@ -132,12 +200,25 @@ mod tests {
     fn a_pod_is_a_module() {
         let pod = ModulePod::new("biz1", "virtual-node-base-00000", "v1");
         assert_eq!(pod.name, "biz1.virtual-node-base-00000");
-        let (biz, url) = ModulePod::of_name(&pod.name);
-        assert_eq!((biz, url), ("biz1".into(), "file:///packages/biz1-1.0.0-ark-biz.jar".into()));
         let object = pod.object();
         assert_eq!(object["spec"]["containers"][0]["image"], "file:///packages/biz1-1.0.0-ark-biz.jar");
         let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(object).unwrap();
         assert_eq!(typed.spec.unwrap().node_selector.unwrap()["kubernetes.io/hostname"], pod.node);
+    }
+
+    #[test]
+    fn a_deployment_has_the_same_pods_and_any_node() {
+        let object = deployment("roll", "2.0.0", "v1", 10);
+        let typed: k8s_openapi::api::apps::v1::Deployment = serde_json::from_value(object).unwrap();
+        let pod = typed.spec.unwrap().template.spec.unwrap();
+        assert_eq!(pod.containers[0].image.as_deref(), Some("file:///packages/roll-2.0.0-ark-biz.jar"));
+        assert!(pod.node_selector.is_none() && pod.affinity.is_some() && pod.tolerations.is_some());
+    }
+
+    #[test]
+    fn a_module_object_is_named_as_the_controller_names_it() {
+        let object = module_object("ns", "biz1.node", "biz1", "file:///a.jar", "node", "127.0.0.9");
+        assert!(object["metadata"]["name"].as_str().unwrap().starts_with("biz1-1.0.0-"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What a run found: as data that is kept, and as a table for people.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Counts;
-use crate::settings::{Settings, Way};
+use crate::plan::Plan;
+use crate::settings::Settings;
 use crate::stats::Latency;
 use crate::table::Table;
 use crate::usage::Usage;
@@ -23,15 +24,17 @@ pub struct Report {
     pub load_before: f64,
     /// What was asked for.
     pub settings: Settings,
-    /// One result for each way.
+    /// One result for each scenario.
     pub ways: Vec<WayReport>,
 }
 
-/// What one way of talking came to.
+/// What one scenario came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WayReport {
     /// Which.
-    pub way: Way,
+    pub plan: Plan,
+    /// Why it did not come to its end; the figures of before that are good.
+    pub failed: Option<String>,
     /// The figures, in the order of their phases.
     pub figures: Vec<Figure>,
     /// What each phase used and wrote.
@@ -50,16 +53,25 @@ pub enum Unit {
     /// In a second; more is better.
     #[serde(rename = "/s")]
     PerSecond,
+    /// Mebibytes; less is better.
+    #[serde(rename = "MiB")]
+    Mib,
+    /// Hundredths of one core; less is better.
+    #[serde(rename = "%")]
+    Percent,
     /// So many; less is better.
     #[serde(rename = "")]
     Count,
 }
 
 impl Unit {
-    fn as_str(self) -> &'static str {
+    /// As a reader sees it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Millis => "ms",
             Self::PerSecond => "/s",
+            Self::Mib => "MiB",
+            Self::Percent => "%",
             Self::Count => "",
         }
     }
@@ -94,6 +106,8 @@ pub struct Cost {
     pub phase: String,
     /// How many modules went online or offline in it: what the writes are divided by.
     pub modules: u64,
+    /// How many bases there were.
+    pub bases_there: u64,
     /// Processor time and memory.
     pub usage: Usage,
     /// Requests of the controller to the API server, by its own count.
@@ -104,10 +118,36 @@ pub struct Cost {
     pub bases: Counts,
 }
 
+impl Cost {
+    /// The controller's processor time for each module, in milliseconds; 0 where there was none.
+    pub fn cpu_ms_per_module(&self) -> f64 {
+        self.per_module(self.usage.controller_cores * self.usage.seconds * 1e3)
+    }
+
+    /// Of all commands and heartbeats.
+    fn messages(&self) -> u64 {
+        self.bases.values().sum()
+    }
+
+    fn per_module(&self, what: f64) -> f64 {
+        if self.modules == 0 { 0.0 } else { what / self.modules as f64 }
+    }
+
+    fn per_message(&self, what: f64) -> f64 {
+        if self.messages() == 0 { 0.0 } else { what / self.messages() as f64 }
+    }
+}
+
 impl WayReport {
     /// Nothing yet.
-    pub fn new(way: Way) -> Self {
-        Self { way, figures: Vec::new(), costs: Vec::new(), writes: ModuleWrites::default() }
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            plan: plan.clone(),
+            failed: None,
+            figures: Vec::new(),
+            costs: Vec::new(),
+            writes: ModuleWrites::default(),
+        }
     }
 
     /// Adds the percentiles of a latency.
@@ -130,11 +170,10 @@ impl WayReport {
 /// The table.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { bases, modules, samples, install_least_ms, install_most_ms, .. } = self.settings;
+        let Settings { install_least_ms, install_most_ms, .. } = self.settings;
         writeln!(
             f,
-            "{bases} bases, {modules} modules each, {samples} samples one by one; an install takes \
-             {install_least_ms} to {install_most_ms} ms at the base and is taken off.\n\
+            "An install takes {install_least_ms} to {install_most_ms} ms at the base and is taken off.\n\
              {} processors, load {:.1} before the start. The floor is a bare client with the same Pods and writes.",
             self.processors, self.load_before
         )?;
@@ -179,7 +218,16 @@ impl fmt::Display for WayReport {
             ];
             used.row(std::iter::once(phase.clone()).chain(rest.map(|value| format!("{value:.2}"))));
         }
-        writeln!(f, "over {}\n{table}\nprocessor time, in cores\n{used}", self.way.as_str())?;
+        let Plan { bases, modules, samples, rounds, .. } = self.plan;
+        writeln!(
+            f,
+            "{}: {bases} bases, {modules} modules each, {samples} samples one by one, medians of {rounds} rounds",
+            self.plan.title()
+        )?;
+        if let Some(failed) = &self.failed {
+            writeln!(f, "IT DID NOT COME TO ITS END: {failed}")?;
+        }
+        writeln!(f, "{table}\nprocessor time, in cores\n{used}")?;
         writeln!(f, "{}", self.writes)?;
         for cost in &self.costs {
             cost.fmt(f)?;
@@ -208,7 +256,18 @@ impl fmt::Display for Cost {
         writeln!(f, "{}{modules}", self.phase)?;
         writeln!(f, "  the controller asked the API server: {}", per(&self.controller))?;
         writeln!(f, "  the API server took, from anybody:   {}", per(&self.server))?;
-        writeln!(f, "  the bases got, and sent heartbeats:  {}", per(&self.bases))
+        writeln!(f, "  the bases got, and sent heartbeats:  {}", per(&self.bases))?;
+        let commands = self.bases.iter().filter(|(what, _)| !what.starts_with("heartbeats"));
+        let commands: u64 = commands.map(|(_, count)| count).sum();
+        let cpu_us = self.usage.controller_cores * self.usage.seconds * 1e6;
+        writeln!(
+            f,
+            "  for each base {:.1} commands; for each command or heartbeat {:.0} us of the controller's processor time \
+             and {:.0} bytes over loopback, of all there is",
+            if self.bases_there == 0 { 0.0 } else { commands as f64 / self.bases_there as f64 },
+            self.per_message(cpu_us),
+            self.per_message(self.usage.loopback_bytes),
+        )
     }
 }
 
@@ -217,7 +276,7 @@ pub fn compare(before: &Report, now: &Report) -> String {
     let key = |way: &WayReport, figure: &Figure| {
         // The number of samples is no part of what a figure is.
         let what = figure.what.split(" of ").next().unwrap_or_default().to_owned();
-        (way.way.as_str(), figure.phase.clone(), what)
+        (way.plan.title(), figure.phase.clone(), what)
     };
     let old: BTreeMap<_, _> = before
         .ways
@@ -225,7 +284,7 @@ pub fn compare(before: &Report, now: &Report) -> String {
         .flat_map(|way| way.figures.iter().map(move |figure| (key(way, figure), figure)))
         .collect();
     let mut table =
-        Table::new(&["way", "phase", "figure", "before", "now", "change", "ratio before", "ratio now"]);
+        Table::new(&["scenario", "phase", "figure", "before", "now", "change", "ratio before", "ratio now"]);
     for way in &now.ways {
         for figure in &way.figures {
             let Some(then) = old.get(&key(way, figure)) else { continue };
@@ -236,7 +295,7 @@ pub fn compare(before: &Report, now: &Report) -> String {
             };
             let ratio = |figure: &Figure| figure.ratio().map_or_else(String::new, |it| number(it, "x"));
             table.row([
-                way.way.as_str().to_owned(),
+                way.plan.title(),
                 figure.phase.clone(),
                 figure.what.clone(),
                 number(then.value, then.unit.as_str()),
@@ -247,18 +306,10 @@ pub fn compare(before: &Report, now: &Report) -> String {
             ]);
         }
     }
-    let mut text = format!("compared with the run of {}\n{table}", before.began);
-    if before.settings.bases != now.settings.bases || before.settings.modules != now.settings.modules {
-        let _ = writeln!(
-            text,
-            "that run had {} bases with {} modules: the figures are not about the same",
-            before.settings.bases, before.settings.modules
-        );
-    }
-    text
+    format!("compared with the run of {}\n{table}", before.began)
 }
 
-fn number(value: f64, unit: &str) -> String {
+pub(crate) fn number(value: f64, unit: &str) -> String {
     let digits = if value.abs() >= 100.0 || unit.is_empty() {
         0
     } else if value.abs() >= 10.0 {
@@ -277,7 +328,8 @@ mod tests {
     use super::*;
 
     fn report(value: f64) -> Report {
-        let mut way = WayReport::new(Way::Http);
+        let settings = Settings::try_parse_from(["bench"]).unwrap();
+        let mut way = WayReport::new(&crate::plan::plans(&settings)[0]);
         let latency = Latency { count: 100, p50_ms: value, p90_ms: 0.0, p99_ms: 30.0, max_ms: 99.9 };
         let floor = Latency { p50_ms: 5.0, ..latency };
         way.latency("one by one", "online", &latency, Some(&floor));
@@ -285,6 +337,7 @@ mod tests {
         way.costs.push(Cost {
             phase: "one by one".into(),
             modules: 100,
+            bases_there: 20,
             usage: Usage { seconds: 3.0, ..Usage::default() },
             controller: Counts::from([("patch pods/status".into(), 100)]),
             server: Counts::new(),
@@ -294,7 +347,7 @@ mod tests {
             began: "2026-11-22T10:00:00Z".into(),
             processors: 2,
             load_before: 0.5,
-            settings: Settings::try_parse_from(["bench"]).unwrap(),
+            settings,
             ways: vec![way],
         }
     }

@@ -93,10 +93,10 @@ impl<'a> Rig<'a> {
         Ok(Self { plane, controller, link, fleet: None, _broker: broker })
     }
 
-    /// Starts the bases and says when.
-    pub fn start_fleet(&mut self, settings: &Settings) -> Result<Instant> {
+    /// Starts so many bases and says when.
+    pub fn start_fleet(&mut self, bases: u32, settings: &Settings) -> Result<Instant> {
         let options = FleetOptions {
-            bases: usize::try_from(settings.bases).context("the number of bases")?,
+            bases: usize::try_from(bases).context("the number of bases")?,
             link: self.link.clone(),
             env: ENV.to_owned(),
             version: BASE_VERSION.to_owned(),
@@ -137,12 +137,17 @@ impl<'a> Rig<'a> {
         anyhow!("{error:#}{bases}\nthe controller asked the API server: {asked}\nthe end of its log:\n{tail}")
     }
 
+    /// What the API server took from anybody so far, by its own count.
+    pub fn server_counts(&self) -> Result<Counts> {
+        let page = self.plane.runtime.block_on(self.plane.server.metrics())?;
+        Ok(metrics::of_server(&page))
+    }
+
     fn count(&self) -> Result<Counted> {
         let page = self.controller.admin("/metrics").context("the controller's /metrics")?.body;
-        let server = self.plane.runtime.block_on(self.plane.server.metrics())?;
         Ok(Counted {
             controller: metrics::of_controller(&page),
-            server: metrics::of_server(&server),
+            server: self.server_counts()?,
             bases: self.fleet.as_ref().map_or_else(BTreeMap::new, Fleet::counts),
         })
     }
@@ -162,6 +167,14 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// What the phase used and wrote where the controller was started anew in it: its counters began at 0.
+    pub fn restarted(mut self, rig: &Rig<'_>, phase: &str) -> Result<Cost> {
+        self.processes.controller = rig.controller.id();
+        self.mark.controller_began_anew();
+        self.counted.controller.clear();
+        self.end(rig, phase, 0)
+    }
+
     /// What the phase used and wrote; `modules` went online or offline in it.
     pub fn end(self, rig: &Rig<'_>, phase: &str, modules: usize) -> Result<Cost> {
         let usage = self.processes.since(&self.mark)?;
@@ -172,6 +185,7 @@ impl Meter {
         Ok(Cost {
             phase: phase.to_owned(),
             modules: u64::try_from(modules).context("the number of modules")?,
+            bases_there: u64::try_from(rig.fleet.as_ref().map_or(0, |fleet| fleet.members().len()))?,
             usage,
             controller: metrics::since(&self.counted.controller, &now.controller),
             server: metrics::since(&self.counted.server, &now.server),

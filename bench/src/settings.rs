@@ -26,11 +26,29 @@ impl Way {
     }
 }
 
+/// Sets of scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The matrix of the Go controller's own test: 1 to 100 bases, 1 to 1,000 modules on each.
+    Upstream,
+    /// Memory and idle time at 500 and 1,000 bases, and 5,000 bases for ten minutes.
+    Scale,
+    /// What SPECIFICATION.md promises of speed and scale, within twenty minutes.
+    Targets,
+}
+
 /// Measures the controller with simulated bases over real sockets, against a real control plane, and holds every
 /// figure against a bare client of the same API server in the same run.
 #[derive(Clone, Debug, Parser, Serialize, Deserialize)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub struct Settings {
+    /// A set of scenarios; --bases, --modules, --samples and --rounds then count for nothing.
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// No scenario is begun when so many minutes are over; what is left out is told.
+    #[arg(long, default_value_t = 600, value_parser = number(1, 100_000))]
+    pub minutes: u32,
     /// Simulated bases.
     #[arg(long, default_value_t = 20, value_parser = number(1, 10_000))]
     pub bases: u32,
@@ -40,6 +58,9 @@ pub struct Settings {
     /// How controller and bases talk; both, one after the other, where it is not given.
     #[arg(long)]
     pub tunnel: Option<Way>,
+    /// How often all modules go online and offline at once, the floor and the controller in turn.
+    #[arg(long, default_value_t = 3, value_parser = number(1, 100))]
+    pub rounds: u32,
     /// Modules installed and uninstalled one after the other.
     #[arg(long, default_value_t = 500, value_parser = number(1, 100_000))]
     pub samples: u32,
@@ -55,7 +76,8 @@ pub struct Settings {
     /// An earlier result (JSON) to compare with.
     #[arg(long)]
     pub compare: Option<PathBuf>,
-    /// Where the result is written to, as JSON; a new file in target/bench where it is not given.
+    /// Where the result is written to, as JSON, with a page of charts (.html) beside it; a new file in target/bench
+    /// where it is not given.
     #[arg(long)]
     pub out: Option<PathBuf>,
 }

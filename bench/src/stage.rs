@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -68,6 +69,19 @@ impl Stage {
         let names = pods.iter().map(|(pod, _)| pod.name.clone());
         self.each(names, |server, namespace, name| async move { server.delete_pod(&namespace, &name).await })
             .await
+    }
+
+    /// Patches Pods, as many at once as [`writes_at_once`].
+    pub async fn patch(
+        &self,
+        pods: &[(ModulePod, Place)],
+        patch: impl Fn(&ModulePod) -> Value,
+    ) -> Result<()> {
+        let patches = pods.iter().map(|(pod, _)| (pod.name.clone(), patch(pod)));
+        self.each(patches, |server, namespace, (name, patch)| async move {
+            server.patch_pod(&namespace, &name, &patch).await
+        })
+        .await
     }
 
     async fn each<T: Send + 'static, F>(

@@ -23,6 +23,7 @@ pub struct Mark {
     server: f64,
     bench: f64,
     machine: f64,
+    bytes: f64,
 }
 
 /// What a phase used. Processor time is in cores: 1 is one core all the time.
@@ -38,10 +39,20 @@ pub struct Usage {
     pub bench_cores: f64,
     /// Everything else on the machine: how much to believe the other figures. Holds the MQTT broker too.
     pub other_cores: f64,
+    /// Bytes that went over the loopback interface: of everybody, for all talk over it here.
+    #[serde(default)]
+    pub loopback_bytes: f64,
     /// The controller's resident memory at the end.
     pub controller_rss_mib: f64,
     /// The most that it was so far.
     pub controller_peak_mib: f64,
+}
+
+impl Mark {
+    /// Another process is the controller since then.
+    pub fn controller_began_anew(&mut self) {
+        self.controller = 0.0;
+    }
 }
 
 impl Processes {
@@ -53,6 +64,7 @@ impl Processes {
             server: cpu_seconds(self.server)?,
             bench: cpu_seconds(std::process::id())?,
             machine: machine_seconds()?,
+            bytes: loopback_bytes()?,
         })
     }
 
@@ -70,6 +82,7 @@ impl Processes {
             server_cores: cores(server),
             bench_cores: cores(bench),
             other_cores: cores(now.machine - before.machine - controller - server - bench),
+            loopback_bytes: now.bytes - before.bytes,
             controller_rss_mib: rss,
             controller_peak_mib: peak,
         })
@@ -111,6 +124,17 @@ fn machine_ticks(stat: &str) -> Option<f64> {
     Some(fields.iter().take(7).sum::<f64>() - fields.get(3)? - fields.get(4)?)
 }
 
+/// Bytes that the loopback interface has received, which are all that were sent over it.
+fn loopback_bytes() -> Result<f64> {
+    let text = fs::read_to_string("/proc/net/dev").context("reading /proc/net/dev")?;
+    received(&text, "lo").context("no loopback interface in /proc/net/dev")
+}
+
+fn received(dev: &str, interface: &str) -> Option<f64> {
+    let line = dev.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Resident memory and its peak, in MiB.
 fn memory(pid: u32) -> Result<(f64, f64)> {
     let path = format!("/proc/{pid}/status");
@@ -135,6 +159,7 @@ mod tests {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 100 200 300";
         assert_eq!(process_ticks(stat), Some(200.0));
         assert_eq!(machine_ticks("cpu  10 2 3 1000 50 1 4 9 0 0\ncpu0 1\n"), Some(20.0));
+        assert_eq!(received("face |bytes\n    lo: 1234 5 0\n  eth0: 9 1\n", "lo"), Some(1234.0));
         assert_eq!(kib("VmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n", "VmRSS:"), Some(1024.0));
     }
 

@@ -43,6 +43,8 @@ pub struct Trace {
     pub flaps: u32,
     /// How many states of it were seen.
     pub changes: u32,
+    /// The image that its status tells of its first container.
+    pub image: String,
     /// What it says of itself now: for the message when it does not become what it shall.
     pub says: String,
 }
@@ -121,6 +123,7 @@ impl Board {
                 is_ready: false,
                 flaps: 0,
                 changes: 0,
+                image: String::new(),
                 says: String::new(),
             };
             self.traces.insert(name.clone(), trace);
@@ -128,6 +131,7 @@ impl Board {
         let trace = self.traces.get_mut(&name)?;
         trace.changes += 1;
         trace.says = look.says;
+        trace.image = look.image;
         let mut what = None;
         if !look.node.is_empty() && trace.bound.is_none() {
             trace.bound = Some(now);
@@ -182,6 +186,10 @@ pub struct News {
     pub uid: String,
     /// What happened.
     pub what: What,
+    /// The Node that it is bound to.
+    pub node: String,
+    /// The module, and its URL: the first container's name and image.
+    pub container: (String, String),
 }
 
 /// What is read of an object.
@@ -190,6 +198,8 @@ struct Look {
     node: String,
     ready: bool,
     deleting: bool,
+    container: (String, String),
+    image: String,
     says: String,
 }
 
@@ -219,11 +229,17 @@ impl Watched for Pod {
                 failed.map(|one| (&one.type_, &one.reason, &one.message)),
             )
         };
+        let told = status.and_then(|status| status.container_statuses.as_ref()?.first());
+        let first = self.spec.as_ref().and_then(|spec| spec.containers.first());
         Look {
             uid: self.uid().unwrap_or_default(),
             node: self.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
             ready,
             deleting: self.metadata.deletion_timestamp.is_some(),
+            image: told.map(|one| one.image_id.clone()).unwrap_or_default(),
+            container: first
+                .map(|one| (one.name.clone(), one.image.clone().unwrap_or_default()))
+                .unwrap_or_default(),
             says,
         }
     }
@@ -244,6 +260,8 @@ impl Watched for Node {
                 && kept_off.is_none()
                 && self.labels().contains_key("base.koupleless.io/name"),
             deleting: self.metadata.deletion_timestamp.is_some(),
+            container: Default::default(),
+            image: String::new(),
             says: format!("Ready is {ready:?}, taint {kept_off:?}, labels {:?}", self.labels()),
         }
     }
@@ -334,11 +352,11 @@ async fn run<K: Watched + Sync + 'static>(
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
                 let (name, look) = (object.name_any(), object.look());
-                let uid = look.uid.clone();
+                let (uid, node, container) = (look.uid.clone(), look.node.clone(), look.container.clone());
                 board.send_modify(|board| {
                     if let Some(what) = board.see(name.clone(), look, now) {
                         // Nobody may want them.
-                        let _ = news.send(News { name, uid, what });
+                        let _ = news.send(News { name, uid, what, node, container });
                     }
                 });
             }
@@ -358,7 +376,15 @@ mod tests {
     use super::*;
 
     fn look(uid: &str, node: &str, ready: bool, deleting: bool) -> Look {
-        Look { uid: uid.into(), node: node.into(), ready, deleting, says: "phase".into() }
+        Look {
+            uid: uid.into(),
+            node: node.into(),
+            ready,
+            deleting,
+            container: Default::default(),
+            image: String::new(),
+            says: "phase".into(),
+        }
     }
 
     #[test]

@@ -18,16 +18,51 @@ fn over_mqtt() -> Result<()> {
 }
 
 fn smoke(tunnel: &str) -> Result<()> {
-    let arguments =
-        ["bench", "--bases=3", "--modules=2", "--samples=4", "--idle-seconds=1", "--tunnel", tunnel];
-    let report = bench::run::run(&Settings::try_parse_from(arguments)?)?;
+    let arguments = [
+        "bench",
+        "--bases=3",
+        "--modules=2",
+        "--samples=4",
+        "--rounds=2",
+        "--idle-seconds=1",
+        "--tunnel",
+        tunnel,
+    ];
+    let mut kept = 0;
+    let report = bench::run::run(&Settings::try_parse_from(arguments)?, |_| {
+        kept += 1;
+        Ok(())
+    })?;
     println!("{report}");
-    let way = report.ways.first().context("no way")?;
-    ensure!(way.way.as_str() == tunnel);
+    ensure!(kept == 1, "one scenario was kept {kept} times");
+    let way = report.ways.first().context("no scenario")?;
+    ensure!(way.failed.is_none(), "{:?}", way.failed);
+    ensure!(way.plan.title() == format!("{tunnel} 3x2"), "{}", way.plan.title());
     let phases: Vec<&str> = way.costs.iter().map(|cost| cost.phase.as_str()).collect();
-    let expected =
-        ["discover", "idle, no modules", "one by one", "all online", "idle, all modules", "all offline"];
+    let expected = [
+        "discover",
+        "idle, no modules",
+        "one by one",
+        "all online",
+        "idle, all modules",
+        "restart after SIGTERM",
+        "restart after SIGKILL",
+        "update in place",
+        "all offline",
+        "rolling update",
+    ];
     ensure!(phases == expected, "{phases:?}");
+    let figure = |phase: &str, what: &str| {
+        let found = way.figures.iter().find(|figure| figure.phase == phase && figure.what == what);
+        found.with_context(|| format!("no figure {what:?} of {phase:?}"))
+    };
+    for end in ["restart after SIGTERM", "restart after SIGKILL"] {
+        for what in ["commands that change something", "writes of Pods and Module objects"] {
+            ensure!(figure(end, what)?.value == 0.0, "{end}: {what}");
+        }
+    }
+    ensure!(figure("all online", "Pods")?.floor.is_some(), "the floor was not measured");
+    ensure!(bench::html::page(&report).contains("rolling update"), "the page tells all phases");
     ensure!(way.figures.iter().all(|figure| figure.value.is_finite()), "a figure is none");
     // What every module must cost, whatever else the controller does. That it costs no more is told, not judged here.
     let least = |phase: &str, counts: fn(&bench::report::Cost) -> &Counts, what: &str| {

@@ -29,7 +29,10 @@ impl Bench {
         cargo::run(&["build", "--release", "--package", "bench", "--package", "controller"])?;
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
         let program = target.join("release/bench");
-        let error = process::Command::new(&program).args(&self.arguments).exec();
+        // What was just built, and nothing that is built again while the time is measured.
+        let controller = target.join("release/module-controller");
+        let mut command = process::Command::new(&program);
+        let error = command.args(&self.arguments).env("MODULE_CONTROLLER_BIN", controller).exec();
         Err(error).with_context(|| format!("starting {}", program.display()))
     }
 }

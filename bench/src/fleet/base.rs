@@ -137,6 +137,12 @@ impl Base {
         }
         let there = self.biz.contains_key(&id);
         match kind {
+            // The versions that are there go first, as in Java; what it takes is told as one.
+            CommandKind::InstallBiz
+                if text("installStrategy").eq_ignore_ascii_case("uninstallThenInstall") =>
+            {
+                self.biz.retain(|held, _| held.0 != id.0);
+            }
             CommandKind::InstallBiz if there => {
                 return Begun::Answer(self.inner_failure(words::repeat(&id), "install biz not success!"));
             }
@@ -308,6 +314,16 @@ mod tests {
         assert_eq!(counts, [("installBiz", 1), ("uninstallBiz", 1), ("queryAllBiz", 3)]);
         let id = ("biz1".to_owned(), "1.0.0".to_owned());
         assert!(base.install_of(&id).is_some() && base.uninstall_of(&id).is_some());
+    }
+
+    #[test]
+    fn a_replacement_ends_the_versions_before_it() {
+        let mut base = base();
+        assert!(ask(&mut base, CommandKind::InstallBiz, BIZ).is_ok());
+        let next =
+            r#"{"bizName":"biz1","bizVersion":"2","bizUrl":"u","installStrategy":"uninstallThenInstall"}"#;
+        assert!(ask(&mut base, CommandKind::InstallBiz, next).is_ok());
+        assert_eq!(base.biz.keys().map(|id| id.1.as_str()).collect::<Vec<_>>(), ["2"]);
     }
 
     #[test]

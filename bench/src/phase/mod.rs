@@ -2,7 +2,11 @@
 
 pub mod alone;
 pub mod discover;
+pub mod restart;
+pub mod rollout;
+pub mod steady;
 pub mod together;
+pub mod update;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::fleet::base::Work;
 use crate::objects::ModulePod;
 use crate::stage::{AtBase, Place, Stage, took};
-use crate::stats::Latency;
+use crate::stats::{Latency, median, median_latency};
 
 use super::patience;
 
@@ -26,6 +26,22 @@ pub struct Together {
     pub told: Option<Latency>,
     /// Pods that were Ready and then were not.
     pub flapped: usize,
+}
+
+impl Together {
+    /// The middle of several rounds, figure by figure; none where there is no round.
+    pub fn median(rounds: &[Self]) -> Option<Self> {
+        let parts =
+            |part: fn(&Self) -> Option<Latency>| -> Vec<Latency> { rounds.iter().filter_map(part).collect() };
+        Some(Self {
+            took: Duration::from_secs_f64(median(rounds.iter().map(|round| round.took.as_secs_f64()))),
+            per_second: median(rounds.iter().map(|round| round.per_second)),
+            latency: median_latency(&parts(|round| Some(round.latency)))?,
+            commanded: median_latency(&parts(|round| round.commanded)),
+            told: median_latency(&parts(|round| round.told)),
+            flapped: rounds.iter().map(|round| round.flapped).max()?,
+        })
+    }
 }
 
 /// What the Pods took, part by part.

@@ -145,6 +145,9 @@ pub struct Times {
     pub collect_after: Duration,
     /// The Lease's renewal period; the node lifecycle controller allows 40 s by default.
     pub lease_period: Duration,
+    /// The same where there are thousands: never past a third of those 40 s, nor past the 13 s after which others
+    /// may wonder (ownership, rule 11), with a second for the way.
+    pub lease_longest: Duration,
     /// What the Lease says it holds for.
     pub lease_duration: Duration,
 }
@@ -171,6 +174,7 @@ impl Default for Times {
             start_up: s(120),
             collect_after: s(3_600),
             lease_period: s(10),
+            lease_longest: s(12),
             lease_duration: s(40),
         }
     }

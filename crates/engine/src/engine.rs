@@ -615,7 +615,11 @@ impl Engine {
             }
             return self.schedule(base, None);
         }
-        vnode.advance(&mut ctx);
+        // Nearly all that is heard are heartbeats like those before; a base may have a thousand modules to go through.
+        let nothing_is_due = self.wake_of.get(base).is_some_and(|at| *at > now.mono);
+        if !(vnode.take_routine() && nothing_is_due) {
+            vnode.advance(&mut ctx);
+        }
         let wake = vnode.wake(&ctx);
         let is_stranger = vnode.node().is_none();
         if is_stranger {

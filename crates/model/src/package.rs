@@ -1,6 +1,11 @@
 //! What is to be installed: a module's package and how.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+};
 
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -12,9 +17,28 @@ pub const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// Where a package is: `http`, `https` or `file`. Kept as the user wrote it, because that is
 /// what the base is asked to fetch; `Display` leaves credentials and query out, because they
-/// must not reach a log, an Event or an error.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PackageUrl(Arc<str>);
+/// must not reach a log, an Event or an error. What is shown and told of it is worked out once: it
+/// is compared with what was told whenever its Pod is looked at.
+#[derive(Clone)]
+pub struct PackageUrl {
+    written: Arc<str>,
+    shown: Arc<str>,
+    told: Arc<str>,
+}
+
+impl PartialEq for PackageUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for PackageUrl {}
+
+impl Hash for PackageUrl {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
+}
 
 /// Why a package URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,30 +70,44 @@ impl FromStr for PackageUrl {
         }
         let url = Url::parse(text).map_err(UrlError::Unparsable)?;
         match url.scheme() {
-            "http" | "https" | "file" => Ok(Self(text.into())),
+            "http" | "https" | "file" => Ok(Self::new(text, &url)),
             other => Err(UrlError::Scheme(other.chars().take(32).collect())),
         }
     }
 }
 
 impl PackageUrl {
+    fn new(written: &str, url: &Url) -> Self {
+        let shown = shown(url);
+        let whole = url.as_str() == shown;
+        let written: Arc<str> = written.into();
+        let told = if whole {
+            written.clone()
+        } else {
+            let hash = Sha256::digest(written.as_bytes());
+            let fingerprint: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("{shown}#sha256:{fingerprint}").into()
+        };
+        // Nearly always all three are the same.
+        let shown = if *written == *shown { written.clone() } else { shown.into() };
+        Self { written, shown, told }
+    }
+
     /// The URL as the user wrote it, credentials included: for the base only.
     pub fn as_written(&self) -> &str {
-        &self.0
+        &self.written
+    }
+
+    /// The package as logs, Events and Module objects have it: what `Display` says.
+    pub fn as_shown(&self) -> &str {
+        &self.shown
     }
 
     /// The package as a status tells it, which others may read than those who may read the Pod's spec:
     /// as written where nothing of it is left out by `Display`, else with a fingerprint of the whole,
     /// by which a controller of later knows it again.
-    pub fn as_told(&self) -> String {
-        let shown = self.to_string();
-        let whole = Url::parse(&self.0).is_ok_and(|url| url.as_str() == shown);
-        if whole {
-            return self.0.to_string();
-        }
-        let hash = Sha256::digest(self.0.as_bytes());
-        let fingerprint: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{shown}#sha256:{fingerprint}")
+    pub fn as_told(&self) -> &str {
+        &self.told
     }
 
     /// Whether a status tells this package: by [`Self::as_told`], or as written, which earlier
@@ -82,23 +120,28 @@ impl PackageUrl {
 /// What may be shown of an image that may be a package URL, or no URL at all.
 pub fn shown_image(image: &str) -> String {
     match image.parse::<PackageUrl>() {
-        Ok(url) => url.as_told(),
+        Ok(url) => url.as_told().to_owned(),
         // Credentials may be in what only looks like a URL.
         Err(_) if image.contains(['@', '?']) => "(unreadable URL)".to_owned(),
         Err(_) => image.to_owned(),
     }
 }
 
+/// Without credentials, query and fragment.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that can have no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let query = url.query().is_some();
+    url.set_query(None);
+    url.set_fragment(None);
+    format!("{url}{}", if query { "?…" } else { "" })
+}
+
 impl fmt::Display for PackageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(mut url) = Url::parse(&self.0) else { return f.write_str("(unparsable URL)") };
-        // Both fail only for URLs that can have no credentials.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        let query = url.query().is_some();
-        url.set_query(None);
-        url.set_fragment(None);
-        write!(f, "{url}{}", if query { "?…" } else { "" })
+        f.write_str(&self.shown)
     }
 }
 

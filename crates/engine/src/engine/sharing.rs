@@ -238,7 +238,7 @@ impl Engine {
             (None, Some(heard)) => VNode::heard(name.clone(), &heard.report, now.mono),
             (None, None) => VNode::unheard(identity.clone(), name.clone(), now.mono),
         };
-        vnode.lease_taken(now.mono, &self.config);
+        vnode.lease_taken(now.mono, self.vnodes.len(), &self.config);
         vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
         self.adopt_vnode(vnode, identity.clone(), now.mono);
         self.visit(&identity, now, out, |vnode, ctx| {

@@ -73,12 +73,15 @@ pub(crate) fn desired(
             let running = matches!(state, ContainerState::Running { .. });
             let was_ready = seen.is_some_and(|seen| seen.ready);
             let kept = seen.map(|seen| seen.image_id.clone());
-            let sent = container.wanted.as_ref().ok().map(|spec| spec.url.as_told());
+            let package = container.wanted.as_ref().ok().map(|spec| spec.url.as_told().to_owned());
             ContainerStatus {
                 name: view.map(|view| view.name.clone()).unwrap_or_default(),
-                image: view.map(|view| model::shown_image(&view.image)).unwrap_or_default(),
+                image: match &package {
+                    Some(package) => package.clone(),
+                    None => view.map(|view| model::shown_image(&view.image)).unwrap_or_default(),
+                },
                 // What runs is what was asked for: another package would be shown as waiting.
-                image_id: if running { sent } else { kept }.unwrap_or_default(),
+                image_id: if running { package } else { kept }.unwrap_or_default(),
                 // While nobody knows how it stands, it does not become ready.
                 ready: running && base.serves && (*standing != Standing::Unknown || was_ready),
                 restart_count: container.run.restarts(),

@@ -8,6 +8,7 @@ mod announce;
 mod answers;
 mod holder;
 mod inventory;
+mod lease;
 mod leaving;
 mod life;
 mod links;
@@ -41,6 +42,7 @@ use crate::{
 use announce::News;
 use holder::Held;
 use inventory::Inventory;
+use lease::LeaseTimer;
 use leaving::Leaving;
 use life::{Life, Standing};
 use links::Links;
@@ -137,14 +139,14 @@ pub(crate) struct VNode {
     pods: BTreeMap<Arc<str>, ModulePod>,
     node: Option<NodeView>,
     node_slot: WriteSlot,
-    lease_slot: WriteSlot,
-    lease_due: Duration,
+    lease: LeaseTimer,
     /// Since when it has not been well; none while it is.
     down_since: Option<Duration>,
     /// What is told of its present absence, or was of its last one, bears this id.
     trouble: Option<TraceId>,
     leaving: Leaving,
     playback: Playback,
+    is_routine: bool,
 }
 
 impl VNode {
@@ -186,12 +188,12 @@ impl VNode {
             pods: BTreeMap::new(),
             node: None,
             node_slot: WriteSlot::default(),
-            lease_slot: WriteSlot::default(),
-            lease_due: Duration::ZERO,
+            lease: LeaseTimer::default(),
             down_since: None,
             trouble: None,
             leaving: Leaving::default(),
             playback: Playback::default(),
+            is_routine: false,
         }
     }
 
@@ -225,10 +227,18 @@ impl VNode {
         let now = ctx.now.mono;
         self.links.heard(tunnel, &report, now);
         self.held.heard(tunnel, &report);
-        if self.life.heartbeat(now, report.state, &ctx.config.times) {
+        let again = self.life.heartbeat(now, report.state, &ctx.config.times);
+        if again {
             self.look_again(now);
         }
+        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        self.is_routine = alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
         self.report = Some(report);
+    }
+
+    /// What happened last was a heartbeat like the one before: nothing follows from it but later deadlines.
+    pub(crate) fn take_routine(&mut self) -> bool {
+        std::mem::take(&mut self.is_routine)
     }
 
     /// The base was started anew: nothing of what was there or at work before is.
@@ -305,8 +315,8 @@ impl VNode {
     }
 
     /// Its Lease was written when it was taken.
-    pub(crate) fn lease_taken(&mut self, now: Duration, config: &Config) {
-        self.lease_due = now + config.times.lease_period;
+    pub(crate) fn lease_taken(&mut self, now: Duration, vnodes: usize, config: &Config) {
+        self.lease.renewed(now, &self.name, vnodes, &config.times);
     }
 
     /// Its Node is being deleted, or was.
@@ -317,7 +327,7 @@ impl VNode {
     /// It is well and nothing is under way, so another can go on where this one stops.
     pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
         let well = self.life.standing(now, &config.times) == Standing::Alive && self.inventory.is_known();
-        let writes = self.node_slot.is_busy() || self.lease_slot.is_busy() || self.is_leaving();
+        let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
         let pods = self.pods.values().any(|pod| pod.status_slot.is_busy() || pod.delete_slot.is_busy());
         well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
     }
@@ -343,9 +353,9 @@ impl VNode {
             }
             Write::RenewLease(_) => {
                 if result.is_ok() {
-                    self.lease_due = now + ctx.config.times.lease_period;
+                    self.lease.renewed(now, &self.name, ctx.fleet.total, &ctx.config.times);
                 }
-                &mut self.lease_slot
+                &mut self.lease.slot
             }
             Write::CreateModule(key) | Write::PatchModule(key) | Write::PatchModuleStatus(key) => {
                 self.module_written(key, result, ctx);
@@ -426,9 +436,7 @@ impl VNode {
         let ops = self.ops.values().map(|op| op.sent + op.deadline + times.answer_grace);
         let asked = self.links.target(&self.identity, times.not_ready_after).is_some();
         let queries = [&self.inventory_query, &self.health_query].map(|query| query.wake(query_limit));
-        let node = self.node.is_some().then(|| {
-            [Some(self.lease_due), self.lease_slot.wake().filter(|&at| at > now)].into_iter().flatten().max()
-        });
+        let node = self.node.is_some().then(|| self.lease.wake(now));
         self.life
             .wake(now, times)
             .into_iter()

@@ -1,4 +1,4 @@
-//! When a VNode's Node and Lease are written.
+//! When a VNode's Node is written.
 
 use super::{Context, Standing, VNode, announce::News};
 use crate::{
@@ -70,17 +70,6 @@ impl VNode {
             };
             let alarm = self.life.standing(ctx.now.mono, &ctx.config.times).alarm();
             self.announce_trouble(news, alarm, ctx);
-        }
-    }
-
-    /// Renews the Lease as long as there is a Node: how the base stands is told by conditions.
-    pub(super) fn renew_lease(&mut self, ctx: &mut Context<'_>) {
-        let now = ctx.now.mono;
-        let there = self.node.as_ref().is_some_and(|node| !node.deleting) && !self.leaving.is_under_way();
-        if there && now >= self.lease_due && self.lease_slot.is_free(now) {
-            self.lease_slot.sent();
-            let (node, duration) = (self.name.clone(), ctx.config.times.lease_duration);
-            ctx.out.push(Action::RenewLease { node, holder: ctx.holder.clone(), duration });
         }
     }
 }

@@ -15,6 +15,7 @@ use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
 
 use super::{Context, Standing, VNode};
 use crate::{
+    event::Now,
     ordering::{
         self, Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
@@ -39,6 +40,49 @@ pub(super) struct Arranged {
     permit: Option<(Owner, Arc<str>)>,
 }
 
+/// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
+struct Overview {
+    /// What is there.
+    held: BTreeMap<BizName, Vec<(BizId, BizState)>>,
+    /// What may be uninstalled.
+    removable: BTreeMap<BizName, Vec<BizId>>,
+    leaving: BTreeMap<BizName, Vec<BizId>>,
+    draining: BTreeMap<BizName, Vec<BizId>>,
+    /// Of all names; nearly always none.
+    strays: Vec<BizId>,
+}
+
+impl Overview {
+    fn of(vnode: &VNode, now: Now) -> Self {
+        let mut held: BTreeMap<BizName, Vec<(BizId, BizState)>> = BTreeMap::new();
+        for biz in vnode.inventory.all() {
+            held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
+        }
+        let removable = |(id, managed): &(&BizId, &super::Managed)| {
+            now.mono >= managed.next_try && !vnode.modules.is_in_place(id)
+        };
+        let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
+        let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
+        let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
+        let leaving = vnode.pods.values().filter(in_time);
+        Self {
+            held,
+            removable: by_name(vnode.managed.iter().filter(removable).map(|(id, _)| id)),
+            draining: by_name(leaving.clone().filter(drains).flat_map(|pod| pod.biz())),
+            leaving: by_name(leaving.flat_map(|pod| pod.biz())),
+            strays: strays.collect(),
+        }
+    }
+}
+
+fn by_name<'a>(ids: impl Iterator<Item = &'a BizId>) -> BTreeMap<BizName, Vec<BizId>> {
+    let mut all: BTreeMap<BizName, Vec<BizId>> = BTreeMap::new();
+    for id in ids {
+        all.entry(id.name.clone()).or_default().push(id.clone());
+    }
+    all
+}
+
 /// What live Pods ask for, by bizName, the newest Pod first.
 pub(super) type Claims = BTreeMap<BizName, Vec<Claim>>;
 
@@ -51,6 +95,7 @@ impl VNode {
             return;
         }
         let claims = self.claims(ctx.now.mono, ctx.revisions);
+        let all = Overview::of(self, ctx.now);
         let names: BTreeSet<BizName> = claims
             .keys()
             .chain(self.managed.keys().map(|id| &id.name))
@@ -62,7 +107,7 @@ impl VNode {
                 continue;
             }
             let claims = claims.get(&name).map(Vec::as_slice).unwrap_or_default();
-            let arrangement = self.arrange(&name, claims, ctx);
+            let arrangement = self.arrange(&name, claims, &all, ctx);
             self.notice_loss(&name, claims, &arrangement, ctx.now.mono);
             if let Some(step) = arrangement.step
                 && self.ops.len() < ctx.config.workers
@@ -88,11 +133,11 @@ impl VNode {
         }
         // A Pod of before names it no more, and it is not there and not on its way: nothing is left
         // to answer for.
-        let named = |id: &BizId| self.pods.values().any(|pod| pod.biz().any(|biz| biz == id));
+        let named: BTreeSet<&BizId> = self.pods.values().flat_map(|pod| pod.biz()).collect();
         let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let (inventory, modules) = (&self.inventory, &self.modules);
         self.managed.retain(|id, _| {
-            inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named(id)
+            inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named.contains(id)
         });
 
         let mut live: Vec<&PodView> =
@@ -133,38 +178,25 @@ impl VNode {
         claims
     }
 
-    fn arrange(&mut self, name: &BizName, claims: &[Claim], ctx: &mut Context<'_>) -> Arrangement {
-        let now = ctx.now;
+    fn arrange(
+        &mut self,
+        name: &BizName,
+        claims: &[Claim],
+        all: &Overview,
+        ctx: &mut Context<'_>,
+    ) -> Arrangement {
         let activated = |id: &BizId| (id.clone(), BizState::Activated);
-        let held: Vec<(BizId, BizState)> =
-            self.inventory.of(name).map(|biz| (biz.id.clone(), biz.state)).collect();
-        let due = |managed: &super::Managed| now.mono >= managed.next_try;
-        let removable: Vec<BizId> = self
-            .managed
-            .iter()
-            .filter(|(id, managed)| id.name == *name && due(managed) && !self.modules.is_in_place(id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let strays: Vec<BizId> =
-            self.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone()).collect();
-        let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
-        let leaving: Vec<BizId> =
-            self.pods.values().filter(in_time).flat_map(|pod| pod.biz().cloned()).collect();
-        let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
-        let draining: Vec<BizId> = self
-            .pods
-            .values()
-            .filter(|pod| in_time(pod) && drains(pod))
-            .flat_map(|pod| pod.biz().cloned())
-            .collect();
+        let of_name = |all: &BTreeMap<BizName, Vec<BizId>>| all.get(name).cloned().unwrap_or_default();
+        let [removable, leaving, draining] = [&all.removable, &all.leaving, &all.draining].map(of_name);
+        let held = all.held.get(name).map(Vec::as_slice).unwrap_or_default();
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
         let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
         let mut situation = Situation {
             claims,
-            held: &held,
+            held,
             removable: &removable,
-            strays: &strays,
+            strays: &all.strays,
             leaving: &leaving,
             draining: &draining,
             at_work: self

@@ -264,7 +264,7 @@ impl VNode {
         }
         let told = self.modules.records.get(id).and_then(|record| record.view.as_ref());
         if let Some(told) = told.map(|view| &view.url).filter(|told| !told.is_empty()) {
-            return *told != url.to_string();
+            return told.as_str() != url.as_shown();
         }
         // Told by the Pods' own statuses: none of them says that it is this package.
         let mut known = self.pods.values().flat_map(told_packages).filter(|(told, _)| *told == id).peekable();
@@ -291,7 +291,7 @@ impl VNode {
         record.slot.sent();
         let exists = record.view.is_some();
         let asking = self.asking().remove(id);
-        let desired = Box::new(self.desired_module(id, asking, ctx.config));
+        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx.config));
         ctx.out.push(match exists {
             true => Action::PatchModule { desired },
             false => Action::CreateModule(desired),
@@ -307,6 +307,8 @@ impl VNode {
         }
         let shown = ctx.config.unmanaged == UnmanagedBiz::Report;
         let asking = self.asking();
+        // The same for all of them.
+        let labels = self.module_labels();
         let records = &self.modules.records;
         let (managed, unmanaged): (Vec<_>, Vec<_>) =
             self.inventory.all().map(|biz| &biz.id).partition(|id| self.managed.contains_key(*id));
@@ -315,7 +317,7 @@ impl VNode {
         let ids: BTreeSet<&BizId> = managed.into_iter().chain(new).chain(records.keys()).collect();
         let steps: Vec<(BizId, Step)> = ids
             .into_iter()
-            .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), ctx)?)))
+            .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), &labels, ctx)?)))
             .collect();
         for (id, step) in steps {
             let record = self.modules.records.entry(id.clone()).or_default();
@@ -338,7 +340,13 @@ impl VNode {
     }
 
     /// What is to be done about one object; none where it is as it shall be.
-    fn module_step(&self, id: &BizId, asking: Option<Asking<'_>>, ctx: &Context<'_>) -> Option<Step> {
+    fn module_step(
+        &self,
+        id: &BizId,
+        asking: Option<Asking<'_>>,
+        labels: &BTreeMap<String, String>,
+        ctx: &Context<'_>,
+    ) -> Option<Step> {
         let record = self.modules.records.get(id);
         if record.is_some_and(|record| !record.slot.is_free(ctx.now.mono))
             || self.inventory.is_doubtful(&id.name)
@@ -352,7 +360,7 @@ impl VNode {
         match seen {
             Some(seen) if seen.deleting => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
-                let desired = self.desired_module(id, asking, ctx.config);
+                let desired = self.desired_module(id, asking, labels, ctx.config);
                 if is_other(&desired, seen) {
                     return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
                 }
@@ -364,7 +372,7 @@ impl VNode {
                 Some(Step::Act(Action::DeleteModule { key, module }))
             }
             None if there => {
-                let desired = self.desired_module(id, asking, ctx.config);
+                let desired = self.desired_module(id, asking, labels, ctx.config);
                 Some(Step::Act(Action::CreateModule(Box::new(desired))))
             }
             // Its intent is written down when it is about to be installed.
@@ -415,7 +423,13 @@ impl VNode {
     }
 
     /// What the object shall be, but for its status.
-    fn desired_module(&self, id: &BizId, asking: Option<Asking<'_>>, config: &Config) -> ModuleView {
+    fn desired_module(
+        &self,
+        id: &BizId,
+        asking: Option<Asking<'_>>,
+        labels: &BTreeMap<String, String>,
+        config: &Config,
+    ) -> ModuleView {
         let seen = self.modules.records.get(id).and_then(|record| record.view.as_ref());
         let named = asking.map(|(pod, _)| &pod.view.pod);
         let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
@@ -438,7 +452,7 @@ impl VNode {
             module: seen.map_or_else(place, |view| view.module.clone()),
             key,
             resource_version: seen.map(|view| view.resource_version).unwrap_or_default(),
-            labels: self.module_labels(),
+            labels: labels.clone(),
             url: url.unwrap_or_default(),
             pod: pod.unwrap_or_default(),
             managed: self.managed.contains_key(id),

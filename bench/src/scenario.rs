@@ -1,0 +1,417 @@
+//! One scenario: its phases in their order, and what becomes a figure of each.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::floor::{Floor, Writes as FloorWrites};
+use crate::objects::ModulePod;
+use crate::phase::alone::{self, Alone};
+use crate::phase::discover::{self, node_name};
+use crate::phase::restart::{self, End};
+use crate::phase::together::{self, Together};
+use crate::phase::{rollout, steady, update};
+use crate::plan::Plan;
+use crate::report::{Cost, Unit, WayReport};
+use crate::rig::{BASE_VERSION, Plane, Rig};
+use crate::settings::Settings;
+use crate::stage::{Place, Stage};
+use crate::stats::millis;
+use crate::watch::Watch;
+use crate::writes::Writes;
+
+/// What the first minute of everything still writes has come by then: health, labels, first Leases.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// The label that a VNode carries.
+const VNODE: &str = "virtual-kubelet.koupleless.io/component=vnode";
+
+/// What runs, and where its figures go.
+pub(crate) struct Scenario<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) settings: &'a Settings,
+    pub(crate) plane: &'a Plane,
+    pub(crate) rig: Rig<'a>,
+    pub(crate) report: &'a mut WayReport,
+}
+
+/// What the rounds came to.
+#[derive(Default)]
+struct Rounds {
+    online: Vec<Together>,
+    offline: Vec<Together>,
+    floor_online: Vec<Together>,
+    floor_offline: Vec<Together>,
+    online_cpu_ms: Vec<f64>,
+    offline_cpu_ms: Vec<f64>,
+}
+
+impl Scenario<'_> {
+    pub(crate) fn run(&mut self) -> Result<()> {
+        let nodes = Watch::nodes(self.plane.server.client.clone(), VNODE);
+        self.discover(&nodes)?;
+        if self.plan.modules == 0 {
+            return self.steady(&nodes);
+        }
+        if self.plan.samples > 0 && self.plan.idle_seconds > 0 {
+            self.idle("idle, no modules")?;
+        }
+        let stage = self.stage(&self.plane.cluster.namespace("modules")?)?;
+        let floor = match self.plan.floor {
+            true => Some(self.floor(FloorWrites::All)?),
+            false => None,
+        };
+        if self.plan.samples > 0 {
+            self.alone(&stage, floor.as_ref())?;
+        }
+        self.rounds(&stage, floor.as_ref(), &nodes)?;
+        if let Some(floor) = floor {
+            self.plane.runtime.block_on(floor.end())?;
+        }
+        if self.plan.rollout {
+            self.rollout()?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, what: &str) {
+        eprintln!("bench: {}: {what}", self.plan.title());
+    }
+
+    fn discover(&mut self, nodes: &Watch) -> Result<()> {
+        self.say("bases become Nodes");
+        let meter = self.rig.meter()?;
+        let began = self.rig.start_fleet(self.plan.bases, self.settings)?;
+        let fleet = self.rig.fleet()?;
+        let discovered = self.plane.runtime.block_on(discover::run(fleet, nodes, began))?;
+        self.report.costs.push(meter.end(&self.rig, "discover", 0)?);
+        let all = format!("all {} Nodes Ready", self.plan.bases);
+        self.report.figure("discover", &all, Unit::Millis, millis(discovered.took), None);
+        self.report.latency("discover", "heartbeat to Node Ready", &discovered.latency, None);
+        thread::sleep(SETTLE);
+        Ok(())
+    }
+
+    fn stage(&self, namespace: &str) -> Result<Stage> {
+        let fleet = self.rig.fleet()?;
+        let place = |member: &std::sync::Arc<crate::fleet::Member>| Place {
+            node: node_name(&member.identity),
+            member: Some(member.clone()),
+        };
+        Ok(Stage {
+            server: self.plane.server.clone(),
+            pods: Watch::pods(self.plane.server.client.clone(), namespace),
+            namespace: namespace.to_owned(),
+            base_version: BASE_VERSION.to_owned(),
+            places: fleet.members().iter().map(place).collect(),
+        })
+    }
+
+    fn floor(&self, which: FloorWrites) -> Result<Floor> {
+        let namespace = self.plane.cluster.namespace("floor")?;
+        let bases = usize::try_from(self.plan.bases)?;
+        let start = Floor::start(self.plane.server.clone(), &namespace, bases, which);
+        self.plane.runtime.block_on(start).context("the floor")
+    }
+
+    /// Measures what nobody is asked for: processor time, memory, requests.
+    fn idle(&mut self, phase: &str) -> Result<()> {
+        self.say(phase);
+        let meter = self.rig.meter()?;
+        thread::sleep(Duration::from_secs(self.plan.idle_seconds.into()));
+        let cost = meter.end(&self.rig, phase, 0)?;
+        self.report.figure(
+            phase,
+            "the controller's processor time",
+            Unit::Percent,
+            cost.usage.controller_cores * 100.0,
+            None,
+        );
+        self.memory(phase, &cost);
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    fn memory(&mut self, phase: &str, cost: &Cost) {
+        self.report.figure(
+            phase,
+            "the controller's memory (RSS)",
+            Unit::Mib,
+            cost.usage.controller_rss_mib,
+            None,
+        );
+        self.report.figure(
+            phase,
+            "the most that it was so far",
+            Unit::Mib,
+            cost.usage.controller_peak_mib,
+            None,
+        );
+    }
+
+    fn steady(&mut self, nodes: &Watch) -> Result<()> {
+        let phase = "steady";
+        self.say(phase);
+        let length = Duration::from_secs(self.plan.steady_seconds.into());
+        let meter = self.rig.meter()?;
+        let server = &self.plane.server;
+        let found = self.plane.runtime.block_on(steady::run(server, nodes, "virtual-node-", length))?;
+        let cost = meter.end(&self.rig, phase, 0)?;
+        let seconds = self.plan.steady_seconds;
+        self.report.figure(
+            phase,
+            &format!("the oldest Lease within {seconds} s"),
+            Unit::Millis,
+            found.oldest_ms,
+            None,
+        );
+        self.report.figure(
+            phase,
+            "Nodes that became NotReady",
+            Unit::Count,
+            f64::from(found.not_ready),
+            None,
+        );
+        self.report.figure(phase, "Nodes Ready, the fewest", Unit::Count, found.fewest_ready as f64, None);
+        self.report.figure(
+            phase,
+            "the controller's processor time",
+            Unit::Percent,
+            cost.usage.controller_cores * 100.0,
+            None,
+        );
+        self.memory(phase, &cost);
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    fn alone(&mut self, stage: &Stage, floor: Option<&Floor>) -> Result<()> {
+        let samples = usize::try_from(self.plan.samples)?;
+        let bare = match floor {
+            Some(floor) => {
+                self.say("the floor: one module after the other");
+                let measured = alone::run(&floor.stage, samples);
+                Some(self.plane.runtime.block_on(measured).context("the floor")?)
+            }
+            None => None,
+        };
+        self.say("one module after the other");
+        let meter = self.rig.meter()?;
+        let measured = self.plane.runtime.block_on(alone::run(stage, samples))?;
+        self.report.costs.push(meter.end(&self.rig, "one by one", samples)?);
+        alone_figures(self.report, &measured, bare.as_ref());
+        Ok(())
+    }
+
+    /// The floor and the controller in turn; what else is done with all modules online is done in the last round.
+    fn rounds(&mut self, stage: &Stage, floor: Option<&Floor>, nodes: &Watch) -> Result<()> {
+        let pods = stage.modules(usize::try_from(self.plan.modules)?);
+        let mut rounds = Rounds::default();
+        for round in 1..=self.plan.rounds {
+            if let Some(floor) = floor {
+                self.say(&format!("the floor: all modules at once, round {round}"));
+                let places = floor.stage.places.len();
+                let pods = floor.stage.modules(usize::try_from(self.plan.total())?.div_ceil(places));
+                let (online, offline) = self
+                    .plane
+                    .runtime
+                    .block_on(async {
+                        let online = together::online(&floor.stage, &pods).await?;
+                        anyhow::Ok((online, together::offline(&floor.stage, &pods).await?))
+                    })
+                    .context("the floor")?;
+                rounds.floor_online.push(online);
+                rounds.floor_offline.push(offline);
+            }
+            self.say(&format!("all modules at once, round {round}"));
+            let last = round == self.plan.rounds;
+            let (online, cost) = self.metered("all online", pods.len(), together::online(stage, &pods))?;
+            rounds.online.push(online);
+            rounds.online_cpu_ms.push(cost.cpu_ms_per_module());
+            if last {
+                self.report.writes.online = Writes::online(&cost.server, cost.modules);
+                self.memory("all online", &cost);
+                self.report.costs.push(cost);
+                self.with_all_online(stage, &pods, nodes)?;
+            }
+            let (offline, cost) = self.metered("all offline", pods.len(), together::offline(stage, &pods))?;
+            rounds.offline.push(offline);
+            rounds.offline_cpu_ms.push(cost.cpu_ms_per_module());
+            if last {
+                self.report.writes.offline = Writes::offline(&cost.server, cost.modules);
+                self.report.costs.push(cost);
+            }
+            let left = self.rig.fleet()?.activated();
+            ensure!(left == 0, "all Pods are gone, and {left} biz are still activated on the bases");
+        }
+        rounds.tell(self.report);
+        Ok(())
+    }
+
+    fn metered<T>(
+        &self,
+        phase: &str,
+        modules: usize,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Cost)> {
+        let meter = self.rig.meter()?;
+        let measured = self.plane.runtime.block_on(work)?;
+        Ok((measured, meter.end(&self.rig, phase, modules)?))
+    }
+
+    fn with_all_online(&mut self, stage: &Stage, pods: &[(ModulePod, Place)], nodes: &Watch) -> Result<()> {
+        if self.plan.idle_seconds > 0 {
+            thread::sleep(SETTLE);
+            self.idle("idle, all modules")?;
+        }
+        if self.plan.restart {
+            self.restart(End::Stopped)?;
+            self.restart(End::Killed)?;
+        }
+        if self.plan.update {
+            self.update(stage, pods)?;
+        }
+        if self.plan.steady_seconds > 0 {
+            self.steady(nodes)?;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, end: End) -> Result<()> {
+        let phase = match end {
+            End::Stopped => "restart after SIGTERM",
+            End::Killed => "restart after SIGKILL",
+        };
+        self.say(phase);
+        let meter = self.rig.meter()?;
+        let found = restart::run(&mut self.rig, end)?;
+        let cost = meter.restarted(&self.rig, phase)?;
+        self.report.figure(phase, "ready", Unit::Millis, millis(found.ready), None);
+        self.report.figure(
+            phase,
+            "in charge: all Leases renewed, all bases asked",
+            Unit::Millis,
+            millis(found.in_charge),
+            None,
+        );
+        self.report.figure(phase, "commands that change something", Unit::Count, found.commands as f64, None);
+        self.report.figure(
+            phase,
+            "writes of Pods and Module objects",
+            Unit::Count,
+            found.writes as f64,
+            None,
+        );
+        self.memory(phase, &cost);
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    fn update(&mut self, stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<()> {
+        let phase = "update in place";
+        self.say(phase);
+        let (found, cost) = self.metered(phase, pods.len(), update::run(stage, pods))?;
+        self.report.figure(phase, "Pods", Unit::PerSecond, found.per_second, None);
+        self.report.figure(
+            phase,
+            "the controller's processor time for each",
+            Unit::Millis,
+            cost.cpu_ms_per_module(),
+            None,
+        );
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    /// The comparator first, then the controller.
+    fn rollout(&mut self) -> Result<()> {
+        let phase = "rolling update";
+        self.say("rolling update, the comparator");
+        let bare = self.floor(FloorWrites::PodsOnly)?;
+        let compared = self.plane.runtime.block_on(rollout::run(&bare.stage, "the comparator"))?;
+        self.plane.runtime.block_on(bare.end())?;
+        self.say(phase);
+        let stage = self.stage(&self.plane.cluster.namespace("rolling")?)?;
+        let meter = self.rig.meter()?;
+        let took = self.plane.runtime.block_on(rollout::run(&stage, "the controller"))?;
+        let what = format!("a Deployment of {}, maxSurge 30%", stage.places.len());
+        self.report.figure(phase, &what, Unit::Millis, millis(took), Some(millis(compared)));
+        self.report.costs.push(meter.end(&self.rig, phase, stage.places.len())?);
+        Ok(())
+    }
+}
+
+impl Rounds {
+    fn tell(&self, report: &mut WayReport) {
+        let ways = [
+            ("all online", &self.online, &self.floor_online, &self.online_cpu_ms, ONLINE),
+            ("all offline", &self.offline, &self.floor_offline, &self.offline_cpu_ms, OFFLINE),
+        ];
+        for (phase, measured, floor, cpu_ms, words) in ways {
+            let floor = Together::median(floor);
+            let Some(measured) = Together::median(measured) else { continue };
+            report.figure(
+                phase,
+                "Pods",
+                Unit::PerSecond,
+                measured.per_second,
+                floor.map(|floor| floor.per_second),
+            );
+            let cpu = crate::stats::median(cpu_ms.iter().copied());
+            report.figure(phase, "the controller's processor time for each", Unit::Millis, cpu, None);
+            let [whole, first, second] = words;
+            report.latency(phase, whole, &measured.latency, floor.as_ref().map(|floor| &floor.latency));
+            if let (Some(commanded), Some(told)) = (&measured.commanded, &measured.told) {
+                report.latency(phase, first, commanded, None);
+                report.latency(phase, second, told, None);
+            }
+            if phase == "all online" {
+                report.figure(phase, "Pods that flapped", Unit::Count, measured.flapped as f64, None);
+            }
+        }
+    }
+}
+
+const ONLINE: [&str; 3] = [
+    "bound to Ready, less the base's time",
+    "  bound to command at the base",
+    "  answer of the base to Ready",
+];
+const OFFLINE: [&str; 3] = [
+    "deletion to gone, less the base's time",
+    "  deletion to command at the base",
+    "  answer of the base to gone",
+];
+
+fn alone_figures(report: &mut WayReport, measured: &Alone, floor: Option<&Alone>) {
+    let phase = "one by one";
+    let of = |part: fn(&Alone) -> &crate::stats::Latency| floor.map(part);
+    report.latency(
+        phase,
+        "create to bound (the scheduler)",
+        &measured.scheduled,
+        of(|floor| &floor.scheduled),
+    );
+    report.latency(
+        phase,
+        "bound to Ready, less the base's time",
+        &measured.online,
+        of(|floor| &floor.online),
+    );
+    if let Some(latency) = &measured.commanded {
+        report.latency(phase, "  bound to command at the base", latency, None);
+    }
+    if let Some(latency) = &measured.told {
+        report.latency(phase, "  answer of the base to Ready", latency, None);
+    }
+    report.latency(
+        phase,
+        "deletion to gone, less the base's time",
+        &measured.offline,
+        of(|floor| &floor.offline),
+    );
+    if let Some(latency) = &measured.released {
+        report.latency(phase, "  deletion to command at the base", latency, None);
+    }
+}
