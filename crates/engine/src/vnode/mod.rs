@@ -232,7 +232,8 @@ impl VNode {
             self.look_again(now);
         }
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
-        self.is_routine = alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
+        self.is_routine =
+            alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
         self.report = Some(report);
     }
 
