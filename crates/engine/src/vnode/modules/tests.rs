@@ -1,18 +1,16 @@
 //! What is written down, and what is never uninstalled.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use arklet::{Answer, AnswerKey, Command, Outcome, WireStrategy};
-use jiff::Timestamp;
-use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
+use model::{BaseState, BizState};
 
 use crate::{
-    Action, Config, Engine, Event, Now, UnmanagedBiz, WriteError,
+    Config, Event, UnmanagedBiz, WriteError,
     event::{Watched, Write},
-    testing,
-    view::{ModuleState, ModuleView, NodeView, PodRef, PodView},
+    vnode::testing::{Case, id, report},
 };
 
+<<<<<<< HEAD
 /// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
 struct Case {
     engine: Engine,
@@ -216,6 +214,8 @@ fn report(state: BaseState) -> Event {
     Event::Heartbeat { tunnel: TunnelKind::Http, report: testing::report(Some(1238), state) }
 }
 
+=======
+>>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
 #[test]
 fn a_modules_whole_life_is_an_intent_a_status_and_a_deletion() {
     let mut case = Case::start(|_| {}, &[]);
