@@ -8,9 +8,12 @@ use anyhow::Context as _;
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use cluster::{Counters, Watches};
 use report::Reporter;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 
-use crate::{dispatch::Pulse, metrics, settings::Settings, tunnels::Tunnels};
+use crate::{commands::Commands, dispatch::Pulse, metrics, settings::Settings, tunnels::Tunnels};
 
 /// A loop that has not come round for this long hangs: it does so at least once a second, and no
 /// step takes a tenth of one.
@@ -24,6 +27,26 @@ pub(crate) struct Admin {
     pub(crate) tunnels: Tunnels,
     pub(crate) counters: Arc<Counters>,
     pub(crate) reporter: Reporter,
+    pub(crate) commands: Commands,
+    pub(crate) queues: Queues,
+}
+
+/// The queues before the loop.
+#[derive(Clone)]
+pub(crate) struct Queues {
+    pub(crate) cluster: mpsc::WeakSender<engine::Event>,
+    pub(crate) tunnels: mpsc::WeakSender<tunnel::Event>,
+}
+
+impl Queues {
+    /// How many events wait in each.
+    pub(crate) fn waiting(&self) -> [(&'static str, usize); 2] {
+        [("cluster", waiting(&self.cluster)), ("tunnels", waiting(&self.tunnels))]
+    }
+}
+
+fn waiting<T>(queue: &mpsc::WeakSender<T>) -> usize {
+    queue.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()))
 }
 
 impl Admin {

@@ -1,12 +1,13 @@
 //! The loop: events go into the engine, its actions to the tunnels, to the cluster and to people.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use arklet::AnswerKey;
 use cluster::Writer;
-use engine::{Action, Engine, Event, Now, Summary};
+use engine::{Action, Census, Engine, Event, Now, Summary};
 use jiff::Timestamp;
 use model::Fence;
 use report::Reporter;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
+    commands::Commands,
     tunnels::{self, Asked, Tunnels},
 };
 
@@ -24,24 +26,48 @@ pub(crate) const TUNNEL_EVENTS: usize = 8_192;
 /// The loop looks up at least this often, so that [`Pulse`] tells that it is alive.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
+/// How often modules are counted: it goes through all of them.
+const CENSUS_PERIOD: Duration = Duration::from_secs(1);
+
 /// What the loop shows of itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Pulse(Arc<Mutex<(Instant, Summary)>>);
+pub(crate) struct Pulse(Arc<Mutex<Beat>>);
+
+#[derive(Debug)]
+struct Beat {
+    at: Instant,
+    summary: Summary,
+    census: Census,
+}
 
 impl Pulse {
     /// A loop that begins now.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new((Instant::now(), Summary::default()))))
+        Self(Arc::new(Mutex::new(Beat {
+            at: Instant::now(),
+            summary: Summary::default(),
+            census: Census::default(),
+        })))
     }
 
     fn beat(&self, summary: Summary) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), summary);
+        let mut beat = self.beats();
+        (beat.at, beat.summary) = (Instant::now(), summary);
+    }
+
+    /// How many modules stand how, as of a second ago at most while anything happens.
+    pub(crate) fn census(&self) -> Census {
+        self.beats().census.clone()
+    }
+
+    fn beats(&self) -> MutexGuard<'_, Beat> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long ago the loop last came round, and what the engine's state was.
     pub(crate) fn read(&self) -> (Duration, Summary) {
-        let (at, summary) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (at.elapsed(), summary)
+        let beat = self.beats();
+        (beat.at.elapsed(), beat.summary)
     }
 }
 
@@ -54,6 +80,7 @@ pub(crate) struct Loop {
     pub(crate) asked: Asked,
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
+    pub(crate) commands: Commands,
     pub(crate) pulse: Pulse,
     pub(crate) clock: Clock,
     pub(crate) fence: Fence,
@@ -67,6 +94,7 @@ impl Loop {
     /// Runs until it is told to stop; after that it only takes what the writer still tells, so
     /// that no task of it waits for a place.
     pub(crate) async fn run(mut self) {
+        let mut counted = None;
         loop {
             let wait =
                 self.engine.next_wake().map_or(LONGEST_SLEEP, |at| at.saturating_sub(self.clock.elapsed()));
@@ -77,8 +105,15 @@ impl Loop {
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
             let now = Now { mono: self.clock.elapsed(), wall: Timestamp::now() };
+            if let Event::Answer { base, key, outcome, .. } = &event {
+                self.commands.ended(base, key, outcome, Instant::now());
+            }
             for action in self.engine.step(event, now) {
                 self.act(action, now.wall);
+            }
+            if counted.is_none_or(|at: Duration| now.mono.saturating_sub(at) >= CENSUS_PERIOD) {
+                counted = Some(now.mono);
+                self.pulse.beats().census = self.engine.census(now.mono);
             }
             self.pulse.beat(self.engine.summary(now.mono));
         }
@@ -101,6 +136,8 @@ impl Loop {
             Some(Action::Call { target, command, deadline, trace }) => {
                 let biz = command.biz().map(tracing::field::display);
                 tracing::debug!(base = %target.base, command = %command.kind(), biz, %trace, "command");
+                let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
+                self.commands.sent(&target.base, key, Instant::now());
                 self.tunnels.call(target, command, deadline);
             }
             Some(Action::AnswerBaseline { tunnel, base, ask, modules }) => {

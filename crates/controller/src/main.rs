@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod clock;
+mod commands;
 mod dispatch;
 mod explain;
 mod log;

@@ -1,12 +1,12 @@
 //! `/metrics`: what the parts have counted, read when the page is asked for.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelValue, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 
 use crate::admin::Admin;
@@ -52,6 +52,32 @@ impl<const N: usize> Family<'_, N> {
     }
 }
 
+/// A counter of seconds, told apart by labels; to be divided by a counter of what took them.
+fn seconds<V: EncodeLabelValue, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: impl IntoIterator<Item = ([(&'static str, V); N], f64)>,
+) -> fmt::Result {
+    let unit = Unit::Seconds;
+    let mut metric = encoder.encode_descriptor(name, help, Some(&unit), MetricType::Counter)?;
+    for (labels, value) in rows {
+        ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// One row for each set of labels.
+fn summed<const N: usize>(
+    rows: impl Iterator<Item = ([(&'static str, &'static str); N], f64)>,
+) -> BTreeMap<[(&'static str, &'static str); N], f64> {
+    let mut sums = BTreeMap::new();
+    for (labels, value) in rows {
+        *sums.entry(labels).or_default() += value;
+    }
+    sums
+}
+
 fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
 }
@@ -88,6 +114,9 @@ impl Collector for Counted {
         Family { name: "replicas", help: "Replicas that live, with this one", kind: MetricType::Gauge }
             .encode(encoder, [([("state", "living")], count(summary.members))])?;
         self.encode_tunnels(encoder)?;
+        self.encode_modules(encoder)?;
+        self.encode_commands(encoder)?;
+        self.encode_queues(encoder)?;
         let calls = self.0.counters.snapshot().calls;
         let rows = calls.iter().map(|call| {
             let labels = [
@@ -99,11 +128,70 @@ impl Collector for Counted {
         });
         Family { name: "api_requests", help: "Requests to the API server", kind: MetricType::Counter }
             .encode(encoder, rows)?;
+        let took = calls.iter().map(|call| {
+            ([("verb", call.verb.as_str()), ("resource", call.resource.as_str())], call.took.as_secs_f64())
+        });
+        seconds(encoder, "api_request", "Time that requests to the API server took", summed(took))?;
         self.encode_reports(encoder)
     }
 }
 
 impl Counted {
+    fn encode_modules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let census = self.0.pulse.census();
+        let states = census.modules.iter().map(|(state, n)| ([("state", *state)], count(*n)));
+        Family { name: "modules", help: "Modules on bases, as the bases have them", kind: MetricType::Gauge }
+            .encode(encoder, states)?;
+        let pods = [
+            ([("ready", "true")], count(census.pods_ready)),
+            ([("ready", "false")], count(census.pods_not_ready)),
+        ];
+        Family { name: "pods", help: "Module Pods on VNodes", kind: MetricType::Gauge }
+            .encode(encoder, pods)?;
+        let unit = Unit::Seconds;
+        let age = encoder.encode_descriptor(
+            "lease_oldest_age",
+            "How long ago the Lease of a VNode was renewed that was renewed longest ago",
+            Some(&unit),
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(census.oldest_lease.as_secs_f64()).encode(age)
+    }
+
+    fn encode_commands(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (open, ended) = self.0.commands.read();
+        let open = [([] as [(&str, &str); 0], count(open))];
+        Family { name: "commands_open", help: "Commands under way", kind: MetricType::Gauge }
+            .encode(encoder, open)?;
+        let labels =
+            |command: &'static str, code: &str| [("command", command.to_owned()), ("code", code.to_owned())];
+        let counts = ended.iter().map(|((command, code), ended)| (labels(command, code), ended.count));
+        Family {
+            name: "commands_ended",
+            help: "Commands that ended, by error code",
+            kind: MetricType::Counter,
+        }
+        .encode(encoder, counts)?;
+        let took = ended.iter().map(|((command, code), ended)| (labels(command, code), ended.seconds));
+        seconds(encoder, "command", "Time from sending a command to its end", took)
+    }
+
+    fn encode_queues(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = self.0.counters.snapshot();
+        let writes = [("writes", snapshot.waiting), ("writes_running", snapshot.running)];
+        let queues = self.0.queues.waiting().map(|(queue, n)| (queue, count(n)));
+        let rows = queues.into_iter().chain(writes).map(|(queue, n)| ([("queue", queue)], n));
+        Family { name: "queue_length", help: "What waits, or runs", kind: MetricType::Gauge }
+            .encode(encoder, rows)?;
+        let overflow = [("writes", snapshot.overflowed), ("events", snapshot.announcements_dropped)];
+        Family {
+            name: "queue_overflow",
+            help: "What was turned away because a queue was full",
+            kind: MetricType::Counter,
+        }
+        .encode(encoder, overflow.map(|(queue, n)| ([("queue", queue)], n)))
+    }
+
     /// By the hook's place in REPORT_HOOKS, the first being 1: its URL is a secret.
     fn encode_reports(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let counts = self.0.reporter.counts();

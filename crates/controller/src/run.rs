@@ -13,8 +13,9 @@ use tokio::{
 };
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, Queues},
     clock::Clock,
+    commands::Commands,
     dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
     settings::Settings,
     tunnels::{Asked, Tunnels},
@@ -49,6 +50,8 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let client = server.client()?;
     let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
     let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
+    // The page of metrics must not keep the loop from ending.
+    let (cluster_queue, tunnel_queue) = (cluster_sender.downgrade(), tunnel_sender.downgrade());
     let (stop, stopped) = watch::channel(false);
     let clock = Clock::start();
     let shared = settings.engine.cluster.is_some();
@@ -77,7 +80,10 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let pulse = Pulse::new();
     let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
         .context("REPORT_HOOKS: starting the reporter")?;
+    let commands = Commands::default();
     let admin = Admin {
+        commands: commands.clone(),
+        queues: Queues { cluster: cluster_queue, tunnels: tunnel_queue },
         pulse: pulse.clone(),
         watches: watches.clone(),
         tunnels: tunnels.clone(),
@@ -95,6 +101,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         asked: Asked::default(),
         writer: writer.clone(),
         reporter: reporter.clone(),
+        commands,
         pulse,
         clock,
         fence,

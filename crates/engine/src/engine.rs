@@ -1,5 +1,6 @@
 //! The engine: which event concerns which VNode, and when each wants to be looked at again.
 
+mod census;
 mod sharing;
 
 use std::{
@@ -25,6 +26,8 @@ use crate::{
     vnode::{self, Context, Fleet, Playback, VNode},
     zones::Zones,
 };
+
+pub use self::census::Census;
 
 /// How many VNodes stand how, for metrics and for readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -28,6 +28,6 @@ pub use action::{Action, Alarm, Announcement, Regarding, Target};
 pub use config::{
     Allocatable, ClusterConfig, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource,
 };
-pub use engine::{Engine, Summary};
+pub use engine::{Census, Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
 pub use trace::TraceId;

@@ -144,3 +144,21 @@ fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
     case.heard("stranger-1");
     assert_eq!(summary(&case).turned_away, 10);
 }
+
+#[test]
+fn a_heartbeat_like_the_one_before_moves_deadlines_and_does_nothing_else() {
+    let mut case = Case::start(&["virtual-node-b"]);
+    case.heard("b");
+    case.answered("b", CommandKind::QueryAllBiz, None, Ok(Answer::Biz(vec![])));
+    case.seconds = 2;
+    assert_eq!(case.heard("b"), []);
+    case.seconds = 12;
+    assert_eq!(case.heard("b"), []);
+    // Silence counts from then on.
+    case.seconds = 36;
+    case.step(Event::Tick);
+    assert_eq!(case.summary().silent, 0);
+    case.seconds = 38;
+    case.step(Event::Tick);
+    assert_eq!(case.summary().silent, 1);
+}

@@ -16,6 +16,8 @@ const MANY: usize = 2_000;
 pub(super) struct LeaseTimer {
     pub(super) slot: WriteSlot,
     due: Duration,
+    /// When it was renewed last; none before it ever was.
+    at: Option<Duration>,
     /// It has a place of its own within the period.
     spread: bool,
 }
@@ -27,6 +29,12 @@ impl LeaseTimer {
         let period = period(vnodes, times);
         self.due = now + if self.spread { period } else { share(period, name) };
         self.spread = true;
+        self.at = Some(now);
+    }
+
+    /// How long ago it was renewed.
+    pub(super) fn age(&self, now: Duration) -> Option<Duration> {
+        self.at.map(|at| now.saturating_sub(at))
     }
 
     /// When it is to be renewed; not while a renewal is under way or waits after a failure.
@@ -94,6 +102,7 @@ mod tests {
             timer.renewed(Duration::ZERO, &name, 1_000, &times);
             seconds[usize::try_from(timer.due.as_secs()).unwrap()] += 1;
             let first = timer.due;
+            assert_eq!(timer.age(first), Some(first));
             timer.renewed(first, &name, 1_000, &times);
             assert_eq!(timer.due - first, period(1_000, &times));
         }

@@ -33,6 +33,7 @@ use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 use crate::{
     action::Action,
     config::Config,
+    engine::Census,
     event::{Now, Write, WriteError},
     ordering::{newest::Revisions, permits::Permits},
     pod::ModulePod,
@@ -413,6 +414,19 @@ impl VNode {
             let note = format!("writing {write:?} was refused: {error}");
             self.announce(News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
         }
+    }
+
+    /// Adds what it holds to the counts.
+    pub(crate) fn count(&self, now: Duration, census: &mut Census) {
+        for biz in self.inventory.all() {
+            *census.modules.entry(biz.state.as_str()).or_default() += 1;
+        }
+        let live = self.pods.values().filter(|pod| pod.is_live());
+        let (ready, all) =
+            live.fold((0, 0), |(ready, all), pod| (ready + usize::from(pod.is_ready()), all + 1));
+        census.pods_ready += ready;
+        census.pods_not_ready += all - ready;
+        census.oldest_lease = census.oldest_lease.max(self.lease.age(now).unwrap_or_default());
     }
 
     /// Compares what is known with what is wanted, and acts.
