@@ -59,7 +59,8 @@ impl Overview {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
         let removable = |(id, managed): &(&BizId, &super::Managed)| {
-            now.mono >= managed.next_try && !vnode.modules.is_in_place(id)
+            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now.mono);
+            now.mono >= managed.next_try && !stays
         };
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
         let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
@@ -186,34 +187,9 @@ impl VNode {
         ctx: &mut Context<'_>,
     ) -> Arrangement {
         let activated = |id: &BizId| (id.clone(), BizState::Activated);
-<<<<<<< HEAD
         let of_name = |all: &BTreeMap<BizName, Vec<BizId>>| all.get(name).cloned().unwrap_or_default();
         let [removable, leaving, draining] = [&all.removable, &all.leaving, &all.draining].map(of_name);
         let held = all.held.get(name).map(Vec::as_slice).unwrap_or_default();
-=======
-        let held: Vec<(BizId, BizState)> =
-            self.inventory.of(name).map(|biz| (biz.id.clone(), biz.state)).collect();
-        let due = |managed: &super::Managed| now.mono >= managed.next_try;
-        let removable: Vec<BizId> = self
-            .managed
-            .iter()
-            .filter(|(id, managed)| id.name == *name && due(managed) && !self.modules.is_in_place(id))
-            .filter(|(id, _)| !self.evicted.keeps(id, now.mono))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let strays: Vec<BizId> =
-            self.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone()).collect();
-        let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
-        let leaving: Vec<BizId> =
-            self.pods.values().filter(in_time).flat_map(|pod| pod.biz().cloned()).collect();
-        let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
-        let draining: Vec<BizId> = self
-            .pods
-            .values()
-            .filter(|pod| in_time(pod) && drains(pod))
-            .flat_map(|pod| pod.biz().cloned())
-            .collect();
->>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
         let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());

@@ -106,36 +106,38 @@ impl Case {
     }
 
     fn act(&mut self, action: Action) -> Vec<Event> {
-        let done = |write| Event::Written { write, result: Ok(()) };
         self.sent.push(word(&action));
+        if let Action::Call { command, .. } = &action {
+            return vec![self.answer(command)];
+        }
+        let Some(write) = action.write() else { return vec![] };
+        let done = |write| Event::Written { write, result: Ok(()) };
         match action {
-            Action::Call { command, .. } => vec![self.answer(&command)],
             Action::CreateNode(node) => {
-                let (name, version) = (node.name.clone(), self.next());
+                let version = self.next();
                 let node = NodeView { uid: "node".into(), resource_version: version, ..*node };
                 self.node = Some(node.clone());
-                vec![Event::Node(Box::new(node)), done(Write::CreateNode(name))]
+                vec![Event::Node(Box::new(node)), done(write)]
             }
             Action::PatchNodeStatus { desired } | Action::PatchNode { desired } => {
-                let (name, version) = (desired.name.clone(), self.next());
+                let version = self.next();
                 let node = NodeView { resource_version: version, ..*desired };
                 self.node = Some(node.clone());
-                vec![Event::Node(Box::new(node)), done(Write::PatchNodeStatus(name))]
+                vec![Event::Node(Box::new(node)), done(write)]
             }
-            Action::RenewLease { node, .. } => vec![done(Write::RenewLease(node))],
+            Action::RenewLease { .. } => vec![done(write)],
             Action::PatchPodStatus { pod, status } => {
                 let version = self.next();
                 let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
                 view.status = *status;
                 view.resource_version = version;
-                vec![Event::Pod(Box::new(view.clone())), done(Write::PatchPodStatus(pod))]
+                vec![Event::Pod(Box::new(view.clone())), done(write)]
             }
             Action::DeletePod { pod } => {
                 self.pods.remove(&pod.uid);
-                vec![done(Write::DeletePod(pod.clone())), Event::PodGone(pod)]
+                vec![done(write), Event::PodGone(pod)]
             }
             Action::CreateModule(desired) => {
-                let write = Write::CreateModule(desired.key.clone());
                 if let Some(refusal) = self.refusal.clone() {
                     return vec![Event::Written { write, result: Err(refusal) }];
                 }
@@ -145,33 +147,20 @@ impl Case {
                 self.put(module, "create", write)
             }
             Action::PatchModule { desired } => {
-                let write = Write::PatchModule(desired.key.clone());
                 let status = self.modules[&desired.key.id].status.clone();
                 self.put(ModuleView { status, ..*desired }, "patch", write)
             }
             Action::PatchModuleStatus { key, status, .. } => {
                 let what = format!("say {}", status.state.map_or("nothing", ModuleState::as_str));
                 let module = ModuleView { status: *status, ..self.modules[&key.id].clone() };
-                self.put(module, &what, Write::PatchModuleStatus(key))
+                self.put(module, &what, write)
             }
             Action::DeleteModule { key, module } => {
                 self.modules.remove(&key.id);
                 self.writes.push(format!("delete {}", key.id));
-                vec![done(Write::DeleteModule(key.clone())), Event::ModuleGone { key, module }]
+                vec![done(write), Event::ModuleGone { key, module }]
             }
-            Action::DeleteNode { .. }
-            | Action::FindBasePod { .. }
-            | Action::AnswerBaseline { .. }
-            | Action::ScaleDeployment { .. }
-            | Action::WriteMember(_)
-            | Action::ReadMember { .. }
-            | Action::DeleteMember { .. }
-            | Action::TakeLease { .. }
-            | Action::ReleaseLease { .. }
-            | Action::Fence { .. }
-            | Action::Forward { .. }
-            | Action::Replicas { .. }
-            | Action::Announce(_) => vec![],
+            _ => vec![],
         }
     }
 

@@ -297,11 +297,7 @@ impl VNode {
         record.slot.sent();
         let exists = record.view.is_some();
         let asking = self.asking().remove(id);
-<<<<<<< HEAD
-        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx.config));
-=======
-        let desired = Box::new(self.desired_module(id, asking, ctx));
->>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
+        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
         ctx.out.push(match exists {
             true => Action::PatchModule { desired },
             false => Action::CreateModule(desired),
@@ -370,11 +366,7 @@ impl VNode {
         match seen {
             Some(seen) if seen.deleting => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
-<<<<<<< HEAD
-                let desired = self.desired_module(id, asking, labels, ctx.config);
-=======
-                let desired = self.desired_module(id, asking, ctx);
->>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
+                let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
                     return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
                 }
@@ -386,11 +378,7 @@ impl VNode {
                 Some(Step::Act(Action::DeleteModule { key, module }))
             }
             None if there => {
-<<<<<<< HEAD
-                let desired = self.desired_module(id, asking, labels, ctx.config);
-=======
-                let desired = self.desired_module(id, asking, ctx);
->>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
+                let desired = self.desired_module(id, asking, labels, ctx);
                 Some(Step::Act(Action::CreateModule(Box::new(desired))))
             }
             // Its intent is written down when it is about to be installed.
@@ -441,17 +429,13 @@ impl VNode {
     }
 
     /// What the object shall be, but for its status.
-<<<<<<< HEAD
     fn desired_module(
         &self,
         id: &BizId,
         asking: Option<Asking<'_>>,
         labels: &BTreeMap<String, String>,
-        config: &Config,
+        ctx: &Context<'_>,
     ) -> ModuleView {
-=======
-    fn desired_module(&self, id: &BizId, asking: Option<Asking<'_>>, ctx: &Context<'_>) -> ModuleView {
->>>>>>> 9cfd50c (What Kubernetes took away from a base that lives waits for its replacement)
         let seen = self.modules.records.get(id).and_then(|record| record.view.as_ref());
         let named = asking.map(|(pod, _)| &pod.view.pod);
         let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
