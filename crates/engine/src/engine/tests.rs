@@ -147,7 +147,7 @@ fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
 
 #[test]
 fn a_heartbeat_like_the_one_before_moves_deadlines_and_does_nothing_else() {
-    let mut case = Case::start(&["virtual-node-b"]);
+    let mut case = Case::started(&["b"]);
     case.heard("b");
     case.answered("b", CommandKind::QueryAllBiz, None, Ok(Answer::Biz(vec![])));
     case.seconds = 2;
@@ -157,8 +157,8 @@ fn a_heartbeat_like_the_one_before_moves_deadlines_and_does_nothing_else() {
     // Silence counts from then on.
     case.seconds = 36;
     case.step(Event::Tick);
-    assert_eq!(case.summary().silent, 0);
+    assert_eq!(summary(&case).silent, 0);
     case.seconds = 38;
     case.step(Event::Tick);
-    assert_eq!(case.summary().silent, 1);
+    assert_eq!(summary(&case).silent, 1);
 }
