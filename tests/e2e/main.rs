@@ -26,6 +26,7 @@ macro_rules! over_every_way {
     )+};
 }
 
+mod absence;
 mod bad_input;
 mod baseline;
 mod brokers;

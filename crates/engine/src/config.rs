@@ -140,6 +140,9 @@ pub struct Times {
     /// How long after a base was first seen it may still be starting what is merged into it: what
     /// comes in this time and nobody asked for was not put there by hand, and stays.
     pub start_up: Duration,
+    /// How long a module stays whose Pod Kubernetes took away while nobody said that the base lives: the taints go
+    /// within seconds, and the scheduler places the replacement within ten more.
+    pub keep_evicted: Duration,
     /// How long Module objects of a base that was given up wait for it: one that comes back with
     /// what it held is then still known to hold it.
     pub collect_after: Duration,
@@ -172,6 +175,7 @@ impl Default for Times {
             drain: s(2),
             passing: s(1),
             start_up: s(120),
+            keep_evicted: s(60),
             collect_after: s(3_600),
             lease_period: s(10),
             lease_longest: s(12),

@@ -57,6 +57,10 @@ pub struct ModuleObjectSpec {
     /// uninstalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_place: Option<bool>,
+    /// Kubernetes took its Pod away while no controller ran, or the base was silent: it stays for a minute, to be
+    /// adopted by the Pod's replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<bool>,
 }
 
 /// How a module stands.

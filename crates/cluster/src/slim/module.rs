@@ -36,6 +36,8 @@ struct SpecJson {
     managed: bool,
     #[serde(default, deserialize_with = "nothing")]
     in_place: bool,
+    #[serde(default, deserialize_with = "nothing")]
+    kept: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,6 +79,7 @@ impl Kind for ModuleView {
             pod: spec.pod.into(),
             managed: spec.managed,
             in_place: spec.in_place,
+            kept: spec.kept,
             status: ModuleStatus {
                 state: ModuleState::ALL.into_iter().find(|state| state.as_str() == status.status),
                 error_code: status.error_code,

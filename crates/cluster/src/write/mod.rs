@@ -53,8 +53,8 @@ pub struct WriterConfig {
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
     /// measured with 32) and are a tenth of its default limit of requests in flight.
     pub max_running: usize,
-    /// How many Lease renewals run at once, apart from the other writes: a Node must not be lost
-    /// because statuses queue before its Lease.
+    /// How many Lease renewals and statuses of Nodes run at once, apart from the other writes: a Node must not be lost
+    /// because statuses of Pods queue before its Lease.
     pub max_renewals: usize,
     /// How many searches for a base's Pod run at once: each makes the server look at every Pod.
     pub max_searches: usize,
@@ -141,9 +141,11 @@ impl Writer {
             }
             Action::FindBasePod { .. } => Job::Search(action),
             Action::WriteMember(_) | Action::ReadMember { .. } => Job::Membership(action),
-            Action::RenewLease { .. } | Action::TakeLease { .. } | Action::ReleaseLease { .. } => {
-                Job::Renewal(action)
-            }
+            // After an absence of all controllers Pods are deleted until their Node is told as Ready.
+            Action::RenewLease { .. }
+            | Action::TakeLease { .. }
+            | Action::ReleaseLease { .. }
+            | Action::PatchNodeStatus { .. } => Job::Renewal(action),
             _ => Job::Write(action),
         };
         let pass = self.shared.config.fence.pass();

@@ -95,6 +95,7 @@ fn spec(desired: &ModuleView) -> Value {
         "vnode": desired.key.vnode,
         "managed": desired.managed,
         "inPlace": desired.in_place,
+        "kept": desired.kept,
     })
 }
 

@@ -87,6 +87,7 @@ async fn an_object_of_the_name_is_told_with_the_conflict() {
         pod: "biz1".into(),
         managed: true,
         in_place: false,
+        kept: true,
         status: ModuleStatus::default(),
         deleting: false,
     };

@@ -117,6 +117,9 @@ pub struct ModuleView {
     /// `spec.inPlace`: it was on the base when the base was first seen, before anybody asked for it,
     /// as a statically merged module is. It is never uninstalled.
     pub in_place: bool,
+    /// `spec.kept`: Kubernetes took its Pod away while nobody said that the base lives; it stays for a while, to be
+    /// adopted by the Pod's replacement.
+    pub kept: bool,
     /// `status`.
     pub status: ModuleStatus,
     /// It is being deleted.

@@ -6,6 +6,7 @@
 
 mod announce;
 mod answers;
+mod evicted;
 mod holder;
 mod inventory;
 mod lease;
@@ -20,6 +21,8 @@ mod plan;
 mod playback;
 mod pods;
 mod query;
+#[cfg(test)]
+mod testing;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -40,6 +43,7 @@ use crate::{
     zones::Zones,
 };
 use announce::News;
+use evicted::Evicted;
 use holder::Held;
 use inventory::Inventory;
 use lease::LeaseTimer;
@@ -134,6 +138,8 @@ pub(crate) struct VNode {
     arranged: BTreeMap<BizName, Arranged>,
     managed: BTreeMap<BizId, Managed>,
     modules: Modules,
+    /// What stays for the replacements of Pods that were taken away.
+    evicted: Evicted,
     /// Whose version lost to that of another owner, and when (rule 13).
     lost: BTreeMap<(Owner, BizId), Timestamp>,
     pods: BTreeMap<Arc<str>, ModulePod>,
@@ -184,6 +190,7 @@ impl VNode {
             arranged: BTreeMap::new(),
             managed: BTreeMap::new(),
             modules: Modules::default(),
+            evicted: Evicted::default(),
             lost: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
@@ -232,7 +239,8 @@ impl VNode {
             self.look_again(now);
         }
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
-        self.is_routine = alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
+        self.is_routine =
+            alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
         self.report = Some(report);
     }
 
@@ -293,6 +301,9 @@ impl VNode {
 
     /// A Module object of before it was taken up; `ends` where its deletion was sent.
     pub(crate) fn inherit_module(&mut self, view: ModuleView, ends: bool, now: Duration, config: &Config) {
+        if view.kept {
+            self.evicted.inherit(&view.key.id);
+        }
         self.modules.inherit(view, ends, now + config.times.install_deadline);
     }
 
@@ -413,9 +424,13 @@ impl VNode {
         self.track_standing(ctx);
         self.ask(ctx);
         self.tell_bars(ctx);
-        self.plan(ctx);
-        self.settle_pods(ctx);
-        self.settle_modules(ctx);
+        self.keep_evicted(ctx);
+        // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
+        if !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive {
+            self.plan(ctx);
+            self.settle_pods(ctx);
+            self.settle_modules(ctx);
+        }
         self.leave(ctx);
         self.write_node(ctx);
         self.renew_lease(ctx);
@@ -450,6 +465,7 @@ impl VNode {
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
             .chain(self.playback.wake())
+            .chain(self.evicted.wakes())
             .filter(|&at| at > now)
             .min()
     }

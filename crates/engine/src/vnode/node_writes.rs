@@ -23,7 +23,7 @@ impl VNode {
         }
         let Some(desired) = self.desired_node(ctx) else { return };
         let Some(seen) = &self.node else { return };
-        if is_other_metadata(&desired, seen) {
+        if is_other_metadata(&desired, seen) && !self.was_given_up() {
             self.node_slot.sent();
             ctx.out.push(Action::PatchNode { desired: Box::new(desired) });
         } else if is_other_status(&desired, seen) && self.may_tell_node(ctx) {

@@ -59,7 +59,8 @@ impl Overview {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
         let removable = |(id, managed): &(&BizId, &super::Managed)| {
-            now.mono >= managed.next_try && !vnode.modules.is_in_place(id)
+            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now.mono);
+            now.mono >= managed.next_try && !stays
         };
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
         let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);

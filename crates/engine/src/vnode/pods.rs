@@ -151,7 +151,7 @@ impl VNode {
     fn finish_deletion(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
         let Some(pod) = self.pods.get(uid) else { return };
         let done = pod.is_foreign
-            || (alive && self.inventory.is_known() && pod.biz().all(|id| self.is_released(id)));
+            || (alive && self.inventory.is_known() && pod.biz().all(|id| self.is_released(id, ctx)));
         if done && pod.delete_slot.is_free(ctx.now.mono) {
             let pod_ref = pod.view.pod.clone();
             if let Some(pod) = self.pods.get_mut(uid) {
@@ -176,7 +176,7 @@ impl VNode {
     }
 
     /// The biz is not there any more, or stays for another Pod.
-    fn is_released(&self, id: &BizId) -> bool {
+    fn is_released(&self, id: &BizId, ctx: &Context<'_>) -> bool {
         let at_work = self.ops.get(&id.name).is_some_and(|op| {
             // An install of this very biz may still put it there; an uninstall is not confirmed yet.
             op.key.biz.as_ref() == Some(id) && op.key.command != CommandKind::SwitchBiz
@@ -185,8 +185,14 @@ impl VNode {
             || self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz == id));
         let there = || self.inventory.find(id).is_some();
         self.modules.is_in_place(id)
+            || self.stays_for_another(id, ctx)
             || named_by_another()
             || (!at_work && !self.inventory.is_doubtful(&id.name) && !there())
+    }
+
+    /// It stays for the Pod that replaces this one, and whoever runs the controller next knows it.
+    fn stays_for_another(&self, id: &BizId, ctx: &Context<'_>) -> bool {
+        self.evicted.keeps(id, ctx.now.mono) && (!ctx.config.modules || self.modules.is_told_kept(id))
     }
 
     /// Tells once what is wrong with a Pod before anything is sent.

@@ -155,6 +155,12 @@ impl Modules {
         view.is_some_and(|view| view.managed)
     }
 
+    /// An object says that it stays although its Pod was taken away.
+    pub(super) fn is_told_kept(&self, id: &BizId) -> bool {
+        let view = self.records.get(id).and_then(|record| record.view.as_ref());
+        view.is_some_and(|view| view.kept)
+    }
+
     /// When something is to be done about an object, if nothing happens until then.
     pub(super) fn wakes(&self, passing: Duration) -> impl Iterator<Item = Duration> {
         self.records.values().flat_map(move |record| {
@@ -291,7 +297,7 @@ impl VNode {
         record.slot.sent();
         let exists = record.view.is_some();
         let asking = self.asking().remove(id);
-        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx.config));
+        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
         ctx.out.push(match exists {
             true => Action::PatchModule { desired },
             false => Action::CreateModule(desired),
@@ -360,7 +366,7 @@ impl VNode {
         match seen {
             Some(seen) if seen.deleting => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
-                let desired = self.desired_module(id, asking, labels, ctx.config);
+                let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
                     return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
                 }
@@ -372,7 +378,7 @@ impl VNode {
                 Some(Step::Act(Action::DeleteModule { key, module }))
             }
             None if there => {
-                let desired = self.desired_module(id, asking, labels, ctx.config);
+                let desired = self.desired_module(id, asking, labels, ctx);
                 Some(Step::Act(Action::CreateModule(Box::new(desired))))
             }
             // Its intent is written down when it is about to be installed.
@@ -390,7 +396,7 @@ impl VNode {
         ctx: &Context<'_>,
     ) -> Option<Step> {
         let now = ctx.now;
-        let (state, fault) = self.module_state(id, asking);
+        let (state, fault) = self.module_state(id, asking, now.mono);
         let status = status(state, fault.as_ref(), &seen.status, now.wall);
         let passing = self.modules.records.get(id).and_then(|record| record.passing);
         if is_same(&status, &seen.status) {
@@ -428,7 +434,7 @@ impl VNode {
         id: &BizId,
         asking: Option<Asking<'_>>,
         labels: &BTreeMap<String, String>,
-        config: &Config,
+        ctx: &Context<'_>,
     ) -> ModuleView {
         let seen = self.modules.records.get(id).and_then(|record| record.view.as_ref());
         let named = asking.map(|(pod, _)| &pod.view.pod);
@@ -442,7 +448,7 @@ impl VNode {
         };
         let key = ModuleKey { vnode: self.name.clone(), id: id.clone() };
         let place = || ModuleRef {
-            namespace: named.map_or_else(|| config.namespace.clone(), |pod| pod.namespace.clone()),
+            namespace: named.map_or_else(|| ctx.config.namespace.clone(), |pod| pod.namespace.clone()),
             name: name::module_name(&self.name, id).into(),
             uid: "".into(),
         };
@@ -457,6 +463,7 @@ impl VNode {
             pod: pod.unwrap_or_default(),
             managed: self.managed.contains_key(id),
             in_place: self.modules.in_place.contains(id),
+            kept: self.evicted.keeps(id, ctx.now.mono),
             status: ModuleStatus::default(),
             deleting: false,
         }
@@ -474,9 +481,15 @@ impl VNode {
     }
 
     /// How it stands, and what is wrong with it.
-    fn module_state(&self, id: &BizId, asking: Option<Asking<'_>>) -> (ModuleState, Option<Fault>) {
+    fn module_state(
+        &self,
+        id: &BizId,
+        asking: Option<Asking<'_>>,
+        now: Duration,
+    ) -> (ModuleState, Option<Fault>) {
         let op = self.ops.get(&id.name).filter(|op| op.key.biz.as_ref() == Some(id));
-        let goes = asking.is_none() && self.managed.contains_key(id) && !self.modules.in_place.contains(id);
+        let stays = self.modules.in_place.contains(id) || self.evicted.keeps(id, now);
+        let goes = asking.is_none() && self.managed.contains_key(id) && !stays;
         let target = self.arranged.get(&id.name).filter(|arranged| arranged.target.spec.id == *id);
         let state = match (op.map(|op| op.key.command), self.inventory.find(id).map(|biz| biz.state)) {
             (Some(CommandKind::InstallBiz), _) => ModuleState::Upgrading,
@@ -518,8 +531,8 @@ fn told_packages(pod: &ModulePod) -> impl Iterator<Item = (&BizId, &str)> {
 
 fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
     desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value))
-        || (&desired.url, &desired.pod, desired.managed, desired.in_place)
-            != (&seen.url, &seen.pod, seen.managed, seen.in_place)
+        || (&desired.url, &desired.pod, desired.managed, desired.in_place, desired.kept)
+            != (&seen.url, &seen.pod, seen.managed, seen.in_place, seen.kept)
 }
 
 /// The status of a state. What was told before keeps its times where it has not changed.

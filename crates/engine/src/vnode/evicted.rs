@@ -1,0 +1,108 @@
+//! What Kubernetes took away from a base that lives, because nobody said that it does (rule 12).
+//!
+//! While no controller runs, or a base is silent, its Node is `Unknown`, and after the Pods' own time the taint
+//! manager deletes them. When the base turns out to live, such a Pod is deleted as asked, but what it asked for
+//! stays for a while where it is: its replacement adopts it, and nobody who uses the module notices.
+//!
+//! A deletion by a user, a rollout or a drain bears no such mark. Somebody who evicts on purpose, by a taint of
+//! their own, leaves that taint on the Node.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use model::{BizId, BizState};
+
+use super::{Context, Standing, VNode};
+use crate::view::{ConditionStatus, NodeView, PodView};
+
+/// The condition by which Kubernetes, from 1.26 on, says that and why it deleted a Pod by itself.
+const DISRUPTION: &str = "DisruptionTarget";
+const BY_TAINT: &str = "DeletionByTaintManager";
+/// The taints that say that a Node is not heard, and those of ours, for which no module is evicted.
+const NOT_MEANT: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+const OURS: &str = "schedule.koupleless.io/";
+
+/// What stays on the base without a Pod, each until then; none before the base was asked.
+#[derive(Debug, Default)]
+pub(super) struct Evicted {
+    kept: BTreeMap<BizId, Option<Duration>>,
+}
+
+impl Evicted {
+    /// A Module object of before says that it stays: for how long is counted anew.
+    pub(super) fn inherit(&mut self, id: &BizId) {
+        self.kept.entry(id.clone()).or_default();
+    }
+
+    /// It stays, although no Pod asks for it.
+    pub(super) fn keeps(&self, id: &BizId, now: Duration) -> bool {
+        self.kept.get(id).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    /// When one stays no longer.
+    pub(super) fn wakes(&self) -> impl Iterator<Item = Duration> {
+        self.kept.values().copied().flatten()
+    }
+}
+
+impl VNode {
+    /// Nobody said for long that the base lives, and Kubernetes gave it up: before anything else it is told
+    /// that it does, or more Pods are deleted meanwhile.
+    pub(super) fn was_given_up(&self) -> bool {
+        let ready = self.node.as_ref().and_then(|node| node.condition("Ready"));
+        ready.is_some_and(|ready| ready.status == ConditionStatus::Unknown)
+    }
+
+    /// Finds out what stays for the replacements of evicted Pods, and what no longer does.
+    pub(super) fn keep_evicted(&mut self, ctx: &Context<'_>) {
+        let now = ctx.now.mono;
+        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        if !alive || !self.inventory.is_known() {
+            return;
+        }
+        let is_meant = self.node.as_ref().is_some_and(evicts_on_purpose);
+        let taken: BTreeSet<BizId> = self
+            .pods
+            .values()
+            .filter(|pod| !is_meant && is_evicted(&pod.view))
+            .flat_map(|pod| pod.biz().cloned())
+            .collect();
+        for id in &taken {
+            self.evicted.kept.entry(id.clone()).or_default();
+        }
+        let serves = |id: &BizId| {
+            self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
+                && !self.ops.contains_key(&id.name)
+        };
+        // Once a Pod asks for this module, in whatever version, that is what counts.
+        let asked = |id: &BizId| {
+            self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz.name == id.name))
+        };
+        self.evicted.kept.retain(|id, until| {
+            let until = *until.get_or_insert(now + ctx.config.times.keep_evicted);
+            // What had its time is not given it again for the sake of the same Pod.
+            serves(id) && !asked(id) && (now < until || taken.contains(id))
+        });
+    }
+}
+
+/// The taint manager deleted it.
+fn is_evicted(pod: &PodView) -> bool {
+    let said = pod.status.condition(DISRUPTION);
+    pod.deletion.is_some()
+        && said.is_some_and(|said| said.status == ConditionStatus::True && said.reason == BY_TAINT)
+}
+
+/// Somebody wants no Pods there.
+fn evicts_on_purpose(node: &NodeView) -> bool {
+    node.taints.iter().any(|taint| {
+        taint.effect == "NoExecute"
+            && !NOT_MEANT.contains(&taint.key.as_str())
+            && !taint.key.starts_with(OURS)
+    })
+}
+
+#[cfg(test)]
+mod tests;

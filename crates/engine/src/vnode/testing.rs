@@ -1,0 +1,265 @@
+//! One VNode from heartbeat to Module objects, for the tests of this folder.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arklet::{Answer, AnswerKey, Command, Outcome, WireStrategy};
+use jiff::Timestamp;
+use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
+
+use crate::{
+    Action, Config, Engine, Event, Now, WriteError,
+    event::{Watched, Write},
+    testing,
+    view::{ModuleState, ModuleView, NodeView, PodRef, PodView},
+};
+
+/// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
+pub(super) struct Case {
+    pub(super) engine: Engine,
+    pub(super) seconds: u64,
+    /// What the base holds.
+    pub(super) held: BTreeMap<BizId, BizState>,
+    /// Commands about biz that were sent, as text.
+    pub(super) commands: Vec<String>,
+    /// Of each install, whether it was written down before.
+    pub(super) intended: Vec<bool>,
+    /// Module objects, by name and version.
+    pub(super) modules: BTreeMap<BizId, ModuleView>,
+    /// Writes of Module objects, as text.
+    pub(super) writes: Vec<String>,
+    /// What every write of a Module object ends with, where it fails.
+    pub(super) refusal: Option<WriteError>,
+    pub(super) pods: BTreeMap<Arc<str>, PodView>,
+    pub(super) version: u64,
+    /// Its Node, once there is one.
+    pub(super) node: Option<NodeView>,
+    /// Everything that was sent since the last look, as text.
+    pub(super) sent: Vec<String>,
+}
+
+impl Case {
+    pub(super) fn start(change: impl FnOnce(&mut Config), held: &[(&str, BizState)]) -> Self {
+        Self::start_with(change, held, &[])
+    }
+
+    /// With Module objects of an earlier controller.
+    pub(super) fn start_with(
+        change: impl FnOnce(&mut Config),
+        held: &[(&str, BizState)],
+        modules: &[ModuleView],
+    ) -> Self {
+        let mut config = Config::new("dev");
+        change(&mut config);
+        let mut case = Self {
+            engine: Engine::new(config),
+            seconds: 0,
+            held: held.iter().map(|(name, state)| (id(name), *state)).collect(),
+            commands: vec![],
+            intended: vec![],
+            modules: BTreeMap::new(),
+            writes: vec![],
+            refusal: None,
+            pods: BTreeMap::new(),
+            version: 10,
+            node: None,
+            sent: vec![],
+        };
+        for module in modules {
+            case.modules.insert(module.key.id.clone(), module.clone());
+            case.step(Event::Module(Box::new(module.clone())));
+        }
+        for kind in Watched::NEEDED {
+            case.step(Event::Synced(kind));
+        }
+        case.step(Event::TunnelUp(TunnelKind::Http));
+        case.until(0);
+        case
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Lets time pass, with a heartbeat every ten seconds.
+    pub(super) fn until(&mut self, seconds: u64) {
+        loop {
+            if self.seconds.is_multiple_of(10) {
+                self.step(report(BaseState::Activated));
+            }
+            self.step(Event::Tick);
+            if self.seconds >= seconds {
+                return;
+            }
+            self.seconds += 1;
+        }
+    }
+
+    pub(super) fn step(&mut self, event: Event) {
+        let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
+        let mut actions = std::collections::VecDeque::from(self.engine.step(event, now));
+        while let Some(action) = actions.pop_front() {
+            for event in self.act(action) {
+                actions.extend(self.engine.step(event, now));
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Vec<Event> {
+        self.sent.push(word(&action));
+        if let Action::Call { command, .. } = &action {
+            return vec![self.answer(command)];
+        }
+        let Some(write) = action.write() else { return vec![] };
+        let done = |write| Event::Written { write, result: Ok(()) };
+        match action {
+            Action::CreateNode(node) => {
+                let version = self.next();
+                let node = NodeView { uid: "node".into(), resource_version: version, ..*node };
+                self.node = Some(node.clone());
+                vec![Event::Node(Box::new(node)), done(write)]
+            }
+            Action::PatchNodeStatus { desired } | Action::PatchNode { desired } => {
+                let version = self.next();
+                let node = NodeView { resource_version: version, ..*desired };
+                self.node = Some(node.clone());
+                vec![Event::Node(Box::new(node)), done(write)]
+            }
+            Action::RenewLease { .. } => vec![done(write)],
+            Action::PatchPodStatus { pod, status } => {
+                let version = self.next();
+                let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
+                view.status = *status;
+                view.resource_version = version;
+                vec![Event::Pod(Box::new(view.clone())), done(write)]
+            }
+            Action::DeletePod { pod } => {
+                self.pods.remove(&pod.uid);
+                vec![done(write), Event::PodGone(pod)]
+            }
+            Action::CreateModule(desired) => {
+                if let Some(refusal) = self.refusal.clone() {
+                    return vec![Event::Written { write, result: Err(refusal) }];
+                }
+                let uid = format!("module-{}", self.next()).into();
+                let mut module = *desired;
+                module.module.uid = uid;
+                self.put(module, "create", write)
+            }
+            Action::PatchModule { desired } => {
+                let status = self.modules[&desired.key.id].status.clone();
+                self.put(ModuleView { status, ..*desired }, "patch", write)
+            }
+            Action::PatchModuleStatus { key, status, .. } => {
+                let what = format!("say {}", status.state.map_or("nothing", ModuleState::as_str));
+                let module = ModuleView { status: *status, ..self.modules[&key.id].clone() };
+                self.put(module, &what, write)
+            }
+            Action::DeleteModule { key, module } => {
+                self.modules.remove(&key.id);
+                self.writes.push(format!("delete {}", key.id));
+                vec![done(write), Event::ModuleGone { key, module }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn put(&mut self, mut module: ModuleView, what: &str, write: Write) -> Vec<Event> {
+        module.resource_version = self.next();
+        self.writes.push(format!("{what} {}", module.key.id));
+        self.modules.insert(module.key.id.clone(), module.clone());
+        vec![Event::Module(Box::new(module)), Event::Written { write, result: Ok(()) }]
+    }
+
+    /// No controller runs for so long that Kubernetes gives the Node up; then another begins with what there is.
+    pub(super) fn begin_anew(
+        &mut self,
+        change: impl FnOnce(&mut NodeView, &mut BTreeMap<Arc<str>, PodView>),
+    ) {
+        let mut node = self.node.clone().unwrap();
+        change(&mut node, &mut self.pods);
+        self.node = Some(node.clone());
+        self.engine = Engine::new(Config::new("dev"));
+        self.sent.clear();
+        let pods: Vec<Event> = self.pods.values().cloned().map(Box::new).map(Event::Pod).collect();
+        let modules: Vec<Event> = self.modules.values().cloned().map(Box::new).map(Event::Module).collect();
+        for event in std::iter::once(Event::Node(Box::new(node))).chain(pods).chain(modules) {
+            self.step(event);
+        }
+        for kind in Watched::NEEDED {
+            self.step(Event::Synced(kind));
+        }
+        self.step(Event::TunnelUp(TunnelKind::Http));
+    }
+
+    fn answer(&mut self, command: &Command) -> Event {
+        let outcome: Outcome = match command {
+            Command::QueryAllBiz => {
+                Ok(Answer::Biz(self.held.iter().map(|(id, state)| biz(id, *state)).collect()))
+            }
+            Command::InstallBiz { spec, strategy } => {
+                let how = if *strategy == WireStrategy::InstallOnly { "install" } else { "replace by" };
+                self.commands.push(format!("{how} {}", spec.id));
+                self.intended.push(self.modules.contains_key(&spec.id));
+                self.held.insert(spec.id.clone(), BizState::Activated);
+                Ok(Answer::Installed(vec![biz(&spec.id, BizState::Activated)]))
+            }
+            Command::UninstallBiz(id) => {
+                self.commands.push(format!("uninstall {id}"));
+                self.held.remove(id);
+                Ok(Answer::Uninstalled)
+            }
+            _ => Ok(Answer::Health(arklet::Health { master: None, ..arklet::Health::default() })),
+        };
+        let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
+        Event::Answer { tunnel: TunnelKind::Http, base: "b".parse().unwrap(), key, outcome }
+    }
+
+    pub(super) fn create(&mut self, name: &str, biz: &str) -> PodRef {
+        let mut pod = testing::pod(name, biz, "1");
+        pod.resource_version = self.next();
+        let reference = pod.pod.clone();
+        self.pods.insert(pod.pod.uid.clone(), pod.clone());
+        self.step(Event::Pod(Box::new(pod)));
+        reference
+    }
+
+    pub(super) fn delete(&mut self, pod: &PodRef) {
+        let version = self.next();
+        let view = self.pods.get_mut(&pod.uid).unwrap();
+        view.deletion = Some(Timestamp::UNIX_EPOCH);
+        view.resource_version = version;
+        let view = view.clone();
+        self.step(Event::Pod(Box::new(view)));
+    }
+}
+
+pub(super) fn id(name: &str) -> BizId {
+    BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() }
+}
+
+pub(super) fn biz(id: &BizId, state: BizState) -> BizStatus {
+    BizStatus { id: id.clone(), state, changed_at: None, message: "".into(), web_context_path: None }
+}
+
+pub(super) fn report(state: BaseState) -> Event {
+    Event::Heartbeat { tunnel: TunnelKind::Http, report: testing::report(Some(1238), state) }
+}
+
+/// What an action is, in a word or two.
+fn word(action: &Action) -> String {
+    match action {
+        Action::Call { command, .. } => command.kind().to_string(),
+        Action::PatchNodeStatus { desired } => {
+            format!("node Ready={:?}", desired.condition("Ready").map(|ready| ready.status))
+        }
+        Action::RenewLease { .. } => "lease".into(),
+        Action::PatchPodStatus { .. } => "pod status".into(),
+        Action::DeletePod { .. } => "delete pod".into(),
+        Action::CreateModule(_) | Action::PatchModule { .. } | Action::PatchModuleStatus { .. } => {
+            "module".into()
+        }
+        Action::DeleteModule { .. } => "delete module".into(),
+        _ => "other".into(),
+    }
+}
