@@ -23,7 +23,7 @@ use crate::{
     replicas::{self, Peers, Workloads},
     services::Services,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView, WorkloadRef, WorkloadView},
-    vnode::{self, Context, Fleet, Playback, VNode},
+    vnode::{self, Context, Fleet, Playback, Scope, VNode},
     zones::Zones,
 };
 
@@ -616,14 +616,22 @@ impl Engine {
             if let Some(shared) = &mut self.ownership {
                 shared.frozen = true;
             }
+            vnode.put_off();
             return self.schedule(base, None);
         }
         // Nearly all that is heard are heartbeats like those before; a base may have a thousand modules to go through.
-        let nothing_is_due = self.wake_of.get(base).is_some_and(|at| *at > now.mono);
-        if !(vnode.take_routine() && nothing_is_due) {
-            vnode.advance(&mut ctx);
+        let due = self.wake_of.get(base).copied();
+        let nothing_is_due = due.is_some_and(|at| at > now.mono);
+        let scope = match vnode.take_routine() && nothing_is_due {
+            true => Scope::Names(BTreeSet::new()),
+            false if nothing_is_due => vnode.advance(vnode.scope(), &mut ctx),
+            false => vnode.advance(Scope::All, &mut ctx),
+        };
+        let mut wake = vnode.wake(&scope, &ctx);
+        if scope != Scope::All {
+            // What was not looked at still waits for its time.
+            wake = wake.into_iter().chain(due).min();
         }
-        let wake = vnode.wake(&ctx);
         let is_stranger = vnode.node().is_none();
         if is_stranger {
             self.strangers.insert(base.clone());

@@ -6,7 +6,7 @@ use crate::{backoff, event::WriteError};
 
 /// Whether an object may be written now. A write that is under way is waited for, so that writes
 /// of one object keep their order and what is decided next is decided on what came of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct WriteSlot {
     busy: bool,
     failures: u32,

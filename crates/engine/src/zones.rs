@@ -9,7 +9,7 @@ use std::{
 const PREFIX: &str = "vz-";
 
 /// Which VNode is in which zone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Zones {
     by_node: BTreeMap<Arc<str>, u32>,
     taken: BTreeSet<u32>,

@@ -13,7 +13,7 @@ use crate::view::Owner;
 pub(crate) type Bar = (Owner, ModuleSpec);
 
 /// Who holds a permit and who waits for one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Permits {
     bars: BTreeMap<BaseIdentity, Vec<(Bar, Arc<str>)>>,
     held: BTreeMap<Owner, Arc<str>>,

@@ -21,7 +21,7 @@ use run::Run;
 const RETRY: &str = "module-controller.koupleless.io/retry";
 
 /// One container: a biz.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Container {
     /// What it asks for, or what is wrong with that.
     pub(crate) wanted: Result<ModuleSpec, Fault>,
@@ -30,7 +30,7 @@ pub(crate) struct Container {
 }
 
 /// A Pod that is bound to a VNode.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ModulePod {
     /// The newest view of it.
     pub(crate) view: PodView,

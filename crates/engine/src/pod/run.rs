@@ -14,7 +14,7 @@ use crate::{
 const STABLE_AFTER: Duration = Duration::from_secs(600);
 
 /// The history of one container, as far as decisions need it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Run {
     /// How often it was installed again: `restartCount`.
     restarts: u32,

@@ -51,6 +51,7 @@ impl VNode {
     /// A command about a biz ended.
     pub(super) fn ended(&mut self, key: &AnswerKey, outcome: Outcome, ctx: &mut Context<'_>) {
         let Some(id) = &key.biz else { return };
+        self.concerns_biz(id);
         let now = ctx.now.mono;
         self.playback.ended(&id.name);
         match self.ops.get(&id.name) {
@@ -108,6 +109,7 @@ impl VNode {
             self.inventory.doubt(&id.name, now);
             return;
         }
+        self.concerns(biz.iter().map(|biz| biz.id.name.clone()));
         self.inventory.touch(&id.name, now);
         let right = biz.iter().any(|biz| biz.id == *id);
         let found = biz.iter().map(|biz| biz.id.to_string()).collect::<Vec<_>>().join(", ");

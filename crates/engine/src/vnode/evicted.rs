@@ -25,7 +25,7 @@ const NOT_MEANT: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.i
 const OURS: &str = "schedule.koupleless.io/";
 
 /// What stays on the base without a Pod, each until then; none before the base was asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Evicted {
     kept: BTreeMap<BizId, Option<Duration>>,
 }
@@ -39,6 +39,11 @@ impl Evicted {
     /// It stays, although no Pod asks for it.
     pub(super) fn keeps(&self, id: &BizId, now: Duration) -> bool {
         self.kept.get(id).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    /// Something stays.
+    pub(super) fn is_any(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// When one stays no longer.

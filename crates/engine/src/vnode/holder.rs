@@ -62,7 +62,7 @@ impl fmt::Display for Holder {
 }
 
 /// Who bears the identity of one base, and what was said of others who claim it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Held {
     holder: Option<Holder>,
     said: Option<Duration>,

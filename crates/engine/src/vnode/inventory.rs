@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::{BizId, BizName, BizStatus};
 
 /// The biz of a base.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
     biz: BTreeMap<BizId, BizStatus>,
     /// When a command last began or ended for a name, and whether its end left a doubt.

@@ -12,7 +12,7 @@ const FEW: usize = 500;
 const MANY: usize = 2_000;
 
 /// The renewals of one Lease.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct LeaseTimer {
     pub(super) slot: WriteSlot,
     due: Duration,

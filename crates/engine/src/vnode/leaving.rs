@@ -18,7 +18,7 @@ const BLAST_PERCENT: usize = 55;
 const BLAST_LEAST: usize = 3;
 
 /// The state of a VNode's going.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Leaving {
     /// Looking for the base's own Pod; none while nobody asks.
     asked: bool,

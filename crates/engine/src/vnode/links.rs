@@ -7,7 +7,7 @@ use model::{BaseIdentity, BaseReport, TunnelKind};
 use crate::action::Target;
 
 /// What is known of the two ways.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Links {
     http: Option<(SocketAddr, Duration)>,
     mqtt: Option<Duration>,

@@ -1,13 +1,14 @@
 //! Whose version lost its base to that of another owner: it does not fight back (rule 13).
 
-use super::{VNode, plan::Claims};
-use crate::ordering::Claim;
+use super::{Scope, VNode, plan::Claims};
+use crate::{ordering::Claim, pod::ModulePod};
 
 impl VNode {
     /// Which templates have lost to another owner's version here, and when. Their failed Pods tell it,
     /// as long as these are there (a DaemonSet's go at once); after a restart those that wait tell it.
-    pub(super) fn remember_losses(&mut self, claims: &Claims) {
-        for pod in self.pods.values().filter(|pod| pod.is_displaced() || (pod.has_waited && pod.is_live())) {
+    pub(super) fn remember_losses(&mut self, claims: &Claims, scope: &Scope) {
+        let has_lost = |pod: &&ModulePod| pod.is_displaced() || (pod.has_waited && pod.is_live());
+        for pod in self.pods.values().filter(has_lost).filter(|pod| scope.holds_pod(pod)) {
             let Some(owner) = &pod.view.owner else { continue };
             let at = pod.view.status.condition("Ready").and_then(|ready| ready.changed);
             for id in pod.biz() {
@@ -16,8 +17,9 @@ impl VNode {
             }
         }
         self.lost.retain(|(owner, id), _| {
-            let of_name = claims.get(&id.name).into_iter().flatten();
-            of_name.into_iter().any(|rival| rival.spec.id != *id && rival.owner.as_ref() != Some(owner))
+            let mut of_name = claims.get(&id.name).into_iter().flatten();
+            !scope.holds(&id.name)
+                || of_name.any(|rival| rival.spec.id != *id && rival.owner.as_ref() != Some(owner))
         });
     }
 
@@ -66,7 +68,7 @@ mod tests {
         vnode.see_pod(of("Deployment", "winner", "2", 2));
         let barred = |vnode: &mut VNode| {
             let claims = vnode
-                .claims(Duration::ZERO, &Revisions::default())
+                .claims(Duration::ZERO, &Revisions::default(), &Scope::All)
                 .remove(&"biz1".parse().unwrap())
                 .unwrap_or_default();
             claims.iter().map(|claim| (claim.uid.to_string(), claim.barred)).collect::<Vec<_>>()

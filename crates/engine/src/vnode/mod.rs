@@ -21,10 +21,16 @@ mod plan;
 mod playback;
 mod pods;
 mod query;
+mod scope;
 #[cfg(test)]
 mod testing;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
 use jiff::Timestamp;
@@ -54,9 +60,11 @@ use links::Links;
 use modules::Modules;
 use plan::Arranged;
 use query::Query;
+use scope::Happened;
 
 pub(crate) use node::{ZONE, expected_node, identity_of};
 pub(crate) use playback::Playback;
+pub(crate) use scope::Scope;
 
 /// What a step sees of the rest, and where its actions go.
 pub(crate) struct Context<'a> {
@@ -88,7 +96,7 @@ pub(crate) struct Fleet {
 }
 
 /// A command at work, one at a time per bizName.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Op {
     key: AnswerKey,
     /// For whom: the Pod's UID and the container's place in it.
@@ -108,7 +116,7 @@ impl Op {
 }
 
 /// What this controller answers for: a biz that a Pod named, or that came by its own install.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Managed {
     /// Uninstalls in a row that failed.
     failures: u32,
@@ -121,7 +129,7 @@ struct Managed {
 }
 
 /// One base with its Node and its Pods.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct VNode {
     identity: BaseIdentity,
     name: Arc<str>,
@@ -137,6 +145,8 @@ pub(crate) struct VNode {
     health_query: Query,
     ops: BTreeMap<BizName, Op>,
     arranged: BTreeMap<BizName, Arranged>,
+    /// What has a command that waits until fewer are at work.
+    queued: BTreeSet<BizName>,
     managed: BTreeMap<BizId, Managed>,
     modules: Modules,
     /// What stays for the replacements of Pods that were taken away.
@@ -154,6 +164,7 @@ pub(crate) struct VNode {
     leaving: Leaving,
     playback: Playback,
     is_routine: bool,
+    happened: Happened,
 }
 
 impl VNode {
@@ -189,6 +200,7 @@ impl VNode {
             health_query: Query::default(),
             ops: BTreeMap::new(),
             arranged: BTreeMap::new(),
+            queued: BTreeSet::new(),
             managed: BTreeMap::new(),
             modules: Modules::default(),
             evicted: Evicted::default(),
@@ -202,6 +214,7 @@ impl VNode {
             leaving: Leaving::default(),
             playback: Playback::default(),
             is_routine: false,
+            happened: Happened::default(),
         }
     }
 
@@ -282,16 +295,24 @@ impl VNode {
 
     /// A view of a Pod on it came.
     pub(crate) fn see_pod(&mut self, view: PodView) {
-        match self.pods.get_mut(&view.pod.uid) {
-            Some(pod) => pod.update(view),
+        let uid = view.pod.uid.clone();
+        match self.pods.get_mut(&uid) {
+            Some(pod) => {
+                // It may have asked for something else before.
+                let names: Vec<BizName> = pod.biz().map(|id| id.name.clone()).collect();
+                pod.update(view);
+                self.concerns(names);
+            }
             None => {
-                self.pods.insert(view.pod.uid.clone(), ModulePod::new(view));
+                self.pods.insert(uid.clone(), ModulePod::new(view));
             }
         }
+        self.concerns_pod(&uid);
     }
 
     /// A Pod on it is gone.
     pub(crate) fn lose_pod(&mut self, uid: &str) {
+        self.concerns_pod(uid);
         self.pods.remove(uid);
     }
 
@@ -310,11 +331,13 @@ impl VNode {
 
     /// A view of one of its Module objects came.
     pub(crate) fn see_module(&mut self, view: ModuleView) {
+        self.concerns_biz(&view.key.id);
         self.modules.see(view);
     }
 
     /// One of its Module objects is gone.
     pub(crate) fn lose_module(&mut self, id: &BizId, module: &ModuleRef) {
+        self.concerns_biz(id);
         self.modules.lose(id, module);
     }
 
@@ -367,23 +390,28 @@ impl VNode {
                 if result.is_ok() {
                     self.lease.renewed(now, &self.name, ctx.fleet.total, &ctx.config.times);
                 }
+                self.concerns([]);
                 &mut self.lease.slot
             }
             Write::CreateModule(key) | Write::PatchModule(key) | Write::PatchModuleStatus(key) => {
+                self.concerns_biz(&key.id);
                 self.module_written(key, result, ctx);
                 return;
             }
             Write::DeleteModule(key) => {
+                self.concerns_biz(&key.id);
                 self.module_deleted(&key.id, now, result);
                 return;
             }
             Write::PatchPodStatus(pod) => {
+                self.concerns_pod(&pod.uid);
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
                 known.told(now, result);
                 let first = known.status_slot.is_first_failure();
                 return self.tell_refusal(write, result, first, ctx);
             }
             Write::DeletePod(pod) => {
+                self.concerns_pod(&pod.uid);
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
                 &mut known.delete_slot
             }
@@ -429,25 +457,44 @@ impl VNode {
         census.oldest_lease = census.oldest_lease.max(self.lease.age(now).unwrap_or_default());
     }
 
-    /// Compares what is known with what is wanted, and acts.
-    pub(crate) fn advance(&mut self, ctx: &mut Context<'_>) {
-        for pod in self.pods.values_mut() {
+    /// Compares what is known with what is wanted, and acts. What was looked at is told, for [`Self::wake`].
+    pub(crate) fn advance(&mut self, scope: Scope, ctx: &mut Context<'_>) -> Scope {
+        #[cfg(debug_assertions)]
+        let in_full = self.in_full(&scope, ctx);
+        let before = ctx.out.len();
+        let scope = self.act(scope, ctx);
+        #[cfg(debug_assertions)]
+        scope::agree(in_full, ctx.out.iter().skip(before));
+        scope
+    }
+
+    fn act(&mut self, scope: Scope, ctx: &mut Context<'_>) -> Scope {
+        self.end_lost_commands(ctx);
+        let before = self.down_since;
+        self.track_standing(ctx);
+        let is_well = before.is_none() && self.down_since.is_none() && self.inventory.is_known();
+        let is_kept = self.evicted.is_any();
+        self.keep_evicted(ctx);
+        let is_plain = is_well && self.node.is_some() && !is_kept && !self.evicted.is_any();
+        let mut scope = if is_plain && !self.was_given_up() { scope } else { Scope::All };
+        self.happened.settled();
+        for pod in self.pods.values_mut().filter(|pod| scope.holds_pod(pod)) {
             pod.track_readiness(ctx.now, ctx.config.times.drain, ctx.services);
         }
-        self.end_lost_commands(ctx);
-        self.track_standing(ctx);
         self.ask(ctx);
         self.tell_bars(ctx);
-        self.keep_evicted(ctx);
         // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
         if !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive {
-            self.plan(ctx);
-            self.settle_pods(ctx);
-            self.settle_modules(ctx);
+            self.plan(&mut scope, ctx);
+            self.settle_pods(&scope, ctx);
+            self.settle_modules(&scope, ctx);
         }
-        self.leave(ctx);
-        self.write_node(ctx);
+        if scope == Scope::All {
+            self.leave(ctx);
+            self.write_node(ctx);
+        }
         self.renew_lease(ctx);
+        scope
     }
 
     /// It has gone and nothing is left to do for it.
@@ -458,14 +505,15 @@ impl VNode {
         self.leaving.is_done() && self.node.is_none() || never_came
     }
 
-    /// When it wants to be advanced, if nothing happens until then.
-    pub(crate) fn wake(&self, ctx: &Context<'_>) -> Option<Duration> {
+    /// When it wants to be advanced for what is in the scope, if nothing happens until then.
+    pub(crate) fn wake(&self, scope: &Scope, ctx: &Context<'_>) -> Option<Duration> {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
         let query_limit = times.query_deadline + times.answer_grace;
         let ops = self.ops.values().map(|op| op.sent + op.deadline + times.answer_grace);
         let asked = self.links.target(&self.identity, times.not_ready_after).is_some();
         let queries = [&self.inventory_query, &self.health_query].map(|query| query.wake(query_limit));
         let node = self.node.is_some().then(|| self.lease.wake(now));
+        let tries = self.managed.iter().filter(|(id, _)| scope.holds(&id.name));
         self.life
             .wake(now, times)
             .into_iter()
@@ -473,9 +521,9 @@ impl VNode {
             .chain(queries.into_iter().filter(|_| asked))
             .chain(node.flatten())
             .chain(self.node_slot.wake())
-            .chain(self.pod_wakes())
-            .chain(self.modules.wakes(times.passing))
-            .chain(self.managed.values().map(|managed| managed.next_try))
+            .chain(self.pod_wakes(scope))
+            .chain(self.modules.wakes(scope, times.passing))
+            .chain(tries.map(|(_, managed)| managed.next_try))
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
             .chain(self.playback.wake())

@@ -13,7 +13,7 @@ use std::{
 use arklet::{Command, CommandKind, WireStrategy};
 use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
 
-use super::{Context, Standing, VNode};
+use super::{Context, Scope, Standing, VNode};
 use crate::{
     event::Now,
     ordering::{
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Arranged {
     /// The claim whose version shall serve.
     pub(super) target: Claim,
@@ -53,19 +53,19 @@ struct Overview {
 }
 
 impl Overview {
-    fn of(vnode: &VNode, now: Now) -> Self {
+    fn of(vnode: &VNode, scope: &Scope, now: Now) -> Self {
         let mut held: BTreeMap<BizName, Vec<(BizId, BizState)>> = BTreeMap::new();
-        for biz in vnode.inventory.all() {
+        for biz in vnode.inventory.all().filter(|biz| scope.holds(&biz.id.name)) {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
         let removable = |(id, managed): &(&BizId, &super::Managed)| {
             let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now.mono);
-            now.mono >= managed.next_try && !stays
+            scope.holds(&id.name) && now.mono >= managed.next_try && !stays
         };
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
         let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
         let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
-        let leaving = vnode.pods.values().filter(in_time);
+        let leaving = vnode.pods.values().filter(in_time).filter(|pod| scope.holds_pod(pod));
         Self {
             held,
             removable: by_name(vnode.managed.iter().filter(removable).map(|(id, _)| id)),
@@ -88,61 +88,78 @@ fn by_name<'a>(ids: impl Iterator<Item = &'a BizId>) -> BTreeMap<BizName, Vec<Bi
 pub(super) type Claims = BTreeMap<BizName, Vec<Claim>>;
 
 impl VNode {
-    /// Sends every command that is due.
-    pub(super) fn plan(&mut self, ctx: &mut Context<'_>) {
+    /// Sends every command that is due. What waited for fewer to be at work comes into the scope with its turn.
+    pub(super) fn plan(&mut self, scope: &mut Scope, ctx: &mut Context<'_>) {
         if self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive
             || !self.inventory.is_known()
         {
             return;
         }
-        let claims = self.claims(ctx.now.mono, ctx.revisions);
-        let all = Overview::of(self, ctx.now);
+        self.plan_names(scope, ctx);
+        while self.ops.len() < ctx.config.workers
+            && let Some(name) = self.queued.pop_first()
+        {
+            scope.add(name.clone());
+            self.plan_names(&Scope::of(name), ctx);
+        }
+    }
+
+    fn plan_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+        let claims = self.claims(ctx.now.mono, ctx.revisions, scope);
+        let all = Overview::of(self, scope, ctx.now);
         let names: BTreeSet<BizName> = claims
             .keys()
             .chain(self.managed.keys().map(|id| &id.name))
             .chain(self.arranged.keys())
+            .filter(|name| scope.holds(name))
             .cloned()
             .collect();
         for name in names {
+            self.queued.remove(&name);
             if self.inventory.is_doubtful(&name) || self.playback.holds(&name, ctx.now.mono) {
                 continue;
             }
             let claims = claims.get(&name).map(Vec::as_slice).unwrap_or_default();
             let arrangement = self.arrange(&name, claims, &all, ctx);
             self.notice_loss(&name, claims, &arrangement, ctx.now.mono);
-            if let Some(step) = arrangement.step
-                && self.ops.len() < ctx.config.workers
-            {
-                self.take_step(step, claims, ctx);
+            match arrangement.step {
+                Some(step) if self.ops.len() < ctx.config.workers => self.take_step(step, claims, ctx),
+                Some(_) => drop(self.queued.insert(name)),
+                None => {}
             }
         }
     }
 
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
-    pub(super) fn claims(&mut self, now: Duration, revisions: &Revisions) -> Claims {
-        let ids = self.pods.values().filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
+    pub(super) fn claims(&mut self, now: Duration, revisions: &Revisions, scope: &Scope) -> Claims {
+        let here = |pod: &&ModulePod| scope.holds_pod(pod);
+        let ids = self.pods.values().filter(here).filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
                 self.managed.insert(id.clone(), super::Managed::default());
             }
         }
-        for id in self.modules.managed() {
+        for id in self.modules.managed().filter(|id| scope.holds(&id.name)) {
             if !self.managed.contains_key(id) {
                 self.managed.insert(id.clone(), super::Managed::default());
             }
         }
         // A Pod of before names it no more, and it is not there and not on its way: nothing is left
         // to answer for.
-        let named: BTreeSet<&BizId> = self.pods.values().flat_map(|pod| pod.biz()).collect();
+        let named: BTreeSet<&BizId> = self.pods.values().filter(here).flat_map(|pod| pod.biz()).collect();
         let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let (inventory, modules) = (&self.inventory, &self.modules);
         self.managed.retain(|id, _| {
-            inventory.find(id).is_some() || modules.is_told_managed(id) || at_work(id) || named.contains(id)
+            !scope.holds(&id.name)
+                || inventory.find(id).is_some()
+                || modules.is_told_managed(id)
+                || at_work(id)
+                || named.contains(id)
         });
 
         let mut live: Vec<&PodView> =
-            self.pods.values().filter(|pod| pod.is_live()).map(|pod| &pod.view).collect();
+            self.pods.values().filter(here).filter(|pod| pod.is_live()).map(|pod| &pod.view).collect();
         newest_first(&mut live, revisions);
         let live = live.into_iter().filter_map(|view| self.pods.get(&view.pod.uid));
         let mut claims = Claims::new();
@@ -154,6 +171,9 @@ impl VNode {
             };
             for (index, container) in pod.containers.iter().enumerate() {
                 let Ok(spec) = &container.wanted else { continue };
+                if !scope.holds(&spec.id.name) {
+                    continue;
+                }
                 claims.entry(spec.id.name.clone()).or_default().push(Claim {
                     uid: pod.view.pod.uid.clone(),
                     index,
@@ -172,7 +192,7 @@ impl VNode {
                 });
             }
         }
-        self.remember_losses(&claims);
+        self.remember_losses(&claims, scope);
         for claims in claims.values_mut() {
             self.bar_losers(claims);
         }

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_TOLD: usize = 32;
 
 /// What a base was told to install when it started, and has not shown yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Playback {
     names: BTreeSet<BizName>,
     /// All that it was told, whatever became of it.

@@ -6,7 +6,7 @@ use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
-use super::{Context, News, Standing as Life, VNode, announce::Origin};
+use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
 use crate::{
     action::Action,
     pod::{
@@ -18,13 +18,14 @@ use crate::{
 
 impl VNode {
     /// Writes the statuses that are not as they shall be, and finishes deletions.
-    pub(super) fn settle_pods(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn settle_pods(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
         let base = BaseStanding { ip: self.ip(), serves: alive && self.is_node_ready() };
-        self.tell_what_is_wrong(ctx);
-        self.tell_what_is_ignored(ctx);
-        self.note_activations(alive, ctx);
-        let uids: Vec<Arc<str>> = self.pods.keys().cloned().collect();
+        self.tell_what_is_wrong(scope, ctx);
+        self.tell_what_is_ignored(scope, ctx);
+        self.note_activations(alive, scope, ctx);
+        let uids: Vec<Arc<str>> =
+            self.pods.iter().filter(|(_, pod)| scope.holds_pod(pod)).map(|(uid, _)| uid.clone()).collect();
         for uid in uids {
             let Some(pod) = self.pods.get(&uid) else { continue };
             if pod.is_deleting() {
@@ -57,11 +58,11 @@ impl VNode {
     }
 
     /// Containers whose biz the base's list shows activated: they run.
-    fn note_activations(&mut self, alive: bool, ctx: &Context<'_>) {
+    fn note_activations(&mut self, alive: bool, scope: &Scope, ctx: &Context<'_>) {
         if !alive || !self.inventory.is_known() {
             return;
         }
-        for pod in self.pods.values_mut().filter(|pod| pod.is_live()) {
+        for pod in self.pods.values_mut().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
             for container in &mut pod.containers {
                 let Ok(spec) = &container.wanted else { continue };
                 if let Some(biz) = self.inventory.find(&spec.id)
@@ -196,11 +197,11 @@ impl VNode {
     }
 
     /// Tells once what is wrong with a Pod before anything is sent.
-    fn tell_what_is_wrong(&mut self, ctx: &mut Context<'_>) {
+    fn tell_what_is_wrong(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let wrong: Vec<(Arc<str>, Vec<Fault>)> = self
             .pods
             .iter()
-            .filter(|(_, pod)| !pod.fault_told && !pod.is_over())
+            .filter(|(_, pod)| !pod.fault_told && !pod.is_over() && scope.holds_pod(pod))
             .map(|(uid, pod)| (uid.clone(), faults(pod)))
             .collect();
         for (uid, faults) in wrong {
@@ -214,9 +215,10 @@ impl VNode {
     }
 
     /// Tells once that nobody runs the probes of a Pod: the base says how its modules are.
-    fn tell_what_is_ignored(&mut self, ctx: &mut Context<'_>) {
+    fn tell_what_is_ignored(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+        let ignores = |pod: &ModulePod| pod.ignores_probes && scope.holds_pod(pod);
         let ignoring: Vec<Arc<str>> =
-            self.pods.iter().filter(|(_, pod)| pod.ignores_probes).map(|(uid, _)| uid.clone()).collect();
+            self.pods.iter().filter(|(_, pod)| ignores(pod)).map(|(uid, _)| uid.clone()).collect();
         for uid in ignoring {
             let note =
                 "probes of a module Pod are not run: its base says whether a module is ready".to_owned();
@@ -229,8 +231,8 @@ impl VNode {
     }
 
     /// When something is to be done for a Pod, if nothing happens until then.
-    pub(super) fn pod_wakes(&self) -> impl Iterator<Item = Duration> {
-        self.pods.values().flat_map(|pod| {
+    pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
+        self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
             let tries = pod.containers.iter().map(|container| container.run.next_try());
             tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
         })

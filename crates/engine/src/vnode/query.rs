@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backoff;
 
 /// The state of one question.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     sent: Option<Duration>,
     due: Duration,

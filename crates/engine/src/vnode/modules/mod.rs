@@ -12,7 +12,7 @@ use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
 
-use super::{Context, Managed, Standing, VNode, announce::Origin};
+use super::{Context, Managed, Scope, Standing, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
@@ -33,7 +33,7 @@ const MOST_SHOWN: usize = 1_000;
 const READY: &str = "Ready";
 
 /// One Module object.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Record {
     /// The newest view of it; none where it is being made.
     view: Option<ModuleView>,
@@ -60,7 +60,7 @@ enum Step {
 }
 
 /// The Module objects of one VNode, and what is known of packages.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Modules {
     records: BTreeMap<BizId, Record>,
     /// Where what this process installed came from.
@@ -162,8 +162,9 @@ impl Modules {
     }
 
     /// When something is to be done about an object, if nothing happens until then.
-    pub(super) fn wakes(&self, passing: Duration) -> impl Iterator<Item = Duration> {
-        self.records.values().flat_map(move |record| {
+    pub(super) fn wakes(&self, scope: &Scope, passing: Duration) -> impl Iterator<Item = Duration> {
+        let records = self.records.iter().filter(|(id, _)| scope.holds(&id.name));
+        records.flat_map(move |(_, record)| {
             let told = record.passing.map(|(_, since)| since + passing);
             told.into_iter().chain(record.slot.wake()).chain([record.may_come_until])
         })
@@ -296,7 +297,7 @@ impl VNode {
         }
         record.slot.sent();
         let exists = record.view.is_some();
-        let asking = self.asking().remove(id);
+        let asking = self.asking(&Scope::of(id.name.clone())).remove(id);
         let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
         ctx.out.push(match exists {
             true => Action::PatchModule { desired },
@@ -306,21 +307,27 @@ impl VNode {
     }
 
     /// Makes, changes, tells and deletes Module objects as the base has it.
-    pub(super) fn settle_modules(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn settle_modules(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
         if !ctx.config.modules || !alive || !self.inventory.is_known() {
             return;
         }
         let shown = ctx.config.unmanaged == UnmanagedBiz::Report;
-        let asking = self.asking();
+        let asking = self.asking(scope);
         // The same for all of them.
         let labels = self.module_labels();
         let records = &self.modules.records;
-        let (managed, unmanaged): (Vec<_>, Vec<_>) =
-            self.inventory.all().map(|biz| &biz.id).partition(|id| self.managed.contains_key(*id));
+        let held = |id: &&BizId| scope.holds(&id.name);
+        let (managed, unmanaged): (Vec<_>, Vec<_>) = self
+            .inventory
+            .all()
+            .map(|biz| &biz.id)
+            .filter(held)
+            .partition(|id| self.managed.contains_key(*id));
         let room = if shown { MOST_SHOWN.saturating_sub(records.len()) } else { 0 };
         let new = unmanaged.into_iter().filter(|id| !records.contains_key(*id)).take(room);
-        let ids: BTreeSet<&BizId> = managed.into_iter().chain(new).chain(records.keys()).collect();
+        let ids: BTreeSet<&BizId> =
+            managed.into_iter().chain(new).chain(records.keys().filter(held)).collect();
         let steps: Vec<(BizId, Step)> = ids
             .into_iter()
             .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), &labels, ctx)?)))
@@ -414,9 +421,9 @@ impl VNode {
     }
 
     /// What live Pods ask for, and of each the newest Pod.
-    fn asking(&self) -> BTreeMap<&BizId, Asking<'_>> {
+    fn asking(&self, scope: &Scope) -> BTreeMap<&BizId, Asking<'_>> {
         let mut asking: BTreeMap<&BizId, Asking<'_>> = BTreeMap::new();
-        for pod in self.pods.values().filter(|pod| pod.is_live()) {
+        for pod in self.pods.values().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
             for container in &pod.containers {
                 let Ok(spec) = &container.wanted else { continue };
                 let newest = asking.entry(&spec.id).or_insert((pod, container));

@@ -1,0 +1,144 @@
+//! What an event may have changed, so that only that is worked out anew: a base may hold a thousand modules, and
+//! most events are about one of them.
+
+use std::collections::BTreeSet;
+
+use model::{BizId, BizName};
+
+#[cfg(debug_assertions)]
+use super::Context;
+use super::VNode;
+#[cfg(debug_assertions)]
+use crate::action::Action;
+use crate::pod::ModulePod;
+
+/// The bizNames that are looked at, with the Pods that ask for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All that there are.
+    All,
+    /// These only.
+    Names(BTreeSet<BizName>),
+}
+
+impl Scope {
+    /// One name.
+    pub(super) fn of(name: BizName) -> Self {
+        Self::Names(BTreeSet::from([name]))
+    }
+
+    /// The name is looked at.
+    pub(super) fn holds(&self, name: &BizName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Names(names) => names.contains(name),
+        }
+    }
+
+    /// The Pod is looked at.
+    pub(super) fn holds_pod(&self, pod: &ModulePod) -> bool {
+        match self {
+            Self::All => true,
+            Self::Names(names) => pod.biz().any(|id| names.contains(&id.name)),
+        }
+    }
+
+    /// The name is looked at too.
+    pub(super) fn add(&mut self, name: BizName) {
+        if let Self::Names(names) = self {
+            names.insert(name);
+        }
+    }
+}
+
+/// What has happened to a VNode since it was last advanced.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Happened {
+    /// It was advanced after all that was before the event at hand.
+    is_settled: bool,
+    /// All that the event at hand concerns; none where that may be anything.
+    concerns: Option<BTreeSet<BizName>>,
+}
+
+impl Happened {
+    /// What is to be looked at for the event at hand.
+    pub(super) fn scope(&self) -> Scope {
+        match &self.concerns {
+            Some(names) if self.is_settled => Scope::Names(names.clone()),
+            _ => Scope::All,
+        }
+    }
+
+    /// It is advanced, with all that has happened.
+    pub(super) fn settled(&mut self) {
+        *self = Self { is_settled: true, concerns: None };
+    }
+}
+
+impl VNode {
+    /// What is to be looked at for the event at hand.
+    pub(crate) fn scope(&self) -> Scope {
+        self.happened.scope()
+    }
+
+    /// What has happened is not acted on now.
+    pub(crate) fn put_off(&mut self) {
+        self.happened = Happened::default();
+    }
+
+    /// The event at hand concerns nothing but these, so far. An event that does not say so concerns anything.
+    pub(super) fn concerns(&mut self, names: impl IntoIterator<Item = BizName>) {
+        self.happened.concerns.get_or_insert_default().extend(names);
+    }
+
+    /// The event at hand is about this biz.
+    pub(super) fn concerns_biz(&mut self, id: &BizId) {
+        self.concerns([id.name.clone()]);
+    }
+
+    /// The event at hand is about what this Pod asks for. One that asks for nothing that can be read has no name
+    /// to be found by.
+    pub(super) fn concerns_pod(&mut self, uid: &str) {
+        let Some(pod) = self.pods.get(uid) else { return self.concerns([]) };
+        if !pod.is_foreign && pod.containers.iter().all(|container| container.wanted.is_ok()) {
+            let names: Vec<BizName> = pod.biz().map(|id| id.name.clone()).collect();
+            self.concerns(names);
+        } else {
+            self.put_off();
+        }
+    }
+}
+
+/// Less was looked at, and nothing else came of it: held wherever debug assertions are on, so by all tests and the
+/// simulation.
+#[cfg(debug_assertions)]
+impl VNode {
+    /// What would be done if all were looked at; nothing where that is so anyway.
+    pub(super) fn in_full(&self, scope: &Scope, ctx: &Context<'_>) -> Option<Vec<Action>> {
+        if *scope == Scope::All {
+            return None;
+        }
+        let (mut permits, mut zones, mut out) = (ctx.permits.clone(), ctx.zones.clone(), Vec::new());
+        let mut aside = Context {
+            holder: ctx.holder.clone(),
+            permits: &mut permits,
+            zones: &mut zones,
+            out: &mut out,
+            ..*ctx
+        };
+        self.clone().act(Scope::All, &mut aside);
+        Some(out)
+    }
+}
+
+#[cfg(debug_assertions)]
+pub(super) fn agree<'a>(in_full: Option<Vec<Action>>, done: impl Iterator<Item = &'a Action>) {
+    let Some(in_full) = in_full else { return };
+    let sorted = |actions: &mut dyn Iterator<Item = &Action>| {
+        let mut told: Vec<String> = actions.map(|action| format!("{action:?}")).collect();
+        told.sort();
+        told
+    };
+    let (in_full, done) = (sorted(&mut in_full.iter()), sorted(&mut { done }));
+    debug_assert!(in_full == done, "looking at all does {in_full:#?}, and looking at less did {done:#?}");
+}
