@@ -1,9 +1,13 @@
 //! A base, as real Java bases were seen to behave (`crates/arklet/testdata`).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use arklet::{Answer, CallError, Command, Failure, FailureKind, Health, Outcome, WireStrategy};
-use model::{BizId, BizName, BizState, BizStatus};
+use model::{BizId, BizState, BizStatus};
 
 /// A base process and what is installed in it.
 #[derive(Debug, Default)]
@@ -14,10 +18,9 @@ pub struct Base {
     pub paused: bool,
     /// What is installed.
     pub biz: BTreeMap<BizId, Biz>,
-    /// Names on which a command is at work.
-    pub busy: BTreeMap<BizName, Duration>,
-    /// The highest number of commands that were at work on one name at once.
-    pub overlap: usize,
+    /// The names and versions on which a command is at work: a base refuses another one for the same
+    /// (`crates/arklet/testdata/http/2.1.11/64-sync-install-conflict-while-running.json`).
+    locked: BTreeSet<BizId>,
     /// Counts starts of the process: what was sent to an earlier one is lost.
     pub incarnation: u32,
 }
@@ -63,8 +66,22 @@ impl Package {
 }
 
 impl Base {
+    /// A command arrives. From then until its answer no other is taken for the same name and version.
+    ///
+    /// # Errors
+    /// What the base answers at once.
+    pub fn take(&mut self, command: &Command) -> Result<(), CallError> {
+        match command.biz() {
+            Some(id) if !self.locked.insert(id.clone()) => Err(refusal(FailureKind::Conflict)),
+            _ => Ok(()),
+        }
+    }
+
     /// Carries a command out and says what the base answers.
     pub fn carry_out(&mut self, command: &Command, now: Duration) -> Outcome {
+        if let Some(id) = command.biz() {
+            self.locked.remove(id);
+        }
         match command {
             Command::QueryAllBiz => {
                 Ok(Answer::Biz(self.biz.iter().map(|(id, biz)| status(id, biz)).collect()))
@@ -131,7 +148,7 @@ impl Base {
         self.up = false;
         self.paused = false;
         self.biz.clear();
-        self.busy.clear();
+        self.locked.clear();
     }
 
     /// It is started (again).
@@ -152,7 +169,11 @@ fn status(id: &BizId, biz: &Biz) -> BizStatus {
 }
 
 fn refused(kind: FailureKind) -> Outcome {
-    Err(CallError::Refused(Failure { kind, cause: format!("{kind:?}"), detail: "".into() }))
+    Err(refusal(kind))
+}
+
+fn refusal(kind: FailureKind) -> CallError {
+    CallError::Refused(Failure { kind, cause: format!("{kind:?}"), detail: "".into() })
 }
 
 /// A name or version of this model: short and legal.

@@ -17,6 +17,9 @@ const TROUBLE: Duration = Duration::from_secs(240);
 /// 5 min, and a silent base is given up after one.
 const REST: Duration = Duration::from_secs(900);
 
+/// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.
+const MOMENT: Duration = Duration::from_secs(60);
+
 /// What may happen in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -104,6 +107,14 @@ fn carry_out(world: &mut World, plan: Plan, forgiven: &mut BTreeSet<BizId>) -> R
     settle(world, plan.bases);
     let until = world.now + REST;
     reconcile_until(world, &deployments, until)?;
+    let bound = world.now + MOMENT;
+    while let Some(what) = world.at_work() {
+        if world.now >= bound {
+            return Err(format!("after all that time something is still at work: {what}"));
+        }
+        let until = world.now + Duration::from_millis(100);
+        reconcile_until(world, &deployments, until)?;
+    }
     let quiet = !plan.crashes && plan.faults.loss == 0;
     if quiet && world.checks.commands.repeats > 0 {
         return Err(format!("{} installs were repeats without any fault", world.checks.commands.repeats));

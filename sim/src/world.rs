@@ -443,7 +443,40 @@ impl World {
         self.later(wait, Happening::Tell { to, event: Box::new(event) });
     }
 
+    /// When the last of the commands arrives that controllers of before have sent to this base: connections end in
+    /// order, and a broker keeps the order of what it is given.
+    fn older_arrive(&self, than: u32, base: &BaseIdentity) -> Option<Duration> {
+        let older = self.queue.iter().filter(|(_, happening)| {
+            matches!(happening, Happening::Arrive { from, target, .. } if *from < than && target.base == *base)
+        });
+        older.map(|((at, _), _)| *at).max()
+    }
+
+    /// What is on its way to or from a base or the API server about a biz or a Pod, or at work on a base.
+    pub fn at_work(&self) -> Option<String> {
+        let (bases, present) = (&self.bases, self.generation);
+        self.queue.values().find_map(|happening| match happening {
+            Happening::Arrive { target, command, .. } | Happening::Answer { target, command, .. } => {
+                let up = bases.get(&target.base).is_some_and(|base| base.up);
+                let id = command.biz().filter(|_| up)?;
+                Some(format!("{} {id} on {}", command.kind(), target.base))
+            }
+            Happening::Write { action: Action::RenewLease { .. }, .. } => None,
+            Happening::Write { action, .. } => Some(format!("{:?}", action.write()?)),
+            Happening::Tell { to, event } if *to == present => match &**event {
+                Event::Answer { base, key, .. } => Some(format!("{} {} answers", base, key.biz.as_ref()?)),
+                Event::Written { write: Write::RenewLease(_), .. } => None,
+                Event::Written { write, .. } => Some(format!("{write:?} ends")),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     fn arrive(&mut self, from: u32, target: Target, command: Command, gives_up: Duration) {
+        if let Some(at) = self.older_arrive(from, &target.base) {
+            return self.later(at - self.now, Happening::Arrive { from, target, command, gives_up });
+        }
         let lost = self.chance(self.faults.loss);
         let Some(base) = self.bases.get_mut(&target.base) else { return };
         if !base.up && target.tunnel == TunnelKind::Http {
@@ -459,6 +492,9 @@ impl World {
                 return self.give_up(from, target, &command, gives_up);
             }
             return self.later(again, Happening::Arrive { from, target, command, gives_up });
+        }
+        if let Err(conflict) = base.take(&command) {
+            return self.reply(from, target, &command, Err(conflict));
         }
         let incarnation = base.incarnation;
         let work = match command.kind() {

@@ -154,6 +154,10 @@ impl VNode {
         } else {
             self.inventory.touch(&id.name, now);
         }
+        // Whatever is at work there may put it there after the Pod that asked for it is gone.
+        if kind == Some(FailureKind::Conflict) || *error == CallError::TimedOut {
+            self.modules.may_come(id, now + ctx.config.times.install_deadline);
+        }
         let Some((uid, index)) = op.claim.clone() else { return };
         let another_serves =
             self.inventory.of(&id.name).any(|biz| biz.id != *id && biz.state == model::BizState::Activated);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use arklet::{Answer, AnswerKey, Command, Outcome, WireStrategy};
+use arklet::{Answer, AnswerKey, CallError, Command, Failure, FailureKind, Outcome, WireStrategy};
 use jiff::Timestamp;
 use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
 
@@ -33,6 +33,8 @@ pub(super) struct Case {
     pub(super) version: u64,
     /// Its Node, once there is one.
     pub(super) node: Option<NodeView>,
+    /// An earlier controller's install of it is at work: every other command for it is refused.
+    pub(super) at_work: Option<BizId>,
     /// Everything that was sent since the last look, as text.
     pub(super) sent: Vec<String>,
 }
@@ -62,6 +64,7 @@ impl Case {
             pods: BTreeMap::new(),
             version: 10,
             node: None,
+            at_work: None,
             sent: vec![],
         };
         for module in modules {
@@ -193,7 +196,11 @@ impl Case {
     }
 
     fn answer(&mut self, command: &Command) -> Event {
+        let conflict = Failure { kind: FailureKind::Conflict, cause: "conflict".into(), detail: "".into() };
         let outcome: Outcome = match command {
+            command if command.biz().is_some() && command.biz() == self.at_work.as_ref() => {
+                Err(CallError::Refused(conflict))
+            }
             Command::QueryAllBiz => {
                 Ok(Answer::Biz(self.held.iter().map(|(id, state)| biz(id, *state)).collect()))
             }

@@ -117,6 +117,13 @@ impl Modules {
         self.in_place.contains(id)
     }
 
+    /// An install is at work whose end is not known, so it may still put it there.
+    pub(super) fn may_come(&mut self, id: &BizId, until: Duration) {
+        if let Some(record) = self.records.get_mut(id) {
+            record.may_come_until = record.may_come_until.max(until);
+        }
+    }
+
     /// An install of ours succeeded.
     pub(super) fn installed(&mut self, id: &BizId, url: &PackageUrl) {
         self.packages.insert(id.clone(), url.clone());

@@ -144,6 +144,21 @@ fn the_same_version_from_another_package_replaces_it() {
     assert_eq!(case.commands.len(), 2);
 }
 
+#[test]
+fn what_another_command_is_putting_there_is_known_although_its_pod_goes_first() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.at_work = Some(id("biz1"));
+    let pod = case.create("p", "biz1");
+    case.until(3);
+    case.delete(&pod);
+    case.until(20);
+    assert!(case.pods.is_empty() && case.modules.contains_key(&id("biz1")), "{:?}", case.modules);
+    case.at_work = None;
+    case.held.insert(id("biz1"), BizState::Activated);
+    case.until(60);
+    assert_eq!((&case.commands[..], case.modules.len()), (&["uninstall biz1:1".to_owned()][..], 0));
+}
+
 /// Its Node is deleted, and nothing is heard of the base from here on.
 fn say_goodbye(case: &mut Case) {
     case.step(report(BaseState::Deactivated));
