@@ -1,6 +1,6 @@
 //! Actions become writes.
 //!
-//! [`Writer::submit`] never blocks: each action is a task that waits for its place, makes its
+//! [`Writer::submit`] never blocks: each action waits for its turn in a lane, and a task of that lane makes its
 //! request and tells its end. There is no limit on requests per second here: what limits us is how
 //! many run at once, and a server that has enough says so (429), which the engine answers with
 //! back-off for the object in question.
@@ -8,6 +8,7 @@
 pub(crate) mod api;
 mod base_pod;
 pub(crate) mod error;
+mod lane;
 mod lease;
 mod member;
 mod module;
@@ -16,10 +17,7 @@ mod pod;
 mod scale;
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -28,13 +26,14 @@ use jiff::Timestamp;
 use kube::Client;
 use model::{Fence, Pass};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, timeout_at},
 };
 
 use self::{
     api::{Api, Place},
+    lane::{Lane, Taken},
     lease::{Holder, Leases},
 };
 use crate::{announce::Announcer, counters::Counters, told::Told};
@@ -94,9 +93,9 @@ struct Shared {
     api: Api,
     config: WriterConfig,
     leases: Leases,
-    writes: Semaphore,
-    renewals: Semaphore,
-    searches: Semaphore,
+    writes: Lane,
+    renewals: Lane,
+    searches: Lane,
     /// None once the writer has been shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
     announcer: Announcer,
@@ -113,9 +112,9 @@ impl Writer {
             shared: Arc::new(Shared {
                 api,
                 leases: Leases::default(),
-                writes: Semaphore::new(config.max_running),
-                renewals: Semaphore::new(config.max_renewals),
-                searches: Semaphore::new(config.max_searches),
+                writes: Lane::new(config.max_running),
+                renewals: Lane::new(config.max_renewals),
+                searches: Lane::new(config.max_searches),
                 tasks: Mutex::new(Some(JoinSet::new())),
                 announcer,
                 config,
@@ -129,31 +128,40 @@ impl Writer {
     /// replica ([`Action::Forward`]), or is no write ([`Action::Fence`], [`Action::Replicas`]), is none of ours and is given back.
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
-        let job = match action {
+        let shared = &self.shared;
+        let lane: Option<fn(&Shared) -> &Lane> = match action {
             Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Fence { .. }
             | Action::Forward { .. }
             | Action::Replicas { .. } => return Some(action),
             Action::Announce(announcement) => {
-                self.shared.announcer.announce(*announcement);
+                shared.announcer.announce(*announcement);
                 return None;
             }
-            Action::FindBasePod { .. } => Job::Search(action),
-            Action::WriteMember(_) | Action::ReadMember { .. } => Job::Membership(action),
+            Action::FindBasePod { .. } => Some(|shared| &shared.searches),
+            // Waits for no place: whether we may act at all hangs on it, and there is one for each replica.
+            Action::WriteMember(_) | Action::ReadMember { .. } => None,
             // After an absence of all controllers Pods are deleted until their Node is told as Ready.
             Action::RenewLease { .. }
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
-            | Action::PatchNodeStatus { .. } => Job::Renewal(action),
-            _ => Job::Write(action),
+            | Action::PatchNodeStatus { .. } => Some(|shared| &shared.renewals),
+            _ => Some(|shared| &shared.writes),
         };
-        let pass = self.shared.config.fence.pass();
-        let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tasks) = tasks.as_mut() {
-            // What has ended is let go of here, so that the set holds only what runs.
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(self.shared.clone().carry_out(job, pass));
+        let pass = shared.config.fence.pass();
+        let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = tasks.as_mut()?;
+        // What has ended is let go of here, so that the set holds only what runs.
+        while tasks.try_join_next().is_some() {}
+        let Some(lane) = lane else {
+            tasks.spawn(shared.clone().keep_replica(action, pass));
+            return None;
+        };
+        match lane(shared).take((action, pass), shared.waiting_room()) {
+            Taken::Waits => {}
+            Taken::Runs(first) => drop(tasks.spawn(shared.clone().work(lane, first))),
+            Taken::Refused((action, _)) => drop(tasks.spawn(shared.clone().refuse(action))),
         }
         None
     }
@@ -182,59 +190,40 @@ impl Writer {
     }
 }
 
-/// An action with the lane that it runs in.
-enum Job {
-    Write(Action),
-    Renewal(Action),
-    Search(Action),
-    /// Waits for no place: whether we may act at all hangs on it, and there is one for each replica.
-    Membership(Action),
-}
-
-/// Counts one up for as long as it lives.
-struct Count<'a>(&'a AtomicU64);
-
-impl<'a> Count<'a> {
-    fn up(counter: &'a AtomicU64) -> (Self, u64) {
-        let before = counter.fetch_add(1, Relaxed);
-        (Self(counter), before)
-    }
-}
-
-impl Drop for Count<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
+/// An action, and until when it may be sent.
+type Job = (Action, Pass);
 
 impl Shared {
-    async fn carry_out(self: Arc<Self>, job: Job, pass: Pass) {
-        let counters = &self.api.counters;
+    /// Carries out one action after the other, as long as any wait in the lane.
+    async fn work(self: Arc<Self>, lane: fn(&Self) -> &Lane, first: Job) {
+        let mut place = lane(&self).place(&self.api.counters);
+        let mut next = Some(first);
+        while let Some((action, pass)) = next {
+            let api = Api { pass: Some(pass), ..self.api.clone() };
+            let end = self.perform(&api, action).await;
+            self.tell(end).await;
+            next = place.next();
+        }
+    }
+
+    async fn keep_replica(self: Arc<Self>, action: Action, pass: Pass) {
         let api = Api { pass: Some(pass), ..self.api.clone() };
-        let (lane, action) = match job {
-            Job::Membership(action) => {
-                if let Some(end) = self.keep_membership(&api, action).await {
-                    let _ = self.api.events.send(end).await;
-                }
-                return;
-            }
-            Job::Write(action) => (&self.writes, action),
-            Job::Renewal(action) => (&self.renewals, action),
-            Job::Search(action) => (&self.searches, action),
-        };
-        let (waits, before) = Count::up(&counters.waiting);
-        let limit = u64::try_from(self.config.max_waiting).unwrap_or(u64::MAX);
-        let end = if before >= limit {
-            counters.overflowed.fetch_add(1, Relaxed);
-            let reason = format!("{limit} writes wait already");
-            refuse(action, &WriteError::Unavailable { reason, retry_after: None })
-        } else {
-            // Nobody closes the semaphores.
-            let Ok(_place) = lane.acquire().await else { return };
-            drop(waits);
-            let (_runs, _) = Count::up(&counters.running);
-            self.perform(&api, action).await
-        };
+        let end = self.keep_membership(&api, action).await;
+        self.tell(end).await;
+    }
+
+    /// Too many wait already.
+    async fn refuse(self: Arc<Self>, action: Action) {
+        self.api.counters.overflowed.fetch_add(1, Relaxed);
+        let reason = format!("{} writes wait already", self.config.max_waiting);
+        self.tell(refused(action, &WriteError::Unavailable { reason, retry_after: None })).await;
+    }
+
+    fn waiting_room(&self) -> lane::Room<'_> {
+        lane::Room { counters: &self.api.counters, max_waiting: self.config.max_waiting }
+    }
+
+    async fn tell(&self, end: Option<Event>) {
         if let Some(end) = end {
             // Closed: the engine is gone, and so is the one who would care.
             let _ = self.api.events.send(end).await;
@@ -299,7 +288,7 @@ impl Shared {
 }
 
 /// The end of an action that was not begun.
-fn refuse(action: Action, error: &WriteError) -> Option<Event> {
+fn refused(action: Action, error: &WriteError) -> Option<Event> {
     match action {
         Action::FindBasePod { base, .. } => Some(Event::BasePod { base, found: Err(error.clone()) }),
         action => action.write().map(|write| Event::Written { write, result: Err(error.clone()) }),

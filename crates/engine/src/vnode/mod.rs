@@ -460,8 +460,7 @@ impl VNode {
     /// Compares what is known with what is wanted, and acts. What was looked at is told, for [`Self::wake`].
     pub(crate) fn advance(&mut self, scope: Scope, ctx: &mut Context<'_>) -> Scope {
         #[cfg(debug_assertions)]
-        let in_full = self.in_full(&scope, ctx);
-        let before = ctx.out.len();
+        let (in_full, before) = (self.in_full(&scope, ctx), ctx.out.len());
         let scope = self.act(scope, ctx);
         #[cfg(debug_assertions)]
         scope::agree(in_full, ctx.out.iter().skip(before));
