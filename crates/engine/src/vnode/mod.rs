@@ -392,7 +392,9 @@ impl VNode {
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
             | Write::TakeLease { .. }
-            | Write::ReleaseLease { .. } => return,
+            | Write::ReleaseLease { .. }
+            | Write::WritePermits(_)
+            | Write::DeletePermits(_) => return,
         };
         slot.ended(now, result);
         if matches!(write, Write::DeletePod(_)) && result.is_ok() {

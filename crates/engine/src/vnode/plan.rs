@@ -19,7 +19,7 @@ use crate::{
     ordering::{
         self, Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
-        permits::Bar,
+        permits::{Bar, Claimant},
     },
     pod::ModulePod,
     view::{Owner, PodRef, PodView, RestartPolicy},
@@ -36,9 +36,12 @@ pub(super) struct Arranged {
     pub(super) target_waits: bool,
     /// The target gets no permit, because the same failed as a replacement on another base.
     pub(super) spoilt: bool,
-    /// The permit that is held for it.
-    permit: Option<(Owner, Arc<str>)>,
+    /// The permit that was asked for, and is held or waited for.
+    permit: Option<Permit>,
 }
+
+/// A permit: whose Pod is to have it, and its UID.
+type Permit = (Owner, Arc<str>);
 
 /// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
 struct Overview {
@@ -93,6 +96,7 @@ impl VNode {
         if self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive
             || !self.inventory.is_known()
         {
+            self.give_unused_permits_back(ctx);
             return;
         }
         let claims = self.claims(ctx.now.mono, ctx.revisions);
@@ -192,7 +196,7 @@ impl VNode {
         let held = all.held.get(name).map(Vec::as_slice).unwrap_or_default();
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
-        let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
+        let mut permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
         let mut situation = Situation {
             claims,
             held,
@@ -205,23 +209,47 @@ impl VNode {
                 .get(name)
                 .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
             can_switch: tunnel == Some(TunnelKind::Http),
-            permit: held_permit.is_some(),
+            permit: permit.as_ref().is_some_and(|(whose, uid)| ctx.permits.holds(whose, uid)),
         };
         let mut arrangement = ordering::arrange(&situation);
         let target = arrangement.target.and_then(|index| claims.get(index));
-        let (mut permit, mut spoilt) = (held_permit, false);
-        if let (true, None, Some(target)) = (arrangement.wants_permit, &permit, target) {
+        let displaces = situation.at_work == Some(AtWork::Displacing);
+        // The Pod that it was for has gone, or asks for another module: its permit ends with it.
+        let is_over = |(_, uid): &Permit| !displaces && !claims.iter().any(|claim| claim.uid == *uid);
+        if let Some((whose, uid)) = permit.take_if(|permit| is_over(permit)) {
+            ctx.permits.give_back(&whose, &uid);
+            situation.permit = false;
+            arrangement = ordering::arrange(&situation);
+        }
+        if let (None, Some(target)) = (&permit, target.filter(|target| !target.ready)) {
+            permit = self.inherit_permit(target, ctx);
+            if permit.is_some() {
+                situation.permit = true;
+                arrangement = ordering::arrange(&situation);
+            }
+        }
+        let mut spoilt = false;
+        if let (true, false, Some(target)) = (arrangement.wants_permit, situation.permit, target) {
             // What nobody asks for any more needs no protection.
             let protected = claims
                 .iter()
                 .any(|claim| claim.spec.id != target.spec.id && held.contains(&activated(&claim.spec.id)));
+            let before = permit.take();
             (permit, spoilt) = self.take_permit(target, protected, ctx);
-            situation.permit = permit.is_some();
+            if let Some((whose, uid)) = before.filter(|before| permit.as_ref() != Some(before)) {
+                ctx.permits.give_back(&whose, &uid);
+            }
+            situation.permit = permit.as_ref().is_some_and(|(whose, uid)| ctx.permits.holds(whose, uid));
             arrangement = ordering::arrange(&situation);
         }
         let settled = target.is_some_and(|target| held.contains(&activated(&target.spec.id)));
+        // Nothing serves, and the one that shall is on its way.
+        let is_gap = situation.permit
+            && !held.iter().any(|(_, state)| *state == BizState::Activated)
+            && target.is_some_and(|target| !target.failed);
         let under_way = arrangement.wants_permit
-            || situation.at_work == Some(AtWork::Displacing)
+            || displaces
+            || is_gap
             || (settled && target.is_some_and(|target| !target.ready));
         // Where nobody asks for the module any more, nobody would give the permit back later.
         let under_way = under_way && target.is_some();
@@ -258,27 +286,48 @@ impl VNode {
         ctx.permits.bars(&self.identity, live.flat_map(failed).collect());
     }
 
-    /// The permit to put what this claim asks for in the place of what serves; and whether there is
+    /// The permit to put what this claim asks for in the place of what serves, held or asked for; and whether there is
     /// none because the same failed elsewhere, and what serves is to be protected from it.
-    fn take_permit(
-        &self,
-        target: &Claim,
-        protected: bool,
-        ctx: &mut Context<'_>,
-    ) -> (Option<(Owner, Arc<str>)>, bool) {
+    fn take_permit(&self, target: &Claim, protected: bool, ctx: &mut Context<'_>) -> (Option<Permit>, bool) {
         let Some(pod) = self.pods.get(&target.uid) else { return (None, false) };
         let bar = bar(pod, &target.spec);
         if protected && ctx.permits.is_spoilt(&bar, &target.uid, &self.identity) {
             return (None, true);
         }
         let (whose, _) = bar;
-        let taken = ctx.permits.take(&whose, &target.uid, &self.identity);
-        (taken.then(|| (whose, target.uid.clone())), false)
+        ctx.permits.take(self.claimant(&whose, pod), ctx.now.mono);
+        (Some((whose, target.uid.clone())), false)
+    }
+
+    /// The permit that this claim's Pod got when another replica acted for this base.
+    fn inherit_permit(&self, target: &Claim, ctx: &mut Context<'_>) -> Option<Permit> {
+        let pod = self.pods.get(&target.uid)?;
+        let whose = pod.view.owner.clone()?;
+        let inherits = ctx.permits.inherit(self.claimant(&whose, pod), ctx.now.mono);
+        inherits.then(|| (whose, target.uid.clone()))
+    }
+
+    fn claimant<'a>(&'a self, whose: &'a Owner, pod: &'a ModulePod) -> Claimant<'a> {
+        Claimant {
+            whose,
+            pod: &pod.view.pod.uid,
+            version: pod.view.resource_version,
+            node: &self.name,
+            base: &self.identity,
+        }
+    }
+
+    /// While nothing can be done here, what was asked for is for others, and so is what was not made use of yet.
+    fn give_unused_permits_back(&mut self, ctx: &mut Context<'_>) {
+        for arranged in self.arranged.values_mut().filter(|arranged| !arranged.others_yield) {
+            if let Some((whose, uid)) = arranged.permit.take() {
+                ctx.permits.give_back(&whose, &uid);
+            }
+        }
     }
 
     /// Gives back what is held, when the base goes.
     pub(crate) fn give_permits_back(&mut self, permits: &mut ordering::permits::Permits) {
-        permits.bars(&self.identity, Vec::new());
         for arranged in std::mem::take(&mut self.arranged).into_values() {
             if let Some((whose, uid)) = arranged.permit {
                 permits.give_back(&whose, &uid);
@@ -328,10 +377,9 @@ impl VNode {
     }
 }
 
-/// What a Pod asks for, as a permit names it. A bare Pod displaces for itself; all others one base at
-/// a time.
+/// What a Pod asks for, as a permit names it. A bare Pod is an owner of its own, of no kind.
 fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
     let PodRef { namespace, name, .. } = &pod.view.pod;
-    let itself = || Owner { namespace: namespace.clone(), kind: "Pod".into(), name: name.clone() };
+    let itself = || Owner { namespace: namespace.clone(), kind: "".into(), name: name.clone() };
     (pod.view.owner.clone().unwrap_or_else(itself), spec.clone())
 }
