@@ -229,7 +229,10 @@ impl VNode {
             }
         }
         let mut spoilt = false;
-        if let (true, false, Some(target)) = (arrangement.wants_permit, situation.permit, target) {
+        // While the others have not yielded nothing was done with it, and the same may have failed elsewhere meanwhile.
+        let unused = !situation.permit
+            || !(displaces || self.arranged.get(name).is_some_and(|arranged| arranged.others_yield));
+        if let (true, true, Some(target)) = (arrangement.wants_permit, unused, target) {
             // What nobody asks for any more needs no protection.
             let protected = claims
                 .iter()

@@ -14,6 +14,15 @@ use crate::view::Owner;
 /// What is to take the place of what serves, or failed to: whose Pods, and what they ask for.
 pub(crate) type Bar = (Owner, ModuleSpec);
 
+/// What comes of a change.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Bases that waited for a bar to fall.
+    pub(super) released: Vec<BaseIdentity>,
+    /// Owners of whose Pods one more has failed: the others are to think again.
+    pub(super) halted: Vec<Owner>,
+}
+
 /// All bars that are known, and who does not go on because of them.
 #[derive(Debug, Default)]
 pub(super) struct Bars {
@@ -34,24 +43,23 @@ impl Bars {
         is_spoilt
     }
 
-    /// All that has failed on a base of this replica. Gives the bases that wait no longer.
-    pub(super) fn of_base(&mut self, base: &BaseIdentity, bars: Vec<(Bar, Arc<str>)>) -> Vec<BaseIdentity> {
+    /// All that has failed on a base of this replica.
+    pub(super) fn of_base(&mut self, base: &BaseIdentity, bars: Vec<(Bar, Arc<str>)>) -> News {
         let before = match bars.is_empty() {
             true => self.of_bases.remove(base),
             false => self.of_bases.insert(base.clone(), bars.clone()),
         };
-        let fallen = before.unwrap_or_default().into_iter().filter(|bar| !bars.contains(bar));
-        self.released(fallen.map(|((whose, _), _)| whose).collect())
+        let before = before.unwrap_or_default();
+        self.news(before.iter().map(|(bar, _)| bar), bars.iter().map(|(bar, _)| bar))
     }
 
-    /// All that a Pod says has failed for it. Gives the bases that wait no longer.
-    pub(super) fn of_pod(&mut self, pod: &Arc<str>, bars: Vec<Bar>) -> Vec<BaseIdentity> {
+    /// All that a Pod says has failed for it.
+    pub(super) fn of_pod(&mut self, pod: &Arc<str>, bars: Vec<Bar>) -> News {
         let before = match bars.is_empty() {
             true => self.of_pods.remove(pod),
             false => self.of_pods.insert(pod.clone(), bars.clone()),
         };
-        let fallen = before.unwrap_or_default().into_iter().filter(|bar| !bars.contains(bar));
-        self.released(fallen.map(|(whose, _)| whose).collect())
+        self.news(before.unwrap_or_default().iter(), bars.iter())
     }
 
     /// What is known to have failed for a Pod.
@@ -59,7 +67,14 @@ impl Bars {
         self.of_pods.get(pod).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn released(&mut self, owners: Vec<Owner>) -> Vec<BaseIdentity> {
-        owners.iter().filter_map(|whose| self.halted.remove(whose)).flatten().collect()
+    fn news<'a>(
+        &mut self,
+        before: impl Iterator<Item = &'a Bar> + Clone,
+        now: impl Iterator<Item = &'a Bar> + Clone,
+    ) -> News {
+        let fallen = before.clone().filter(|bar| !now.clone().any(|other| other == *bar));
+        let risen = now.clone().filter(|bar| !before.clone().any(|other| other == *bar));
+        let released = fallen.filter_map(|(whose, _)| self.halted.remove(whose)).flatten().collect();
+        News { released, halted: risen.map(|(whose, _)| whose.clone()).collect() }
     }
 }

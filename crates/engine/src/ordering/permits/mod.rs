@@ -22,7 +22,7 @@ use crate::{
     view::{Owner, Phase, PodView, WorkloadRef, WorkloadView},
 };
 pub(crate) use bars::Bar;
-use bars::Bars;
+use bars::{Bars, News};
 use room::{Limit, Pods, Room, Seen};
 pub(crate) use shared::Turn;
 use shared::{Listed, Shared};
@@ -168,7 +168,16 @@ impl Permits {
     /// All that has failed as a replacement on a base, with the UID of the Pod it failed for. Whoever
     /// waited because of what is no longer among it is looked at again.
     pub(crate) fn bars(&mut self, base: &BaseIdentity, bars: Vec<(Bar, Arc<str>)>) {
-        self.freed.extend(self.bars.of_base(base, bars));
+        let news = self.bars.of_base(base, bars);
+        self.hear(news);
+    }
+
+    /// Who waited because of a bar goes on; and who waits for a permit to do what has just failed elsewhere thinks again.
+    fn hear(&mut self, news: News) {
+        self.freed.extend(news.released);
+        let owners = news.halted.iter().filter_map(|owner| self.owners.get(owner));
+        let waiting = owners.flat_map(|of| of.mine.values()).filter(|mine| mine.state == State::Asked);
+        self.freed.extend(waiting.filter_map(|mine| mine.base.clone()));
     }
 
     /// A view of a Pod came, on whichever base.
@@ -212,7 +221,8 @@ impl Permits {
         let stays = |(_, spec): &&Bar| waits && asked.contains(spec) && !barred.contains(spec);
         let kept: Vec<Bar> = known.iter().filter(stays).cloned().collect();
         let bars = barred.into_iter().map(|spec| (owner.clone(), spec)).chain(kept).collect();
-        self.freed.extend(self.bars.of_pod(uid, bars));
+        let news = self.bars.of_pod(uid, bars);
+        self.hear(news);
     }
 
     /// A Pod is gone.
@@ -220,7 +230,8 @@ impl Permits {
         if !self.tracks {
             return;
         }
-        self.freed.extend(self.bars.of_pod(uid, Vec::new()));
+        let news = self.bars.of_pod(uid, Vec::new());
+        self.hear(news);
         let Some(owner) =
             self.owners.iter().find(|(_, of)| of.pods.find(uid).is_some()).map(|(owner, _)| owner.clone())
         else {

@@ -279,6 +279,24 @@ fn what_failed_on_a_base_of_another_replica_is_spoilt_here_too() {
     assert_eq!(a.freed(), ["b2"]);
 }
 
+#[test]
+fn who_waits_thinks_again_when_the_same_has_failed_elsewhere() {
+    let (mut api, mut a, mut b) = two();
+    a.take("n1", 5);
+    api.carry_out(&mut a);
+    api.tell(&mut b);
+    b.take("n2", 5);
+    b.see(barred("n1", 6));
+    assert_eq!(b.freed(), ["b2"], "before its replica writes anything");
+    let mut alone = Replica::alone(false);
+    alone.take("n1", 1);
+    alone.take("n2", 1);
+    alone.permits.bars(&base("b1"), vec![(bar("2"), "n1".into())]);
+    alone.give_back("n1");
+    let first = alone.permits.next_freed().unwrap();
+    assert!(first == base("b2") && !alone.holds("n2"), "before it gets the permit");
+}
+
 fn bar_of(pod: &PodView) -> Bar {
     (whose(), status::specs(pod).pop().unwrap())
 }
