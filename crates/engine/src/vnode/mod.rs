@@ -17,6 +17,7 @@ mod losses;
 mod modules;
 mod node;
 mod node_writes;
+mod permits;
 mod plan;
 mod playback;
 mod pods;

@@ -6,23 +6,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
 use arklet::{Command, CommandKind, WireStrategy};
-use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
+use model::{BizId, BizName, BizState, TunnelKind};
 
-use super::{Context, Standing, VNode};
+use super::{
+    Context, Standing, VNode,
+    permits::{Permit, Permitted},
+};
 use crate::{
     event::Now,
     ordering::{
-        self, Arrangement, AtWork, Claim, Situation, Step,
+        Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
-        permits::{Bar, Claimant},
     },
     pod::ModulePod,
-    view::{Owner, PodRef, PodView, RestartPolicy},
+    view::{PodView, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -37,11 +38,8 @@ pub(super) struct Arranged {
     /// The target gets no permit, because the same failed as a replacement on another base.
     pub(super) spoilt: bool,
     /// The permit that was asked for, and is held or waited for.
-    permit: Option<Permit>,
+    pub(super) permit: Option<Permit>,
 }
-
-/// A permit: whose Pod is to have it, and its UID.
-type Permit = (Owner, Arc<str>);
 
 /// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
 struct Overview {
@@ -190,13 +188,11 @@ impl VNode {
         all: &Overview,
         ctx: &mut Context<'_>,
     ) -> Arrangement {
-        let activated = |id: &BizId| (id.clone(), BizState::Activated);
         let of_name = |all: &BTreeMap<BizName, Vec<BizId>>| all.get(name).cloned().unwrap_or_default();
         let [removable, leaving, draining] = [&all.removable, &all.leaving, &all.draining].map(of_name);
         let held = all.held.get(name).map(Vec::as_slice).unwrap_or_default();
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
-        let mut permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
         let mut situation = Situation {
             claims,
             held,
@@ -209,57 +205,10 @@ impl VNode {
                 .get(name)
                 .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
             can_switch: tunnel == Some(TunnelKind::Http),
-            permit: permit.as_ref().is_some_and(|(whose, uid)| ctx.permits.holds(whose, uid)),
+            permit: false,
         };
-        let mut arrangement = ordering::arrange(&situation);
+        let Permitted { arrangement, permit, spoilt } = self.arrange_with_permit(name, &mut situation, ctx);
         let target = arrangement.target.and_then(|index| claims.get(index));
-        let displaces = situation.at_work == Some(AtWork::Displacing);
-        // The Pod that it was for has gone, or asks for another module: its permit ends with it.
-        let is_over = |(_, uid): &Permit| !displaces && !claims.iter().any(|claim| claim.uid == *uid);
-        if let Some((whose, uid)) = permit.take_if(|permit| is_over(permit)) {
-            ctx.permits.give_back(&whose, &uid);
-            situation.permit = false;
-            arrangement = ordering::arrange(&situation);
-        }
-        if let (None, Some(target)) = (&permit, target.filter(|target| !target.ready)) {
-            permit = self.inherit_permit(target, ctx);
-            if permit.is_some() {
-                situation.permit = true;
-                arrangement = ordering::arrange(&situation);
-            }
-        }
-        let mut spoilt = false;
-        // While the others have not yielded nothing was done with it, and the same may have failed elsewhere meanwhile.
-        let unused = !situation.permit
-            || !(displaces || self.arranged.get(name).is_some_and(|arranged| arranged.others_yield));
-        if let (true, true, Some(target)) = (arrangement.wants_permit, unused, target) {
-            // What nobody asks for any more needs no protection.
-            let protected = claims
-                .iter()
-                .any(|claim| claim.spec.id != target.spec.id && held.contains(&activated(&claim.spec.id)));
-            let before = permit.take();
-            (permit, spoilt) = self.take_permit(target, protected, ctx);
-            if let Some((whose, uid)) = before.filter(|before| permit.as_ref() != Some(before)) {
-                ctx.permits.give_back(&whose, &uid);
-            }
-            situation.permit = permit.as_ref().is_some_and(|(whose, uid)| ctx.permits.holds(whose, uid));
-            arrangement = ordering::arrange(&situation);
-        }
-        let settled = target.is_some_and(|target| held.contains(&activated(&target.spec.id)));
-        // Nothing serves, and the one that shall is on its way.
-        let is_gap = situation.permit
-            && !held.iter().any(|(_, state)| *state == BizState::Activated)
-            && target.is_some_and(|target| !target.failed);
-        let under_way = arrangement.wants_permit
-            || displaces
-            || is_gap
-            || (settled && target.is_some_and(|target| !target.ready));
-        // Where nobody asks for the module any more, nobody would give the permit back later.
-        let under_way = under_way && target.is_some();
-        if let (false, Some((whose, uid))) = (under_way, &permit) {
-            ctx.permits.give_back(whose, uid);
-            permit = None;
-        }
         match target {
             Some(target) => {
                 let arranged = Arranged {
@@ -276,66 +225,6 @@ impl VNode {
             }
         }
         arrangement
-    }
-
-    /// What failed here as a replacement is not tried as one on other bases either (rule 9).
-    pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
-        let failed = |pod: &ModulePod| {
-            let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());
-            let specs = containers.filter_map(|container| container.wanted.as_ref().ok());
-            specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
-        };
-        let live = self.pods.values().filter(|pod| pod.is_live());
-        ctx.permits.bars(&self.identity, live.flat_map(failed).collect());
-    }
-
-    /// The permit to put what this claim asks for in the place of what serves, held or asked for; and whether there is
-    /// none because the same failed elsewhere, and what serves is to be protected from it.
-    fn take_permit(&self, target: &Claim, protected: bool, ctx: &mut Context<'_>) -> (Option<Permit>, bool) {
-        let Some(pod) = self.pods.get(&target.uid) else { return (None, false) };
-        let bar = bar(pod, &target.spec);
-        if protected && ctx.permits.is_spoilt(&bar, &target.uid, &self.identity) {
-            return (None, true);
-        }
-        let (whose, _) = bar;
-        ctx.permits.take(self.claimant(&whose, pod), ctx.now.mono);
-        (Some((whose, target.uid.clone())), false)
-    }
-
-    /// The permit that this claim's Pod got when another replica acted for this base.
-    fn inherit_permit(&self, target: &Claim, ctx: &mut Context<'_>) -> Option<Permit> {
-        let pod = self.pods.get(&target.uid)?;
-        let whose = pod.view.owner.clone()?;
-        let inherits = ctx.permits.inherit(self.claimant(&whose, pod), ctx.now.mono);
-        inherits.then(|| (whose, target.uid.clone()))
-    }
-
-    fn claimant<'a>(&'a self, whose: &'a Owner, pod: &'a ModulePod) -> Claimant<'a> {
-        Claimant {
-            whose,
-            pod: &pod.view.pod.uid,
-            version: pod.view.resource_version,
-            node: &self.name,
-            base: &self.identity,
-        }
-    }
-
-    /// While nothing can be done here, what was asked for is for others, and so is what was not made use of yet.
-    fn give_unused_permits_back(&mut self, ctx: &mut Context<'_>) {
-        for arranged in self.arranged.values_mut().filter(|arranged| !arranged.others_yield) {
-            if let Some((whose, uid)) = arranged.permit.take() {
-                ctx.permits.give_back(&whose, &uid);
-            }
-        }
-    }
-
-    /// Gives back what is held, when the base goes.
-    pub(crate) fn give_permits_back(&mut self, permits: &mut ordering::permits::Permits) {
-        for arranged in std::mem::take(&mut self.arranged).into_values() {
-            if let Some((whose, uid)) = arranged.permit {
-                permits.give_back(&whose, &uid);
-            }
-        }
     }
 
     /// Tells the claims that want to be served that their biz is not there any more.
@@ -378,11 +267,4 @@ impl VNode {
         let claim = index.and_then(|index| claims.get(index)).map(|claim| (claim.uid.clone(), claim.index));
         self.send(command, claim, displacing, ctx);
     }
-}
-
-/// What a Pod asks for, as a permit names it. A bare Pod is an owner of its own, of no kind.
-fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
-    let PodRef { namespace, name, .. } = &pod.view.pod;
-    let itself = || Owner { namespace: namespace.clone(), kind: "".into(), name: name.clone() };
-    (pod.view.owner.clone().unwrap_or_else(itself), spec.clone())
 }
