@@ -389,6 +389,8 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         | Action::WriteMember(_)
         | Action::ReadMember { .. }
         | Action::DeleteMember { .. }
+        | Action::WritePermits(_)
+        | Action::DeletePermits { .. }
         | Action::Fence { .. }
         | Action::Forward { .. }
         | Action::Replicas { .. } => return None,

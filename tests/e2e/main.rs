@@ -44,6 +44,7 @@ mod module_objects;
 mod modules;
 mod partitions;
 mod peers;
+mod permits;
 mod pod_spec;
 mod replacing;
 mod replicas;

@@ -104,8 +104,8 @@ args! {
     /// The secrets that messages to these robots are signed with, `;` between them, in the same order;
     /// nothing in the place of one that wants no signature.
     report_hook_secrets: "REPORT_HOOK_SECRETS", hide_env_values = true;
-    /// Keep peer Deployments at as many replicas as there are bases for them, and give bases their
-    /// baseline when they start. [default: false]
+    /// Keep peer Deployments at as many replicas as there are bases for them, give bases their baseline
+    /// when they start, and replace as many modules at a time as a maxUnavailable allows. [default: false]
     enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
     /// The Go controller's name for ENABLE_MODULE_DEPLOYMENT_CONTROLLER; either turns it on. [default: false]
     enable_module_replicas_sync_with_base: "ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", num_args = 0..=1, default_missing_value = "true";

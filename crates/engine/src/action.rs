@@ -10,8 +10,8 @@ use crate::{
     event::{BaseAddress, Write},
     trace::TraceId,
     view::{
-        Door, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PodRef,
-        PodStatus, WorkloadRef,
+        Door, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PermitsView,
+        PodRef, PodStatus, WorkloadRef,
     },
 };
 
@@ -226,6 +226,18 @@ pub enum Action {
         /// There is no Node that it is for.
         delete: bool,
     },
+    /// Create the Lease of a workload's permits (its UID is empty), or replace the very version that is named. Where the
+    /// server has another, that is told before the conflict.
+    WritePermits(Box<PermitsView>),
+    /// Delete the Lease of the permits of a workload that has no Pods any more, if it is still as it was seen.
+    DeletePermits {
+        /// The Lease's name.
+        name: Arc<str>,
+        /// Its UID.
+        uid: Arc<str>,
+        /// `metadata.resourceVersion` of the view that this was decided on.
+        resource_version: u64,
+    },
     /// From here on, what is decided may be sent until then: [`model::Fence::set`].
     Fence {
         /// Which incarnation decides; each has another.
@@ -277,6 +289,8 @@ impl Action {
             Self::ReleaseLease { node, holder, .. } => {
                 Write::ReleaseLease { node: node.clone(), holder: holder.clone() }
             }
+            Self::WritePermits(desired) => Write::WritePermits(desired.name.clone()),
+            Self::DeletePermits { name, .. } => Write::DeletePermits(name.clone()),
             Self::Call { .. }
             | Self::AnswerBaseline { .. }
             | Self::FindBasePod { .. }

@@ -105,6 +105,7 @@ impl Engine {
         if ownership.is_none() {
             synced.extend([Watched::Members, Watched::Leases]);
         }
+        let permits = Permits::new(&config);
         Self {
             config,
             vnodes: HashMap::new(),
@@ -116,7 +117,7 @@ impl Engine {
             early_nodes: BTreeMap::new(),
             early_reports: BTreeMap::new(),
             zones: Zones::default(),
-            permits: Permits::default(),
+            permits,
             orphans: Orphans::default(),
             orphans_wake: None,
             services: Services::default(),
@@ -248,7 +249,12 @@ impl Engine {
             }
             Event::Tick => self.tick(now, out),
             // Taken before; none of these is told where there is a single replica.
-            Event::Member(_) | Event::MemberGone { .. } | Event::Lease(_) | Event::LeaseGone { .. } => {}
+            Event::Member(_)
+            | Event::MemberGone { .. }
+            | Event::Lease(_)
+            | Event::LeaseGone { .. }
+            | Event::Permits(_)
+            | Event::PermitsGone { .. } => {}
         }
     }
 
@@ -324,6 +330,7 @@ impl Engine {
 
     fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
         self.pod_nodes.insert(view.pod.uid.clone(), view.node.clone());
+        self.permits.see_pod(&view);
         match self.by_node.get(&view.node).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_pod(view)),
             None => {
@@ -334,6 +341,7 @@ impl Engine {
 
     fn lose_pod(&mut self, uid: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let Some(node) = self.pod_nodes.remove(uid) else { return };
+        self.permits.lose_pod(uid);
         if let Some(waiting) = self.waiting_pods.get_mut(&node) {
             waiting.remove(uid);
             if waiting.is_empty() {
@@ -455,12 +463,14 @@ impl Engine {
 
     fn see_workload(&mut self, view: WorkloadView, now: Now, out: &mut Vec<Action>) {
         let uid = view.workload.uid.clone();
+        self.permits.see_workload(&view);
         self.workloads.insert(uid.clone(), view);
         self.with_peers(now, out, |peers, nodes, scope| peers.workload(&uid, nodes.iter().copied(), scope));
     }
 
     fn lose_workload(&mut self, workload: &WorkloadRef) {
         self.workloads.remove(&workload.uid);
+        self.permits.lose_workload(workload);
         self.peers.forget(&workload.uid);
     }
 
@@ -535,7 +545,9 @@ impl Engine {
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
             | Write::TakeLease { .. }
-            | Write::ReleaseLease { .. } => return None,
+            | Write::ReleaseLease { .. }
+            | Write::WritePermits(_)
+            | Write::DeletePermits(_) => return None,
         };
         self.by_node.get(node).cloned()
     }
@@ -653,7 +665,8 @@ impl Engine {
     /// A VNode is gone. Pods that were being deleted on it have nothing left to wait for; the
     /// others are left to Kubernetes, which collects them or gives the base time to come back.
     fn forget(&mut self, base: &BaseIdentity, now: Now, out: &mut Vec<Action>) {
-        let Some(vnode) = self.take_down(base) else { return };
+        let Some(mut vnode) = self.take_down(base) else { return };
+        vnode.give_permits_back(&mut self.permits);
         let name = vnode.name().clone();
         self.zones.free(&name);
         if let Some(shared) = &mut self.ownership {
@@ -681,8 +694,8 @@ impl Engine {
 
     /// The state machine of a VNode, which is no more.
     fn take_down(&mut self, base: &BaseIdentity) -> Option<VNode> {
-        let mut vnode = self.vnodes.remove(base)?;
-        vnode.give_permits_back(&mut self.permits);
+        let vnode = self.vnodes.remove(base)?;
+        self.permits.bars(base, Vec::new());
         self.schedule(base, None);
         self.silent.remove(base);
         self.strangers.remove(base);

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
 use crate::view::{
-    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView, ServiceView,
-    WorkloadRef, WorkloadView,
+    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PodRef, PodView,
+    ServiceView, WorkloadRef, WorkloadView,
 };
 
 /// The time of a step, given from outside.
@@ -43,6 +43,8 @@ pub enum Watched {
     Members,
     /// Leases of VNodes; only where there may be several replicas.
     Leases,
+    /// Leases of permits; only where there may be several replicas. Until they are known none is taken.
+    Permits,
 }
 
 impl Watched {
@@ -105,6 +107,10 @@ pub enum Write {
         /// Who held it.
         holder: Arc<str>,
     },
+    /// [`crate::Action::WritePermits`], by the Lease's name.
+    WritePermits(Arc<str>),
+    /// [`crate::Action::DeletePermits`], by the Lease's name.
+    DeletePermits(Arc<str>),
 }
 
 /// Why a write failed. Every kind says whether trying again can help.
@@ -242,6 +248,15 @@ pub enum Event {
     LeaseGone {
         /// Its name, which is the Node's.
         node: Arc<str>,
+        /// Its UID; empty where only the name was asked for.
+        uid: Arc<str>,
+    },
+    /// The Lease of a workload's permits appeared, changed, or was read in answer to a write.
+    Permits(Box<PermitsView>),
+    /// The Lease of a workload's permits is gone.
+    PermitsGone {
+        /// Its name.
+        name: Arc<str>,
         /// Its UID; empty where only the name was asked for.
         uid: Arc<str>,
     },

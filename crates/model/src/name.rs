@@ -61,6 +61,16 @@ pub fn module_name(vnode: &str, id: &BizId) -> String {
     format!("{kept}-{}", hash(&format!("{vnode}/{id}"), MODULE_HASH))
 }
 
+/// The name of the Lease with the permits of a workload's Pods: the workload for people, and twelve hex digits of a hash of
+/// all that tells two apart. Workloads of several namespaces, and environments, have theirs in one.
+pub fn permits_name(env: &str, namespace: &str, kind: &str, name: &str) -> String {
+    let hash = hash(&format!("{env}/{namespace}/{kind}/{name}"), MODULE_HASH);
+    let kept: String =
+        name.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
+    let kept: String = kept.trim_matches('-').chars().take(MAX_LABEL).collect();
+    format!("permits-{kept}-{hash}")
+}
+
 /// A label value for an address: an IPv6 address has colons, which no label may have, so its eight
 /// groups are joined by `-`.
 pub fn address_label(ip: IpAddr) -> String {
@@ -155,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn permits_are_named_for_people_and_apart_for_every_workload() {
+        let name = permits_name("dev", "ns", "Deployment", "biz1");
+        assert!(name.starts_with("permits-biz1-") && name.len() == 13 + 12, "{name}");
+        for (env, namespace, kind) in
+            [("test", "ns", "Deployment"), ("dev", "other", "Deployment"), ("dev", "ns", "DaemonSet")]
+        {
+            assert_ne!(permits_name(env, namespace, kind, "biz1"), name);
+        }
+    }
+
+    #[test]
     fn addresses_fit_into_labels() {
         assert_eq!(address_label("192.0.2.2".parse().unwrap()), "192.0.2.2");
         assert_eq!(address_label("fd00::1".parse().unwrap()), "fd00-0-0-0-0-0-0-1");
@@ -174,6 +195,12 @@ mod tests {
             let Ok(identity) = identity.parse::<BaseIdentity>() else { return Ok(()) };
             let format = if upstream { VNodeNameFormat::Upstream } else { VNodeNameFormat::Manual };
             prop_assert!(is_subdomain(&format.node_name(&identity, "dev")));
+        }
+
+        #[test]
+        fn every_name_of_permits_is_legal(namespace in "\\PC{0,80}", name in "\\PC{0,300}") {
+            let lease = permits_name("dev", &namespace, "Deployment", &name);
+            prop_assert!(is_subdomain(&lease), "{}", lease);
         }
 
         #[test]

@@ -24,6 +24,8 @@ struct State {
     commands: Vec<Told>,
     /// How many other requests came.
     questions: usize,
+    /// What fails when it starts, and is gone then.
+    broken: BTreeSet<String>,
     /// So many uninstalls are refused before one is done.
     refuses: usize,
     takes: Duration,
@@ -101,6 +103,14 @@ impl Arklet {
         if !self.work(state, id) {
             return json!({"code": "FAILED", "message": "it was started anew"});
         }
+        if self.state().broken.contains(id) {
+            self.state().biz.remove(id);
+            return json!({
+                "code": "CMD_PROCESS_INTERNAL_ERROR",
+                "errorStackTrace": "org.springframework.beans.factory.BeanCreationException: it was told to fail",
+                "message": "Internal Error: java.lang.reflect.InvocationTargetException",
+            });
+        }
         let activated = "activated".to_owned();
         self.state().biz.insert(id.to_owned(), activated.clone());
         success(
@@ -160,6 +170,10 @@ impl Arklet {
 
     pub(super) fn put(&self, id: &str, state: &str) {
         self.state().biz.insert(id.to_owned(), state.to_owned());
+    }
+
+    pub(super) fn fail_at_start(&self, id: &str) {
+        self.state().broken.insert(id.to_owned());
     }
 
     pub(super) fn refuse_uninstalls(&self, count: usize) {

@@ -123,6 +123,11 @@ impl Simulated {
         self.arklet.put(id, state);
     }
 
+    /// From now on the module `name:version` fails when it starts.
+    pub fn fail_at_start(&self, id: &str) {
+        self.arklet.fail_at_start(id);
+    }
+
     /// The next uninstalls fail.
     pub fn refuse_uninstalls(&self, count: usize) {
         self.arklet.refuse_uninstalls(count);

@@ -1,8 +1,8 @@
-//! Leases, from JSON to [`LeaseView`] and [`MemberView`].
+//! Leases, from JSON to [`LeaseView`], [`MemberView`] and [`PermitsView`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::view::{Door, LeaseView, MemberState, MemberView};
+use engine::view::{Door, LeaseView, MemberState, MemberView, Owner, PermitsView};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::core::NamespaceResourceScope;
 
@@ -18,6 +18,14 @@ pub(crate) const CUT_OFF: &str = "module-controller.koupleless.io/cut-off-from-b
 pub(crate) const STATE: &str = "module-controller.koupleless.io/state";
 pub(crate) const ADDRESS: &str = "module-controller.koupleless.io/forward-address";
 pub(crate) const KEY: &str = "module-controller.koupleless.io/forward-key";
+
+/// What the Lease of a workload's permits is labelled with, beside its environment.
+pub(crate) const PERMITS: (&str, &str) = ("module-controller.koupleless.io/component", "permits");
+/// Annotations of the Lease of a workload's permits: whose, and the Pods that hold one, `<UID>@<version> …`.
+pub(crate) const OWNER_NAMESPACE: &str = "module-controller.koupleless.io/owner-namespace";
+pub(crate) const OWNER_KIND: &str = "module-controller.koupleless.io/owner-kind";
+pub(crate) const OWNER_NAME: &str = "module-controller.koupleless.io/owner-name";
+pub(crate) const HOLDERS: &str = "module-controller.koupleless.io/holders";
 
 /// A VNode's Lease as the engine has it.
 pub(crate) fn view(lease: &Lease) -> LeaseView {
@@ -50,6 +58,45 @@ pub(crate) fn member(lease: &Lease) -> MemberView {
         cut_off: word(CUT_OFF) == "true",
         state: MemberState::ALL.into_iter().find(|state| state.as_str() == word(STATE)).unwrap_or_default(),
         door: word(ADDRESS).parse().ok().map(|address| Door { address, key: word(KEY).into() }),
+    }
+}
+
+/// The Lease of a workload's permits as the engine has it.
+pub(crate) fn permits(lease: &Lease) -> PermitsView {
+    let none = BTreeMap::new();
+    let annotations = lease.metadata.annotations.as_ref().unwrap_or(&none);
+    let word = |key: &str| annotations.get(key).map_or("", String::as_str);
+    let LeaseView { node: name, uid, resource_version, .. } = view(lease);
+    let holder = |text: &str| {
+        let (uid, version) = text.split_once('@')?;
+        Some((uid.into(), version.parse().ok()?))
+    };
+    PermitsView {
+        name,
+        uid,
+        resource_version,
+        owner: Owner {
+            namespace: word(OWNER_NAMESPACE).into(),
+            kind: word(OWNER_KIND).into(),
+            name: word(OWNER_NAME).into(),
+        },
+        holders: word(HOLDERS).split_whitespace().filter_map(holder).collect(),
+    }
+}
+
+/// As [`permits`] reads them.
+pub(crate) fn holders(view: &PermitsView) -> String {
+    view.holders.iter().map(|(uid, version)| format!("{uid}@{version}")).collect::<Vec<_>>().join(" ")
+}
+
+impl Kind for PermitsView {
+    const KIND: &'static str = "Lease";
+    const GROUP: &'static str = "coordination.k8s.io";
+    const PLURAL: &'static str = "leases";
+    type Scope = NamespaceResourceScope;
+
+    fn read(json: &str) -> Result<Self, Unreadable> {
+        Ok(permits(&named(json)?))
     }
 }
 

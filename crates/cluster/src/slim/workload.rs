@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use engine::{
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
-    view::{Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
+    view::{MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
@@ -70,13 +71,33 @@ struct WorkloadJson {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SpecJson {
     /// 1 where it is missing, as the API server has it.
     replicas: Option<i32>,
     #[serde(default, deserialize_with = "nothing")]
     paused: bool,
+    /// A Deployment's.
+    #[serde(default, deserialize_with = "nothing")]
+    strategy: StrategyJson,
+    /// A DaemonSet's.
+    #[serde(default, deserialize_with = "nothing")]
+    update_strategy: StrategyJson,
     #[serde(default, deserialize_with = "nothing")]
     template: TemplateJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StrategyJson {
+    #[serde(default, deserialize_with = "nothing")]
+    rolling_update: RollingUpdateJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RollingUpdateJson {
+    max_unavailable: Option<IntOrString>,
 }
 
 #[derive(Default, Deserialize)]
@@ -220,9 +241,25 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
         deleting: metadata.deletion_timestamp.is_some(),
         paused: spec.paused,
         replicas,
+        max_unavailable: match kind {
+            WorkloadKind::Deployment => max_unavailable(spec.strategy, MaxUnavailable::Percent(25)),
+            WorkloadKind::DaemonSet => max_unavailable(spec.update_strategy, MaxUnavailable::Count(1)),
+        },
         rollout,
         template: template(spec.template),
     })
+}
+
+/// What is not told, or makes no sense, is what Kubernetes takes where nothing is told.
+fn max_unavailable(strategy: StrategyJson, untold: MaxUnavailable) -> MaxUnavailable {
+    let told = match strategy.rolling_update.max_unavailable {
+        Some(IntOrString::Int(count)) => u32::try_from(count).ok().map(MaxUnavailable::Count),
+        Some(IntOrString::String(text)) => {
+            text.strip_suffix('%').and_then(|percent| percent.parse().ok()).map(MaxUnavailable::Percent)
+        }
+        None => None,
+    };
+    told.unwrap_or(untold)
 }
 
 fn template(json: TemplateJson) -> TemplateView {
@@ -308,6 +345,30 @@ mod tests {
         let Rollout { desired, total, updated, available, .. } = view.rollout;
         assert_eq!((desired, total, updated, available, view.replicas), (3, 3, 2, 1, 0));
         assert_eq!(view.template.placement.terms, None);
+    }
+
+    #[test]
+    fn how_many_may_be_unavailable_is_read_as_kubernetes_does() {
+        let read = |kind, spec: &str| {
+            let json =
+                format!(r#"{{"metadata": {{"namespace": "ns", "name": "d", "uid": "u"}}, "spec": {spec}}}"#);
+            super::read(&json, kind).unwrap().max_unavailable
+        };
+        use MaxUnavailable::{Count, Percent};
+        for (spec, expected) in [
+            (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": 3, "maxSurge": 1}}}"#, Count(3)),
+            (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": "30%"}}}"#, Percent(30)),
+            (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": "many"}}}"#, Percent(25)),
+            (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": -1}}}"#, Percent(25)),
+            (r#"{"strategy": {"type": "Recreate", "rollingUpdate": null}}"#, Percent(25)),
+            (r#"{"updateStrategy": {"rollingUpdate": {"maxUnavailable": 3}}}"#, Percent(25)),
+            ("{}", Percent(25)),
+        ] {
+            assert_eq!(read(WorkloadKind::Deployment, spec), expected, "{spec}");
+        }
+        let set = r#"{"updateStrategy": {"rollingUpdate": {"maxUnavailable": "10%"}}}"#;
+        assert_eq!(read(WorkloadKind::DaemonSet, set), Percent(10));
+        assert_eq!(read(WorkloadKind::DaemonSet, r#"{"updateStrategy": {"type": "OnDelete"}}"#), Count(1));
     }
 
     #[test]

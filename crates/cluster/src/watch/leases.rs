@@ -1,15 +1,18 @@
-//! The Leases that are watched where replicas share the VNodes: the VNodes' and the replicas'.
+//! The Leases that are watched where replicas share the VNodes: the VNodes', the replicas', and those of permits.
 //! The engine puts their views in order by itself, because responses tell of Leases too.
 
 use std::sync::Arc;
 
 use engine::{
     Event,
-    view::{LeaseView, MemberView},
+    view::{LeaseView, MemberView, PermitsView},
 };
 
 use super::views::View;
-use crate::{modules::ENV, slim::lease::MEMBER};
+use crate::{
+    modules::ENV,
+    slim::lease::{MEMBER, PERMITS},
+};
 
 /// Which are the VNodes' of an environment.
 pub(super) fn of_vnodes(env: &str) -> String {
@@ -19,6 +22,11 @@ pub(super) fn of_vnodes(env: &str) -> String {
 /// Which are its replicas'.
 pub(super) fn of_members(env: &str) -> String {
     format!("{}={},{ENV}={env}", MEMBER.0, MEMBER.1)
+}
+
+/// Which are those of the permits to displace what serves in it.
+pub(super) fn of_permits(env: &str) -> String {
+    format!("{}={},{ENV}={env}", PERMITS.0, PERMITS.1)
 }
 
 impl View for LeaseView {
@@ -66,5 +74,29 @@ impl View for MemberView {
 
     fn gone(name: Arc<str>, uid: &Arc<str>) -> Event {
         Event::MemberGone { name, uid: uid.clone() }
+    }
+}
+
+impl View for PermitsView {
+    type Key = Arc<str>;
+
+    fn uid(&self) -> &Arc<str> {
+        &self.uid
+    }
+
+    fn version(&self) -> u64 {
+        self.resource_version
+    }
+
+    fn key(&self) -> Arc<str> {
+        self.name.clone()
+    }
+
+    fn event(self) -> Event {
+        Event::Permits(Box::new(self))
+    }
+
+    fn gone(name: Arc<str>, uid: &Arc<str>) -> Event {
+        Event::PermitsGone { name, uid: uid.clone() }
     }
 }

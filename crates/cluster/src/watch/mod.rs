@@ -19,7 +19,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
     Event, Watched,
-    view::{LeaseView, MemberView, ServiceView, WorkloadView},
+    view::{LeaseView, MemberView, PermitsView, ServiceView, WorkloadView},
 };
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1 as apps;
@@ -110,6 +110,8 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
         let env = starting.config.env.clone();
         let members = Views::<MemberView>::labelled(leases::of_members(&env), events.clone());
         starting.watch_in(&namespace, Watched::Members, members);
+        let permits = Views::<PermitsView>::labelled(leases::of_permits(&env), events.clone());
+        starting.watch_in(&namespace, Watched::Permits, permits);
         let leases = Views::<LeaseView>::labelled(leases::of_vnodes(&env), events);
         starting.watch_in("kube-node-lease", Watched::Leases, leases);
     }

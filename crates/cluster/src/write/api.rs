@@ -75,7 +75,7 @@ impl Place {
         Self { resource: Resource::Lease, url }
     }
 
-    /// Where the replicas' own Leases live.
+    /// Where the replicas' own Leases live, and those of permits.
     pub(crate) fn members(namespace: &str) -> Self {
         let url = <Lease as kube::Resource>::url_path(&(), Some(namespace));
         Self { resource: Resource::Lease, url }
@@ -193,6 +193,27 @@ impl Api {
     pub(crate) async fn delete(&self, place: &Place, name: &str, uid: &str) -> Result<(), WriteError> {
         let preconditions =
             (!uid.is_empty()).then(|| Preconditions { uid: Some(uid.to_owned()), ..Default::default() });
+        self.delete_if(place, name, preconditions).await
+    }
+
+    /// Deletes the very version of an object, at once.
+    pub(crate) async fn delete_version(
+        &self,
+        place: &Place,
+        name: &str,
+        uid: &str,
+        version: u64,
+    ) -> Result<(), WriteError> {
+        let (uid, resource_version) = (Some(uid.to_owned()), Some(version.to_string()));
+        self.delete_if(place, name, Some(Preconditions { uid, resource_version })).await
+    }
+
+    async fn delete_if(
+        &self,
+        place: &Place,
+        name: &str,
+        preconditions: Option<Preconditions>,
+    ) -> Result<(), WriteError> {
         let params = DeleteParams { grace_period_seconds: Some(0), preconditions, ..DeleteParams::default() };
         let request = place.request().delete(name, &params);
         self.call::<IgnoredAny>(Verb::Delete, place.resource, request).await.map(drop)

@@ -13,6 +13,7 @@ mod lease;
 mod member;
 mod module;
 mod node;
+mod permits;
 mod pod;
 mod scale;
 
@@ -257,6 +258,13 @@ impl Shared {
             }
             Action::DeleteMember { name, uid } => {
                 api.delete(&Place::members(&self.config.namespace), &name, &uid).await
+            }
+            Action::WritePermits(desired) => {
+                api.write_permits(&desired, &self.config.namespace, &self.config.env).await
+            }
+            Action::DeletePermits { name, uid, resource_version } => {
+                let place = Place::members(&self.config.namespace);
+                api.delete_version(&place, &name, &uid, resource_version).await
             }
             Action::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
             Action::DeletePod { pod } => api.delete_pod(&pod).await,

@@ -13,6 +13,7 @@ mod harness;
 mod members;
 mod modules;
 mod nodes;
+mod permits;
 mod pods;
 mod restarts;
 mod scheduler;

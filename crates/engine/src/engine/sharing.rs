@@ -2,7 +2,7 @@
 //! only. One that is taken begins as after a start of the controller, and one that is lost is
 //! dropped as if the controller had been killed: nothing is said or written any more.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
@@ -10,6 +10,7 @@ use super::Engine;
 use crate::{
     action::Action,
     event::{Event, Now, Watched, Write},
+    ordering::permits::Turn,
     ownership::{Heard, Seen},
     replicas::Peers,
     view::NodeView,
@@ -70,6 +71,15 @@ impl Engine {
                     claims.released(&node, members, now.mono);
                 }
             }
+            Event::Permits(view) => self.permits.see_lease(*view, now.mono),
+            Event::PermitsGone { name, uid } => self.permits.lose_lease(&name, &uid),
+            Event::Written { write: Write::WritePermits(name) | Write::DeletePermits(name), result } => {
+                self.permits.written(&name, now.mono, &result);
+            }
+            Event::Synced(Watched::Permits) | Event::Unavailable(Watched::Permits) => {
+                self.permits.synced();
+                return Some(event);
+            }
             Event::Synced(Watched::Members) => {
                 members.synced();
                 return Some(event);
@@ -107,8 +117,24 @@ impl Engine {
             && shared.sweeps(now.mono)
         {
             self.collect_orphans(now, out);
+            if takes && self.leads() {
+                self.permits.sweep(now.mono, out);
+            }
         }
-        self.shared_wake = self.ownership.as_ref().and_then(|shared| shared.next_wake(takes, now.mono));
+        let permits = self.give_permits(now, out);
+        let shared = self.ownership.as_ref().and_then(|shared| shared.next_wake(takes, now.mono));
+        self.shared_wake = shared.into_iter().chain(permits).min();
+    }
+
+    /// Writes who of the own Pods takes or gives back a permit; says when to look again.
+    fn give_permits(&mut self, now: Now, out: &mut Vec<Action>) -> Option<Duration> {
+        if !self.is_synced() || !self.may_act(now) {
+            return None;
+        }
+        let (place, _) = self.ownership.as_ref()?.members.place();
+        let owns = |node: &Arc<str>| self.by_node.contains_key(node);
+        self.permits.advance(Turn { now: now.mono, place, owns: &owns, out });
+        self.permits.next_wake()
     }
 
     /// Takes up, or gives up, what one of the replicas has to do.
@@ -252,6 +278,7 @@ impl Engine {
     fn let_go(&mut self, base: &BaseIdentity, now: Now) {
         let Some(vnode) = self.take_down(base) else { return };
         let name = vnode.name().clone();
+        self.permits.let_go(&name);
         let (pods, modules) = vnode.into_parts();
         for module in modules {
             self.orphans.see(module, now.mono + self.config.times.collect_after);

@@ -215,7 +215,8 @@ impl ModulePod {
     }
 }
 
-fn is_ready(status: &PodStatus) -> bool {
+/// Its condition Ready is true.
+pub(crate) fn is_ready(status: &PodStatus) -> bool {
     status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 

@@ -1,9 +1,9 @@
 //! What a module Pod's status shall say (spec, section 2).
 
 use jiff::{Timestamp, Unit};
-use model::Fault;
+use model::{Fault, ModuleSpec};
 
-use super::{Container, ModulePod};
+use super::{Container, ModulePod, translate};
 use crate::view::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, Phase, PodStatus, PodView, RestartPolicy,
 };
@@ -155,7 +155,23 @@ fn barred(pod: &ModulePod, wall: Timestamp) -> Option<Condition> {
 
 /// What a bar is about: the version and its package.
 fn bar_text(container: &Container) -> Option<String> {
-    container.wanted.as_ref().ok().map(|spec| format!("{} {}", spec.id, spec.url))
+    container.wanted.as_ref().ok().map(text_of)
+}
+
+fn text_of(spec: &ModuleSpec) -> String {
+    format!("{} {}", spec.id, spec.url)
+}
+
+/// What a Pod asks for, as far as it can be.
+pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
+    pod.containers.iter().filter_map(|container| translate::module(pod, container).ok()).collect()
+}
+
+/// What a Pod's condition says has failed as a replacement, whoever acts for its base.
+pub(crate) fn barred_specs(pod: &PodView) -> Vec<ModuleSpec> {
+    let seen = pod.status.condition(BARRED).filter(|seen| seen.status == ConditionStatus::True);
+    let Some(text) = seen.map(|seen| &seen.message) else { return Vec::new() };
+    specs(pod).into_iter().filter(|spec| text.lines().any(|line| line == text_of(spec))).collect()
 }
 
 /// Takes up the bars that a controller of before has written.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     action::Regarding,
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
-    view::{Condition, Rollout, TemplateView, WorkloadKind},
+    view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind},
 };
 
 fn s(seconds: u64) -> Duration {
@@ -28,6 +28,7 @@ pub(crate) fn deployment(replicas: i32) -> WorkloadView {
         deleting: false,
         paused: false,
         replicas,
+        max_unavailable: MaxUnavailable::Percent(25),
         rollout: Rollout::default(),
         template: TemplateView {
             placement: Placement {

@@ -3,6 +3,7 @@
 pub mod lease;
 pub mod module;
 pub mod node;
+pub mod permits;
 pub mod pod;
 pub mod service;
 pub mod workload;
@@ -10,9 +11,10 @@ pub mod workload;
 pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};
+pub use permits::PermitsView;
 pub use pod::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };
 pub use service::ServiceView;
-pub use workload::{Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView};
+pub use workload::{MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView};

@@ -78,6 +78,15 @@ impl Rollout {
     }
 }
 
+/// `maxUnavailable` of a rolling update: how many Pods may be missing meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxUnavailable {
+    /// So many.
+    Count(u32),
+    /// So many of a hundred.
+    Percent(u32),
+}
+
 /// `spec.template`, what is needed of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TemplateView {
@@ -108,15 +117,58 @@ pub struct WorkloadView {
     pub paused: bool,
     /// `spec.replicas`; 0 of a DaemonSet.
     pub replicas: i32,
+    /// How many of its Pods may be missing in an update.
+    pub max_unavailable: MaxUnavailable,
     /// How far its Pods are.
     pub rollout: Rollout,
     /// What its Pods are made of.
     pub template: TemplateView,
 }
 
+impl WorkloadView {
+    /// How many of its Pods may be missing in an update, as its controller counts them: of a part of a Pod a
+    /// Deployment makes none, a DaemonSet a whole one.
+    pub fn most_unavailable(&self) -> u32 {
+        let desired = u32::try_from(self.rollout.desired).unwrap_or_default();
+        let share = |percent: u32| u64::from(desired) * u64::from(percent);
+        let whole = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
+        let most = match (self.max_unavailable, self.workload.kind) {
+            (MaxUnavailable::Count(count), _) => count,
+            (MaxUnavailable::Percent(percent), WorkloadKind::Deployment) => whole(share(percent) / 100),
+            (MaxUnavailable::Percent(percent), WorkloadKind::DaemonSet) => {
+                whole(share(percent).div_ceil(100))
+            }
+        };
+        most.min(desired)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replicas::tests::deployment;
+
+    #[test]
+    fn a_share_of_pods_is_whole_as_each_kind_has_it() {
+        let most = |kind, max_unavailable, desired| {
+            let mut view = deployment(desired);
+            (view.workload.kind, view.rollout.desired) = (kind, desired);
+            WorkloadView { max_unavailable, ..view }.most_unavailable()
+        };
+        use MaxUnavailable::{Count, Percent};
+        for (max, desired, of_deployment, of_set) in [
+            (Percent(25), 10, 2, 3),
+            (Percent(30), 100, 30, 30),
+            (Percent(30), 3, 0, 1),
+            (Percent(200), 3, 3, 3),
+            (Count(3), 10, 3, 3),
+            (Count(3), 2, 2, 2),
+            (Count(u32::MAX), -1, 0, 0),
+        ] {
+            assert_eq!(most(WorkloadKind::Deployment, max, desired), of_deployment, "{max:?} of {desired}");
+            assert_eq!(most(WorkloadKind::DaemonSet, max, desired), of_set, "{max:?} of {desired}");
+        }
+    }
 
     #[test]
     fn a_rollout_is_complete_as_kubectl_has_it() {

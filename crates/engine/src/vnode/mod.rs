@@ -17,6 +17,7 @@ mod losses;
 mod modules;
 mod node;
 mod node_writes;
+mod permits;
 mod plan;
 mod playback;
 mod pods;
@@ -420,7 +421,9 @@ impl VNode {
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
             | Write::TakeLease { .. }
-            | Write::ReleaseLease { .. } => return,
+            | Write::ReleaseLease { .. }
+            | Write::WritePermits(_)
+            | Write::DeletePermits(_) => return,
         };
         slot.ended(now, result);
         if matches!(write, Write::DeletePod(_)) && result.is_ok() {

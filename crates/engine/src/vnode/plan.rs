@@ -6,23 +6,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
 use arklet::{Command, CommandKind, WireStrategy};
-use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
+use model::{BizId, BizName, BizState, TunnelKind};
 
-use super::{Context, Scope, Standing, VNode};
+use super::{
+    Context, Scope, Standing, VNode,
+    permits::{Permit, Permitted},
+};
 use crate::{
     event::Now,
     ordering::{
-        self, Arrangement, AtWork, Claim, Situation, Step,
+        Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
-        permits::Bar,
     },
     pod::ModulePod,
-    view::{Owner, PodRef, PodView, RestartPolicy},
+    view::{PodView, RestartPolicy},
 };
 
 /// What was arranged for a bizName, as far as statuses show it.
@@ -36,8 +37,8 @@ pub(super) struct Arranged {
     pub(super) target_waits: bool,
     /// The target gets no permit, because the same failed as a replacement on another base.
     pub(super) spoilt: bool,
-    /// The permit that is held for it.
-    permit: Option<(Owner, Arc<str>)>,
+    /// The permit that was asked for, and is held or waited for.
+    pub(super) permit: Option<Permit>,
 }
 
 /// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
@@ -93,6 +94,7 @@ impl VNode {
         if self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive
             || !self.inventory.is_known()
         {
+            self.give_unused_permits_back(ctx);
             return;
         }
         self.plan_names(scope, ctx);
@@ -206,13 +208,11 @@ impl VNode {
         all: &Overview,
         ctx: &mut Context<'_>,
     ) -> Arrangement {
-        let activated = |id: &BizId| (id.clone(), BizState::Activated);
         let of_name = |all: &BTreeMap<BizName, Vec<BizId>>| all.get(name).cloned().unwrap_or_default();
         let [removable, leaving, draining] = [&all.removable, &all.leaving, &all.draining].map(of_name);
         let held = all.held.get(name).map(Vec::as_slice).unwrap_or_default();
         let tunnel =
             self.links.target(&self.identity, ctx.config.times.not_ready_after).map(|target| target.tunnel);
-        let held_permit = self.arranged.get(name).and_then(|arranged| arranged.permit.clone());
         let mut situation = Situation {
             claims,
             held,
@@ -225,30 +225,10 @@ impl VNode {
                 .get(name)
                 .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
             can_switch: tunnel == Some(TunnelKind::Http),
-            permit: held_permit.is_some(),
+            permit: false,
         };
-        let mut arrangement = ordering::arrange(&situation);
+        let Permitted { arrangement, permit, spoilt } = self.arrange_with_permit(name, &mut situation, ctx);
         let target = arrangement.target.and_then(|index| claims.get(index));
-        let (mut permit, mut spoilt) = (held_permit, false);
-        if let (true, None, Some(target)) = (arrangement.wants_permit, &permit, target) {
-            // What nobody asks for any more needs no protection.
-            let protected = claims
-                .iter()
-                .any(|claim| claim.spec.id != target.spec.id && held.contains(&activated(&claim.spec.id)));
-            (permit, spoilt) = self.take_permit(target, protected, ctx);
-            situation.permit = permit.is_some();
-            arrangement = ordering::arrange(&situation);
-        }
-        let settled = target.is_some_and(|target| held.contains(&activated(&target.spec.id)));
-        let under_way = arrangement.wants_permit
-            || situation.at_work == Some(AtWork::Displacing)
-            || (settled && target.is_some_and(|target| !target.ready));
-        // Where nobody asks for the module any more, nobody would give the permit back later.
-        let under_way = under_way && target.is_some();
-        if let (false, Some((whose, uid))) = (under_way, &permit) {
-            ctx.permits.give_back(whose, uid);
-            permit = None;
-        }
         match target {
             Some(target) => {
                 let arranged = Arranged {
@@ -265,45 +245,6 @@ impl VNode {
             }
         }
         arrangement
-    }
-
-    /// What failed here as a replacement is not tried as one on other bases either (rule 9).
-    pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
-        let failed = |pod: &ModulePod| {
-            let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());
-            let specs = containers.filter_map(|container| container.wanted.as_ref().ok());
-            specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
-        };
-        let live = self.pods.values().filter(|pod| pod.is_live());
-        ctx.permits.bars(&self.identity, live.flat_map(failed).collect());
-    }
-
-    /// The permit to put what this claim asks for in the place of what serves; and whether there is
-    /// none because the same failed elsewhere, and what serves is to be protected from it.
-    fn take_permit(
-        &self,
-        target: &Claim,
-        protected: bool,
-        ctx: &mut Context<'_>,
-    ) -> (Option<(Owner, Arc<str>)>, bool) {
-        let Some(pod) = self.pods.get(&target.uid) else { return (None, false) };
-        let bar = bar(pod, &target.spec);
-        if protected && ctx.permits.is_spoilt(&bar, &target.uid, &self.identity) {
-            return (None, true);
-        }
-        let (whose, _) = bar;
-        let taken = ctx.permits.take(&whose, &target.uid, &self.identity);
-        (taken.then(|| (whose, target.uid.clone())), false)
-    }
-
-    /// Gives back what is held, when the base goes.
-    pub(crate) fn give_permits_back(&mut self, permits: &mut ordering::permits::Permits) {
-        permits.bars(&self.identity, Vec::new());
-        for arranged in std::mem::take(&mut self.arranged).into_values() {
-            if let Some((whose, uid)) = arranged.permit {
-                permits.give_back(&whose, &uid);
-            }
-        }
     }
 
     /// Tells the claims that want to be served that their biz is not there any more.
@@ -346,12 +287,4 @@ impl VNode {
         let claim = index.and_then(|index| claims.get(index)).map(|claim| (claim.uid.clone(), claim.index));
         self.send(command, claim, displacing, ctx);
     }
-}
-
-/// What a Pod asks for, as a permit names it. A bare Pod displaces for itself; all others one base at
-/// a time.
-fn bar(pod: &ModulePod, spec: &ModuleSpec) -> Bar {
-    let PodRef { namespace, name, .. } = &pod.view.pod;
-    let itself = || Owner { namespace: namespace.clone(), kind: "Pod".into(), name: name.clone() };
-    (pod.view.owner.clone().unwrap_or_else(itself), spec.clone())
 }
