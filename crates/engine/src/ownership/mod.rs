@@ -89,11 +89,15 @@ impl Ownership {
         if self.is_open {
             self.introduce(out);
         }
-        // One that is cut off takes nothing while there are others that are not.
-        let takes = takes && (!self.reach.is_cut_off() || !self.members.others_reach());
-        if takes && self.members.may_act(now) {
+        if self.takes(takes, now) {
             self.claims.advance(lease_duration, &self.members, now, out);
         }
+    }
+
+    /// It may take what is free. One that is cut off takes nothing while there are others that are not.
+    fn takes(&self, wanted: bool, now: Duration) -> bool {
+        let gives = self.reach.is_cut_off() && self.members.others_reach();
+        wanted && !gives && self.members.may_act(now)
     }
 
     /// Says which replicas live, where that has changed (rule 11).
@@ -139,9 +143,9 @@ impl Ownership {
         due
     }
 
-    /// When it wants to be advanced; what is due in a frozen state waits for a renewal.
+    /// When it wants to be advanced; what is due while nothing is taken waits for a renewal, or for a base that is heard.
     pub(crate) fn next_wake(&self, takes: bool, now: Duration) -> Option<Duration> {
-        let claims = self.claims.next_wake().filter(|_| takes && self.members.may_act(now));
+        let claims = self.claims.next_wake().filter(|_| self.takes(takes, now));
         self.members.next_wake(now).into_iter().chain(claims).min()
     }
 }

@@ -572,6 +572,25 @@ fn one_that_is_cut_off_from_the_bases_gives_them_to_those_who_reach_them() {
     assert!(owned.iter().all(|owned| (9..=11).contains(owned)), "{owned:?}");
 }
 
+#[test]
+fn one_that_is_cut_off_is_not_busy_with_what_it_leaves_to_others() {
+    let mut world = World::new(30);
+    for pod in ["p0", "p1"] {
+        world.join(1.0, pod);
+    }
+    world.run(30.0);
+    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.run(9.0);
+    world.replicas[0].dead = true;
+    // The other is not yet known to be dead, and a VNode is free.
+    let node: Arc<str> = "virtual-node-b0".into();
+    world.put_lease(&node, "".into());
+    world.run(4.0);
+    let mono = s(world.time * world.replicas[1].rate);
+    let wake = world.replicas[1].engine.next_wake().unwrap();
+    assert!(wake > mono, "{wake:?} is past at {mono:?}");
+}
+
 /// Pauses, cuts, deaths, lost answers, watches that lag, and clocks that differ by a tenth: [`World::acts`]
 /// fails where two act for one VNode.
 #[test]
