@@ -3,13 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{CallError, Outcome};
-use engine::{Action, Event, Watched, WriteError, view::MemberState};
+use engine::{
+    Action, Event, Watched, WriteError,
+    view::{MemberState, MemberView},
+};
 use model::TunnelKind;
 
 use crate::{
     check::Known,
     replica::{Inside, Process, Running, Stream, WATCHES},
     told::Source,
+    trouble::Mending,
     world::{Happening, World},
 };
 
@@ -83,11 +87,19 @@ impl World {
         let running = self.replicas.get_mut(place).and_then(|replica| replica.awake());
         let last = running.and_then(|running| running.engine.release());
         self.kill_replica(place);
+        if let Some(Action::WriteMember(desired)) = last {
+            // What it had sent is there, or has been given up, before it says so.
+            let wait = self.faults.slowest + Duration::from_millis(1);
+            self.later(wait, Happening::Mend(Mending::LastWord(place, desired)));
+        }
+    }
+
+    /// A replica that was told to end says that it left.
+    pub(crate) fn last_word(&mut self, place: usize, desired: &MemberView) {
         let reaches = self.replicas.get(place).is_some_and(|replica| !replica.without_api);
-        if let Some(Action::WriteMember(desired)) = last
-            && reaches
+        if reaches
             && !self.api_away
-            && let Some(event) = self.api.release_member(&desired)
+            && let Some(event) = self.api.release_member(desired)
         {
             self.tell(format_args!("{} says that it left", desired.incarnation));
             self.inform(event);
@@ -105,10 +117,22 @@ impl World {
         }
     }
 
+    /// The replica is stopped between its next decision and sending it.
+    pub fn pause_replica_at_decision(&mut self, place: usize) {
+        if let Some(replica) = self.replicas.get_mut(place) {
+            let name = replica.name.clone();
+            if let Some(running) = replica.awake() {
+                running.pauses_next = true;
+                self.tell(format_args!("{name} is paused as soon as it decides something"));
+            }
+        }
+    }
+
     /// The replica goes on where it was stopped; what came in meanwhile comes first.
     pub fn wake_replica(&mut self, place: usize) {
         let Some(process) = self.process(place) else { return };
         let Some(running) = self.running_mut(process) else { return };
+        running.pauses_next = false;
         if std::mem::replace(&mut running.paused, false) {
             let waiting = std::mem::take(&mut running.waiting);
             let name = self.replicas.get(place).map(|replica| replica.name.clone()).unwrap_or_default();
@@ -279,6 +303,9 @@ impl World {
         let Some(running) = self.running_mut(process) else { return Ok(()) };
         let at = (now + wait).max(running.sends_until);
         running.sends_until = at;
+        if running.pauses_next && is_fenced(&action) {
+            (running.pauses_next, running.paused) = (false, true);
+        }
         let what = Inside::Send { pass: running.pass(), who: running.who(), action: Box::new(action) };
         self.inside(at - now, process, what);
         Ok(())
@@ -400,7 +427,7 @@ impl World {
     fn listed(&mut self, to: Process, kind: Watched, number: u32, objects: Vec<Event>) -> Result<(), String> {
         let place = crate::replica::place(kind);
         let Some(running) = self.running_mut(to) else { return Ok(()) };
-        if !running.streams.get(&place).is_some_and(|stream| stream.number == number) {
+        if running.streams.get(&place).is_none_or(|stream| stream.number != number) {
             return Ok(());
         }
         let mut told = Vec::new();

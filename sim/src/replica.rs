@@ -100,6 +100,8 @@ pub struct Running {
     pub clock: Clock,
     /// It is stopped (SIGSTOP).
     pub paused: bool,
+    /// It will be, between the next decision and sending it.
+    pub pauses_next: bool,
     /// What came in while it is.
     pub(crate) waiting: Vec<Inside>,
     /// What its engine was told of Pods, by UID.
@@ -190,6 +192,7 @@ impl Running {
             engine: Engine::new(config),
             clock: Clock::new(now, replica.rate),
             paused: false,
+            pauses_next: false,
             waiting: Vec::new(),
             pods: BTreeMap::new(),
             told: Told::default(),

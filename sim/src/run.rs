@@ -21,6 +21,10 @@ const REST: Duration = Duration::from_secs(900);
 /// After so much of it every VNode has an owner that runs: a dead one is known to be after 10 s of its finder's time, a Lease
 /// of nobody's after 20.
 const OWNED: Duration = Duration::from_secs(60);
+/// Before that what was at work when the last fault ended may still come: an install takes 3 min at most.
+const FIRST_LOOK: Duration = Duration::from_secs(300);
+/// How often it is looked from then on whether all has come to rest.
+const LOOK: Duration = Duration::from_secs(120);
 /// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.
 const MOMENT: Duration = Duration::from_secs(60);
 
@@ -75,7 +79,12 @@ fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
     let (soon, until) = (world.now + OWNED, world.now + REST);
     reconcile_until(world, &deployments, soon)?;
     owned(world)?;
-    reconcile_until(world, &deployments, until)?;
+    let first = world.now + FIRST_LOOK;
+    reconcile_until(world, &deployments, first)?;
+    while world.now < until && judge(world, &plan, &deployments).is_err() {
+        let step = (world.now + LOOK).min(until);
+        reconcile_until(world, &deployments, step)?;
+    }
     come_to_rest(world, &deployments)?;
     judge(world, &plan, &deployments)?;
     if !budget::is_content(world) {

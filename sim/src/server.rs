@@ -140,7 +140,9 @@ impl World {
                 status.condition("Ready").map(|c| c.status)
             ));
             self.checks.drain.written(pod, status, now);
-            self.checks.ready.written(pod, status, &self.api, &self.bases, now)?;
+            let writer = self.replicas.get(from.replica).and_then(|replica| replica.running.as_ref());
+            let told = writer.filter(|_| shares).map(|running| &running.pods);
+            self.checks.ready.written(pod, status, &self.api, &self.bases, told, now)?;
         }
         self.remember(action, &written.end);
         for event in written.watch.drain(..) {

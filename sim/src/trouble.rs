@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::Watched;
+use engine::{Watched, view::MemberView};
 use jiff::SignedDuration;
 use model::{BaseIdentity, TunnelKind};
 
@@ -21,9 +21,15 @@ const DEAD_CONNECTION_MS: u64 = 28_000;
 /// The longest that a base takes to find its broker again, in milliseconds.
 const BASE_RECONNECTS_MS: u64 = 128_000;
 
+/// A process takes longer to start than what the one before it sent takes to arrive: who finds a predecessor of the same Pod
+/// ends it at once (rule 9).
+const START_TAKES: Duration = Duration::from_millis(1_300);
+
 /// What ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Mending {
+    /// The time that a replica takes to end, which then says that it left.
+    LastWord(usize, Box<MemberView>),
     /// A replica's pause.
     Wake(usize),
     /// The time in which a replica does not run.
@@ -75,7 +81,10 @@ impl World {
                 self.begins_after(replica, lasts);
             }
             3 | 4 => {
-                self.pause_replica(replica);
+                match self.rng().bool() {
+                    true => self.pause_replica(replica),
+                    false => self.pause_replica_at_decision(replica),
+                }
                 self.later(lasts, Happening::Mend(Mending::Wake(replica)));
             }
             5 | 6 => {
@@ -123,7 +132,7 @@ impl World {
                 replica.pod_uid = format!("pod-uid-new-{number}").into();
             }
         }
-        self.later(wait, Happening::Mend(Mending::Start(replica)));
+        self.later(wait.max(START_TAKES), Happening::Mend(Mending::Start(replica)));
     }
 
     fn cut_off_from_api(&mut self, place: usize) {
@@ -184,6 +193,7 @@ impl World {
     /// Some trouble ends.
     pub(crate) fn mend(&mut self, mending: &Mending) {
         match *mending {
+            Mending::LastWord(place, ref desired) => self.last_word(place, desired),
             Mending::Wake(replica) => self.wake_replica(replica),
             Mending::Start(replica) => self.start_replica(replica),
             Mending::Api(place) => {
@@ -224,14 +234,14 @@ impl World {
         }
     }
 
-    /// All trouble ends now.
+    /// All trouble ends now; who does not run is about to be started.
     pub fn mend_all(&mut self) {
         for replica in 0..self.replicas.len() {
             for mending in [Mending::Api(replica), Mending::Bases(replica)] {
                 self.mend(&mending);
             }
             self.wake_replica(replica);
-            self.start_replica(replica);
+            self.later(START_TAKES, Happening::Mend(Mending::Start(replica)));
         }
         self.mend(&Mending::Server);
         self.mend(&Mending::Broker);

@@ -340,7 +340,9 @@ impl VNode {
     pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
         let well = self.life.standing(now, &config.times) == Standing::Alive && self.inventory.is_known();
         let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
-        let pods = self.pods.values().any(|pod| pod.status_slot.is_busy() || pod.delete_slot.is_busy());
+        let is_busy =
+            |pod: &ModulePod| pod.status_slot.is_busy() || pod.delete_slot.is_busy() || pod.is_draining(now);
+        let pods = self.pods.values().any(is_busy);
         well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
     }
 
@@ -432,7 +434,9 @@ impl VNode {
     /// Compares what is known with what is wanted, and acts.
     pub(crate) fn advance(&mut self, ctx: &mut Context<'_>) {
         for pod in self.pods.values_mut() {
-            pod.track_readiness(ctx.now, ctx.config.times.drain, ctx.services);
+            // Another replica's wall clock may have said when it was Ready last.
+            let alone = ctx.holder.is_none();
+            pod.track_readiness(ctx.now, ctx.config.times.drain, alone, ctx.services);
         }
         self.end_lost_commands(ctx);
         self.track_standing(ctx);
