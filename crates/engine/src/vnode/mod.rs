@@ -277,6 +277,7 @@ impl VNode {
     pub(crate) fn lose_node(&mut self, uid: &str) {
         if self.node.as_ref().is_some_and(|node| &*node.uid == uid) {
             self.node = None;
+            self.leaving.node_is_gone();
         }
     }
 
