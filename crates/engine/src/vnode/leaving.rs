@@ -75,7 +75,10 @@ impl VNode {
             Standing::Gone => true,
             Standing::Silent => self.is_given_up(ctx),
             Standing::Alive | Standing::Unanswering | Standing::NotServing => {
-                self.leaving = Leaving { slot: std::mem::take(&mut self.leaving.slot), ..Leaving::default() };
+                // Its Lease went with its Node: among several replicas it is anybody's to take up anew.
+                let done = self.leaving.done && ctx.holder.is_some();
+                let slot = std::mem::take(&mut self.leaving.slot);
+                self.leaving = Leaving { slot, done, ..Leaving::default() };
                 return;
             }
         };
