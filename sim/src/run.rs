@@ -21,8 +21,9 @@ const REST: Duration = Duration::from_secs(900);
 /// After so much of it every VNode has an owner that runs: a dead one is known to be after 10 s of its finder's time, a Lease
 /// of nobody's after 20.
 const OWNED: Duration = Duration::from_secs(60);
-/// Before that what was at work when the last fault ended may still come: an install takes 3 min at most.
-const FIRST_LOOK: Duration = Duration::from_secs(300);
+/// Before that something may still come of before the last fault: a base finds its broker after 128 s at most, and an install
+/// that was sent then takes 3 min at most, and once more where it was refused because another was at work.
+const FIRST_LOOK: Duration = Duration::from_secs(500);
 /// How often it is looked from then on whether all has come to rest.
 const LOOK: Duration = Duration::from_secs(120);
 /// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.

@@ -42,6 +42,8 @@ pub(crate) struct Ownership {
     /// It has too much, and hands over until it has its share.
     sheds: bool,
     levels: u32,
+    /// Who takes VNodes, and who lives: one that is cut off may die too.
+    takers: Vec<Arc<str>>,
     living: Vec<Arc<str>>,
     /// Which replicas were told to whoever sends on between them, and as whom; none before that.
     told: Option<Introduction>,
@@ -63,6 +65,7 @@ impl Ownership {
             frozen: false,
             leads: false,
             sheds: false,
+            takers: Vec::new(),
             living: Vec::new(),
             balance_at: Duration::ZERO,
             sweep_at: Duration::ZERO,
@@ -81,9 +84,10 @@ impl Ownership {
         let (level, claims) = (level(mine, all, self.levels), &self.claims);
         self.members.be_cut_off(self.reach.is_cut_off(), now);
         self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
-        let living: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
-        if living != self.living {
-            self.living = living;
+        let takers: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
+        let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
+        if (&takers, &living) != (&self.takers, &self.living) {
+            (self.takers, self.living) = (takers, living);
             self.claims.review_all(&self.members, now);
         }
         if self.is_open {
@@ -122,7 +126,7 @@ impl Ownership {
             return 0;
         }
         let (mine, all) = self.claims.counts();
-        let surplus = surplus(mine, all, self.living.len(), self.sheds);
+        let surplus = surplus(mine, all, self.takers.len(), self.sheds);
         self.sheds = surplus > 0;
         surplus.min(HANDED_OVER)
     }

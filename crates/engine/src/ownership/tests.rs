@@ -625,6 +625,20 @@ fn a_base_that_is_heard_after_its_goodbye_is_taken_up_anew() {
     assert!(!acted.any(|(at, name)| *at > after && *name == node), "its Lease is gone");
 }
 
+#[test]
+fn what_one_held_that_was_cut_off_and_died_is_taken_over() {
+    let mut world = two();
+    for which in [0, 1] {
+        world.step(which, Event::TunnelDown(TunnelKind::Mqtt));
+    }
+    world.run(10.0);
+    world.replicas[0].dead = true;
+    world.step(1, Event::TunnelUp(TunnelKind::Mqtt));
+    world.hears(1);
+    world.run(15.0);
+    assert_eq!(world.owned(1), 12);
+}
+
 /// Pauses, cuts, deaths, lost answers, watches that lag, and clocks that differ by a tenth: [`World::acts`]
 /// fails where two act for one VNode.
 #[test]
