@@ -16,7 +16,7 @@ use engine::{Action, Announcement, Config, Engine, Event, Now, Regarding, Target
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use model::{BaseIdentity, TunnelKind};
-use sim::{api::Api, base::word, world::tunnel_of};
+use sim::{api::Api, base::word, clock::true_wall, network::tunnel_of};
 
 use crate::{
     corpus::Corpus,
@@ -325,7 +325,7 @@ impl Flood {
                 announced(&announcement)
             }
             write => {
-                let Some(written) = self.api.write(&write, self.now) else { return Ok(()) };
+                let Some(written) = self.api.write(&write, true_wall(self.now)) else { return Ok(()) };
                 self.queue.extend(written.watch);
                 self.queue.extend(written.returned);
                 self.queue.push_back(written.end);

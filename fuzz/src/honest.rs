@@ -10,7 +10,7 @@ use model::{BaseIdentity, BaseState};
 use sim::{
     api::Api,
     base::{Base, Package, word},
-    world::{report, tunnel_of},
+    network::{report, tunnel_of},
 };
 
 /// So many that the hostile ones are not the most of all bases: then silence would be nobody's fault.

@@ -9,6 +9,8 @@ use std::{
 use arklet::{Answer, CallError, Command, Failure, FailureKind, Health, Outcome, WireStrategy};
 use model::{BizId, BizState, BizStatus};
 
+use crate::network::Call;
+
 /// A base process and what is installed in it.
 #[derive(Debug, Default)]
 pub struct Base {
@@ -21,6 +23,10 @@ pub struct Base {
     /// The names and versions on which a command is at work: a base refuses another one for the same
     /// (`crates/arklet/testdata/http/2.1.11/64-sync-install-conflict-while-running.json`).
     locked: BTreeSet<BizId>,
+    /// It is connected to the broker, where it uses one.
+    pub connected: bool,
+    /// Commands that came while it is stopped, in their order.
+    pub(crate) waiting: Vec<Call>,
     /// Counts starts of the process: what was sent to an earlier one is lost.
     pub incarnation: u32,
 }
@@ -34,6 +40,8 @@ pub struct Biz {
     pub context_path: Arc<str>,
     /// When it was last activated.
     pub activated: Duration,
+    /// What it came from.
+    pub package: Package,
 }
 
 /// What a package does when it is installed: its URL says so.
@@ -60,7 +68,8 @@ impl Package {
         format!("file:///{self:?}.jar")
     }
 
-    fn of(url: &str) -> Self {
+    /// What a URL stands for.
+    pub fn of(url: &str) -> Self {
         Self::ALL.into_iter().find(|package| package.url() == url).unwrap_or(Self::Missing)
     }
 }
@@ -126,7 +135,7 @@ impl Base {
         let another_serves =
             self.biz.iter().any(|(other, biz)| other.name == id.name && biz.state == BizState::Activated);
         let state = if another_serves { BizState::Deactivated } else { BizState::Activated };
-        let biz = Biz { state, context_path, activated: now };
+        let biz = Biz { state, context_path, activated: now, package };
         let answer = Answer::Installed(vec![status(&id, &biz)]);
         self.biz.insert(id, biz);
         Ok(answer)
@@ -149,6 +158,8 @@ impl Base {
         self.paused = false;
         self.biz.clear();
         self.locked.clear();
+        self.waiting.clear();
+        self.connected = false;
     }
 
     /// It is started (again).

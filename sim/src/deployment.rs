@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::view::{
-    ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView, RestartPolicy,
+use engine::{
+    Event,
+    view::{
+        ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView, RestartPolicy,
+    },
 };
 use model::{BaseIdentity, BizId};
 
@@ -104,7 +107,7 @@ impl Deployment {
         world.tell(format_args!("the Deployment controller makes {name} on {base} ({:?})", self.package));
         let set: Arc<str> = format!("rs-{}-{}", self.name, self.revision).into();
         if world.api.revisions.insert(set.clone(), self.revision.into()).is_none() {
-            world.inform_of_revision(set.clone(), self.revision.into());
+            world.inform(Event::Revision { replica_set: set.clone(), revision: self.revision.into() });
         }
         let pod = PodView {
             controller: Some(set),

@@ -1,14 +1,26 @@
-//! Seeded simulation: the real engine against a model of everything around it.
+//! Seeded simulation: real engines against a model of everything around them.
 //!
-//! One seed decides everything: when messages arrive, which are lost or doubled, what fails and
-//! when, what users do. The [`check`]ers, one file each, hold the invariants at every step. A
-//! failing seed is replayed by `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
+//! One seed decides everything: how many replicas there are and how their clocks go, when messages arrive, which are lost
+//! or doubled, what fails, who is paused or cut off and when, what users do. The [`check`]ers, one file each, hold the
+//! invariants at every step. A failing seed is replayed by
+//! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
 
+pub mod acts;
 pub mod api;
 pub mod base;
 pub mod check;
+pub mod clock;
 pub mod deployment;
+pub mod many;
+pub mod network;
+pub mod plan;
+mod process;
+pub mod replica;
 pub mod run;
+mod server;
+pub mod told;
+mod trouble;
 pub mod world;
 
-pub use run::{Outcome, Plan, run};
+pub use plan::{Faults, Plan};
+pub use run::{Outcome, run};

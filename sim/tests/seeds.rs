@@ -1,18 +1,10 @@
 //! Seeds without a broken invariant. The first of those that fail prints its story; replay it by
 //! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use sim::{Plan, many::run_all, run};
 
-use sim::{Plan, run};
-
-/// How many seeds are run. More, and others, by `SIM_SEEDS=<first>..<end>`.
-const SEEDS: std::ops::Range<u64> = 0..10_000;
+/// How many seeds are run. More, and others, by `SIM_SEEDS=<first>..<end>`, or by `cargo xtask sim`.
+const SEEDS: std::ops::Range<u64> = 0..5_000;
 
 fn seeds() -> std::ops::Range<u64> {
     let given = std::env::var("SIM_SEEDS").ok();
@@ -23,26 +15,17 @@ fn seeds() -> std::ops::Range<u64> {
     parsed.unwrap_or(SEEDS)
 }
 
-/// Every seed is a world of its own, so they run side by side, in as many threads as there are cores.
 #[test]
 fn no_seed_breaks_an_invariant() {
-    let (seeds, installs) = (Mutex::new(seeds()), AtomicUsize::new(0));
-    let failed = Mutex::new(BTreeMap::new());
-    let next = || seeds.lock().unwrap().next();
-    let work = || {
-        while let Some(seed) = next() {
-            match run(seed, Plan::of(seed)) {
-                Ok(outcome) => drop(installs.fetch_add(outcome.installs, Ordering::Relaxed)),
-                Err(story) => drop(failed.lock().unwrap().insert(seed, story)),
-            }
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
-    let failed = failed.into_inner().unwrap();
-    let story = failed.values().next();
-    assert!(failed.is_empty(), "{:?}, of which the first:\n{}", failed.keys(), story.unwrap());
-    assert!(installs.into_inner() > 0, "nothing was ever installed, so nothing was shown");
+    let tally = run_all(seeds(), |_| {});
+    let reasons: Vec<&str> = tally.reasons().collect();
+    assert!(
+        tally.broken.is_empty(),
+        "{reasons:#?}, of which the first:\n{}",
+        tally.broken.first_key_value().unwrap().1
+    );
+    let shown = [tally.installs, tally.owned_acts, usize::try_from(tally.quiet).unwrap()];
+    assert!(shown.iter().all(|count| *count > 0), "nothing was shown: {tally:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cluster;
 mod demo;
 mod fuzz;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -30,6 +31,7 @@ enum Command {
     Cluster(cluster::Cluster),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Cluster(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Fuzz(command) => command.run(),
+        Command::Sim(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

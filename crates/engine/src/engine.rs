@@ -56,7 +56,8 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
-    vnodes: HashMap<BaseIdentity, VNode>,
+    /// In the order of their names: which of them go to another replica hangs on it.
+    vnodes: BTreeMap<BaseIdentity, VNode>,
     by_node: HashMap<Arc<str>, BaseIdentity>,
     /// The bases that have no Node.
     strangers: HashSet<BaseIdentity>,
@@ -108,7 +109,7 @@ impl Engine {
         let permits = Permits::new(&config);
         Self {
             config,
-            vnodes: HashMap::new(),
+            vnodes: BTreeMap::new(),
             by_node: HashMap::new(),
             strangers: HashSet::new(),
             turned_away: 0,

@@ -24,6 +24,11 @@ impl WriteSlot {
         self.busy
     }
 
+    /// The last write failed, or may have.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// A write was sent.
     pub(crate) fn sent(&mut self) {
         self.busy = true;

@@ -1,32 +1,45 @@
-//! One command at a time per base and bizName; nothing is installed twice.
+//! One command at a time per base and bizName of each owner; nothing is installed twice.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Failure, FailureKind, Outcome};
+use engine::{Event, Write};
 use model::{BaseIdentity, BizName};
+
+use crate::world::World;
+
+/// Whose command, at which base, for which name.
+type Place = (u32, BaseIdentity, BizName);
 
 /// What is at work.
 #[derive(Debug, Default)]
 pub struct Commands {
-    open: BTreeMap<(BaseIdentity, BizName), (AnswerKey, Duration)>,
+    open: BTreeMap<Place, (AnswerKey, Duration)>,
+    /// Commands about biz that were sent.
+    pub sent: usize,
     /// Installs that a base refused because the very biz was there.
     pub repeats: usize,
     /// Installs that a base carried out.
     pub installs: usize,
+    /// Installs that a base refused, for whatever reason.
+    pub failures: usize,
 }
 
 impl Commands {
     pub(super) fn sent(
         &mut self,
+        process: u32,
         base: &BaseIdentity,
         command: &Command,
         now: Duration,
         deadline: Duration,
     ) -> Result<(), String> {
         let Some(id) = command.biz() else { return Ok(()) };
-        let place = (base.clone(), id.name.clone());
+        self.sent += 1;
+        let place = (process, base.clone(), id.name.clone());
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
-        match self.open.insert(place, (key, now + deadline)) {
+        // By a clock that goes a tenth too fast.
+        match self.open.insert(place, (key, now + deadline * 9 / 10)) {
             Some((open, until)) if now < until => {
                 Err(format!("{base} gets {} {id} while {open:?} is at work", command.kind()))
             }
@@ -34,10 +47,24 @@ impl Commands {
         }
     }
 
-    /// The controller was told the end of a command.
-    pub fn ended(&mut self, base: &BaseIdentity, key: &AnswerKey) {
+    /// A process was told something: the end of a command, or that its base is another's or another.
+    pub(crate) fn told(&mut self, process: u32, who: &Arc<str>, event: &Event) {
+        match event {
+            Event::Answer { base, key, .. } => self.ended(process, base, key),
+            Event::BaselineQuery { query, .. } => self.given_up(process, |base| *base == query.identity),
+            Event::Lease(lease) if lease.holder != *who => {
+                self.given_up(process, |base| World::node_of(base) == lease.node);
+            }
+            Event::LeaseGone { node, .. } | Event::Written { write: Write::TakeLease { node, .. }, .. } => {
+                self.given_up(process, |base| World::node_of(base) == *node);
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, process: u32, base: &BaseIdentity, key: &AnswerKey) {
         if let Some(id) = &key.biz {
-            let place = (base.clone(), id.name.clone());
+            let place = (process, base.clone(), id.name.clone());
             if self.open.get(&place).is_some_and(|(open, _)| open == key) {
                 self.open.remove(&place);
             }
@@ -47,17 +74,27 @@ impl Commands {
     pub(super) fn carried_out(&mut self, command: &Command, outcome: &Outcome) {
         match (command.kind(), outcome) {
             (CommandKind::InstallBiz, Ok(_)) => self.installs += 1,
-            (_, Err(CallError::Refused(Failure { kind: FailureKind::RepeatBiz, .. }))) => self.repeats += 1,
+            (kind, Err(error)) => {
+                self.failures += usize::from(kind == CommandKind::InstallBiz);
+                let repeat = FailureKind::RepeatBiz;
+                self.repeats +=
+                    usize::from(matches!(error, CallError::Refused(Failure { kind, .. }) if *kind == repeat));
+            }
             _ => {}
         }
     }
 
-    /// What is at work on these bases is nobody's any more.
-    pub fn given_up(&mut self, bases: impl Fn(&BaseIdentity) -> bool) {
-        self.open.retain(|(base, _), _| !bases(base));
+    /// What a process has at work on these bases is nobody's any more.
+    pub fn given_up(&mut self, process: u32, bases: impl Fn(&BaseIdentity) -> bool) {
+        self.open.retain(|(of, base, _), _| *of != process || !bases(base));
     }
 
-    pub(super) fn restarted(&mut self) {
-        self.open.clear();
+    pub(super) fn crashed(&mut self, base: &BaseIdentity) {
+        self.open.retain(|(_, other, _), _| other != base);
+    }
+
+    /// A process ended, or was ended by another: it waits for nothing any more.
+    pub fn ended_with(&mut self, process: u32) {
+        self.open.retain(|(of, ..), _| *of != process);
     }
 }

@@ -1,11 +1,15 @@
 //! The invariants, one file each.
 
+pub mod budget;
 mod commands;
 mod converged;
 mod drain;
 mod gap;
 mod intent;
+mod owned;
+mod owner;
 mod ready;
+mod twice;
 mod wanted;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -19,18 +23,20 @@ use crate::{api::Api, base::Base};
 pub use commands::Commands;
 pub use converged::converged;
 pub use drain::Drain;
+pub use owned::owned;
+pub use owner::Owner;
 pub use ready::Ready;
 
 /// What a command is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// What the controller was told of Pods, by UID.
+    /// What the process was told of Pods, by UID.
     pub told: &'a BTreeMap<Arc<str>, PodView>,
     /// The API server.
     pub api: &'a Api,
     /// The bases as they really are.
     pub bases: &'a BTreeMap<BaseIdentity, Base>,
-    /// Wall clock.
+    /// Wall clock, as the process takes it for.
     pub wall: jiff::Timestamp,
 }
 
@@ -43,6 +49,8 @@ pub struct Checks {
     pub ready: Ready,
     /// Requests have their time to end.
     pub drain: Drain,
+    /// One replica acts for a VNode.
+    pub owner: Owner,
 }
 
 impl Checks {
@@ -52,17 +60,19 @@ impl Checks {
     /// The invariant that it breaks.
     pub fn sent(
         &mut self,
+        process: u32,
         base: &BaseIdentity,
         command: &Command,
         known: Known<'_>,
         now: Duration,
         deadline: Duration,
     ) -> Result<(), String> {
-        wanted::check(base, command, known.told)?;
+        wanted::check(base, command, &known, now)?;
+        twice::check(base, command, &known, now)?;
         gap::check(base, command, &known)?;
         intent::check(base, command, &known.api.modules)?;
         self.drain.check(base, command, &known, now)?;
-        self.commands.sent(base, command, now, deadline)
+        self.commands.sent(process, base, command, now, deadline)
     }
 
     /// A base carried a command out.
@@ -80,12 +90,7 @@ impl Checks {
 
     /// A base's process ended, and with it what was at work there.
     pub fn crashed(&mut self, base: &BaseIdentity, bases: &BTreeMap<BaseIdentity, Base>, now: Duration) {
-        self.commands.given_up(|other| other == base);
+        self.commands.crashed(base);
         self.ready.changed(base, bases, now);
-    }
-
-    /// The controller was started anew.
-    pub fn restarted(&mut self) {
-        self.commands.restarted();
     }
 }

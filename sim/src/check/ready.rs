@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
-use engine::view::{ConditionStatus, EnvValue, PodRef, PodStatus};
+use engine::view::{ConditionStatus, EnvValue, PodRef, PodStatus, PodView};
 use model::{BaseIdentity, BizId, BizState};
 
 use crate::{api::Api, base::Base, world::World};
@@ -37,16 +38,17 @@ impl Ready {
         }
     }
 
+    /// The API server took a status. `told`: what its writer knows of Pods, where there are several who write.
     pub(crate) fn written(
         &self,
         pod: &PodRef,
         status: &PodStatus,
         api: &Api,
         bases: &BTreeMap<BaseIdentity, Base>,
+        told: Option<&BTreeMap<Arc<str>, PodView>>,
         now: Duration,
     ) -> Result<(), String> {
-        let ready = status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
-        let (Some(view), true) = (api.pods.get(&pod.uid), ready) else { return Ok(()) };
+        let (Some(view), true) = (api.pods.get(&pod.uid), is_ready(status)) else { return Ok(()) };
         let Some(base) = bases.keys().find(|base| World::node_of(base) == view.node) else { return Ok(()) };
         for container in &view.containers {
             let version = container.env.iter().find_map(|v| match &v.value {
@@ -54,12 +56,14 @@ impl Ready {
                 _ => None,
             });
             let Some(version) = version else { continue };
+            // What an owner of before has written, a watch that lags may not have told yet.
+            let is_told = |other: &PodView| {
+                told.is_none_or(|told| told.get(&other.pod.uid).is_some_and(|told| is_ready(&told.status)))
+            };
             let rival = api.live_pods().find(|other| {
                 other.node == view.node
-                    && other
-                        .status
-                        .condition("Ready")
-                        .is_some_and(|ready| ready.status == ConditionStatus::True)
+                    && is_told(other)
+                    && is_ready(&other.status)
                     && other.containers.iter().any(|c| c.name == container.name && c.env != container.env)
             });
             if let Some(rival) = rival {
@@ -78,4 +82,8 @@ impl Ready {
         }
         Ok(())
     }
+}
+
+fn is_ready(status: &PodStatus) -> bool {
+    status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }

@@ -1,17 +1,24 @@
-//! Nothing is uninstalled that a live Pod names, as far as the controller has been told.
+//! Nothing is uninstalled that a live Pod names: neither as far as the process has been told, nor one that has been
+//! there for so long that it must have been told.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::time::Duration;
 
 use arklet::Command;
 use engine::view::{EnvValue, Phase, PodView};
+use jiff::SignedDuration;
 use model::BaseIdentity;
 
-use crate::world::World;
+use super::Known;
+use crate::{clock::true_wall, world::World};
+
+/// How long a process that acts may not know of a Pod: the longest that its watch lags or is closed.
+const LAG: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) fn check(
     base: &BaseIdentity,
     command: &Command,
-    told: &BTreeMap<Arc<str>, PodView>,
+    known: &Known<'_>,
+    now: Duration,
 ) -> Result<(), String> {
     let Command::UninstallBiz(id) = command else { return Ok(()) };
     let node = World::node_of(base);
@@ -24,7 +31,9 @@ pub(super) fn check(
                     && container.env.iter().any(|v| v.value == EnvValue::Literal(id.version.to_string()))
             })
     };
-    match told.values().find(names) {
+    let is_old = |pod: &&PodView| true_wall(now).duration_since(pod.created) > LAG;
+    let told = known.told.values().find(names);
+    match told.or_else(|| known.api.pods.values().filter(is_old).find(names)) {
         Some(pod) => Err(format!("{base} is told to uninstall {id}, which {} names", pod.pod)),
         None => Ok(()),
     }

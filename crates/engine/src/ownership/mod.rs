@@ -42,6 +42,8 @@ pub(crate) struct Ownership {
     /// It has too much, and hands over until it has its share.
     sheds: bool,
     levels: u32,
+    /// Who takes VNodes, and who lives: one that is cut off may die too.
+    takers: Vec<Arc<str>>,
     living: Vec<Arc<str>>,
     /// Which replicas were told to whoever sends on between them, and as whom; none before that.
     told: Option<Introduction>,
@@ -63,6 +65,7 @@ impl Ownership {
             frozen: false,
             leads: false,
             sheds: false,
+            takers: Vec::new(),
             living: Vec::new(),
             balance_at: Duration::ZERO,
             sweep_at: Duration::ZERO,
@@ -81,19 +84,24 @@ impl Ownership {
         let (level, claims) = (level(mine, all, self.levels), &self.claims);
         self.members.be_cut_off(self.reach.is_cut_off(), now);
         self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
-        let living: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
-        if living != self.living {
-            self.living = living;
+        let takers: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
+        let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
+        if (&takers, &living) != (&self.takers, &self.living) {
+            (self.takers, self.living) = (takers, living);
             self.claims.review_all(&self.members, now);
         }
         if self.is_open {
             self.introduce(out);
         }
-        // One that is cut off takes nothing while there are others that are not.
-        let takes = takes && (!self.reach.is_cut_off() || !self.members.others_reach());
-        if takes && self.members.may_act(now) {
+        if self.takes(takes, now) {
             self.claims.advance(lease_duration, &self.members, now, out);
         }
+    }
+
+    /// It may take what is free. One that is cut off takes nothing while there are others that are not.
+    fn takes(&self, wanted: bool, now: Duration) -> bool {
+        let gives = self.reach.is_cut_off() && self.members.others_reach();
+        wanted && !gives && self.members.may_act(now)
     }
 
     /// Says which replicas live, where that has changed (rule 11).
@@ -118,7 +126,7 @@ impl Ownership {
             return 0;
         }
         let (mine, all) = self.claims.counts();
-        let surplus = surplus(mine, all, self.living.len(), self.sheds);
+        let surplus = surplus(mine, all, self.takers.len(), self.sheds);
         self.sheds = surplus > 0;
         surplus.min(HANDED_OVER)
     }
@@ -139,9 +147,9 @@ impl Ownership {
         due
     }
 
-    /// When it wants to be advanced; what is due in a frozen state waits for a renewal.
+    /// When it wants to be advanced; what is due while nothing is taken waits for a renewal, or for a base that is heard.
     pub(crate) fn next_wake(&self, takes: bool, now: Duration) -> Option<Duration> {
-        let claims = self.claims.next_wake().filter(|_| takes && self.members.may_act(now));
+        let claims = self.claims.next_wake().filter(|_| self.takes(takes, now));
         self.members.next_wake(now).into_iter().chain(claims).min()
     }
 }

@@ -224,6 +224,15 @@ impl World {
                     }
                 });
             }
+            Action::DeleteNode { name, uid } => {
+                self.acts(which, &name, open);
+                self.api(which, write, open, |world| {
+                    world.leases.remove(&name);
+                    world.tell_all(&Event::LeaseGone { node: name.clone(), uid: "1".into() });
+                    world.tell_all(&Event::NodeGone { name, uid });
+                    (vec![], Ok(()))
+                });
+            }
             Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
                 self.patch_node(which, write, *desired, open);
             }
@@ -570,6 +579,64 @@ fn one_that_is_cut_off_from_the_bases_gives_them_to_those_who_reach_them() {
     world.run(30.0);
     let owned = [0, 1, 2].map(|which| world.owned(which));
     assert!(owned.iter().all(|owned| (9..=11).contains(owned)), "{owned:?}");
+}
+
+#[test]
+fn one_that_is_cut_off_is_not_busy_with_what_it_leaves_to_others() {
+    let mut world = World::new(30);
+    for pod in ["p0", "p1"] {
+        world.join(1.0, pod);
+    }
+    world.run(30.0);
+    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.run(9.0);
+    world.replicas[0].dead = true;
+    // The other is not yet known to be dead, and a VNode is free.
+    let node: Arc<str> = "virtual-node-b0".into();
+    world.put_lease(&node, "".into());
+    world.run(4.0);
+    let mono = s(world.time * world.replicas[1].rate);
+    let wake = world.replicas[1].engine.next_wake().unwrap();
+    assert!(wake > mono, "{wake:?} is past at {mono:?}");
+}
+
+#[test]
+fn a_base_that_is_heard_after_its_goodbye_is_taken_up_anew() {
+    let mut world = two();
+    let node: Arc<str> = "virtual-node-b0".into();
+    let holder = world.leases[&node].holder.clone();
+    let owner = (0..2).find(|which| world.incarnation(*which) == holder).unwrap();
+    let mut actions = Vec::new();
+    for state in [model::BaseState::Deactivated, model::BaseState::Activated] {
+        let mut report = crate::testing::report(None, state);
+        report.identity = "b0".parse().unwrap();
+        let replica = &mut world.replicas[owner];
+        let now = Now { mono: s(world.time * replica.rate), wall: Timestamp::UNIX_EPOCH };
+        actions.extend(replica.engine.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report }, now));
+    }
+    assert!(actions.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{actions:?}");
+    for action in actions {
+        world.carry_out(owner, action, true);
+    }
+    world.run(1.0);
+    let after = world.time;
+    world.run(15.0);
+    let mut acted = world.replicas[owner].acted.iter();
+    assert!(!acted.any(|(at, name)| *at > after && *name == node), "its Lease is gone");
+}
+
+#[test]
+fn what_one_held_that_was_cut_off_and_died_is_taken_over() {
+    let mut world = two();
+    for which in [0, 1] {
+        world.step(which, Event::TunnelDown(TunnelKind::Mqtt));
+    }
+    world.run(10.0);
+    world.replicas[0].dead = true;
+    world.step(1, Event::TunnelUp(TunnelKind::Mqtt));
+    world.hears(1);
+    world.run(15.0);
+    assert_eq!(world.owned(1), 12);
 }
 
 /// Pauses, cuts, deaths, lost answers, watches that lag, and clocks that differ by a tenth: [`World::acts`]

@@ -167,16 +167,22 @@ impl ModulePod {
     /// was so before this process looked is known by the condition's time; whatever the clocks say,
     /// no more than the whole time is waited. Services may become known after the Pod: whether one
     /// sends to it is asked when it matters.
-    pub(crate) fn track_readiness(&mut self, now: Now, drain: Duration, services: &Services) {
+    pub(crate) fn track_readiness(&mut self, now: Now, drain: Duration, alone: bool, services: &Services) {
         self.is_served = services.may_send_to(&self.view);
         let is_ready = self.is_ready();
         let ended = match self.was_ready.replace(is_ready) {
             Some(was_ready) => was_ready && !is_ready,
-            None => self.stopped_to_be_ready_within(drain, now.wall),
+            None if alone => self.stopped_to_be_ready_within(drain, now.wall),
+            // When it was is told by a wall clock that may be hours off, so all the time is given once more.
+            None => self.stopped_to_be_ready(),
         };
         if ended {
             self.drained_at = now.mono + drain;
         }
+    }
+
+    fn stopped_to_be_ready(&self) -> bool {
+        self.view.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::False)
     }
 
     fn stopped_to_be_ready_within(&self, drain: Duration, wall: Timestamp) -> bool {
@@ -260,9 +266,9 @@ mod tests {
     #[test]
     fn the_drain_of_the_controller_before_is_kept_up_although_the_service_is_seen_after_the_pod() {
         let (mut pod, now) = not_ready_since(Duration::from_secs(1));
-        pod.track_readiness(now, DRAIN, &Services::default());
+        pod.track_readiness(now, DRAIN, true, &Services::default());
         assert!(!pod.is_draining(now.mono), "no Service sends to it, as far as is known");
-        pod.track_readiness(now, DRAIN, &a_service());
+        pod.track_readiness(now, DRAIN, true, &a_service());
         assert!(pod.is_draining(now.mono));
         assert!(!pod.is_draining(now.mono + DRAIN));
     }
@@ -270,7 +276,14 @@ mod tests {
     #[test]
     fn a_drain_that_was_over_before_the_start_is_not_begun_again() {
         let (mut pod, now) = not_ready_since(Duration::from_secs(4));
-        pod.track_readiness(now, DRAIN, &a_service());
+        pod.track_readiness(now, DRAIN, true, &a_service());
         assert!(!pod.is_draining(now.mono));
+    }
+
+    #[test]
+    fn among_several_replicas_no_wall_clock_says_that_a_drain_is_over() {
+        let (mut pod, now) = not_ready_since(Duration::from_secs(7_200));
+        pod.track_readiness(now, DRAIN, false, &a_service());
+        assert!(pod.is_draining(now.mono) && !pod.is_draining(now.mono + DRAIN));
     }
 }

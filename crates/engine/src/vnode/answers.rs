@@ -124,6 +124,11 @@ impl VNode {
             self.inventory.touch(&biz.id.name, now);
             self.inventory.put(biz);
         }
+        // A base has one version serve: another that is known to has gone by itself.
+        let serving = self.inventory.of(&id.name).filter(|biz| biz.state == model::BizState::Activated);
+        if serving.count() > 1 {
+            self.inventory.doubt(&id.name, now);
+        }
         let Some((uid, index)) = &op.claim else { return };
         if right {
             if let Some(container) = self.container(uid, *index) {

@@ -45,7 +45,12 @@ impl Leaving {
     /// The deletion of the Node ended.
     pub(crate) fn deleted(&mut self, now: Duration, result: &Result<(), WriteError>) {
         self.slot.ended(now, result);
-        self.done = result.is_ok() || matches!(result, Err(WriteError::NotFound(_)));
+        self.done |= result.is_ok() || matches!(result, Err(WriteError::NotFound(_)));
+    }
+
+    /// The Node is gone. Where its deletion was tried, it was carried out, whatever its answer said or will say.
+    pub(crate) fn node_is_gone(&mut self) {
+        self.done |= self.slot.is_busy() || self.slot.is_failing();
     }
 
     pub(crate) fn wake(&self) -> impl Iterator<Item = Duration> + use<> {
@@ -70,7 +75,10 @@ impl VNode {
             Standing::Gone => true,
             Standing::Silent => self.is_given_up(ctx),
             Standing::Alive | Standing::Unanswering | Standing::NotServing => {
-                self.leaving = Leaving { slot: std::mem::take(&mut self.leaving.slot), ..Leaving::default() };
+                // Its Lease went with its Node: among several replicas it is anybody's to take up anew.
+                let done = self.leaving.done && ctx.holder.is_some();
+                let slot = std::mem::take(&mut self.leaving.slot);
+                self.leaving = Leaving { slot, done, ..Leaving::default() };
                 return;
             }
         };
@@ -204,5 +212,18 @@ mod tests {
         let mut case = Case::started(&["b"]);
         assert!(!is_given_up_by(&mut case, 149), "the broker may have been away, with the controller in it");
         assert!(is_given_up_by(&mut case, 150 + 30));
+    }
+
+    #[test]
+    fn a_deletion_that_was_carried_out_and_answered_badly_has_ended_when_the_node_is_gone() {
+        let mut leaving = super::Leaving::default();
+        leaving.node_is_gone();
+        assert!(!leaving.is_done(), "somebody else deleted it");
+        leaving.slot.sent();
+        let error = crate::WriteError::Unavailable { reason: "500".into(), retry_after: None };
+        leaving.deleted(std::time::Duration::from_secs(1), &Err(error));
+        assert!(!leaving.is_done());
+        leaving.node_is_gone();
+        assert!(leaving.is_done());
     }
 }

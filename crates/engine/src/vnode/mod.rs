@@ -291,6 +291,7 @@ impl VNode {
     pub(crate) fn lose_node(&mut self, uid: &str) {
         if self.node.as_ref().is_some_and(|node| &*node.uid == uid) {
             self.node = None;
+            self.leaving.node_is_gone();
         }
     }
 
@@ -364,7 +365,9 @@ impl VNode {
     pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
         let well = self.life.standing(now, &config.times) == Standing::Alive && self.inventory.is_known();
         let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
-        let pods = self.pods.values().any(|pod| pod.status_slot.is_busy() || pod.delete_slot.is_busy());
+        let is_busy =
+            |pod: &ModulePod| pod.status_slot.is_busy() || pod.delete_slot.is_busy() || pod.is_draining(now);
+        let pods = self.pods.values().any(is_busy);
         well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
     }
 
@@ -477,11 +480,14 @@ impl VNode {
         let is_well = before.is_none() && self.down_since.is_none() && self.inventory.is_known();
         let is_kept = self.evicted.is_any();
         self.keep_evicted(ctx);
-        let is_plain = is_well && self.node.is_some() && !is_kept && !self.evicted.is_any();
+        let is_plain =
+            is_well && self.node.is_some() && !self.is_leaving() && !is_kept && !self.evicted.is_any();
         let mut scope = if is_plain && !self.was_given_up() { scope } else { Scope::All };
         self.happened.settled();
+        // Another replica's wall clock may have said when it was Ready last.
+        let alone = ctx.holder.is_none();
         for pod in self.pods.values_mut().filter(|pod| scope.holds_pod(pod)) {
-            pod.track_readiness(ctx.now, ctx.config.times.drain, ctx.services);
+            pod.track_readiness(ctx.now, ctx.config.times.drain, alone, ctx.services);
         }
         self.ask(ctx);
         self.tell_bars(ctx);

@@ -159,6 +159,25 @@ fn what_another_command_is_putting_there_is_known_although_its_pod_goes_first() 
     assert_eq!((&case.commands[..], case.modules.len()), (&["uninstall biz1:1".to_owned()][..], 0));
 }
 
+#[test]
+fn where_a_newer_version_serves_at_once_the_older_has_gone_by_itself() {
+    let mut case = Case::start(|_| {}, &[]);
+    let old = case.create("p", "biz1");
+    case.until(5);
+    // The base was started anew, and nobody has noticed yet.
+    case.held.clear();
+    let mut new = crate::testing::pod("q", "biz1", "2");
+    new.resource_version = case.next();
+    case.pods.insert(new.pod.uid.clone(), new.clone());
+    case.sent.clear();
+    case.step(Event::Pod(Box::new(new)));
+    case.until(7);
+    let asked = case.sent.iter().any(|sent| sent == "queryAllBiz");
+    assert!(asked && case.commands.last().is_some_and(|last| last == "install biz1:2"), "{:?}", case.sent);
+    let ready = case.pods[&old.uid].status.condition("Ready").map(|ready| ready.status);
+    assert_eq!(ready, Some(crate::view::ConditionStatus::False));
+}
+
 /// Its Node is deleted, and nothing is heard of the base from here on.
 fn say_goodbye(case: &mut Case) {
     case.step(report(BaseState::Deactivated));

@@ -1,5 +1,8 @@
 //! An API server: objects with resource versions, writes with preconditions, and what watches tell.
 
+mod leases;
+mod list;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -7,8 +10,9 @@ use std::{
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{ModuleKey, ModuleView, NodeView, Phase, PodView, ServiceView},
+    view::{LeaseView, MemberView, ModuleKey, ModuleView, NodeView, Phase, PodView, ServiceView},
 };
+use jiff::Timestamp;
 
 /// The objects.
 #[derive(Debug, Default)]
@@ -24,8 +28,18 @@ pub struct Api {
     pub services: Vec<ServiceView>,
     /// The revisions of ReplicaSets by UID.
     pub revisions: BTreeMap<Arc<str>, u64>,
-    /// When each Lease was renewed last, by Node name.
-    pub leases: BTreeMap<Arc<str>, std::time::Duration>,
+    /// The Leases of VNodes, by Node name.
+    pub leases: BTreeMap<Arc<str>, LeaseView>,
+    /// The Leases of replicas, by name.
+    pub members: BTreeMap<Arc<str>, MemberView>,
+    /// Which incarnation took each VNode last, by Node name; empty after it was given back.
+    pub owners: BTreeMap<Arc<str>, Arc<str>>,
+    /// Who gave VNodes back by its own will: what it had sent before may still be on its way.
+    pub given_back: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Writes that were carried out, by what they were.
+    pub writes: BTreeMap<&'static str, usize>,
+    /// Pods that were made.
+    pub pods_made: usize,
     /// Status writes of Pods that were accepted.
     pub status_writes: usize,
     /// Writes that changed nothing, and deletions of what was gone already by the controller's doing.
@@ -43,6 +57,12 @@ pub struct Written {
     pub returned: Option<Event>,
     /// The end.
     pub end: Event,
+}
+
+impl Written {
+    fn new(write: Write, watch: Vec<Event>, returned: Option<Event>, result: Result<(), WriteError>) -> Self {
+        Self { watch, returned, end: Event::Written { write, result } }
+    }
 }
 
 impl Api {
@@ -68,30 +88,19 @@ impl Api {
         self.version
     }
 
-    /// Carries an action out, or only says what its answer would be.
-    pub fn write_if(
-        &mut self,
-        action: &Action,
-        now: std::time::Duration,
-        carried_out: bool,
-    ) -> Option<Written> {
-        if carried_out {
-            return self.write(action, now);
-        }
-        let Some(write) = action.write() else { return self.write(action, now) };
-        Some(Written { watch: vec![], returned: None, end: Event::Written { write, result: Ok(()) } })
-    }
-
     /// Carries an action out.
-    pub fn write(&mut self, action: &Action, now: std::time::Duration) -> Option<Written> {
+    pub fn write(&mut self, action: &Action, wall: Timestamp) -> Option<Written> {
         if let Action::FindBasePod { base, .. } = action {
             let end = Event::BasePod { base: base.clone(), found: Ok(None) };
             return Some(Written { watch: vec![], returned: None, end });
         }
         let write = action.write()?;
-        let done = |write, watch: Vec<Event>, returned, result| {
-            Some(Written { watch, returned, end: Event::Written { write, result } })
-        };
+        *self.writes.entry(kind(&write)).or_default() += 1;
+        if let Some(written) = self.write_lease(action, &write, wall) {
+            return Some(written);
+        }
+        let done =
+            |write, watch: Vec<Event>, returned, result| Some(Written::new(write, watch, returned, result));
         match action {
             Action::CreateNode(desired) => {
                 if self.nodes.contains_key(&desired.name) {
@@ -107,19 +116,18 @@ impl Api {
             Action::PatchNode { desired } => self.patch_node(write, desired),
             Action::PatchNodeStatus { desired } => self.patch_node(write, desired),
             Action::DeleteNode { name, uid } => {
-                self.leases.remove(name);
+                let mut watch = Vec::new();
                 match self.nodes.get(name) {
                     Some(node) if node.uid == *uid => {
                         self.nodes.remove(name);
-                        let gone = Event::NodeGone { name: name.clone(), uid: uid.clone() };
-                        done(write, vec![gone], None, Ok(()))
+                        watch.push(Event::NodeGone { name: name.clone(), uid: uid.clone() });
                     }
-                    _ => done(write, vec![], None, Ok(())),
+                    // The Lease is another Node's by now.
+                    Some(_) => return done(write, watch, None, Ok(())),
+                    None => {}
                 }
-            }
-            Action::RenewLease { node, .. } => {
-                self.leases.insert(node.clone(), now);
-                done(write, vec![], None, Ok(()))
+                watch.extend(self.delete_lease(name));
+                done(write, watch, None, Ok(()))
             }
             Action::PatchPodStatus { pod, status } => {
                 let version = self.next();
@@ -177,7 +185,7 @@ impl Api {
                 }
                 done(write, gone.into_iter().collect(), None, Ok(()))
             }
-            // There are no peer Deployments here, and no other replicas.
+            // There are no peer Deployments here.
             _ => None,
         }
     }
@@ -227,6 +235,7 @@ impl Api {
     /// A user, or a controller, makes a Pod that is bound already.
     pub fn create_pod(&mut self, mut pod: PodView) -> Event {
         pod.resource_version = self.next();
+        self.pods_made += 1;
         self.pods.insert(pod.pod.uid.clone(), pod.clone());
         Event::Pod(Box::new(pod))
     }
@@ -251,5 +260,28 @@ impl Api {
     pub fn live_pods(&self) -> impl Iterator<Item = &PodView> {
         let over = |pod: &PodView| matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
         self.pods.values().filter(move |pod| pod.deletion.is_none() && !over(pod))
+    }
+}
+
+/// What a write is, in a word.
+fn kind(write: &Write) -> &'static str {
+    match write {
+        Write::CreateNode(_) => "CreateNode",
+        Write::PatchNode(_) => "PatchNode",
+        Write::PatchNodeStatus(_) => "PatchNodeStatus",
+        Write::DeleteNode(_) => "DeleteNode",
+        Write::RenewLease(_) => "RenewLease",
+        Write::PatchPodStatus(_) => "PatchPodStatus",
+        Write::DeletePod(_) => "DeletePod",
+        Write::CreateModule(_) => "CreateModule",
+        Write::PatchModule(_) => "PatchModule",
+        Write::PatchModuleStatus(_) => "PatchModuleStatus",
+        Write::DeleteModule(_) => "DeleteModule",
+        Write::ScaleDeployment(_) => "ScaleDeployment",
+        Write::WriteMember(_) => "WriteMember",
+        Write::ReadMember(_) => "ReadMember",
+        Write::DeleteMember(_) => "DeleteMember",
+        Write::TakeLease { .. } => "TakeLease",
+        Write::ReleaseLease { .. } => "ReleaseLease",
     }
 }

@@ -1,0 +1,130 @@
+//! One replica acts for a VNode: the one that took its Lease last. It is held at the moment of sending, and once more
+//! when a command or a write arrives.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arklet::Command;
+use engine::Action;
+use model::BaseIdentity;
+
+use crate::{api::Api, world::World};
+
+/// How long the one that takes away what is left of VNodes may not know that one has been taken: the longest that its
+/// watches lag or are closed. The owner sees what it did, and writes it down again.
+const LAG: Duration = Duration::from_secs(60);
+
+/// Who was entitled to what.
+#[derive(Debug, Default)]
+pub struct Owner {
+    /// Commands and writes that somebody was entitled to.
+    pub acts: usize,
+    /// When each VNode was taken last.
+    taken: BTreeMap<Arc<str>, Duration>,
+}
+
+impl Owner {
+    /// A command or a write that passed the fence is sent.
+    pub(crate) fn sent(
+        &mut self,
+        action: &Action,
+        who: &Arc<str>,
+        api: &Api,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Some(node) = concerned(action, api) else { return Ok(()) };
+        self.acts += 1;
+        let owner = api.owners.get(&node);
+        if owner == Some(who) || self.may_clean_up(action, &node, api, now) {
+            return Ok(());
+        }
+        Err(format!("{who} sends {} at {now:?}, and {node} is {owner:?}'s", word(action)))
+    }
+
+    /// A write reaches the API server.
+    pub(crate) fn arrived(
+        &self,
+        action: &Action,
+        who: &Arc<str>,
+        api: &Api,
+        now: Duration,
+    ) -> Result<(), String> {
+        // The server itself compares who holds it.
+        let Some(node) = concerned(action, api).filter(|_| !matches!(action, Action::RenewLease { .. }))
+        else {
+            return Ok(());
+        };
+        if self.may_clean_up(action, &node, api, now) {
+            return Ok(());
+        }
+        still_its(&node, who, api)
+            .map_err(|why| format!("{who}'s {} arrives at {now:?}: {why}", word(action)))
+    }
+
+    /// A command reaches its base.
+    pub(crate) fn reached(
+        &self,
+        base: &BaseIdentity,
+        command: &Command,
+        who: &Arc<str>,
+        api: &Api,
+        now: Duration,
+    ) -> Result<(), String> {
+        still_its(&World::node_of(base), who, api)
+            .map_err(|why| format!("{who}'s {} reaches {base} at {now:?}: {why}", command.kind()))
+    }
+}
+
+impl Owner {
+    /// Somebody has taken a VNode.
+    pub(crate) fn taken(&mut self, node: &Arc<str>, now: Duration) {
+        self.taken.insert(node.clone(), now);
+    }
+
+    /// What is left of a VNode that is no more is anybody's to take away.
+    fn may_clean_up(&self, action: &Action, node: &Arc<str>, api: &Api, now: Duration) -> bool {
+        let nobodys = api.leases.get(node).is_none_or(|lease| lease.holder.is_empty());
+        match action {
+            Action::DeletePod { .. } => nobodys,
+            Action::DeleteModule { .. } => {
+                nobodys || self.taken.get(node).is_some_and(|since| now < *since + LAG)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What was sent before its sender gave the VNode back may still be on its way.
+fn still_its(node: &Arc<str>, who: &Arc<str>, api: &Api) -> Result<(), String> {
+    let owner = api.owners.get(node);
+    let entitled = owner == Some(who) || api.given_back.contains(&(node.clone(), who.clone()));
+    if entitled { Ok(()) } else { Err(format!("{node} is {owner:?}'s by now")) }
+}
+
+/// The VNode that an action is for.
+fn concerned(action: &Action, api: &Api) -> Option<Arc<str>> {
+    match action {
+        Action::Call { target, .. } => Some(World::node_of(&target.base)),
+        Action::CreateNode(desired) | Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
+            Some(desired.name.clone())
+        }
+        Action::DeleteNode { name, .. } => Some(name.clone()),
+        Action::RenewLease { node, .. } => Some(node.clone()),
+        Action::PatchPodStatus { pod, .. } | Action::DeletePod { pod } => {
+            api.pods.get(&pod.uid).map(|pod| pod.node.clone())
+        }
+        Action::CreateModule(desired) | Action::PatchModule { desired } => Some(desired.key.vnode.clone()),
+        Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => Some(key.vnode.clone()),
+        // Taken and given back by compare-and-swap, and what is about no VNode.
+        _ => None,
+    }
+}
+
+fn word(action: &Action) -> String {
+    match action {
+        Action::Call { target, command, .. } => {
+            let id = command.biz().map(ToString::to_string).unwrap_or_default();
+            format!("{} {id} to {}", command.kind(), target.base)
+        }
+        action => action.write().map(|write| format!("{write:?}")).unwrap_or_default(),
+    }
+}

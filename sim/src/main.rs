@@ -1,0 +1,50 @@
+//! `cargo xtask sim`: many seeds, the long run.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use sim::many::{Tally, run_all};
+
+/// Seeds of the simulation: several real engines against a model of everything around them.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask sim", bin_name = "cargo xtask sim")]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 100_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+}
+
+fn main() -> ExitCode {
+    let Arguments { seeds, first } = Arguments::parse();
+    let start = Instant::now();
+    println!("seeds {first} to {}", first.saturating_add(seeds));
+    let tally =
+        run_all(first..first.saturating_add(seeds), |tally| println!("{}", line(tally, start.elapsed())));
+    println!("{}", line(&tally, start.elapsed()));
+    let Some((seed, story)) = tally.broken.first_key_value() else {
+        println!("ok: no invariant was broken");
+        return ExitCode::SUCCESS;
+    };
+    println!("{story}");
+    for reason in tally.reasons() {
+        println!("BROKEN {reason}");
+    }
+    println!("again: SIM_SEED={seed} cargo test -p sim --test seeds replay -- --nocapture");
+    ExitCode::FAILURE
+}
+
+fn line(tally: &Tally, time: Duration) -> String {
+    let Tally { seeds, with_replicas, quiet, installs, owned_acts, broken } = tally;
+    format!(
+        "{:6.1} s: {seeds} seeds, {with_replicas} with several replicas, {quiet} quiet at the end; {installs} installs, {owned_acts} acts of owners; {} broken {:?}",
+        time.as_secs_f64(),
+        broken.len(),
+        broken.keys().collect::<Vec<_>>(),
+    )
+}
