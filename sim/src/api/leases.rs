@@ -172,6 +172,8 @@ impl Api {
 
     pub(super) fn delete_lease(&mut self, node: &Arc<str>) -> Option<Event> {
         let lease = self.leases.remove(node)?;
+        // Anybody may take it from now on.
+        self.given_back.insert((node.clone(), lease.holder));
         Some(Event::LeaseGone { node: node.clone(), uid: lease.uid })
     }
 }
