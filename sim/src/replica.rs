@@ -127,7 +127,7 @@ pub struct Running {
 }
 
 /// The kinds that are watched: by all, and by those that share the VNodes.
-pub const WATCHES: [Watched; 8] = [
+pub const WATCHES: [Watched; 9] = [
     Watched::Nodes,
     Watched::Services,
     Watched::ReplicaSets,
@@ -136,6 +136,7 @@ pub const WATCHES: [Watched; 8] = [
     Watched::Modules,
     Watched::Members,
     Watched::Leases,
+    Watched::Permits,
 ];
 
 /// The place of a kind among [`WATCHES`].
@@ -185,8 +186,9 @@ impl Running {
             }
             false => Fence::open(),
         };
-        let kinds =
-            WATCHES.iter().filter(|kind| shares || !matches!(kind, Watched::Members | Watched::Leases));
+        let kinds = WATCHES
+            .iter()
+            .filter(|kind| shares || !matches!(kind, Watched::Members | Watched::Leases | Watched::Permits));
         Self {
             number,
             engine: Engine::new(config),

@@ -45,7 +45,8 @@ impl Told {
             return table.known.remove(&uid).is_some();
         }
         let Some((kind, uid, version)) = subject(event) else { return true };
-        if source == Source::Response && matches!(kind, Watched::Leases | Watched::Members) {
+        if source == Source::Response && matches!(kind, Watched::Leases | Watched::Members | Watched::Permits)
+        {
             return true;
         }
         let table = self.0.entry(kind).or_default();
@@ -86,6 +87,7 @@ pub fn subject(event: &Event) -> Option<(Watched, Arc<str>, u64)> {
         Event::Module(module) => (Watched::Modules, module.module.uid.clone(), module.resource_version),
         Event::Member(member) => (Watched::Members, member.uid.clone(), member.resource_version),
         Event::Lease(lease) => (Watched::Leases, lease.uid.clone(), lease.resource_version),
+        Event::Permits(permits) => (Watched::Permits, permits.uid.clone(), permits.resource_version),
         Event::Service(service) => (Watched::Services, service.uid.clone(), service.resource_version),
         Event::Revision { replica_set, revision } => (Watched::ReplicaSets, replica_set.clone(), *revision),
         _ => return None,
@@ -100,6 +102,7 @@ pub fn end(event: &Event) -> Option<(Watched, Arc<str>)> {
         Event::ModuleGone { module, .. } => (Watched::Modules, module.uid.clone()),
         Event::MemberGone { uid, .. } => (Watched::Members, uid.clone()),
         Event::LeaseGone { uid, .. } => (Watched::Leases, uid.clone()),
+        Event::PermitsGone { uid, .. } => (Watched::Permits, uid.clone()),
         _ => return None,
     })
 }
@@ -117,6 +120,9 @@ fn gone(event: &Event) -> Option<Event> {
         Event::Module(module) => Event::ModuleGone { key: module.key.clone(), module: module.module.clone() },
         Event::Member(member) => Event::MemberGone { name: member.name.clone(), uid: member.uid.clone() },
         Event::Lease(lease) => Event::LeaseGone { node: lease.node.clone(), uid: lease.uid.clone() },
+        Event::Permits(permits) => {
+            Event::PermitsGone { name: permits.name.clone(), uid: permits.uid.clone() }
+        }
         Event::Service(service) => {
             Event::ServiceGone { namespace: service.namespace.clone(), uid: service.uid.clone() }
         }

@@ -153,7 +153,14 @@ impl World {
     /// A watch lags, or is closed and begins anew after a while: what it missed meanwhile is forgotten (410).
     fn trouble_watch(&mut self, replica: usize) {
         let Some(process) = self.process(replica) else { return };
-        let kinds = [Watched::Nodes, Watched::Pods, Watched::Modules, Watched::Members, Watched::Leases];
+        let kinds = [
+            Watched::Nodes,
+            Watched::Pods,
+            Watched::Modules,
+            Watched::Members,
+            Watched::Leases,
+            Watched::Permits,
+        ];
         let kind = self.rng().choice(kinds).unwrap_or(Watched::Pods);
         let (pause, lags) = (self.up_to_ms(25_000), self.rng().bool());
         let (name, how) = (self.name(process), if lags { "lags" } else { "is closed" });

@@ -18,6 +18,9 @@ impl Api {
                 self.members.values().cloned().map(|member| Event::Member(Box::new(member))).collect()
             }
             Watched::Leases => self.leases.values().cloned().map(Event::Lease).collect(),
+            Watched::Permits => {
+                self.permits.values().cloned().map(|permits| Event::Permits(Box::new(permits))).collect()
+            }
             Watched::ReplicaSets => {
                 let revisions = self.revisions.iter();
                 revisions

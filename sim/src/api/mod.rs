@@ -2,6 +2,7 @@
 
 mod leases;
 mod list;
+mod permits;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,9 @@ use std::{
 
 use engine::{
     Action, Event, Write, WriteError,
-    view::{LeaseView, MemberView, ModuleKey, ModuleView, NodeView, Phase, PodView, ServiceView},
+    view::{
+        LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PodView, ServiceView,
+    },
 };
 use jiff::Timestamp;
 
@@ -32,6 +35,8 @@ pub struct Api {
     pub leases: BTreeMap<Arc<str>, LeaseView>,
     /// The Leases of replicas, by name.
     pub members: BTreeMap<Arc<str>, MemberView>,
+    /// The Leases of permits, by name.
+    pub permits: BTreeMap<Arc<str>, PermitsView>,
     /// Which incarnation took each VNode last, by Node name; empty after it was given back.
     pub owners: BTreeMap<Arc<str>, Arc<str>>,
     /// Who gave VNodes back by its own will: what it had sent before may still be on its way.
@@ -97,6 +102,9 @@ impl Api {
         let write = action.write()?;
         *self.writes.entry(kind(&write)).or_default() += 1;
         if let Some(written) = self.write_lease(action, &write, wall) {
+            return Some(written);
+        }
+        if let Some(written) = self.write_permits(action, &write) {
             return Some(written);
         }
         let done =
@@ -283,5 +291,7 @@ fn kind(write: &Write) -> &'static str {
         Write::DeleteMember(_) => "DeleteMember",
         Write::TakeLease { .. } => "TakeLease",
         Write::ReleaseLease { .. } => "ReleaseLease",
+        Write::WritePermits(_) => "WritePermits",
+        Write::DeletePermits(_) => "DeletePermits",
     }
 }
