@@ -142,3 +142,30 @@ pub(super) fn agree<'a>(in_full: Option<Vec<Action>>, done: impl Iterator<Item =
     let (in_full, done) = (sorted(&mut in_full.iter()), sorted(&mut { done }));
     debug_assert!(in_full == done, "looking at all does {in_full:#?}, and looking at less did {done:#?}");
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::vnode::testing::Case;
+
+    /// Each answer is about one module; what waited is another's.
+    #[test]
+    fn the_place_of_a_command_that_ended_goes_to_what_waited() {
+        let mut case = Case::start(|config| config.workers = 1, &[]);
+        case.until(3);
+        case.slow = Some(Vec::new());
+        for name in ["biz1", "biz2", "biz3"] {
+            case.create(name, name);
+        }
+        assert_eq!(case.commands, ["install biz1:1"], "one at a time");
+        for expected in 2..=3 {
+            let answers = std::mem::take(case.slow.as_mut().unwrap());
+            answers.into_iter().for_each(|answer| case.step(answer));
+            assert_eq!(
+                case.commands.len(),
+                expected,
+                "at once, and with no time passing: {:?}",
+                case.commands
+            );
+        }
+    }
+}

@@ -35,6 +35,8 @@ pub(super) struct Case {
     pub(super) node: Option<NodeView>,
     /// An earlier controller's install of it is at work: every other command for it is refused.
     pub(super) at_work: Option<BizId>,
+    /// Answers to commands about biz, where the base takes its time with them.
+    pub(super) slow: Option<Vec<Event>>,
     /// Everything that was sent since the last look, as text.
     pub(super) sent: Vec<String>,
 }
@@ -65,6 +67,7 @@ impl Case {
             version: 10,
             node: None,
             at_work: None,
+            slow: None,
             sent: vec![],
         };
         for module in modules {
@@ -111,7 +114,14 @@ impl Case {
     fn act(&mut self, action: Action) -> Vec<Event> {
         self.sent.push(word(&action));
         if let Action::Call { command, .. } = &action {
-            return vec![self.answer(command)];
+            let answer = self.answer(command);
+            return match &mut self.slow {
+                Some(slow) if command.biz().is_some() => {
+                    slow.push(answer);
+                    vec![]
+                }
+                _ => vec![answer],
+            };
         }
         let Some(write) = action.write() else { return vec![] };
         let done = |write| Event::Written { write, result: Ok(()) };
