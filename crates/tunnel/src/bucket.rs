@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How fast a [`Bucket`] fills, and how much it holds.
+/// How fast a bucket fills, and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// What comes back in a second.

@@ -96,11 +96,12 @@ impl VNode {
         self.concerns([id.name.clone()]);
     }
 
-    /// The event at hand is about what this Pod asks for. One that asks for nothing that can be read has no name
-    /// to be found by.
+    /// The event at hand is about what this Pod asks for. One that asks for nothing, or for nothing that can be read,
+    /// has no name to be found by.
     pub(super) fn concerns_pod(&mut self, uid: &str) {
         let Some(pod) = self.pods.get(uid) else { return self.concerns([]) };
-        if !pod.is_foreign && pod.containers.iter().all(|container| container.wanted.is_ok()) {
+        let is_readable = pod.containers.iter().all(|container| container.wanted.is_ok());
+        if !pod.containers.is_empty() && is_readable {
             let names: Vec<BizName> = pod.biz().map(|id| id.name.clone()).collect();
             self.concerns(names);
         } else {
