@@ -1,6 +1,11 @@
 //! One seed: a plan of what users and faults do, carried out, and checked at every step.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    any::Any,
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use model::BizId;
 
@@ -48,7 +53,9 @@ pub struct Outcome {
 /// The invariant that broke, and the story that led to it.
 pub fn run(seed: u64, plan: Plan) -> Result<Outcome, String> {
     let mut world = World::new(seed, plan.replicas);
-    let result = carry_out(&mut world, plan);
+    // An assertion of the engine that fails is told as an invariant that breaks, with its story.
+    let result = catch_unwind(AssertUnwindSafe(|| carry_out(&mut world, plan)));
+    let result = result.unwrap_or_else(|panic| Err(asserted(panic.as_ref())));
     let was_quiet = result.map_err(|why| format!("seed {seed}: {why}\n{plan:?}\n{}", world.story()))?;
     Ok(Outcome {
         installs: world.checks.commands.installs,
@@ -56,6 +63,12 @@ pub fn run(seed: u64, plan: Plan) -> Result<Outcome, String> {
         owned_acts: world.checks.owner.acts,
         was_quiet,
     })
+}
+
+fn asserted(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("an assertion failed: {}", said.unwrap_or("no words"))
 }
 
 fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {

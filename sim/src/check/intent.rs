@@ -1,22 +1,19 @@
-//! Intent before action: what is about to be installed is written down before it is.
-
-use std::collections::BTreeMap;
+//! Intent before action: what is about to be installed is written down before it is. Where there are other replicas
+//! one of them may just have deleted the object, and a watch that lags has not told it yet: what was told counts then.
 
 use arklet::Command;
-use engine::view::{ModuleKey, ModuleView};
+use engine::view::ModuleKey;
 use model::BaseIdentity;
 
+use super::Known;
 use crate::world::World;
 
-pub(super) fn check(
-    base: &BaseIdentity,
-    command: &Command,
-    modules: &BTreeMap<ModuleKey, ModuleView>,
-) -> Result<(), String> {
+pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
     let Command::InstallBiz { spec, .. } = command else { return Ok(()) };
     let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
-    match modules.get(&key) {
+    match known.api.modules.get(&key) {
         Some(module) if module.managed => Ok(()),
+        None if known.of_all.is_some_and(|told| told.has_module(&key)) => Ok(()),
         found => Err(format!("{base} is told to install {}, and what is written down is {found:?}", spec.id)),
     }
 }

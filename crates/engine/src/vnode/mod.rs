@@ -469,7 +469,7 @@ impl VNode {
         let (in_full, before) = (self.in_full(&scope, ctx), ctx.out.len());
         let scope = self.act(scope, ctx);
         #[cfg(debug_assertions)]
-        scope::agree(in_full, ctx.out.iter().skip(before));
+        scope::agree(&scope, in_full, ctx.out.iter().skip(before));
         scope
     }
 
