@@ -1,6 +1,6 @@
 //! What users and faults do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     base::{Package, word},
@@ -83,8 +83,8 @@ fn delete(world: &mut World, by_force: bool) {
     let event = if by_force {
         world.api.delete_pod_by_force(&uid)
     } else {
-        let wall = world.wall();
-        world.api.delete_pod(&uid, wall)
+        let now = world.now;
+        world.api.delete_pod(&uid, Duration::ZERO, now)
     };
     if let Some(event) = event {
         world.inform(event);

@@ -1,7 +1,7 @@
 //! The Deployment controller, as far as a rolling update shows it: maxSurge 100%, maxUnavailable 0,
 //! one Pod of each revision on every base.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use engine::{
     Event,
@@ -15,6 +15,9 @@ use crate::{
     base::{Package, word},
     world::World,
 };
+
+/// What Kubernetes gives a Pod that says nothing else.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// A Deployment of one module.
 #[derive(Debug, Clone)]
@@ -94,9 +97,8 @@ impl Deployment {
 
     fn delete(world: &mut World, uid: &Arc<str>) {
         world.tell(format_args!("the Deployment controller deletes {uid}"));
-        let grace_ends =
-            world.wall().checked_add(jiff::SignedDuration::from_secs(30)).unwrap_or_else(|_| world.wall());
-        if let Some(event) = world.api.delete_pod(uid, grace_ends) {
+        let now = world.now;
+        if let Some(event) = world.api.delete_pod(uid, GRACE, now) {
             world.inform(event);
         }
     }

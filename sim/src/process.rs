@@ -289,9 +289,8 @@ impl World {
             }
             let replica = self.replicas.get(process.replica).and_then(|replica| replica.running.as_ref());
             if let Some(running) = replica {
-                let wall = running.clock.wall(now);
                 let of_all = (self.replicas.len() > 1).then_some(&running.told);
-                let known = Known { told: &running.pods, of_all, api: &self.api, bases: &self.bases, wall };
+                let known = Known { told: &running.pods, of_all, api: &self.api, bases: &self.bases };
                 self.checks.sent(process.number, &target.base, command, known, now, *deadline)?;
             }
         }

@@ -64,7 +64,7 @@ impl Drain {
         };
         // As far as the controller was told: a Pod that it was told is gone has nothing left to lose.
         let told = known.told.values().filter(|pod| pod.node == node && names(pod));
-        let in_time = |pod: &&PodView| pod.deletion.is_none_or(|end| end > known.wall);
+        let in_time = |pod: &&PodView| pod.deletion.is_none() || known.api.has_time(pod, now);
         for pod in told.filter(in_time) {
             let since = self.since.get(&pod.pod.uid).copied();
             if self.ready.get(&pod.pod.uid) == Some(&true) || since.is_some_and(|since| now < since + DRAIN) {

@@ -1,6 +1,8 @@
 //! A base that serves a module, and has a newer Pod of it that may come, is never left without it
 //! by an uninstall (ordering rule 11).
 
+use std::time::Duration;
+
 use arklet::Command;
 use engine::view::{Phase, PodView};
 use model::{BaseIdentity, BizState};
@@ -8,8 +10,13 @@ use model::{BaseIdentity, BizState};
 use super::Known;
 use crate::{base::Package, world::World};
 
-pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
-    let Known { told, bases, wall, .. } = *known;
+pub(super) fn check(
+    base: &BaseIdentity,
+    command: &Command,
+    known: &Known<'_>,
+    now: Duration,
+) -> Result<(), String> {
+    let Known { told, bases, api, .. } = *known;
     let (Command::UninstallBiz(id), Some(state)) = (command, bases.get(base)) else { return Ok(()) };
     let serves = |biz: &crate::base::Biz| biz.state == BizState::Activated;
     let is_the_last = state.biz.get(id).is_some_and(serves)
@@ -26,7 +33,7 @@ pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -
                 [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image)
             })
     };
-    let in_time = told.values().filter(of_name).any(|pod| pod.deletion.is_some_and(|end| end > wall));
+    let in_time = told.values().filter(of_name).any(|pod| api.has_time(pod, now));
     match told.values().filter(of_name).find(comes) {
         Some(pod) if is_the_last && in_time => Err(format!(
             "{base} is told to uninstall {id}, the only version that serves, before {} does",

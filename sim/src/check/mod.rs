@@ -38,8 +38,6 @@ pub struct Known<'a> {
     pub api: &'a Api,
     /// The bases as they really are.
     pub bases: &'a BTreeMap<BaseIdentity, Base>,
-    /// Wall clock, as the process takes it for.
-    pub wall: jiff::Timestamp,
 }
 
 /// All invariants that hold at every step.
@@ -71,7 +69,7 @@ impl Checks {
     ) -> Result<(), String> {
         wanted::check(base, command, &known, now)?;
         twice::check(base, command, &known, now)?;
-        gap::check(base, command, &known)?;
+        gap::check(base, command, &known, now)?;
         intent::check(base, command, &known)?;
         self.drain.check(base, command, &known, now)?;
         self.commands.sent(process, base, command, now, deadline)

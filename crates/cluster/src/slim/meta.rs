@@ -22,6 +22,7 @@ pub(super) struct MetaJson {
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) creation_timestamp: Option<String>,
     pub(super) deletion_timestamp: Option<String>,
+    pub(super) deletion_grace_period_seconds: Option<i64>,
     #[serde(default, deserialize_with = "nothing")]
     pub(super) owner_references: Vec<OwnerJson>,
 }

@@ -1,6 +1,6 @@
 //! A Pod, from JSON to [`PodView`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use engine::view::{
     ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner, Phase, PodRef, PodStatus,
@@ -191,10 +191,7 @@ impl Kind for PodView {
             labels: metadata.labels,
             annotations: metadata.annotations,
             created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
-            // A time that cannot be read still says that the Pod is being deleted.
-            deletion: metadata
-                .deletion_timestamp
-                .map(|text| time(Some(&text)).unwrap_or(Timestamp::UNIX_EPOCH)),
+            deletion: metadata.deletion_timestamp.map(|_| grace(metadata.deletion_grace_period_seconds)),
             restart_policy: match spec.restart_policy.as_str() {
                 "OnFailure" => RestartPolicy::OnFailure,
                 "Never" => RestartPolicy::Never,
@@ -205,6 +202,11 @@ impl Kind for PodView {
             status: pod_status(status),
         })
     }
+}
+
+/// Less than none is none.
+fn grace(seconds: Option<i64>) -> Duration {
+    Duration::from_secs(seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default())
 }
 
 pub(crate) fn container(json: ContainerJson) -> ContainerView {
@@ -414,11 +416,11 @@ mod tests {
         assert_eq!((bare.resource_version, bare.status), (0, PodStatus::default()));
         let odd = PodView::read(
             r#"{"metadata":{"namespace":"ns","name":"n","uid":"u","resourceVersion":"x","creationTimestamp":"soon",
-                "deletionTimestamp":"later"},"spec":{"restartPolicy":"Maybe","new":1},
+                "deletionTimestamp":"later","deletionGracePeriodSeconds":-1},"spec":{"restartPolicy":"Maybe","new":1},
                 "status":{"phase":"Dreaming","containerStatuses":[{"name":"c","restartCount":-1,"state":{"paused":{}}}]}}"#,
         );
         let odd = odd.unwrap();
-        assert!(odd.deletion.is_some());
+        assert_eq!(odd.deletion, Some(Duration::ZERO));
         assert_eq!((odd.restart_policy, odd.status.phase), (RestartPolicy::Always, Phase::Unknown));
         assert_eq!(odd.status.containers[0].restart_count, 0);
         let waiting = ContainerState::Waiting { reason: String::new(), message: String::new() };

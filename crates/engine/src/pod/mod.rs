@@ -48,6 +48,8 @@ pub(crate) struct ModulePod {
     drained_at: Duration,
     /// The write that finishes its deletion.
     pub(crate) delete_slot: WriteSlot,
+    /// Since when it is known to be being deleted.
+    deleted_at: Option<Duration>,
     /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
     pub(crate) is_foreign: bool,
     /// What is wrong with it has been told.
@@ -75,6 +77,7 @@ impl ModulePod {
             is_served: false,
             drained_at: Duration::ZERO,
             delete_slot: WriteSlot::default(),
+            deleted_at: None,
             is_foreign,
             fault_told: false,
             ignores_probes,
@@ -128,6 +131,18 @@ impl ModulePod {
     /// It is being deleted.
     pub(crate) fn is_deleting(&self) -> bool {
         self.view.deletion.is_some()
+    }
+
+    /// Notices that it is being deleted: its grace period begins for us.
+    pub(crate) fn track_deletion(&mut self, now: Duration) {
+        if self.is_deleting() {
+            self.deleted_at.get_or_insert(now);
+        }
+    }
+
+    /// When the grace period of one that is being deleted is over.
+    pub(crate) fn grace_ends(&self) -> Option<Duration> {
+        Some(self.deleted_at?.saturating_add(self.view.deletion?))
     }
 
     /// It ended for good: nothing is installed for it and its status is never written again.

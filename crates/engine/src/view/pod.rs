@@ -1,6 +1,6 @@
 //! A Pod, slim.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -98,8 +98,9 @@ pub struct PodView {
     pub annotations: BTreeMap<String, String>,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
-    /// `metadata.deletionTimestamp`: when the grace period ends. Set means that it is being deleted.
-    pub deletion: Option<Timestamp>,
+    /// `metadata.deletionGracePeriodSeconds`: how long it may take to end. Set means that it is being deleted. When that
+    /// time is over by the server's clock (`metadata.deletionTimestamp`) nobody needs to know: ours may be hours off.
+    pub deletion: Option<Duration>,
     /// Who made it, in the end: the Deployment behind its ReplicaSet, else its direct controller;
     /// none for a bare Pod.
     pub owner: Option<Owner>,

@@ -487,6 +487,7 @@ impl VNode {
         // Another replica's wall clock may have said when it was Ready last.
         let alone = ctx.holder.is_none();
         for pod in self.pods.values_mut().filter(|pod| scope.holds_pod(pod)) {
+            pod.track_deletion(ctx.now.mono);
             pod.track_readiness(ctx.now, ctx.config.times.drain, alone, ctx.services);
         }
         self.ask(ctx);
@@ -621,6 +622,9 @@ impl VNode {
             CommandKind::InstallBiz => times.install_deadline,
             _ => times.uninstall_deadline,
         };
+        if command.kind() == CommandKind::InstallBiz {
+            self.modules.installs(&id, ctx.now.mono, ctx.now.mono + deadline);
+        }
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
         self.inventory.touch(&id.name, ctx.now.mono);
         let trace = self.trace_of(&command, ctx.now);

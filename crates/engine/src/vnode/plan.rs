@@ -17,7 +17,6 @@ use super::{
     permits::{Permit, Permitted},
 };
 use crate::{
-    event::Now,
     ordering::{
         Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
@@ -54,18 +53,18 @@ struct Overview {
 }
 
 impl Overview {
-    fn of(vnode: &VNode, scope: &Scope, now: Now) -> Self {
+    fn of(vnode: &VNode, scope: &Scope, now: Duration) -> Self {
         let mut held: BTreeMap<BizName, Vec<(BizId, BizState)>> = BTreeMap::new();
         for biz in vnode.inventory.all().filter(|biz| scope.holds(&biz.id.name)) {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
         let removable = |(id, managed): &(&BizId, &super::Managed)| {
-            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now.mono);
-            scope.holds(&id.name) && now.mono >= managed.next_try && !stays
+            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now);
+            scope.holds(&id.name) && now >= managed.next_try && !stays
         };
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
-        let in_time = |pod: &&ModulePod| pod.view.deletion.is_some_and(|end| end > now.wall);
-        let drains = |pod: &&ModulePod| pod.is_draining(now.mono) || (pod.is_served() && pod.is_ready());
+        let in_time = |pod: &&ModulePod| pod.grace_ends().is_some_and(|end| now < end);
+        let drains = |pod: &&ModulePod| pod.is_draining(now) || (pod.is_served() && pod.is_ready());
         let leaving = vnode.pods.values().filter(in_time).filter(|pod| scope.holds_pod(pod));
         Self {
             held,
@@ -108,7 +107,7 @@ impl VNode {
 
     fn plan_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let claims = self.claims(ctx.now.mono, ctx.revisions, scope);
-        let all = Overview::of(self, scope, ctx.now);
+        let all = Overview::of(self, scope, ctx.now.mono);
         let names: BTreeSet<BizName> = claims
             .keys()
             .chain(self.managed.keys().map(|id| &id.name))

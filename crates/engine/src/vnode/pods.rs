@@ -234,7 +234,7 @@ impl VNode {
     pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
         self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
             let tries = pod.containers.iter().map(|container| container.run.next_try());
-            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()])
+            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()]).chain(pod.grace_ends())
         })
     }
 }

@@ -244,7 +244,7 @@ impl Case {
     pub(super) fn delete(&mut self, pod: &PodRef) {
         let version = self.next();
         let view = self.pods.get_mut(&pod.uid).unwrap();
-        view.deletion = Some(Timestamp::UNIX_EPOCH);
+        view.deletion = Some(Duration::ZERO);
         view.resource_version = version;
         let view = view.clone();
         self.step(Event::Pod(Box::new(view)));

@@ -1,4 +1,4 @@
-use jiff::Timestamp;
+use std::time::Duration;
 use model::BizState;
 
 use crate::{
@@ -23,7 +23,7 @@ fn given_up(node: &mut NodeView) {
 
 /// As the taint manager deletes a Pod.
 fn evicted(pod: &mut PodView) {
-    pod.deletion = Some(Timestamp::UNIX_EPOCH);
+    pod.deletion = Some(Duration::ZERO);
     pod.resource_version += 100;
     pod.status.conditions.push(Condition {
         kind: "DisruptionTarget".into(),

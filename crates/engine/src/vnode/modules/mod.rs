@@ -65,6 +65,8 @@ pub(crate) struct Modules {
     records: BTreeMap<BizId, Record>,
     /// Where what this process installed came from.
     packages: BTreeMap<BizId, PackageUrl>,
+    /// What was sent to be installed: until then a copy of such a command may still arrive, whatever was answered to another.
+    on_the_way: BTreeMap<BizId, Duration>,
     /// What the base held when it was first seen, before anybody asked for it.
     in_place: BTreeSet<BizId>,
     /// When it was first seen; none before its first list.
@@ -122,6 +124,12 @@ impl Modules {
         if let Some(record) = self.records.get_mut(id) {
             record.may_come_until = record.may_come_until.max(until);
         }
+    }
+
+    /// An install is sent.
+    pub(super) fn installs(&mut self, id: &BizId, now: Duration, until: Duration) {
+        self.on_the_way.retain(|_, until| now < *until);
+        self.on_the_way.insert(id.clone(), until);
     }
 
     /// An install of ours succeeded.
@@ -238,6 +246,12 @@ impl VNode {
         self.modules.in_place.retain(|id| !gone(id));
         self.modules.packages.retain(|id, _| !gone(id));
         let starting = |state| matches!(state, BizState::Resolved | BizState::Unresolved);
+        for biz in self.inventory.all() {
+            // It came by a command of ours that was overtaken by what was to end it.
+            if self.modules.on_the_way.get(&biz.id).is_some_and(|until| now < *until) {
+                self.managed.entry(biz.id.clone()).or_default();
+            }
+        }
         let unasked: Vec<BizId> = self
             .inventory
             .all()
