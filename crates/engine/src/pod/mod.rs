@@ -295,6 +295,22 @@ mod tests {
         assert!(!pod.is_draining(now.mono));
     }
 
+    /// What the API server's clock says of its end is not asked.
+    #[test]
+    fn the_grace_period_begins_when_the_deletion_is_seen() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        pod.track_deletion(Duration::from_secs(5));
+        assert_eq!(pod.grace_ends(), None);
+        let deleted = |grace| PodView { deletion: Some(grace), ..testing::pod("p", "biz1", "1") };
+        pod.update(deleted(Duration::from_secs(30)));
+        for now in [10, 20] {
+            pod.track_deletion(Duration::from_secs(now));
+            assert_eq!(pod.grace_ends(), Some(Duration::from_secs(40)));
+        }
+        pod.update(deleted(Duration::from_secs(1)));
+        assert_eq!(pod.grace_ends(), Some(Duration::from_secs(11)), "somebody is in a hurry");
+    }
+
     #[test]
     fn among_several_replicas_no_wall_clock_says_that_a_drain_is_over() {
         let (mut pod, now) = not_ready_since(Duration::from_secs(7_200));

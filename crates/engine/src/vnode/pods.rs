@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
-use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 
 use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
 use crate::{
@@ -132,13 +132,23 @@ impl VNode {
         let Some(arranged) = self.arranged.values().find(name) else { return Standing::Unknown };
         let target = &arranged.target;
         if activated && !arranged.others_yield {
-            return Standing::Running(started);
+            // It came (back) by a command that was thought to be over: the other is told not to be Ready first.
+            let waits = !pod.is_ready() && self.is_another_ready(pod, &target.spec.id.name);
+            return if waits { Standing::Unknown } else { Standing::Running(started) };
         }
         let target_serves =
             self.inventory.find(&target.spec.id).is_some_and(|biz| biz.state == BizState::Activated);
         let same_owner = pod.view.owner.is_some() && pod.view.owner == target.owner;
         let older = (pod.view.created, &pod.view.pod.uid) < (target.created, &target.uid);
         if target_serves && !same_owner && older { Standing::Displaced } else { Standing::Deactivated }
+    }
+
+    /// A Pod that asks for another version of this is Ready, as far as the API server knows.
+    fn is_another_ready(&self, pod: &ModulePod, name: &BizName) -> bool {
+        let version = |pod: &ModulePod| pod.biz().find(|id| id.name == *name).cloned();
+        let own = version(pod);
+        let is_other = |other: &&ModulePod| version(other).is_some_and(|id| Some(id) != own);
+        self.pods.values().filter(|other| other.is_live() && other.is_ready()).any(|other| is_other(&other))
     }
 
     /// What the base itself says of a biz that it holds broken.
@@ -261,4 +271,74 @@ fn faults(pod: &ModulePod) -> Vec<Fault> {
         return vec![Fault::new(code, doing, cause)];
     }
     pod.containers.iter().filter_map(|container| container.wanted.as_ref().err().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arklet::{Answer, AnswerKey, CommandKind};
+    use jiff::Timestamp;
+    use model::{BaseState, BizState, TunnelKind};
+
+    use crate::{
+        Action, Event, Now,
+        pod::is_ready,
+        testing,
+        view::{Owner, PodStatus, PodView},
+        vnode::testing::{Case, biz, report},
+    };
+
+    /// A version came back by a command that was thought to be over.
+    #[test]
+    fn an_older_version_is_not_told_ready_before_the_newer_is_known_not_to_be() {
+        let mut case = Case::start(|_| {}, &[]);
+        case.until(3);
+        let owner = Owner { namespace: "default".into(), kind: "Deployment".into(), name: "d".into() };
+        let [older, newer] = [("old", "1", 1), ("new", "2", 2)].map(|(name, version, created)| PodView {
+            owner: Some(owner.clone()),
+            created: Timestamp::UNIX_EPOCH + Duration::from_secs(created),
+            ..testing::pod(name, "biz1", version)
+        });
+        for pod in [older, newer.clone()] {
+            case.pods.insert(pod.pod.uid.clone(), pod.clone());
+            case.step(Event::Pod(Box::new(pod)));
+        }
+        let ready = |case: &Case, name: &str| {
+            case.pods.values().find(|pod| &*pod.pod.name == name).map(|pod| is_ready(&pod.status))
+        };
+        case.until(20);
+        assert_eq!((ready(&case, "old"), ready(&case, "new")), (Some(false), Some(true)));
+        assert_eq!(case.held.len(), 2);
+        // Nothing is carried out for now.
+        let now = Now { mono: Duration::from_secs(55), wall: Timestamp::UNIX_EPOCH };
+        case.engine.step(report(BaseState::Activated), now);
+        case.engine.step(Event::Tick, now);
+        let older = case.held.keys().filter(|id| id.version.as_str() == "1");
+        let list = older.map(|id| biz(id, BizState::Activated)).collect();
+        let answer = Event::Answer {
+            tunnel: TunnelKind::Http,
+            base: "b".parse().unwrap(),
+            key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
+            outcome: Ok(Answer::Biz(list)),
+        };
+        let told: Vec<(String, bool)> = case
+            .engine
+            .step(answer, now)
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::PatchPodStatus { pod, status } => {
+                    Some((pod.name.to_string(), is_ready(&status)))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [("new".to_owned(), false)]);
+        let gone = PodView { status: PodStatus::default(), resource_version: 1_000, ..newer };
+        let told = case.engine.step(Event::Pod(Box::new(gone)), now);
+        let ready = told.iter().any(|action| {
+            matches!(action, Action::PatchPodStatus { pod, status } if &*pod.name == "old" && is_ready(status))
+        });
+        assert!(ready, "{told:?}");
+    }
 }

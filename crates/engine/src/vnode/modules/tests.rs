@@ -208,3 +208,19 @@ fn what_a_base_installed_before_the_goodbye_of_its_last_life_came_is_known_as_ou
     assert_eq!(case.commands.last().unwrap(), "uninstall biz1:1", "its Pod is gone");
     assert!(case.modules.is_empty(), "{:?}", case.modules);
 }
+
+/// A broker may deliver a command twice, and one copy after what was to end it.
+#[test]
+fn what_a_copy_of_an_old_install_brings_is_removed_again() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(100);
+    let pod = case.create("p", "biz1");
+    case.delete(&pod);
+    case.held.insert(id("biz1"), BizState::Activated);
+    case.until(150);
+    assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1", "uninstall biz1:1"]);
+    case.until(400);
+    case.held.insert(id("biz1"), BizState::Activated);
+    case.until(500);
+    assert_eq!(case.commands.len(), 3, "after all that time somebody else put it there");
+}
