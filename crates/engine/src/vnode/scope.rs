@@ -110,14 +110,13 @@ impl VNode {
     }
 }
 
-/// Less was looked at, and nothing else came of it: held wherever debug assertions are on, so by all tests and the
-/// simulation. Not where replicas share the bases: a permit may come from another or lapse at any moment, of which the
-/// base is told in an event of its own.
+/// Less was looked at, and nothing else came of it: held wherever debug assertions are on, so by all tests and
+/// the simulation.
 #[cfg(debug_assertions)]
 impl VNode {
     /// What would be done if all were looked at; nothing where that is so anyway.
     pub(super) fn in_full(&self, scope: &Scope, ctx: &Context<'_>) -> Option<Vec<Action>> {
-        if *scope == Scope::All || ctx.holder.is_some() {
+        if *scope == Scope::All {
             return None;
         }
         let (mut permits, mut zones, mut out) = (ctx.permits.clone(), ctx.zones.clone(), Vec::new());

@@ -112,7 +112,7 @@ impl Permits {
         let is_shared = self.shared.is_some();
         let of = self.owners.entry(who.whose.clone()).or_default();
         let has = match is_shared {
-            true => of.inherits(who.pod, now),
+            true => of.inherits(who.pod, now) || of.has_it_still(who.pod, now),
             false => {
                 let mut room = Room::new(&of.pods, of.limit);
                 of.of_state(State::Held).for_each(|holder| room.hold(holder));

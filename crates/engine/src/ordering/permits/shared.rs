@@ -130,14 +130,22 @@ impl Of {
 
     /// The Lease gives a permit to a Pod of which this replica knows no better.
     pub(super) fn inherits(&self, uid: &Arc<str>, now: Duration) -> bool {
-        let version = match self.mine.get(uid) {
-            Some(Mine { state: State::Returned(_), .. }) => None,
-            Some(Mine { state: State::Asked, version, .. }) => {
-                self.listed.version(uid).filter(|listed| listed == version)
-            }
-            _ => self.listed.version(uid),
-        };
-        version.is_some_and(|version| !self.is_finished(uid, version, now))
+        // Who asks waits for the Lease to say so anew: it may be on its way without this Pod.
+        let knows_better = matches!(
+            self.mine.get(uid).map(|mine| mine.state),
+            Some(State::Returned(_) | State::Asked)
+        );
+        !knows_better && self.is_listed(uid, now)
+    }
+
+    /// The Pod gave its permit back, and neither was that written nor is it being written.
+    pub(super) fn has_it_still(&self, uid: &Arc<str>, now: Duration) -> bool {
+        let returned = self.mine.get(uid).is_some_and(|mine| matches!(mine.state, State::Returned(_)));
+        returned && !self.listed.slot.is_busy() && self.is_listed(uid, now)
+    }
+
+    fn is_listed(&self, uid: &Arc<str>, now: Duration) -> bool {
+        self.listed.version(uid).is_some_and(|version| !self.is_finished(uid, version, now))
     }
 
     /// Whom the Lease lists and who still needs it.

@@ -442,6 +442,24 @@ fn what_nobody_else_would_see_is_given_back_by_a_write() {
 }
 
 #[test]
+fn who_wants_it_again_before_that_is_written_has_it_still() {
+    let (mut api, mut a, _) = two();
+    a.take("n1", 5);
+    api.carry_out(&mut a);
+    a.give_back("n1");
+    assert!(a.take("n1", 6) && a.writes().is_none());
+    a.give_back("n1");
+    assert_eq!(a.writes(), None);
+    a.now = a.permits.next_wake().unwrap();
+    let without = a.writes().unwrap();
+    assert!(!a.take("n1", 7), "the Lease is being written without it");
+    let result = api.put(&without);
+    api.tell(&mut a);
+    a.ended(&without, result);
+    assert!(!a.holds("n1") && api.carry_out(&mut a) && a.holds("n1"));
+}
+
+#[test]
 fn what_is_not_asked_for_any_more_is_not_written() {
     let (_, mut a, _) = two();
     a.take("n1", 5);
