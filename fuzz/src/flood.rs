@@ -382,7 +382,7 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         }
         Action::DeleteNode { name, .. } | Action::RenewLease { node: name, .. } => name.clone(),
         Action::PatchPodStatus { pod, .. } | Action::DeletePod { pod } => pod.name.clone(),
-        Action::CreateModule(desired) | Action::PatchModule { desired } => desired.key.vnode.clone(),
+        Action::CreateModule(desired) | Action::PatchModule { desired, .. } => desired.key.vnode.clone(),
         Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => key.vnode.clone(),
         Action::AnswerBaseline { base, .. } | Action::FindBasePod { base, .. } => base.as_str().into(),
         Action::ScaleDeployment { .. }

@@ -289,8 +289,7 @@ impl World {
             }
             let replica = self.replicas.get(process.replica).and_then(|replica| replica.running.as_ref());
             if let Some(running) = replica {
-                let of_all = (self.replicas.len() > 1).then_some(&running.told);
-                let known = Known { told: &running.pods, of_all, api: &self.api, bases: &self.bases };
+                let known = Known { told: &running.pods, api: &self.api, bases: &self.bases };
                 self.checks.sent(process.number, &target.base, command, known, now, *deadline)?;
             }
         }

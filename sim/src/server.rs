@@ -161,7 +161,7 @@ impl World {
             }
             (Write::TakeLease { node, holder }, _) => {
                 if result.is_ok() {
-                    self.checks.owner.taken(node, self.now);
+                    self.checks.owner.taken(node, self.api.version(), self.now);
                 }
                 self.tell(format_args!("{holder} takes {node}: {result:?}"));
             }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Event, Watched, view::ModuleKey};
+use engine::{Event, Watched};
 
 /// Where a view comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +76,6 @@ impl Told {
         table.known.retain(|uid, _| there.contains(uid));
         table.ended.extend(gone.iter().filter_map(end).map(|(_, uid)| uid));
         gone
-    }
-}
-
-impl Told {
-    /// It was told that this Module object is there, and not yet that it is gone.
-    pub fn has_module(&self, key: &ModuleKey) -> bool {
-        let table = self.0.get(&Watched::Modules);
-        let mut ends = table.into_iter().flat_map(|table| table.known.values()).map(|(_, end)| end);
-        ends.any(|end| matches!(end, Event::ModuleGone { key: known, .. } if known == key))
     }
 }
 

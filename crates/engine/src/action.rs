@@ -159,6 +159,8 @@ pub enum Action {
     PatchModule {
         /// What it shall be.
         desired: Box<ModuleView>,
+        /// The replica that says so, by which the object changes in any case; none where there is a single one.
+        by: Option<Arc<str>>,
     },
     /// Write the status of a Module object.
     PatchModuleStatus {
@@ -175,6 +177,8 @@ pub enum Action {
         key: ModuleKey,
         /// Which object.
         module: ModuleRef,
+        /// Which version of it, where whoever acts for the VNode by now may have written it since.
+        resource_version: Option<u64>,
     },
     /// Look for the base's own Pod. The answer is [`crate::Event::BasePod`], always.
     FindBasePod {
@@ -276,7 +280,7 @@ impl Action {
             Self::PatchPodStatus { pod, .. } => Write::PatchPodStatus(pod.clone()),
             Self::DeletePod { pod } => Write::DeletePod(pod.clone()),
             Self::CreateModule(desired) => Write::CreateModule(desired.key.clone()),
-            Self::PatchModule { desired } => Write::PatchModule(desired.key.clone()),
+            Self::PatchModule { desired, .. } => Write::PatchModule(desired.key.clone()),
             Self::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
             Self::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Self::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment.clone()),

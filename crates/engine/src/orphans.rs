@@ -90,7 +90,8 @@ impl Orphans {
                     deletion.slot.sent();
                     deletion.sent = true;
                     let (key, module) = (view.key.clone(), view.module.clone());
-                    out.push(Action::DeleteModule { key, module });
+                    let resource_version = Some(view.resource_version);
+                    out.push(Action::DeleteModule { key, module, resource_version });
                 }
             }
         }

@@ -30,6 +30,8 @@ pub struct Api {
     pub nodes: BTreeMap<Arc<str>, NodeView>,
     /// Module objects, by biz and VNode.
     pub modules: BTreeMap<ModuleKey, ModuleView>,
+    /// Which replica patched a Module object last, by UID.
+    written_by: BTreeMap<Arc<str>, Arc<str>>,
     /// Services.
     pub services: Vec<ServiceView>,
     /// The revisions of ReplicaSets by UID.
@@ -89,6 +91,11 @@ impl Api {
             resource_version,
             selector,
         });
+    }
+
+    /// The newest version of all objects.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     fn next(&mut self) -> u64 {
@@ -177,18 +184,25 @@ impl Api {
                 let event = Event::Module(Box::new(module));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchModule { desired } => {
-                self.patch_module(write, &desired.key, &desired.module.uid, |known| {
+            Action::PatchModule { desired, by } => {
+                let is_by_another = *by != self.written_by.get(&desired.module.uid).cloned();
+                if let Some(by) = by {
+                    self.written_by.insert(desired.module.uid.clone(), by.clone());
+                }
+                self.patch_module(write, &desired.key, &desired.module.uid, is_by_another, |known| {
                     *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
                 })
             }
             Action::PatchModuleStatus { key, module, status } => {
-                self.patch_module(write, key, &module.uid, |known| {
+                self.patch_module(write, key, &module.uid, false, |known| {
                     known.status = (**status).clone();
                 })
             }
-            Action::DeleteModule { key, module } => {
-                let there = self.modules.get(key).is_some_and(|known| known.module.uid == module.uid);
+            Action::DeleteModule { key, module, resource_version } => {
+                let there = self.modules.get(key).is_some_and(|known| {
+                    known.module.uid == module.uid
+                        && resource_version.is_none_or(|version| version == known.resource_version)
+                });
                 self.idle_writes += usize::from(!there);
                 let gone = there.then(|| Event::ModuleGone { key: key.clone(), module: module.clone() });
                 if there {
@@ -223,6 +237,7 @@ impl Api {
         write: Write,
         key: &ModuleKey,
         uid: &Arc<str>,
+        is_by_another: bool,
         change: impl FnOnce(&mut ModuleView),
     ) -> Option<Written> {
         let version = self.next();
@@ -233,7 +248,7 @@ impl Api {
         let before = known.clone();
         change(known);
         known.resource_version = before.resource_version;
-        if *known == before {
+        if *known == before && !is_by_another {
             self.idle_writes += 1;
         } else {
             known.resource_version = version;

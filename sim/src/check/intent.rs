@@ -1,5 +1,4 @@
-//! Intent before action: what is about to be installed is written down before it is. Where there are other replicas
-//! one of them may just have deleted the object, and a watch that lags has not told it yet: what was told counts then.
+//! Intent before action: what is about to be installed is written down before it is.
 
 use arklet::Command;
 use engine::view::ModuleKey;
@@ -13,7 +12,6 @@ pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -
     let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
     match known.api.modules.get(&key) {
         Some(module) if module.managed => Ok(()),
-        None if known.of_all.is_some_and(|told| told.has_module(&key)) => Ok(()),
         found => Err(format!("{base} is told to install {}, and what is written down is {found:?}", spec.id)),
     }
 }

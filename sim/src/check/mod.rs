@@ -18,7 +18,7 @@ use arklet::{Command, Outcome};
 use engine::view::PodView;
 use model::BaseIdentity;
 
-use crate::{api::Api, base::Base, told::Told};
+use crate::{api::Api, base::Base};
 
 pub use commands::Commands;
 pub use converged::converged;
@@ -32,8 +32,6 @@ pub use ready::Ready;
 pub struct Known<'a> {
     /// What the process was told of Pods, by UID.
     pub told: &'a BTreeMap<Arc<str>, PodView>,
-    /// What it was told of all objects; none where it is the only one that writes them.
-    pub of_all: Option<&'a Told>,
     /// The API server.
     pub api: &'a Api,
     /// The bases as they really are.

@@ -10,7 +10,7 @@ use model::BaseIdentity;
 use crate::{api::Api, world::World};
 
 /// How long the one that takes away what is left of VNodes may not know that one has been taken: the longest that its
-/// watches lag or are closed. The owner sees what it did, and writes it down again.
+/// watches lag or are closed. What the owner has written since it does not touch; of the rest the owner sees that it is gone.
 const LAG: Duration = Duration::from_secs(60);
 
 /// Who was entitled to what.
@@ -18,8 +18,8 @@ const LAG: Duration = Duration::from_secs(60);
 pub struct Owner {
     /// Commands and writes that somebody was entitled to.
     pub acts: usize,
-    /// When each VNode was taken last.
-    taken: BTreeMap<Arc<str>, Duration>,
+    /// When each VNode was taken last, and the newest version of all objects then.
+    taken: BTreeMap<Arc<str>, (Duration, u64)>,
 }
 
 impl Owner {
@@ -76,8 +76,8 @@ impl Owner {
 
 impl Owner {
     /// Somebody has taken a VNode.
-    pub(crate) fn taken(&mut self, node: &Arc<str>, now: Duration) {
-        self.taken.insert(node.clone(), now);
+    pub(crate) fn taken(&mut self, node: &Arc<str>, version: u64, now: Duration) {
+        self.taken.insert(node.clone(), (now, version));
     }
 
     /// What is left of a VNode that is no more is anybody's to take away.
@@ -85,8 +85,9 @@ impl Owner {
         let nobodys = api.leases.get(node).is_none_or(|lease| lease.holder.is_empty());
         match action {
             Action::DeletePod { .. } => nobodys,
-            Action::DeleteModule { .. } => {
-                nobodys || self.taken.get(node).is_some_and(|since| now < *since + LAG)
+            Action::DeleteModule { resource_version, .. } => {
+                let is_older = |at: u64| resource_version.is_some_and(|version| version <= at);
+                nobodys || self.taken.get(node).is_some_and(|(since, at)| now < *since + LAG && is_older(*at))
             }
             _ => false,
         }
@@ -112,7 +113,9 @@ fn concerned(action: &Action, api: &Api) -> Option<Arc<str>> {
         Action::PatchPodStatus { pod, .. } | Action::DeletePod { pod } => {
             api.pods.get(&pod.uid).map(|pod| pod.node.clone())
         }
-        Action::CreateModule(desired) | Action::PatchModule { desired } => Some(desired.key.vnode.clone()),
+        Action::CreateModule(desired) | Action::PatchModule { desired, .. } => {
+            Some(desired.key.vnode.clone())
+        }
         Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => Some(key.vnode.clone()),
         // Taken and given back by compare-and-swap, and what is about no VNode.
         _ => None,

@@ -269,11 +269,13 @@ impl Shared {
             Action::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
             Action::DeletePod { pod } => api.delete_pod(&pod).await,
             Action::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
-            Action::PatchModule { desired } => api.patch_module(&desired).await,
+            Action::PatchModule { desired, by } => api.patch_module(&desired, by.as_deref()).await,
             Action::PatchModuleStatus { module, status, .. } => {
                 api.patch_module_status(&module, &status).await
             }
-            Action::DeleteModule { module, .. } => api.delete_module(&module).await,
+            Action::DeleteModule { module, resource_version, .. } => {
+                api.delete_module(&module, resource_version).await
+            }
             Action::ScaleDeployment { deployment, replicas, resource_version } => {
                 api.scale_deployment(&deployment, replicas, resource_version).await
             }

@@ -15,6 +15,10 @@ use crate::{
     slim::module::Module,
 };
 
+/// The replica that wrote an object last, where there are several. A patch that changes nothing else then changes the
+/// version all the same, and whoever meant to delete the object as it was does not.
+const WRITTEN_BY: &str = "module-controller.koupleless.io/written-by";
+
 impl Api {
     /// Creates the object. One that exists is told and left as it is.
     pub(crate) async fn create_module(&self, desired: &ModuleView, env: &str) -> Result<(), WriteError> {
@@ -37,11 +41,16 @@ impl Api {
         }
     }
 
-    pub(crate) async fn patch_module(&self, desired: &ModuleView) -> Result<(), WriteError> {
-        let body = json!({
-            "metadata": { "uid": desired.module.uid, "labels": desired.labels },
-            "spec": spec(desired),
-        });
+    pub(crate) async fn patch_module(
+        &self,
+        desired: &ModuleView,
+        by: Option<&str>,
+    ) -> Result<(), WriteError> {
+        let mut metadata = json!({ "uid": desired.module.uid, "labels": desired.labels });
+        if let (Some(by), Value::Object(metadata)) = (by, &mut metadata) {
+            metadata.insert("annotations".to_owned(), json!({ WRITTEN_BY: by }));
+        }
+        let body = json!({ "metadata": metadata, "spec": spec(desired) });
         let place = Place::modules(&desired.module.namespace);
         let module = self.patch(&place, &desired.module.name, How::Merge, &body).await?;
         self.tell_module(module).await;
@@ -60,9 +69,19 @@ impl Api {
         Ok(())
     }
 
-    /// Deletes the object of this UID. That it is gone already, or is another one, is as good.
-    pub(crate) async fn delete_module(&self, module: &ModuleRef) -> Result<(), WriteError> {
-        match self.delete(&Place::modules(&module.namespace), &module.name, &module.uid).await {
+    /// Deletes the object of this UID. That it is gone already, is another one, or has another version where only one
+    /// is meant, is as good.
+    pub(crate) async fn delete_module(
+        &self,
+        module: &ModuleRef,
+        version: Option<u64>,
+    ) -> Result<(), WriteError> {
+        let place = Place::modules(&module.namespace);
+        let result = match version {
+            Some(version) => self.delete_version(&place, &module.name, &module.uid, version).await,
+            None => self.delete(&place, &module.name, &module.uid).await,
+        };
+        match result {
             Ok(()) | Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }

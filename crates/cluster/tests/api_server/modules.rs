@@ -76,21 +76,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
 async fn an_object_of_the_name_is_told_with_the_conflict() {
     let mut h = Harness::start().await;
     let namespace = h.cluster.namespace("modules").unwrap();
-    let (id, vnode) =
-        (BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() }, unique("vnode"));
-    let desired = ModuleView {
-        module: ModuleRef { namespace: namespace.into(), name: unique("module").into(), uid: "".into() },
-        key: ModuleKey { vnode: vnode.into(), id },
-        resource_version: 0,
-        labels: BTreeMap::new(),
-        url: "http://repo/biz1.jar".into(),
-        pod: "biz1".into(),
-        managed: true,
-        in_place: false,
-        kept: true,
-        status: ModuleStatus::default(),
-        deleting: false,
-    };
+    let desired = desired(&namespace);
     let create =
         || (Action::CreateModule(Box::new(desired.clone())), Write::CreateModule(desired.key.clone()));
     let told = |event: &Event| match event {
@@ -104,6 +90,53 @@ async fn an_object_of_the_name_is_told_with_the_conflict() {
     let (action, write) = create();
     let result = h.write(action, write).await;
     assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+}
+
+/// Two replicas: one acts for the VNode by now, and the other does not know yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_replica_has_written_since_is_not_deleted() {
+    let mut h = Harness::start().await;
+    let namespace = h.cluster.namespace("modules").unwrap();
+    let desired = desired(&namespace);
+    let (key, name) = (&desired.key, &*desired.module.name);
+    let told = |event: &Event| match event {
+        Event::Module(view) if view.key == *key => Some((**view).clone()),
+        _ => None,
+    };
+    h.write(Action::CreateModule(Box::new(desired.clone())), Write::CreateModule(key.clone())).await.unwrap();
+    let created = h.event("the object", told).await;
+    let patch = Action::PatchModule { desired: Box::new(created.clone()), by: Some("replica-2".into()) };
+    h.write(patch, Write::PatchModule(key.clone())).await.unwrap();
+    let newer = |event: &Event| told(event).filter(|view| view.resource_version != created.resource_version);
+    let patched = h.event("the object with another version, though nothing else has changed", newer).await;
+    let delete = |version: u64| Action::DeleteModule {
+        key: key.clone(),
+        module: created.module.clone(),
+        resource_version: Some(version),
+    };
+    h.write(delete(created.resource_version), Write::DeleteModule(key.clone())).await.unwrap();
+    h.cluster.kubectl(&["get", "module", "--namespace", &namespace, name]).unwrap();
+    h.write(delete(patched.resource_version), Write::DeleteModule(key.clone())).await.unwrap();
+    let gone =
+        |event: &Event| matches!(event, Event::ModuleGone { key: gone, .. } if gone == key).then_some(());
+    h.event("its end", gone).await;
+}
+
+fn desired(namespace: &str) -> ModuleView {
+    let id = BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() };
+    ModuleView {
+        module: ModuleRef { namespace: namespace.into(), name: unique("module").into(), uid: "".into() },
+        key: ModuleKey { vnode: unique("vnode").into(), id },
+        resource_version: 0,
+        labels: BTreeMap::new(),
+        url: "http://repo/biz1.jar".into(),
+        pod: "biz1".into(),
+        managed: true,
+        in_place: false,
+        kept: true,
+        status: ModuleStatus::default(),
+        deleting: false,
+    }
 }
 
 /// Somebody without any right is told what is missing, and works without Module objects.

@@ -399,6 +399,9 @@ impl VNode {
             }
             Write::CreateModule(key) | Write::PatchModule(key) | Write::PatchModuleStatus(key) => {
                 self.concerns_biz(&key.id);
+                if result.is_ok() && !matches!(write, Write::PatchModuleStatus(_)) {
+                    self.modules.is_own(&key.id);
+                }
                 self.module_written(key, result, ctx);
                 return;
             }

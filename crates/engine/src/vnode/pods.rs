@@ -244,7 +244,11 @@ impl VNode {
     pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
         self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
             let tries = pod.containers.iter().map(|container| container.run.next_try());
-            tries.chain(pod.status_slot.wake()).chain(pod.delete_slot.wake()).chain([pod.drained_at()]).chain(pod.grace_ends())
+            tries
+                .chain(pod.status_slot.wake())
+                .chain(pod.delete_slot.wake())
+                .chain([pod.drained_at()])
+                .chain(pod.grace_ends())
         })
     }
 }
@@ -327,9 +331,7 @@ mod tests {
             .step(answer, now)
             .into_iter()
             .filter_map(|action| match action {
-                Action::PatchPodStatus { pod, status } => {
-                    Some((pod.name.to_string(), is_ready(&status)))
-                }
+                Action::PatchPodStatus { pod, status } => Some((pod.name.to_string(), is_ready(&status))),
                 _ => None,
             })
             .collect();

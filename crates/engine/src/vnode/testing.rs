@@ -159,7 +159,7 @@ impl Case {
                 module.module.uid = uid;
                 self.put(module, "create", write)
             }
-            Action::PatchModule { desired } => {
+            Action::PatchModule { desired, .. } => {
                 let status = self.modules[&desired.key.id].status.clone();
                 self.put(ModuleView { status, ..*desired }, "patch", write)
             }
@@ -168,7 +168,7 @@ impl Case {
                 let module = ModuleView { status: *status, ..self.modules[&key.id].clone() };
                 self.put(module, &what, write)
             }
-            Action::DeleteModule { key, module } => {
+            Action::DeleteModule { key, module, .. } => {
                 self.modules.remove(&key.id);
                 self.writes.push(format!("delete {}", key.id));
                 vec![done(write), Event::ModuleGone { key, module }]

@@ -1,14 +1,15 @@
 //! What one replica hears for another (rule 11).
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use arklet::{Answer, AnswerKey, CommandKind};
 use jiff::Timestamp;
-use model::BaseReport;
+use model::{BaseReport, BizId};
 
 use super::*;
 use crate::{
-    ClusterConfig, Config, testing,
-    view::{Door, LeaseView, MemberState, MemberView},
+    ClusterConfig, Config, WriteError, testing,
+    view::{Door, LeaseView, MemberState, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView},
 };
 
 /// One replica, `me`, that lives beside `other`, which holds the Lease of the base `b`.
@@ -179,4 +180,56 @@ fn a_base_that_said_goodbye_to_another_replica_is_not_taken_up_again() {
     case.seconds = 6;
     let actions = case.step(Event::Tick);
     assert!(actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+}
+
+/// The replica before may have deleted it a moment ago, and the watch not told so yet.
+#[test]
+fn what_another_wrote_down_is_written_again_before_something_is_installed() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    let key = ModuleKey {
+        vnode: "virtual-node-b".into(),
+        id: BizId { name: "biz1".parse().unwrap(), version: "1".parse().unwrap() },
+    };
+    let module = ModuleRef { namespace: "default".into(), name: "m".into(), uid: "m".into() };
+    let view = ModuleView {
+        module: module.clone(),
+        key: key.clone(),
+        resource_version: 7,
+        labels: BTreeMap::new(),
+        url: String::new(),
+        pod: "p".into(),
+        managed: true,
+        in_place: false,
+        kept: false,
+        status: ModuleStatus::default(),
+        deleting: false,
+    };
+    case.step(Event::Module(Box::new(view)));
+    case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
+    case.step(other(2, MemberState::Released));
+    case.step(lease(2, "me-1"));
+    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+    case.step(Event::Written { write, result: Ok(()) });
+    case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) });
+    let mut actions = case.step(Event::Answer {
+        tunnel: TunnelKind::Http,
+        base: "b".parse().unwrap(),
+        key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
+        outcome: Ok(Answer::Biz(vec![])),
+    });
+    let installs = |actions: &[Action]| {
+        let of = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::InstallBiz);
+        actions.iter().any(of)
+    };
+    let patches =
+        |action: &Action| matches!(action, Action::PatchModule { by, .. } if by.as_deref() == Some("me-1"));
+    assert!(actions.iter().any(patches) && !installs(&actions), "{actions:?}");
+    // It is gone indeed.
+    let result = Err(WriteError::NotFound("gone".into()));
+    actions = case.step(Event::Written { write: Write::PatchModule(key.clone()), result });
+    assert!(!installs(&actions), "{actions:?}");
+    actions = case.step(Event::ModuleGone { key: key.clone(), module });
+    assert!(actions.iter().any(|action| matches!(action, Action::CreateModule(_))), "{actions:?}");
+    actions = case.step(Event::Written { write: Write::CreateModule(key), result: Ok(()) });
+    assert!(!installs(&actions), "it is not told yet: {actions:?}");
 }

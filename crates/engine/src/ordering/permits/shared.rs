@@ -131,10 +131,8 @@ impl Of {
     /// The Lease gives a permit to a Pod of which this replica knows no better.
     pub(super) fn inherits(&self, uid: &Arc<str>, now: Duration) -> bool {
         // Who asks waits for the Lease to say so anew: it may be on its way without this Pod.
-        let knows_better = matches!(
-            self.mine.get(uid).map(|mine| mine.state),
-            Some(State::Returned(_) | State::Asked)
-        );
+        let knows_better =
+            matches!(self.mine.get(uid).map(|mine| mine.state), Some(State::Returned(_) | State::Asked));
         !knows_better && self.is_listed(uid, now)
     }
 

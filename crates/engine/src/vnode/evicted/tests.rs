@@ -1,5 +1,5 @@
-use std::time::Duration;
 use model::BizState;
+use std::time::Duration;
 
 use crate::{
     testing,

@@ -40,6 +40,8 @@ struct Record {
     slot: WriteSlot,
     /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
     ends: bool,
+    /// It was written by this process, since it acts for the VNode.
+    is_own: bool,
     /// Until then an install that was sent before this VNode was taken up may still put it there.
     may_come_until: Duration,
     /// A state that has not been told yet, and since when.
@@ -96,6 +98,8 @@ impl Modules {
         let older = |seen: &ModuleView| {
             seen.module.uid == view.module.uid && view.resource_version < seen.resource_version
         };
+        let is_another = |seen: &ModuleView| seen.module.uid != view.module.uid;
+        record.is_own &= !record.view.as_ref().is_some_and(is_another);
         if !record.view.as_ref().is_some_and(older) {
             record.view = Some(view);
         }
@@ -106,6 +110,13 @@ impl Modules {
         let Some(record) = self.records.get_mut(id) else { return };
         if record.view.as_ref().is_some_and(|view| view.module.uid == module.uid) {
             *record = Record::default();
+        }
+    }
+
+    /// An object was created, or patched by name of this replica.
+    pub(super) fn is_own(&mut self, id: &BizId) {
+        if let Some(record) = self.records.get_mut(id) {
+            record.is_own = true;
         }
     }
 
@@ -306,7 +317,8 @@ impl VNode {
         }
         let record = self.modules.records.entry(id.clone()).or_default();
         let known = record.view.as_ref().filter(|view| !view.deleting && !record.ends);
-        if known.is_some_and(|view| view.managed) {
+        // Another replica may have deleted what is known of it.
+        if known.is_some_and(|view| view.managed) && (ctx.holder.is_none() || record.is_own) {
             return true;
         }
         if !record.slot.is_free(ctx.now.mono) {
@@ -321,7 +333,7 @@ impl VNode {
         let asking = self.asking(&Scope::of(id.name.clone())).remove(id);
         let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
         ctx.out.push(match exists {
-            true => Action::PatchModule { desired },
+            true => Action::PatchModule { desired, by: ctx.holder.clone() },
             false => Action::CreateModule(desired),
         });
         false
@@ -396,14 +408,15 @@ impl VNode {
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
                 let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
-                    return Some(Step::Act(Action::PatchModule { desired: Box::new(desired) }));
+                    let (desired, by) = (Box::new(desired), ctx.holder.clone());
+                    return Some(Step::Act(Action::PatchModule { desired, by }));
                 }
                 self.tell_module(id, asking, seen, ctx)
             }
             Some(_) if !ends && record.is_some_and(|record| ctx.now.mono < record.may_come_until) => None,
             Some(seen) => {
                 let (key, module) = (seen.key.clone(), seen.module.clone());
-                Some(Step::Act(Action::DeleteModule { key, module }))
+                Some(Step::Act(Action::DeleteModule { key, module, resource_version: None }))
             }
             None if there => {
                 let desired = self.desired_module(id, asking, labels, ctx);
