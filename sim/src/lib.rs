@@ -5,6 +5,7 @@
 //! invariants at every step. A failing seed is replayed by
 //! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
 
+mod acting;
 pub mod acts;
 pub mod api;
 pub mod base;
@@ -20,6 +21,7 @@ pub mod run;
 mod server;
 pub mod told;
 mod trouble;
+mod watching;
 pub mod world;
 
 pub use plan::{Faults, Plan};

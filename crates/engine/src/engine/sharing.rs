@@ -43,6 +43,7 @@ impl Engine {
         members.look(now.mono);
         let mut ended = false;
         let mut lost = None;
+        let (mut refused, mut error) = (Vec::new(), None);
         match event {
             Event::Member(view) => ended = members.see(*view, now.mono, out),
             Event::MemberGone { name, uid } => ended = members.gone(&name, &uid, now.mono, out),
@@ -74,7 +75,8 @@ impl Engine {
             Event::Permits(view) => self.permits.see_lease(*view, now.mono),
             Event::PermitsGone { name, uid } => self.permits.lose_lease(&name, &uid),
             Event::Written { write: Write::WritePermits(name) | Write::DeletePermits(name), result } => {
-                self.permits.written(&name, now.mono, &result);
+                refused = self.permits.written(&name, now.mono, &result);
+                error = result.err();
             }
             Event::Synced(Watched::Permits) | Event::Unavailable(Watched::Permits) => {
                 self.permits.synced();
@@ -85,6 +87,10 @@ impl Engine {
                 return Some(event);
             }
             event => return Some(event),
+        }
+        for (base, pod) in refused {
+            let why = error.iter().map(ToString::to_string).collect::<String>();
+            self.visit(&base, now, out, |vnode, ctx| vnode.permit_refused(&pod, &why, ctx));
         }
         if ended {
             self.drop_all(now);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{BizName, BizState, ModuleSpec};
 
-use super::{Context, VNode};
+use super::{Context, News, VNode};
 use crate::{
     ordering::{
         self, Arrangement, AtWork, Claim, Situation,
@@ -114,6 +114,14 @@ impl VNode {
             node: &self.name,
             base: &self.identity,
         }
+    }
+
+    /// The Lease that would say that this Pod has a permit cannot be written.
+    pub(crate) fn permit_refused(&self, uid: &Arc<str>, why: &str, ctx: &mut Context<'_>) {
+        let note = format!(
+            "it waits to take the place of the version that serves: writing the Lease of permits was refused: {why}"
+        );
+        self.announce_of_pod(uid, News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
     }
 
     /// While nothing can be done here, what was asked for is for others, and so is what was not made use of yet.

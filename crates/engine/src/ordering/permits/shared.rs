@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use model::name::permits_name;
+use model::{BaseIdentity, name::permits_name};
 
 use super::{Mine, Of, Permits, Room, State};
 use crate::{
@@ -275,12 +275,22 @@ impl Permits {
         }
     }
 
-    /// A write of a Lease ended. What there is was told before.
-    pub(crate) fn written(&mut self, name: &str, now: Duration, result: &Result<(), WriteError>) {
-        let Some(owner) = self.owner_of(name) else { return };
-        let Some(of) = self.owners.get_mut(&owner) else { return };
+    /// A write of a Lease ended. What there is was told before. Where it was refused for the first time, these wait in vain:
+    /// their bases, and the Pods' UIDs.
+    pub(crate) fn written(
+        &mut self,
+        name: &str,
+        now: Duration,
+        result: &Result<(), WriteError>,
+    ) -> Vec<(BaseIdentity, Arc<str>)> {
+        let Some(owner) = self.owner_of(name) else { return Vec::new() };
+        let Some(of) = self.owners.get_mut(&owner) else { return Vec::new() };
         of.listed.slot.ended(now, result);
+        let is_news = matches!(result, Err(WriteError::Refused(_))) && of.listed.slot.is_first_failure();
+        let waiting = of.mine.iter().filter(|(_, mine)| is_news && mine.state == State::Asked);
+        let told = waiting.filter_map(|(uid, mine)| Some((mine.base.clone()?, uid.clone()))).collect();
         self.changed.insert(owner);
+        told
     }
 
     /// Who of this replica's has a permit by what the Lease says now.

@@ -134,8 +134,10 @@ impl Replica {
         }
     }
 
-    fn ended(&mut self, view: &PermitsView, result: Result<(), WriteError>) {
-        self.permits.written(&view.name, self.now, &result);
+    /// A write ended; who is to be told that it waits in vain.
+    fn ended(&mut self, view: &PermitsView, result: Result<(), WriteError>) -> Vec<String> {
+        let told = self.permits.written(&view.name, self.now, &result);
+        told.into_iter().map(|(base, pod)| format!("{pod} on {base}")).collect()
     }
 }
 
@@ -457,6 +459,17 @@ fn who_wants_it_again_before_that_is_written_has_it_still() {
     api.tell(&mut a);
     a.ended(&without, result);
     assert!(!a.holds("n1") && api.carry_out(&mut a) && a.holds("n1"));
+}
+
+#[test]
+fn where_the_lease_may_not_be_written_who_waits_is_told_once() {
+    let (_, mut a, _) = two();
+    a.take("n1", 5);
+    for told in [vec!["n1 on b1".to_owned()], vec![]] {
+        let desired = a.writes().unwrap();
+        assert_eq!(a.ended(&desired, Err(WriteError::Refused("no right".into()))), told);
+        a.now += s(100);
+    }
 }
 
 #[test]

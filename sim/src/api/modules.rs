@@ -1,0 +1,91 @@
+//! Module objects: created, patched and deleted by the process that acts for their VNode, or takes away what is left of it.
+
+use std::sync::Arc;
+
+use engine::{
+    Action, Event, Write, WriteError,
+    view::{ModuleKey, ModuleView},
+};
+
+use super::{Api, Written};
+
+impl Api {
+    /// Carries out what is about a Module object; none where it is about something else.
+    pub(super) fn write_module(&mut self, action: &Action, write: &Write) -> Option<Written> {
+        let done =
+            |write, watch: Vec<Event>, returned, result| Some(Written::new(write, watch, returned, result));
+        match action {
+            Action::CreateModule(desired) => {
+                if let Some(known) = self.modules.get(&desired.key) {
+                    // Whoever finds it there reads it.
+                    let known = Event::Module(Box::new(known.clone()));
+                    return done(
+                        write.clone(),
+                        vec![],
+                        Some(known),
+                        Err(WriteError::Conflict("exists".into())),
+                    );
+                }
+                let mut module = (**desired).clone();
+                module.resource_version = self.next();
+                module.module.uid = format!("module-{}", module.resource_version).into();
+                self.modules.insert(module.key.clone(), module.clone());
+                let event = Event::Module(Box::new(module));
+                done(write.clone(), vec![event.clone()], Some(event), Ok(()))
+            }
+            Action::PatchModule { desired, by } => {
+                let is_by_another = *by != self.written_by.get(&desired.module.uid).cloned();
+                if let Some(by) = by {
+                    self.written_by.insert(desired.module.uid.clone(), by.clone());
+                }
+                self.patch_module(write.clone(), &desired.key, &desired.module.uid, is_by_another, |known| {
+                    *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
+                })
+            }
+            Action::PatchModuleStatus { key, module, status } => {
+                self.patch_module(write.clone(), key, &module.uid, false, |known| {
+                    known.status = (**status).clone();
+                })
+            }
+            Action::DeleteModule { key, module, resource_version } => {
+                let there = self.modules.get(key).is_some_and(|known| {
+                    known.module.uid == module.uid
+                        && resource_version.is_none_or(|version| version == known.resource_version)
+                });
+                self.idle_writes += usize::from(!there);
+                let gone = there.then(|| Event::ModuleGone { key: key.clone(), module: module.clone() });
+                if there {
+                    self.modules.remove(key);
+                }
+                done(write.clone(), gone.into_iter().collect(), None, Ok(()))
+            }
+            _ => None,
+        }
+    }
+
+    fn patch_module(
+        &mut self,
+        write: Write,
+        key: &ModuleKey,
+        uid: &Arc<str>,
+        is_by_another: bool,
+        change: impl FnOnce(&mut ModuleView),
+    ) -> Option<Written> {
+        let version = self.next();
+        let Some(known) = self.modules.get_mut(key).filter(|known| known.module.uid == *uid) else {
+            let result = Err(WriteError::NotFound("no such Module".into()));
+            return Some(Written { watch: vec![], returned: None, end: Event::Written { write, result } });
+        };
+        let before = known.clone();
+        change(known);
+        known.resource_version = before.resource_version;
+        if *known == before && !is_by_another {
+            self.idle_writes += 1;
+        } else {
+            known.resource_version = version;
+        }
+        let event = Event::Module(Box::new(known.clone()));
+        let end = Event::Written { write, result: Ok(()) };
+        Some(Written { watch: vec![event.clone()], returned: Some(event), end })
+    }
+}
