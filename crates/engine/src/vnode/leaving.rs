@@ -28,6 +28,8 @@ pub(crate) struct Leaving {
     base_pod_is_gone: bool,
     slot: WriteSlot,
     done: bool,
+    /// A deletion of the Node failed, and may have been carried out.
+    is_unknown: bool,
     told: bool,
 }
 
@@ -35,6 +37,16 @@ impl Leaving {
     /// The Node is being deleted, or was.
     pub(crate) fn is_under_way(&self) -> bool {
         self.done || self.slot.is_busy()
+    }
+
+    /// The Node may be gone, and its Lease with it.
+    pub(crate) fn may_be_over(&self) -> bool {
+        self.is_under_way() || self.is_unknown
+    }
+
+    /// The Lease was renewed, so it is there, and so is the Node: a deletion that failed was not carried out.
+    pub(crate) fn is_there(&mut self) {
+        self.is_unknown = false;
     }
 
     /// The Node was deleted.
@@ -45,6 +57,7 @@ impl Leaving {
     /// The deletion of the Node ended.
     pub(crate) fn deleted(&mut self, now: Duration, result: &Result<(), WriteError>) {
         self.slot.ended(now, result);
+        self.is_unknown = !matches!(result, Ok(()) | Err(WriteError::Refused(_)));
         self.done |= result.is_ok() || matches!(result, Err(WriteError::NotFound(_)));
     }
 
@@ -77,8 +90,8 @@ impl VNode {
             Standing::Alive | Standing::Unanswering | Standing::NotServing => {
                 // Its Lease went with its Node: among several replicas it is anybody's to take up anew.
                 let done = self.leaving.done && ctx.holder.is_some();
-                let slot = std::mem::take(&mut self.leaving.slot);
-                self.leaving = Leaving { slot, done, ..Leaving::default() };
+                let (slot, is_unknown) = (std::mem::take(&mut self.leaving.slot), self.leaving.is_unknown);
+                self.leaving = Leaving { slot, done, is_unknown, ..Leaving::default() };
                 return;
             }
         };

@@ -392,6 +392,7 @@ impl VNode {
             }
             Write::RenewLease(_) => {
                 if result.is_ok() {
+                    self.leaving.is_there();
                     self.lease.renewed(now, &self.name, ctx.fleet.total, &ctx.config.times);
                 }
                 self.concerns([]);
@@ -495,15 +496,21 @@ impl VNode {
         }
         self.ask(ctx);
         self.tell_bars(ctx);
+        // Another replica may have taken the VNode up by now.
+        let is_ours = alone || !self.leaving.may_be_over();
         // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
-        if !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive {
+        let is_told =
+            !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive;
+        if is_ours && is_told {
             self.plan(&mut scope, ctx);
             self.settle_pods(&scope, ctx);
             self.settle_modules(&scope, ctx);
         }
         if scope == Scope::All {
             self.leave(ctx);
-            self.write_node(ctx);
+            if alone || !self.leaving.may_be_over() {
+                self.write_node(ctx);
+            }
         }
         self.renew_lease(ctx);
         scope

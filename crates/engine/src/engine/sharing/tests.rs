@@ -9,7 +9,9 @@ use model::{BaseReport, BizId};
 use super::*;
 use crate::{
     ClusterConfig, Config, WriteError, testing,
-    view::{Door, LeaseView, MemberState, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView},
+    view::{
+        Door, LeaseView, MemberState, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, PodView,
+    },
 };
 
 /// One replica, `me`, that lives beside `other`, which holds the Lease of the base `b`.
@@ -232,4 +234,39 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     assert!(actions.iter().any(|action| matches!(action, Action::CreateModule(_))), "{actions:?}");
     actions = case.step(Event::Written { write: Write::CreateModule(key), result: Ok(()) });
     assert!(!installs(&actions), "it is not told yet: {actions:?}");
+}
+
+/// Its Lease went with its Node, and another may have taken it since.
+#[test]
+fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    case.step(other(2, MemberState::Released));
+    case.step(lease(2, "me-1"));
+    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+    case.step(Event::Written { write, result: Ok(()) });
+    let told =
+        case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Deactivated) });
+    assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
+    let write = || Write::DeleteNode("virtual-node-b".into());
+    let lost = || Err(WriteError::Unavailable { reason: "no answer".into(), retry_after: None });
+    let mut version = 1;
+    let mut see = |case: &mut Case| {
+        version += 1;
+        let pod = PodView { resource_version: version, ..testing::pod("p", "biz1", "1") };
+        case.step(Event::Pod(Box::new(pod)))
+    };
+    let quiet = |actions: &[Action]| {
+        let of_vnode =
+            |action: &Action| matches!(action.write(), Some(Write::PatchNode(_) | Write::PatchPodStatus(_)));
+        !actions.iter().any(of_vnode)
+    };
+    let actions = see(&mut case);
+    assert!(quiet(&actions), "it is on its way: {actions:?}");
+    case.step(Event::Written { write: write(), result: lost() });
+    let actions = see(&mut case);
+    assert!(quiet(&actions), "nobody knows what became of it: {actions:?}");
+    let actions =
+        case.step(Event::Written { write: Write::RenewLease("virtual-node-b".into()), result: Ok(()) });
+    let actions = [actions, see(&mut case)].concat();
+    assert!(!quiet(&actions), "the Lease is there, and so is the Node: {actions:?}");
 }
