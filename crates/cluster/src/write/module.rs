@@ -39,7 +39,7 @@ impl Api {
 
     pub(crate) async fn patch_module(&self, desired: &ModuleView) -> Result<(), WriteError> {
         let body = json!({
-            "metadata": { "uid": desired.module.uid, "labels": desired.labels },
+            "metadata": { "uid": desired.module.uid, "labels": *desired.labels },
             "spec": spec(desired),
         });
         let place = Place::modules(&desired.module.namespace);

@@ -82,7 +82,7 @@ async fn an_object_of_the_name_is_told_with_the_conflict() {
         module: ModuleRef { namespace: namespace.into(), name: unique("module").into(), uid: "".into() },
         key: ModuleKey { vnode: vnode.into(), id },
         resource_version: 0,
-        labels: BTreeMap::new(),
+        labels: BTreeMap::new().into(),
         url: "http://repo/biz1.jar".into(),
         pod: "biz1".into(),
         managed: true,
