@@ -14,7 +14,6 @@ use std::{
 use arklet::{AnswerKey, CallError, Command};
 use engine::{Action, Announcement, Config, Engine, Event, Now, Regarding, Target, Watched, view::PodView};
 use fastrand::Rng;
-use jiff::{SignedDuration, Timestamp};
 use model::{BaseIdentity, TunnelKind};
 use sim::{api::Api, base::word, clock::true_wall, network::tunnel_of};
 
@@ -245,8 +244,7 @@ impl Flood {
         let (most, old) = PODS;
         let leaving = self.pods.len().checked_sub(old).and_then(|index| self.pods.get(index)).cloned();
         if let Some(uid) = leaving {
-            let wall = self.wall(Duration::from_secs(30));
-            self.queue.extend(self.api.delete_pod(&uid, wall));
+            self.queue.extend(self.api.delete_pod(&uid, Duration::from_secs(30), self.now));
         }
         if self.pods.len() > most {
             let gone = self.pods.pop_front().and_then(|uid| self.api.delete_pod_by_force(&uid));
@@ -284,18 +282,13 @@ impl Flood {
             if steps > BUSY {
                 return Err(format!("{steps} steps at one moment, and no end of it: {event:?}"));
             }
-            let now = Now { mono: self.now, wall: self.wall(Duration::ZERO) };
+            let now = Now { mono: self.now, wall: true_wall(self.now) };
             for action in self.engine.step(event, now) {
                 self.guard(&action)?;
                 self.act(action)?;
             }
         }
         Ok(())
-    }
-
-    fn wall(&self, later: Duration) -> Timestamp {
-        let since = SignedDuration::try_from(self.now + later).unwrap_or_default();
-        Timestamp::constant(1_800_000_000, 0).checked_add(since).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// Nothing is done to an honest base and its Pods in a flood but what is done every day.

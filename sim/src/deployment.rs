@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use engine::{
     Event,
     view::{
-        ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView, RestartPolicy,
+        Common, ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView,
+        RestartPolicy,
     },
 };
 use model::{BaseIdentity, BizId};
@@ -149,8 +150,10 @@ pub fn pod(
         pod: PodRef { namespace: "default".into(), name: name.into(), uid: format!("uid-{name}").into() },
         resource_version: 0,
         node: World::node_of(base),
-        labels: [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())].into(),
-        annotations: BTreeMap::new(),
+        labels: [("module-controller.koupleless.io/component".to_owned(), "module".to_owned())]
+            .into_iter()
+            .collect(),
+        annotations: Common::default(),
         created: world.wall(),
         deletion: None,
         owner: None,
@@ -161,8 +164,9 @@ pub fn pod(
             image: package.url(),
             env: vec![EnvVar { name: "BIZ_VERSION".into(), value: EnvValue::Literal(version.to_owned()) }],
             has_probes: false,
-        }],
-        readiness_gates: vec![],
+        }]
+        .into(),
+        readiness_gates: Common::default(),
         status: PodStatus::default(),
     }
 }

@@ -3,11 +3,18 @@
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::header::{HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
 use kube::{
     Client, Config,
+    client::{Body, ClientBuilder, ConfigExt},
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tokio::time::timeout;
+use tower::{BoxError, util::MapErrLayer};
 
 /// Give up a TCP and TLS handshake after this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,6 +27,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Give up a connection that takes nothing for this long.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a connection is kept that nothing is asked on. After a burst there are about a hundred, each with its buffers,
+/// which kube keeps for as long as the server does (90 s); a handshake takes a millisecond or two.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How to find the API server.
 #[derive(Debug, Clone, Default)]
@@ -102,8 +113,34 @@ impl Server {
     /// # Errors
     /// Where certificates, keys or credentials cannot be used.
     pub fn client(self) -> Result<Client, ConnectError> {
-        Client::try_from(self.0).map_err(ConnectError::Client)
+        client(self.0, IDLE).map_err(ConnectError::Client)
     }
+}
+
+/// As kube makes one, but for how long connections are kept. Through a proxy, and where a program tells the credentials,
+/// which may expire, it is kube's own.
+fn client(config: Config, idle: Duration) -> kube::Result<Client> {
+    if config.proxy_url.is_some() || config.auth_info.exec.is_some() {
+        return Client::try_from(config);
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(idle)
+        .build(connector);
+    let builder = ClientBuilder::new(client, config.default_namespace.clone())
+        .with_layer(&MapErrLayer::new(BoxError::from))
+        .with_layer(&config.extra_headers_layer()?);
+    Ok(match config.auth_layer()? {
+        Some(auth) => builder.with_layer(&auth).with_layer(&config.base_uri_layer()).build(),
+        None => builder.with_layer(&config.base_uri_layer()).build(),
+    })
 }
 
 async fn found(kubeconfig: Option<PathBuf>, context: Option<String>) -> Result<Config, ConnectError> {
@@ -121,5 +158,42 @@ async fn found(kubeconfig: Option<PathBuf>, context: Option<String>) -> Result<C
             })
         }
         None => Config::infer().await.map_err(ConnectError::NotConfigured),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_nothing_is_asked_on_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let asked = Instant::now();
+            assert_eq!(stream.read(&mut request[read..]).await.unwrap(), 0, "nothing more is asked");
+            (String::from_utf8_lossy(&request[..read]).into_owned(), asked.elapsed())
+        });
+        let mut config = Config::new(url);
+        config.headers.push((USER_AGENT, HeaderValue::from_static("module-controller/test")));
+        let client = client(config, Duration::from_millis(100)).unwrap();
+        let request = http::Request::get("/api").body(Vec::new()).unwrap();
+        assert_eq!(client.request_text(request).await.unwrap(), "{}");
+        let (request, kept) = tokio::time::timeout(Duration::from_secs(10), server).await.unwrap().unwrap();
+        assert!(request.starts_with("GET /api HTTP/1.1"), "{request}");
+        assert!(request.contains("user-agent: module-controller/test"), "{request}");
+        assert!(kept >= Duration::from_millis(50), "{kept:?}");
     }
 }

@@ -6,8 +6,11 @@
 //! end, and of two views of one object only the newer. The watch's echo of our own write says
 //! nothing new and is not told at all, which halves what the engine has to look at.
 
+mod shelf;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,6 +19,8 @@ use engine::{
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView},
 };
 use tokio::sync::mpsc;
+
+use self::shelf::Shelf;
 
 /// How many ended objects are remembered. A response is late by its deadline at most (15 s), and
 /// 8,192 deletions in 15 s is more than any API server does for us.
@@ -37,8 +42,11 @@ pub(crate) enum Source {
 pub(crate) struct Table<K> {
     known: HashMap<Arc<str>, Entry<K>>,
     round: u64,
-    ended: HashSet<Arc<str>>,
-    ended_order: VecDeque<Arc<str>>,
+    /// What ended, as hashes of UIDs: a text of 36 letters for each would be a megabyte for each kind. Were two alike, a
+    /// response would be left out that the watch tells a moment later.
+    ended: HashSet<u64>,
+    ended_order: VecDeque<u64>,
+    hashes: RandomState,
 }
 
 #[derive(Debug)]
@@ -50,7 +58,13 @@ struct Entry<K> {
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self { known: HashMap::new(), round: 0, ended: HashSet::new(), ended_order: VecDeque::new() }
+        Self {
+            known: HashMap::new(),
+            round: 0,
+            ended: HashSet::new(),
+            ended_order: VecDeque::new(),
+            hashes: RandomState::new(),
+        }
     }
 }
 
@@ -63,7 +77,7 @@ impl<K> Table<K> {
         source: Source,
         key: impl FnOnce() -> K,
     ) -> bool {
-        if source == Source::Response && self.ended.contains(uid) {
+        if source == Source::Response && self.has_ended(uid) {
             return false;
         }
         let round = self.round;
@@ -84,6 +98,10 @@ impl<K> Table<K> {
             entry.version = version;
         }
         told
+    }
+
+    fn has_ended(&self, uid: &Arc<str>) -> bool {
+        self.ended.contains(&self.hashes.hash_one(uid))
     }
 
     /// Whether the engine knows the object.
@@ -112,8 +130,9 @@ impl<K> Table<K> {
 
     /// The object is gone; what it was, where the engine knew it.
     pub(crate) fn remove(&mut self, uid: &Arc<str>) -> Option<K> {
-        if self.ended.insert(uid.clone()) {
-            self.ended_order.push_back(uid.clone());
+        let mark = self.hashes.hash_one(uid);
+        if self.ended.insert(mark) {
+            self.ended_order.push_back(mark);
             if self.ended_order.len() > REMEMBERED
                 && let Some(oldest) = self.ended_order.pop_front()
             {
@@ -142,6 +161,7 @@ pub struct Told {
     pods: Mutex<Table<PodRef>>,
     nodes: Mutex<Nodes>,
     modules: Mutex<Table<(ModuleKey, ModuleRef)>>,
+    shelf: Mutex<Shelf>,
 }
 
 /// The engine no longer listens.
@@ -188,9 +208,10 @@ impl Told {
         &self,
         events: &mpsc::Sender<Event>,
         source: Source,
-        view: PodView,
+        mut view: PodView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).pod(&mut view);
         let mut pods = lock(&self.pods);
         if pods.tell(&view.pod.uid, view.resource_version, source, || view.pod.clone()) {
             place.send(Event::Pod(Box::new(view)));
@@ -206,6 +227,7 @@ impl Told {
     /// Tells that a Pod is gone, where the engine knew it.
     pub(crate) async fn pod_gone(&self, events: &mpsc::Sender<Event>, uid: &Arc<str>) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).passed();
         let mut pods = lock(&self.pods);
         if let Some(pod) = pods.remove(uid) {
             place.send(Event::PodGone(pod));
@@ -232,9 +254,10 @@ impl Told {
         &self,
         events: &mpsc::Sender<Event>,
         source: Source,
-        view: ModuleView,
+        mut view: ModuleView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).module(&mut view);
         let mut modules = lock(&self.modules);
         let key = || (view.key.clone(), view.module.clone());
         if modules.tell(&view.module.uid, view.resource_version, source, key) {
@@ -255,6 +278,7 @@ impl Told {
         uid: &Arc<str>,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).passed();
         let mut modules = lock(&self.modules);
         if let Some((key, module)) = modules.remove(uid) {
             place.send(Event::ModuleGone { key, module });
@@ -281,9 +305,10 @@ impl Told {
         &self,
         events: &mpsc::Sender<Event>,
         source: Source,
-        view: NodeView,
+        mut view: NodeView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).node(&mut view);
         let mut nodes = lock(&self.nodes);
         let known = nodes.table.knows(&view.uid);
         if nodes.table.tell(&view.uid, view.resource_version, source, || view.name.clone()) {
@@ -303,6 +328,7 @@ impl Told {
     /// Tells that a Node is gone, where the engine knew it.
     pub(crate) async fn node_gone(&self, events: &mpsc::Sender<Event>, uid: &Arc<str>) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
+        lock(&self.shelf).passed();
         let mut nodes = lock(&self.nodes);
         if let Some(name) = nodes.table.remove(uid) {
             if let Some(count) = nodes.names.get_mut(&name) {
@@ -417,7 +443,7 @@ mod tests {
         }
         assert_eq!(table.ended.len(), REMEMBERED);
         assert_eq!(table.ended_order.len(), REMEMBERED);
-        assert!(!table.ended.contains("0"));
+        assert!(!table.has_ended(&uid("0")) && table.has_ended(&uid("1")));
     }
 
     fn node(name: &str, uid: &str, version: u64) -> NodeView {

@@ -1,6 +1,6 @@
 //! The wiring: parts are made, joined by channels, run, and ended in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context as _;
 use cluster::{ClientConfig, Server, Told, WatchConfig, Writer, WriterConfig};
@@ -21,6 +21,10 @@ use crate::{
     tunnels::{Asked, Tunnels},
 };
 
+/// The most threads, however many processors a machine has: one decides, the others read and write JSON and TLS for it, and
+/// each keeps memory of its own at hand.
+const MOST_THREADS: usize = 4;
+
 /// How long the writes under way may take at the end: less than the 30 s that a Pod is given.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -29,8 +33,12 @@ const LAST_REPORTS: Duration = Duration::from_secs(3);
 
 /// Runs the controller until SIGTERM or SIGINT.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let threads = available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     runtime.block_on(work(settings))
 }
 

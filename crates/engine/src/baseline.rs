@@ -12,7 +12,7 @@ use crate::{
     placement::Site,
     pod::translate,
     replicas::{Workloads, is_of, is_peer},
-    view::{NodeView, PodRef, PodStatus, PodView, RestartPolicy, WorkloadKind, WorkloadView},
+    view::{Common, NodeView, PodRef, PodStatus, PodView, RestartPolicy, WorkloadKind, WorkloadView},
 };
 
 /// So long a question waits for the lists of the start: a base over HTTP is answered within 10 s.
@@ -104,15 +104,15 @@ fn specs(view: &WorkloadView) -> Vec<ModuleSpec> {
         pod: PodRef { namespace: view.workload.namespace.clone(), name: Arc::default(), uid: Arc::default() },
         resource_version: 0,
         node: Arc::default(),
-        labels: view.template.labels.clone(),
-        annotations: view.template.annotations.clone(),
+        labels: view.template.labels.clone().into(),
+        annotations: view.template.annotations.clone().into(),
         created: view.created,
         deletion: None,
         owner: None,
         controller: None,
         restart_policy: RestartPolicy::Always,
-        containers: Vec::new(),
-        readiness_gates: Vec::new(),
+        containers: Common::default(),
+        readiness_gates: Common::default(),
         status: PodStatus::default(),
     };
     if !translate::is_module(&pod) {
@@ -131,8 +131,9 @@ mod tests {
     fn base() -> NodeView {
         NodeView {
             name: "virtual-node-b".into(),
-            labels: [("name".to_owned(), "base".to_owned())].into(),
-            taints: vec![Taint { key: "vnode".into(), value: String::new(), effect: "NoExecute".into() }],
+            labels: [("name".into(), "base".into())].into(),
+            taints: vec![Taint { key: "vnode".into(), value: String::new(), effect: "NoExecute".into() }]
+                .into(),
             ..NodeView::default()
         }
     }

@@ -57,7 +57,7 @@ pub struct Summary {
 pub struct Engine {
     config: Config,
     /// In the order of their names: which of them go to another replica hangs on it.
-    vnodes: BTreeMap<BaseIdentity, VNode>,
+    vnodes: BTreeMap<BaseIdentity, Box<VNode>>,
     by_node: HashMap<Arc<str>, BaseIdentity>,
     /// The bases that have no Node.
     strangers: HashSet<BaseIdentity>,
@@ -326,7 +326,7 @@ impl Engine {
             vnode.inherit_module(module, ends, now, &self.config);
         }
         self.by_node.insert(vnode.name().clone(), identity.clone());
-        self.vnodes.insert(identity, vnode);
+        self.vnodes.insert(identity, Box::new(vnode));
     }
 
     fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
@@ -398,7 +398,7 @@ impl Engine {
     fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let node = match &self.ownership {
             Some(shared) => shared.claims.base(name).and_then(|base| base.node.as_ref()),
-            None => self.by_node.get(name).and_then(|base| self.vnodes.get(base)).and_then(VNode::node),
+            None => self.by_node.get(name).and_then(|base| self.vnodes.get(base)?.node()),
         };
         let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
         self.peers.node(name, node, scope);
@@ -443,7 +443,7 @@ impl Engine {
         out: &mut Vec<Action>,
     ) {
         let base = query.identity.clone();
-        let node = vnode::expected_node(tunnel, query, self.vnodes.get(&base), &self.config);
+        let node = vnode::expected_node(tunnel, query, self.vnodes.get(&base).map(Box::as_ref), &self.config);
         let modules = baseline::modules(&node, &self.workloads, &self.config.env);
         let playback = Playback::new(modules.iter().map(|spec| spec.id.name.clone()), now.mono);
         match self.vnodes.get_mut(&base) {
@@ -701,7 +701,7 @@ impl Engine {
         self.silent.remove(base);
         self.strangers.remove(base);
         self.by_node.remove(vnode.name());
-        Some(vnode)
+        Some(*vnode)
     }
 
     fn schedule(&mut self, base: &BaseIdentity, wake: Option<Duration>) {

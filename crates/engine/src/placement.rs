@@ -5,7 +5,7 @@
 //! NodeAffinity, TaintToleration and NodeUnschedulable have it. `scheduler.rs` among the tests of
 //! `cluster` holds this against what a real scheduler does.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::view::{NodeView, Taint};
 
@@ -107,7 +107,7 @@ pub struct Site<'a> {
     /// `metadata.name`.
     pub name: &'a str,
     /// Labels.
-    pub labels: &'a BTreeMap<String, String>,
+    pub labels: &'a BTreeMap<Arc<str>, Arc<str>>,
     /// The taints that count.
     pub taints: Vec<&'a Taint>,
     /// `spec.unschedulable`.
@@ -133,7 +133,9 @@ impl<'a> Site<'a> {
 impl Placement {
     /// Whether the scheduler may bind a Pod of this placement to this Node.
     pub fn admits(&self, site: &Site<'_>) -> bool {
-        self.node_selector.iter().all(|(key, value)| site.labels.get(key) == Some(value))
+        self.node_selector
+            .iter()
+            .all(|(key, value)| site.labels.get(key.as_str()).is_some_and(|label| **label == **value))
             && self.terms.as_ref().is_none_or(|terms| terms.iter().any(|term| term.admits(site)))
             && site.taints.iter().all(|taint| !bars(taint) || self.tolerates(taint))
             && (!site.unschedulable || self.tolerates(&unschedulable()))
@@ -177,12 +179,12 @@ impl NodeSelectorTerm {
 impl Requirement {
     /// A requirement that makes no sense (values where none belong, none where some do, one that is
     /// no label's value) holds for no Node.
-    fn holds_for_label(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn holds_for_label(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
         if !self.values.iter().all(|value| is_label_value(value)) {
             return false;
         }
-        let value = labels.get(&self.key);
-        let listed = |value: &String| self.values.contains(value);
+        let value = labels.get(self.key.as_str()).map(|value| &**value);
+        let listed = |value: &str| self.values.iter().any(|one| one == value);
         match self.operator {
             Operator::In => value.is_some_and(listed),
             Operator::NotIn => !self.values.is_empty() && !value.is_some_and(listed),
@@ -195,7 +197,7 @@ impl Requirement {
     }
 
     /// Both sides as integers, where both are.
-    fn compare(&self, value: Option<&String>) -> Option<(i64, i64)> {
+    fn compare(&self, value: Option<&str>) -> Option<(i64, i64)> {
         let [bound] = self.values.as_slice() else { return None };
         Some((value?.parse().ok()?, bound.parse().ok()?))
     }

@@ -70,7 +70,7 @@ mod tests {
         services.see(view(&[module]));
         services.lose(&"default".into(), &"s".into());
         assert!(!services.may_send_to(&pod));
-        let gated = PodView { readiness_gates: vec!["example.com/gate".into()], ..pod };
+        let gated = PodView { readiness_gates: vec!["example.com/gate".into()].into(), ..pod };
         assert!(services.may_send_to(&gated));
     }
 }

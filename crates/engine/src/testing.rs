@@ -8,7 +8,7 @@ use model::{BaseReport, BaseState, BizId, TunnelKind};
 
 use crate::{
     Action, Config, Engine, Event, Now, Watched,
-    view::{ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy},
+    view::{Common, ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy},
 };
 
 /// An engine on a clock of the test's own.
@@ -76,15 +76,16 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         pod: PodRef { namespace: "default".into(), name: pod.into(), uid: format!("uid-{pod}").into() },
         resource_version: 1,
         node: "virtual-node-b".into(),
-        labels: BTreeMap::from([("module-controller.koupleless.io/component".into(), "module".into())]),
-        annotations: BTreeMap::new(),
+        labels: BTreeMap::from([("module-controller.koupleless.io/component".into(), "module".into())])
+            .into(),
+        annotations: BTreeMap::new().into(),
         created: Timestamp::UNIX_EPOCH,
         deletion: None,
         owner: None,
         controller: None,
         restart_policy: RestartPolicy::Always,
-        containers: vec![container(biz, version)],
-        readiness_gates: Vec::new(),
+        containers: vec![container(biz, version)].into(),
+        readiness_gates: Common::default(),
         status: PodStatus::default(),
     }
 }
@@ -96,7 +97,7 @@ pub(crate) fn node(base: &str) -> NodeView {
         name: format!("virtual-node-{base}").into(),
         uid: format!("uid-{base}").into(),
         resource_version: 1,
-        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
         ..NodeView::default()
     }
 }

@@ -99,28 +99,28 @@ impl PackageUrl {
     }
 
     /// The package as logs, Events and Module objects have it: what `Display` says.
-    pub fn as_shown(&self) -> &str {
+    pub fn as_shown(&self) -> &Arc<str> {
         &self.shown
     }
 
     /// The package as a status tells it, which others may read than those who may read the Pod's spec:
     /// as written where nothing of it is left out by `Display`, else with a fingerprint of the whole,
     /// by which a controller of later knows it again.
-    pub fn as_told(&self) -> &str {
+    pub fn as_told(&self) -> &Arc<str> {
         &self.told
     }
 
     /// Whether a status tells this package: by [`Self::as_told`], or as written, which earlier
     /// versions did.
     pub fn is_told_by(&self, told: &str) -> bool {
-        told == self.as_written() || told == self.as_told()
+        told == self.as_written() || *told == **self.as_told()
     }
 }
 
 /// What may be shown of an image that may be a package URL, or no URL at all.
 pub fn shown_image(image: &str) -> String {
     match image.parse::<PackageUrl>() {
-        Ok(url) => url.as_told().to_owned(),
+        Ok(url) => url.as_told().to_string(),
         // Credentials may be in what only looks like a URL.
         Err(_) if image.contains(['@', '?']) => "(unreadable URL)".to_owned(),
         Err(_) => image.to_owned(),
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn a_status_tells_a_package_without_its_credentials_and_it_is_known_again() {
         let url = |text: &str| text.parse::<PackageUrl>().unwrap();
-        assert_eq!(url("http://h/a.jar").as_told(), "http://h/a.jar");
-        assert_eq!(url("file:///opt/biz.jar").as_told(), "file:///opt/biz.jar");
+        assert_eq!(&**url("http://h/a.jar").as_told(), "http://h/a.jar");
+        assert_eq!(&**url("file:///opt/biz.jar").as_told(), "file:///opt/biz.jar");
         let signed = url("https://user:secret@h/a.jar?sig=secret");
         let told = signed.as_told();
         assert!(told.starts_with("https://h/a.jar?…#sha256:") && !told.contains("secret"), "{told}");

@@ -148,6 +148,14 @@ pub(crate) fn version(text: &str) -> u64 {
     text.parse().unwrap_or(0)
 }
 
+/// What each of a list is, without room to spare: what serde reads has room for four at the least, and a list that is made
+/// of it in its place keeps that, as long as the object is known.
+pub(crate) fn each<J, V>(list: Vec<J>, of: impl FnMut(J) -> V) -> Vec<V> {
+    let mut all: Vec<V> = list.into_iter().map(of).collect();
+    all.shrink_to_fit();
+    all
+}
+
 /// A condition of a Pod or a Node.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,14 +174,14 @@ pub(crate) struct ConditionJson {
 impl From<ConditionJson> for Condition {
     fn from(json: ConditionJson) -> Self {
         Self {
-            kind: json.r#type,
+            kind: json.r#type.into(),
             status: match json.status.as_str() {
                 "True" => ConditionStatus::True,
                 "False" => ConditionStatus::False,
                 _ => ConditionStatus::Unknown,
             },
-            reason: json.reason,
-            message: json.message,
+            reason: json.reason.into(),
+            message: json.message.into(),
             changed: time(json.last_transition_time.as_deref()),
         }
     }

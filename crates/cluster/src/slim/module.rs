@@ -5,7 +5,7 @@ use kube::core::NamespaceResourceScope;
 use model::BizId;
 use serde::Deserialize;
 
-use super::{ConditionJson, Kind, Slim, Unreadable, meta::MetaJson, nothing, time, version};
+use super::{ConditionJson, Kind, Slim, Unreadable, each, meta::MetaJson, nothing, time, version};
 
 /// A Module object of a watch, a list or a response.
 pub(crate) type Module = Slim<ModuleView>;
@@ -74,17 +74,17 @@ impl Kind for ModuleView {
             },
             key: ModuleKey { vnode: spec.vnode.into(), id },
             resource_version: version(&metadata.resource_version),
-            labels: metadata.labels,
-            url: spec.url,
+            labels: metadata.labels.into(),
+            url: spec.url.into(),
             pod: spec.pod.into(),
             managed: spec.managed,
             in_place: spec.in_place,
             kept: spec.kept,
             status: ModuleStatus {
                 state: ModuleState::ALL.into_iter().find(|state| state.as_str() == status.status),
-                error_code: status.error_code,
-                suggestion: status.suggestion,
-                conditions: status.conditions.into_iter().map(Into::into).collect(),
+                error_code: status.error_code.into(),
+                suggestion: status.suggestion.into(),
+                conditions: each(status.conditions, Into::into),
                 changed: time(status.last_transition_time.as_deref()),
             },
             deleting: metadata.deletion_timestamp.is_some(),

@@ -1,12 +1,12 @@
 //! A Node, from JSON to [`NodeView`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use engine::view::{Address, AddressKind, NodeView, Taint};
 use kube::core::ClusterResourceScope;
 use serde::Deserialize;
 
-use super::{ConditionJson, Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
+use super::{ConditionJson, Kind, Slim, Unreadable, each, meta::MetaJson, nothing, version};
 
 /// A Node of a watch, a list or a response.
 pub(crate) type Node = Slim<NodeView>;
@@ -80,18 +80,22 @@ impl Kind for NodeView {
             name: metadata.name.ok_or(Unreadable::Missing("name"))?,
             uid: metadata.uid.ok_or(Unreadable::Missing("uid"))?,
             resource_version: version(&metadata.resource_version),
-            labels: metadata.labels,
-            annotations: metadata.annotations,
-            taints: spec.taints.into_iter().map(taint).collect(),
+            labels: texts(metadata.labels),
+            annotations: texts(metadata.annotations),
+            taints: each(spec.taints, taint).into(),
             unschedulable: spec.unschedulable,
-            addresses: status.addresses.into_iter().filter_map(address).collect(),
-            capacity: status.capacity,
-            allocatable: status.allocatable,
-            conditions: status.conditions.into_iter().map(Into::into).collect(),
-            kubelet_version: status.node_info.kubelet_version,
+            addresses: each(status.addresses, address).into_iter().flatten().collect(),
+            capacity: texts(status.capacity).into(),
+            allocatable: texts(status.allocatable).into(),
+            conditions: each(status.conditions, Into::into),
+            kubelet_version: status.node_info.kubelet_version.into(),
             deleting: metadata.deletion_timestamp.is_some(),
         })
     }
+}
+
+fn texts(map: BTreeMap<String, String>) -> BTreeMap<Arc<str>, Arc<str>> {
+    map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn address(json: AddressJson) -> Option<Address> {
@@ -109,8 +113,7 @@ mod tests {
     #[test]
     fn a_node_of_a_real_server_is_read() {
         let node: Node = serde_json::from_str(include_str!("../../testdata/node.json")).unwrap();
-        let map =
-            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         assert_eq!(
             node.body.unwrap(),
             NodeView {
@@ -128,14 +131,15 @@ mod tests {
                     key: "schedule.koupleless.io/virtual-node".into(),
                     value: "True".into(),
                     effect: "NoExecute".into(),
-                }],
+                }]
+                .into(),
                 unschedulable: false,
                 addresses: vec![
                     Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
                     Address { kind: AddressKind::Hostname, address: "host-a".into() },
                 ],
-                capacity: map(&[("memory", "256Mi"), ("pods", "2k")]),
-                allocatable: map(&[("memory", "200Mi"), ("pods", "2k")]),
+                capacity: map(&[("memory", "256Mi"), ("pods", "2k")]).into(),
+                allocatable: map(&[("memory", "200Mi"), ("pods", "2k")]).into(),
                 conditions: vec![Condition {
                     kind: "Ready".into(),
                     status: ConditionStatus::True,

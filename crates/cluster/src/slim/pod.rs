@@ -11,7 +11,7 @@ use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
 use super::{
-    ConditionJson, Kind, Slim, Unreadable,
+    ConditionJson, Kind, Slim, Unreadable, each,
     meta::{MetaJson, OwnerJson},
     nothing, time, version,
 };
@@ -188,8 +188,8 @@ impl Kind for PodView {
             node: spec.node_name,
             owner,
             controller: direct(&metadata.owner_references).and_then(|reference| reference.uid.clone()),
-            labels: metadata.labels,
-            annotations: metadata.annotations,
+            labels: metadata.labels.into(),
+            annotations: metadata.annotations.into(),
             created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
             deletion: metadata.deletion_timestamp.map(|_| grace(metadata.deletion_grace_period_seconds)),
             restart_policy: match spec.restart_policy.as_str() {
@@ -197,8 +197,8 @@ impl Kind for PodView {
                 "Never" => RestartPolicy::Never,
                 _ => RestartPolicy::Always,
             },
-            containers: spec.containers.into_iter().map(container).collect(),
-            readiness_gates: spec.readiness_gates.into_iter().map(|gate| gate.condition_type).collect(),
+            containers: each(spec.containers, container).into(),
+            readiness_gates: each(spec.readiness_gates, |gate| gate.condition_type).into(),
             status: pod_status(status),
         })
     }
@@ -214,7 +214,7 @@ pub(crate) fn container(json: ContainerJson) -> ContainerView {
     ContainerView {
         name: json.name,
         image: json.image,
-        env: json.env.into_iter().map(env_var).collect(),
+        env: each(json.env, env_var),
         has_probes: probes.iter().any(Option::is_some),
     }
 }
@@ -234,13 +234,13 @@ fn env_var(json: EnvJson) -> EnvVar {
 fn pod_status(json: StatusJson) -> PodStatus {
     PodStatus {
         phase: phase(&json.phase),
-        reason: json.reason,
-        message: json.message,
-        host_ip: json.host_ip,
-        pod_ip: json.pod_ip,
+        reason: json.reason.into(),
+        message: json.message.into(),
+        host_ip: json.host_ip.into(),
+        pod_ip: json.pod_ip.into(),
         started: time(json.start_time.as_deref()),
-        conditions: json.conditions.into_iter().map(Into::into).collect(),
-        containers: json.container_statuses.into_iter().map(container_status).collect(),
+        conditions: each(json.conditions, Into::into),
+        containers: each(json.container_statuses, container_status),
     }
 }
 
@@ -257,9 +257,9 @@ pub(crate) fn phase(text: &str) -> Phase {
 
 fn container_status(json: ContainerStatusJson) -> ContainerStatus {
     ContainerStatus {
-        name: json.name,
-        image: json.image,
-        image_id: json.image_id,
+        name: json.name.into(),
+        image: json.image.into(),
+        image_id: json.image_id.into(),
         ready: json.ready,
         restart_count: u32::try_from(json.restart_count).unwrap_or(0),
         state: container_state(json.state),
@@ -271,8 +271,8 @@ fn container_state(json: StateJson) -> ContainerState {
     if let Some(ended) = json.terminated {
         return ContainerState::Terminated {
             exit_code: i32::try_from(ended.exit_code).unwrap_or(-1),
-            reason: ended.reason,
-            message: ended.message,
+            reason: ended.reason.into(),
+            message: ended.message.into(),
             started: time(ended.started_at.as_deref()),
             finished: time(ended.finished_at.as_deref()),
         };
@@ -281,7 +281,7 @@ fn container_state(json: StateJson) -> ContainerState {
         return ContainerState::Running { started: time(running.started_at.as_deref()) };
     }
     let waiting = json.waiting.unwrap_or(WaitingJson { reason: String::new(), message: String::new() });
-    ContainerState::Waiting { reason: waiting.reason, message: waiting.message }
+    ContainerState::Waiting { reason: waiting.reason.into(), message: waiting.message.into() }
 }
 
 /// The owner that controls a Pod.
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!((pod.created, pod.deletion), (at(), None));
         assert_eq!(pod.owner.unwrap().kind.as_ref(), "DaemonSet");
         assert_eq!(pod.restart_policy, RestartPolicy::Always);
-        assert_eq!(pod.readiness_gates, ["example.org/gate"]);
+        assert_eq!(*pod.readiness_gates, ["example.org/gate"]);
     }
 
     #[test]
@@ -371,8 +371,8 @@ mod tests {
     #[test]
     fn its_status_is_read_in_full() {
         let status = sample().status;
-        assert_eq!((status.phase, status.reason.as_str()), (Phase::Running, ""));
-        assert_eq!((status.host_ip.as_str(), status.pod_ip.as_str()), ("192.0.2.2", "192.0.2.2"));
+        assert_eq!((status.phase, &*status.reason), (Phase::Running, ""));
+        assert_eq!((&*status.host_ip, &*status.pod_ip), ("192.0.2.2", "192.0.2.2"));
         assert_eq!(status.started, Some(at()));
         assert_eq!(
             status.condition("ContainersReady"),
@@ -423,7 +423,7 @@ mod tests {
         assert_eq!(odd.deletion, Some(Duration::ZERO));
         assert_eq!((odd.restart_policy, odd.status.phase), (RestartPolicy::Always, Phase::Unknown));
         assert_eq!(odd.status.containers[0].restart_count, 0);
-        let waiting = ContainerState::Waiting { reason: String::new(), message: String::new() };
+        let waiting = ContainerState::Waiting { reason: "".into(), message: "".into() };
         assert_eq!(odd.status.containers[0].state, waiting);
     }
 }

@@ -14,8 +14,8 @@ use crate::told::{Closed, Source, Told};
 const COMPONENT: (&str, &str) = ("virtual-kubelet.koupleless.io/component", "vnode");
 
 /// Whether these are the labels of a Node that the watch sees.
-pub(crate) fn is_vnode(labels: &BTreeMap<String, String>) -> bool {
-    labels.get(COMPONENT.0).is_some_and(|have| have == COMPONENT.1)
+pub(crate) fn is_vnode(labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+    labels.get(COMPONENT.0).is_some_and(|have| **have == *COMPONENT.1)
 }
 
 pub(super) struct Nodes {

@@ -71,7 +71,7 @@ impl Observer for Pods {
 
 #[cfg(test)]
 mod tests {
-    use engine::view::{PodRef, PodStatus, RestartPolicy};
+    use engine::view::{Common, PodRef, PodStatus, RestartPolicy};
     use jiff::Timestamp;
 
     use super::*;
@@ -82,14 +82,14 @@ mod tests {
             resource_version: version,
             node: node.into(),
             labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
-            annotations: BTreeMap::new(),
+            annotations: BTreeMap::new().into(),
             created: Timestamp::UNIX_EPOCH,
             deletion: None,
             owner: None,
             controller: None,
             restart_policy: RestartPolicy::Always,
-            containers: Vec::new(),
-            readiness_gates: Vec::new(),
+            containers: Common::default(),
+            readiness_gates: Common::default(),
             status: PodStatus::default(),
         }
     }

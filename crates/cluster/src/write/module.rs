@@ -46,7 +46,7 @@ impl Api {
         desired: &ModuleView,
         by: Option<&str>,
     ) -> Result<(), WriteError> {
-        let mut metadata = json!({ "uid": desired.module.uid, "labels": desired.labels });
+        let mut metadata = json!({ "uid": desired.module.uid, "labels": *desired.labels });
         if let (Some(by), Value::Object(metadata)) = (by, &mut metadata) {
             metadata.insert("annotations".to_owned(), json!({ WRITTEN_BY: by }));
         }

@@ -1,5 +1,7 @@
 //! Writes to Nodes.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use engine::{
     WriteError,
     view::{AddressKind, Condition, NodeView, Taint},
@@ -105,8 +107,8 @@ fn new_node(desired: &NodeView, now: Timestamp) -> Value {
                 .iter()
                 .map(|a| json!({ "type": a.kind.as_str(), "address": a.address }))
                 .collect::<Value>(),
-            "capacity": desired.capacity,
-            "allocatable": desired.allocatable,
+            "capacity": *desired.capacity,
+            "allocatable": *desired.allocatable,
             "conditions": desired.conditions.iter().map(beat).collect::<Value>(),
             "daemonEndpoints": { "kubeletEndpoint": { "Port": 0 } },
             "nodeInfo": {
@@ -171,10 +173,10 @@ fn address(desired: &NodeView, kind: AddressKind) -> Value {
     }
 }
 
-fn resources(desired: &std::collections::BTreeMap<String, String>) -> Value {
+fn resources(desired: &BTreeMap<Arc<str>, Arc<str>>) -> Value {
     let mut all: Map<String, Value> =
         RESOURCES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
-    all.extend(desired.iter().map(|(name, quantity)| (name.clone(), or_null(quantity))));
+    all.extend(desired.iter().map(|(name, quantity)| (name.to_string(), or_null(quantity))));
     Value::Object(all)
 }
 
@@ -198,23 +200,23 @@ mod tests {
     }
 
     fn desired() -> NodeView {
-        let map = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+        let map = |key: &str, value: &str| BTreeMap::from([(key.into(), value.into())]);
         NodeView {
             name: "virtual-node-a".into(),
             uid: "u-1".into(),
             resource_version: 0,
             labels: map("base.koupleless.io/stack", "java"),
             annotations: map("a", "b"),
-            taints: vec![Taint { key: "k".into(), value: "True".into(), effect: "NoExecute".into() }],
+            taints: vec![Taint { key: "k".into(), value: "True".into(), effect: "NoExecute".into() }].into(),
             unschedulable: false,
             addresses: vec![Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() }],
-            capacity: map("pods", "2000"),
-            allocatable: map("pods", "2000"),
+            capacity: map("pods", "2000").into(),
+            allocatable: map("pods", "2000").into(),
             conditions: vec![Condition {
                 kind: "Ready".into(),
                 status: ConditionStatus::True,
                 reason: "BaseActivated".into(),
-                message: String::new(),
+                message: "".into(),
                 changed: Some("2026-11-22T10:00:00Z".parse().unwrap()),
             }],
             kubelet_version: "v0.1.0".into(),

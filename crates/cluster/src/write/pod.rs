@@ -131,8 +131,8 @@ mod tests {
     fn container(name: &str, state: ContainerState) -> ContainerStatus {
         ContainerStatus {
             name: name.into(),
-            image: format!("http://repo/{name}.jar"),
-            image_id: String::new(),
+            image: format!("http://repo/{name}.jar").into(),
+            image_id: "".into(),
             ready: false,
             restart_count: 0,
             state,
@@ -147,7 +147,7 @@ mod tests {
             restart_count: 2,
             ..container("biz1", ContainerState::Running { started: at() })
         };
-        let waiting = ContainerState::Waiting { reason: "BizDeactivate".into(), message: String::new() };
+        let waiting = ContainerState::Waiting { reason: "BizDeactivate".into(), message: "".into() };
         let ended = ContainerState::Terminated {
             exit_code: 1,
             reason: "Error".into(),
@@ -164,7 +164,7 @@ mod tests {
                 kind: "Ready".into(),
                 status: ConditionStatus::False,
                 reason: "ContainersNotReady".into(),
-                message: String::new(),
+                message: "".into(),
                 changed: at(),
             }],
             containers: vec![running, container("biz2", waiting), container("biz3", ended)],

@@ -1,7 +1,7 @@
 //! One controller's watches and writer, and what they told.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     path::Path,
     sync::{
         Arc,
@@ -176,18 +176,14 @@ pub(crate) fn now() -> jiff::Timestamp {
 }
 
 pub(crate) fn condition(kind: &str, status: ConditionStatus, reason: &str) -> Condition {
-    Condition {
-        kind: kind.into(),
-        status,
-        reason: reason.into(),
-        message: String::new(),
-        changed: Some(now()),
-    }
+    Condition { kind: kind.into(), status, reason: reason.into(), message: "".into(), changed: Some(now()) }
 }
 
 /// A Ready VNode as the engine would have it.
 pub(crate) fn vnode(name: &str) -> NodeView {
-    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let map = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect::<BTreeMap<_, _>>()
+    };
     NodeView {
         name: name.into(),
         labels: map(&[
@@ -200,13 +196,14 @@ pub(crate) fn vnode(name: &str) -> NodeView {
             key: "schedule.koupleless.io/virtual-node".into(),
             value: "True".into(),
             effect: "NoExecute".into(),
-        }],
+        }]
+        .into(),
         addresses: vec![
             Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
             Address { kind: AddressKind::Hostname, address: "host-a".into() },
         ],
-        capacity: map(&[("pods", "2k"), ("memory", "1M")]),
-        allocatable: map(&[("pods", "2k"), ("memory", "1M")]),
+        capacity: map(&[("pods", "2k"), ("memory", "1M")]).into(),
+        allocatable: map(&[("pods", "2k"), ("memory", "1M")]).into(),
         conditions: vec![condition("Ready", ConditionStatus::True, "BaseActivated")],
         kubelet_version: "v0.1.0".into(),
         ..NodeView::default()

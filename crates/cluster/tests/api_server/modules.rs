@@ -128,7 +128,7 @@ fn desired(namespace: &str) -> ModuleView {
         module: ModuleRef { namespace: namespace.into(), name: unique("module").into(), uid: "".into() },
         key: ModuleKey { vnode: unique("vnode").into(), id },
         resource_version: 0,
-        labels: BTreeMap::new(),
+        labels: BTreeMap::new().into(),
         url: "http://repo/biz1.jar".into(),
         pod: "biz1".into(),
         managed: true,

@@ -76,8 +76,8 @@ async fn a_patch_sets_what_is_ours_and_leaves_the_rest() {
     let (action, write) = patched(&desired);
     h.write(action, write).await.unwrap();
     let patched_node = h.node(&name, |node| node.labels.contains_key("base.koupleless.io/version")).await;
-    assert_eq!(patched_node.labels.get("theirs").map(String::as_str), Some("1"));
-    assert_eq!(patched_node.annotations.get("theirs").map(String::as_str), Some("1"));
+    assert_eq!(patched_node.labels.get("theirs").map(|text| &**text), Some("1"));
+    assert_eq!(patched_node.annotations.get("theirs").map(|text| &**text), Some("1"));
 
     desired.uid = "00000000-0000-0000-0000-000000000000".into();
     let (action, write) = patched(&desired);
@@ -103,13 +103,13 @@ async fn a_status_is_replaced_where_it_is_ours() {
     let action = Action::PatchNodeStatus { desired: Box::new(desired.clone()) };
     h.write(action, Write::PatchNodeStatus(desired.name.clone())).await.unwrap();
 
-    let node = h.node(&name, |node| node.kubelet_version == "v0.2.0").await;
+    let node = h.node(&name, |node| *node.kubelet_version == *"v0.2.0").await;
     assert_eq!(node.addresses, desired.addresses);
     assert!(!node.capacity.contains_key("memory") && !node.allocatable.contains_key("memory"));
-    assert_eq!(node.capacity.get("example.org/gpu").map(String::as_str), Some("1"));
+    assert_eq!(node.capacity.get("example.org/gpu").map(|text| &**text), Some("1"));
     assert_eq!(node.condition("Theirs").unwrap().status, ConditionStatus::True);
     let ready = node.condition("Ready").unwrap();
-    assert_eq!((ready.status, ready.reason.as_str()), (ConditionStatus::False, "BaseSilent"));
+    assert_eq!((ready.status, &*ready.reason), (ConditionStatus::False, "BaseSilent"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

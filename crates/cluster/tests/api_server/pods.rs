@@ -72,10 +72,10 @@ async fn a_status_is_read_back_as_it_was_written_and_can_be_taken_back() {
     };
     patch(&mut h, &pod.pod, &lost).await.unwrap();
     let silent =
-        |status: &PodStatus| status.condition("Ready").is_some_and(|ready| ready.reason == "BaseSilent");
+        |status: &PodStatus| status.condition("Ready").is_some_and(|ready| *ready.reason == *"BaseSilent");
     let seen = h.pod(name, |pod| silent(&pod.status)).await.status;
-    assert_eq!((seen.pod_ip.as_str(), seen.started), ("", None));
-    assert_eq!((seen.phase, seen.host_ip.as_str(), seen.containers.len()), (Phase::Pending, "", 0));
+    assert_eq!((&*seen.pod_ip, seen.started), ("", None));
+    assert_eq!((seen.phase, &*seen.host_ip, seen.containers.len()), (Phase::Pending, "", 0));
     assert_eq!(seen.condition("ContainersReady").unwrap().status, ConditionStatus::True);
     let json = h.cluster.kubectl_json(&["get", "pod", name, "-n", &ns]).unwrap();
     assert!(json["status"].get("podIPs").is_none());

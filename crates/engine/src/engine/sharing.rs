@@ -32,7 +32,7 @@ impl Engine {
     pub(super) fn nodes(&self) -> Vec<&NodeView> {
         match &self.ownership {
             Some(shared) => shared.claims.nodes().collect(),
-            None => self.vnodes.values().filter_map(VNode::node).collect(),
+            None => self.vnodes.values().filter_map(|vnode| vnode.node()).collect(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Engine {
             }
             Event::LeaseGone { node, uid } => {
                 let vnode = self.by_node.get(&node).and_then(|base| self.vnodes.get(base));
-                let leaves = vnode.is_some_and(VNode::is_leaving);
+                let leaves = vnode.is_some_and(|vnode| vnode.is_leaving());
                 lost = claims.lose_lease(&node, &uid, leaves, members, now.mono).then_some(node);
             }
             Event::Written { write: Write::TakeLease { node, holder }, result } => {

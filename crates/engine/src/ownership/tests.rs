@@ -91,7 +91,7 @@ impl World {
         for node in self.leases.keys() {
             let labels =
                 [("module-controller.koupleless.io/env", "dev"), ("vnode.koupleless.io/tunnel", "mqtt")];
-            let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let labels = labels.map(|(key, value)| (key.into(), value.into()));
             let view = NodeView {
                 name: node.clone(),
                 uid: "1".into(),

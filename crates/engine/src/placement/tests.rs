@@ -5,7 +5,7 @@ use super::*;
 fn node(labels: &[(&str, &str)], taints: &[(&str, &str, &str)]) -> NodeView {
     NodeView {
         name: "n".into(),
-        labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        labels: labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         taints: taints
             .iter()
             .map(|(key, value, effect)| Taint {

@@ -152,7 +152,7 @@ impl ModulePod {
 
     /// It lost its base to a version of another owner (rule 13).
     pub(crate) fn is_displaced(&self) -> bool {
-        self.view.status.phase == Phase::Failed && self.view.status.reason == status::DISPLACED
+        self.view.status.phase == Phase::Failed && *self.view.status.reason == *status::DISPLACED
     }
 
     /// It asks for its biz to be there.
@@ -260,8 +260,8 @@ mod tests {
         view.status.conditions.push(Condition {
             kind: "Ready".into(),
             status: ConditionStatus::False,
-            reason: String::new(),
-            message: String::new(),
+            reason: "".into(),
+            message: "".into(),
             changed: Some(wall - ago),
         });
         (ModulePod::new(view), Now { mono: Duration::from_millis(200), wall })

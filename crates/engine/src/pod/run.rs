@@ -25,7 +25,7 @@ pub(crate) struct Run {
     /// Attempts in a row that did not even reach the base.
     unreached: u32,
     /// The last failure; none once it runs.
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
     /// Not to be installed before.
     next_try: Duration,
     /// Since when this process has known it activated.
@@ -72,7 +72,7 @@ impl Run {
 
     /// The last failure, while it is not running.
     pub(crate) fn fault(&self) -> Option<&Fault> {
-        self.fault.as_ref()
+        self.fault.as_deref()
     }
 
     /// When it was activated.
@@ -173,7 +173,7 @@ impl Run {
         self.started = None;
         self.failures = self.failures.saturating_add(1);
         self.next_try = now + backoff::restart(self.failures);
-        self.fault = Some(fault);
+        self.fault = Some(Box::new(fault));
     }
 
     /// The base says that it is there already. Its list tells whether that is so; where it is not,
@@ -181,7 +181,7 @@ impl Run {
     pub(crate) fn repeated(&mut self, now: Duration, fault: Fault) {
         self.failures = self.failures.saturating_add(1);
         self.next_try = now + backoff::restart(self.failures);
-        self.fault = Some(fault);
+        self.fault = Some(Box::new(fault));
     }
 
     /// The base was not reached, or said to come again: nothing was done there.
@@ -189,7 +189,7 @@ impl Run {
         self.unreached = self.unreached.saturating_add(1);
         self.next_try = now + backoff::reach(self.unreached);
         if fault.is_some() {
-            self.fault = fault;
+            self.fault = fault.map(Box::new);
         }
     }
 }
@@ -241,8 +241,8 @@ mod tests {
         let then: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
         let seen = ContainerStatus {
             name: "biz1".into(),
-            image: String::new(),
-            image_id: String::new(),
+            image: "".into(),
+            image_id: "".into(),
             ready: true,
             restart_count: 3,
             state: ContainerState::Running { started: Some(then) },

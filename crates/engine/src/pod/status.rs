@@ -73,12 +73,12 @@ pub(crate) fn desired(
             let running = matches!(state, ContainerState::Running { .. });
             let was_ready = seen.is_some_and(|seen| seen.ready);
             let kept = seen.map(|seen| seen.image_id.clone());
-            let package = container.wanted.as_ref().ok().map(|spec| spec.url.as_told().to_owned());
+            let package = container.wanted.as_ref().ok().map(|spec| spec.url.as_told().clone());
             ContainerStatus {
-                name: view.map(|view| view.name.clone()).unwrap_or_default(),
+                name: view.map(|view| view.name.as_str().into()).unwrap_or_default(),
                 image: match &package {
                     Some(package) => package.clone(),
-                    None => view.map(|view| model::shown_image(&view.image)).unwrap_or_default(),
+                    None => view.map(|view| model::shown_image(&view.image).into()).unwrap_or_default(),
                 },
                 // What runs is what was asked for: another package would be shown as waiting.
                 image_id: if running { package } else { kept }.unwrap_or_default(),
@@ -95,10 +95,10 @@ pub(crate) fn desired(
     let yields = !containers.is_empty() && containers.iter().all(is_deactivated);
     let status = PodStatus {
         phase: if displaced { Phase::Failed } else { phase(seen.phase, &containers) },
-        reason: if displaced { DISPLACED.to_owned() } else { String::new() },
-        message: if displaced { OTHER_OWNER.to_owned() } else { String::new() },
-        host_ip: base.ip.clone(),
-        pod_ip: if yields { String::new() } else { base.ip.clone() },
+        reason: if displaced { DISPLACED } else { "" }.into(),
+        message: if displaced { OTHER_OWNER } else { "" }.into(),
+        host_ip: base.ip.as_str().into(),
+        pod_ip: if yields { "" } else { &base.ip }.into(),
         started: seen.started.or(Some(wall)),
         conditions: conditions(&pod.view, &containers, base, wall)
             .into_iter()
@@ -117,7 +117,7 @@ pub(crate) fn leaving(pod: &PodView, wall: Timestamp) -> PodStatus {
         container.ready = false;
     }
     for condition in &mut status.conditions {
-        if matches!(condition.kind.as_str(), "ContainersReady" | "Ready") {
+        if matches!(&*condition.kind, "ContainersReady" | "Ready") {
             condition.status = ConditionStatus::False;
             condition.reason = "ModuleLeaves".into();
             condition.message = "the Pod is being deleted; its module goes when requests have ended".into();
@@ -125,7 +125,7 @@ pub(crate) fn leaving(pod: &PodView, wall: Timestamp) -> PodStatus {
         }
     }
     // Those of others are theirs to write.
-    status.conditions.retain(|condition| OURS.contains(&condition.kind.as_str()));
+    status.conditions.retain(|condition| OURS.contains(&&*condition.kind));
     status
 }
 
@@ -136,7 +136,7 @@ const OTHER_OWNER: &str = "a newer version of this module, of another owner, ser
 
 /// Its biz gave way to another version.
 pub(super) fn is_deactivated(container: &ContainerStatus) -> bool {
-    matches!(&container.state, ContainerState::Waiting { reason, .. } if reason == DISPLACED)
+    matches!(&container.state, ContainerState::Waiting { reason, .. } if **reason == *DISPLACED)
 }
 
 /// The condition about bars; none where there is none and never was.
@@ -150,7 +150,7 @@ fn barred(pod: &ModulePod, wall: Timestamp) -> Option<Condition> {
     let status = ConditionStatus::from(!message.is_empty());
     let reason = if message.is_empty() { "Lifted" } else { "ReplacementFailed" };
     let changed = seen.filter(|seen| seen.status == status).and_then(|seen| seen.changed).or(Some(wall));
-    Some(Condition { kind: BARRED.into(), status, reason: reason.into(), message, changed })
+    Some(Condition { kind: BARRED.into(), status, reason: reason.into(), message: message.into(), changed })
 }
 
 /// What a bar is about: the version and its package.
@@ -196,7 +196,10 @@ fn state(
     policy: RestartPolicy,
     wall: Timestamp,
 ) -> ContainerState {
-    let waiting = |reason: &str, message: String| ContainerState::Waiting { reason: reason.into(), message };
+    let waiting = |reason: &str, message: String| ContainerState::Waiting {
+        reason: reason.into(),
+        message: message.into(),
+    };
     let seen_state = seen.map(|seen| &seen.state);
     match standing {
         Standing::Unknown => seen_state.cloned().unwrap_or_else(|| waiting("Installing", String::new())),
@@ -238,7 +241,7 @@ fn ended(
     ContainerState::Terminated {
         exit_code,
         reason: reason.into(),
-        message,
+        message: message.into(),
         started: started.or(Some(wall)),
         finished: Some(wall),
     }
@@ -265,7 +268,7 @@ fn conditions(
     base: &BaseStanding,
     wall: Timestamp,
 ) -> Vec<Condition> {
-    let unready: Vec<&str> = containers.iter().filter(|c| !c.ready).map(|c| c.name.as_str()).collect();
+    let unready: Vec<&str> = containers.iter().filter(|c| !c.ready).map(|c| &*c.name).collect();
     let (reason, message) = if !base.serves {
         ("BaseInstanceNotReady", "the base does not answer or is not ready".to_owned())
     } else if !unready.is_empty() {
@@ -287,7 +290,8 @@ fn conditions(
         let status = ConditionStatus::from(reason.is_empty());
         let kept =
             pod.status.condition(kind).filter(|seen| seen.status == status).and_then(|seen| seen.changed);
-        Condition { kind: kind.into(), status, reason: reason.into(), message, changed: kept.or(Some(wall)) }
+        let (kind, reason, message) = (kind.into(), reason.into(), message.into());
+        Condition { kind, status, reason, message, changed: kept.or(Some(wall)) }
     };
     vec![
         condition("Initialized", "", String::new()),
@@ -345,9 +349,9 @@ mod tests {
         let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
         assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None, "nothing to say yet");
         let status = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
-        assert_eq!((status.phase, status.pod_ip.as_str()), (Phase::Running, "127.0.0.9"));
+        assert_eq!((status.phase, &*status.pod_ip), (Phase::Running, "127.0.0.9"));
         assert_eq!(status.condition("Ready").unwrap().status, ConditionStatus::True);
-        assert_eq!(status.containers[0].image_id, "file:///packages/biz1-1.jar");
+        assert_eq!(status.containers[0].image_id, "file:///packages/biz1-1.jar".into());
         assert_eq!(
             told(&mut pod, Standing::Running(Some(WALL)), &base(true)),
             None,
@@ -370,7 +374,7 @@ mod tests {
         let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
         told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
         let status = told(&mut pod, Standing::Unknown, &base(false)).unwrap();
-        assert_eq!(status.condition("Ready").unwrap().reason, "BaseInstanceNotReady");
+        assert_eq!(status.condition("Ready").unwrap().reason, "BaseInstanceNotReady".into());
         assert_eq!(status.phase, Phase::Running);
         assert!(!status.containers[0].ready);
         let unknown = told(&mut pod, Standing::Unknown, &base(true)).unwrap();
@@ -384,7 +388,7 @@ mod tests {
         let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
         let status = told(&mut pod, Standing::Failed(fault()), &base(true)).unwrap();
         let ContainerState::Waiting { reason, message } = &status.containers[0].state else { panic!() };
-        assert_eq!(reason, "Arklet.PullBizError");
+        assert_eq!(**reason, *"Arklet.PullBizError");
         assert!(message.contains("no such file") && message.contains("Suggestion: Retry"), "{message}");
         assert_eq!(status.phase, Phase::Pending);
         assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None);
@@ -414,10 +418,10 @@ mod tests {
     #[test]
     fn a_readiness_gate_holds_ready_back_and_nothing_else() {
         let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
-        pod.view.readiness_gates = vec!["example.com/gate".into()];
+        pod.view.readiness_gates = vec!["example.com/gate".into()].into();
         let status = told(&mut pod, Standing::Running(Some(WALL)), &base(true)).unwrap();
         assert_eq!(status.condition("ContainersReady").unwrap().status, ConditionStatus::True);
-        assert_eq!(status.condition("Ready").unwrap().reason, "ReadinessGatesNotReady");
+        assert_eq!(status.condition("Ready").unwrap().reason, "ReadinessGatesNotReady".into());
     }
 
     #[test]
@@ -429,7 +433,7 @@ mod tests {
         let status = desired(&pod, &standings, &base(true), WALL).unwrap();
         let ready = status.condition("Ready").unwrap();
         assert_eq!(
-            (ready.status, ready.message.as_str()),
+            (ready.status, &*ready.message),
             (ConditionStatus::False, "containers with unready status: [biz2]")
         );
         assert_eq!(status.phase, Phase::Running);

@@ -56,13 +56,13 @@ fn node(name: &str, base: &str, ready: bool) -> NodeView {
     NodeView {
         name: name.into(),
         uid: name.into(),
-        labels: [("name".to_owned(), base.to_owned())].into(),
-        taints,
+        labels: [("name".into(), base.into())].into(),
+        taints: taints.into(),
         conditions: vec![Condition {
             kind: "Ready".into(),
             status: ready.into(),
-            reason: String::new(),
-            message: String::new(),
+            reason: "".into(),
+            message: "".into(),
             changed: None,
         }],
         ..NodeView::default()

@@ -1,5 +1,6 @@
 //! Kubernetes objects as the engine sees them: what it needs of them, and nothing else.
 
+pub mod common;
 pub mod lease;
 pub mod module;
 pub mod node;
@@ -8,6 +9,7 @@ pub mod pod;
 pub mod service;
 pub mod workload;
 
+pub use common::Common;
 pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, Taint};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use model::BizId;
 
-use super::Condition;
+use super::{Common, Condition};
 
 /// Which biz on which VNode: one Module object each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,9 +88,9 @@ pub struct ModuleStatus {
     /// `status`; none where nothing has been told yet, which reads as `Upgrading`.
     pub state: Option<ModuleState>,
     /// `errorCode`; empty where there is none.
-    pub error_code: String,
+    pub error_code: Arc<str>,
     /// `suggestion` in English; empty where there is none.
-    pub suggestion: String,
+    pub suggestion: Arc<str>,
     /// `conditions`: one, `Ready`.
     pub conditions: Vec<Condition>,
     /// `lastTransitionTime`: when `status` changed last.
@@ -107,9 +107,9 @@ pub struct ModuleView {
     /// `metadata.resourceVersion`; orders two views of one object.
     pub resource_version: u64,
     /// Labels, those that say where it is.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Common<BTreeMap<String, String>>,
     /// `spec.url`: the package, without credentials; empty where nobody here knows it.
-    pub url: String,
+    pub url: Arc<str>,
     /// `spec.pod`: the name of the Pod that asks for it; empty where none does.
     pub pod: Arc<str>,
     /// `spec.managed`: this controller answers for it. Else somebody put it there.

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::pod::Condition;
+use super::{Common, pod::Condition};
 
 /// One of `spec.taints`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Taint {
     /// `key`.
     pub key: String,
@@ -53,25 +53,25 @@ pub struct NodeView {
     pub uid: Arc<str>,
     /// `metadata.resourceVersion`; orders two views of one Node.
     pub resource_version: u64,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
+    /// Labels: of most keys and values all Nodes have the same.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
     /// `spec.taints`, those of Kubernetes' own controllers included.
-    pub taints: Vec<Taint>,
+    pub taints: Common<Vec<Taint>>,
     /// `spec.unschedulable`: somebody cordoned it. Read and never written.
     pub unschedulable: bool,
     /// `status.addresses`.
     pub addresses: Vec<Address>,
     /// `status.capacity`, quantities as written.
-    pub capacity: BTreeMap<String, String>,
+    pub capacity: Common<BTreeMap<Arc<str>, Arc<str>>>,
     /// `status.allocatable`, quantities as written.
-    pub allocatable: BTreeMap<String, String>,
+    pub allocatable: Common<BTreeMap<Arc<str>, Arc<str>>>,
     /// `status.conditions`.
     pub conditions: Vec<Condition>,
     /// `status.nodeInfo.kubeletVersion`, `.operatingSystem` and `.architecture` are constants of
     /// ours; shown by `kubectl get nodes`.
-    pub kubelet_version: String,
+    pub kubelet_version: Arc<str>,
     /// It is being deleted.
     pub deleting: bool,
 }
@@ -79,6 +79,6 @@ pub struct NodeView {
 impl NodeView {
     /// The condition of a type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
+        self.conditions.iter().find(|condition| *condition.kind == *kind)
     }
 }

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
+use super::Common;
+
 /// Names one Pod for good: a Pod made again under the same name has another UID.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PodRef {
@@ -40,7 +42,7 @@ pub enum RestartPolicy {
 }
 
 /// Where an environment variable's value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EnvValue {
     /// `value`.
     Literal(String),
@@ -51,7 +53,7 @@ pub enum EnvValue {
 }
 
 /// One of a container's `env`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
@@ -60,7 +62,7 @@ pub struct EnvVar {
 }
 
 /// A container of a module Pod: a biz.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContainerView {
     /// The bizName.
     pub name: String,
@@ -93,9 +95,9 @@ pub struct PodView {
     /// `spec.nodeName`.
     pub node: Arc<str>,
     /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Common<BTreeMap<String, String>>,
     /// Annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Common<BTreeMap<String, String>>,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
     /// `metadata.deletionGracePeriodSeconds`: how long it may take to end. Set means that it is being deleted. When that
@@ -109,9 +111,9 @@ pub struct PodView {
     /// `spec.restartPolicy`.
     pub restart_policy: RestartPolicy,
     /// `spec.containers`, in order.
-    pub containers: Vec<ContainerView>,
+    pub containers: Common<Vec<ContainerView>>,
     /// `spec.readinessGates[].conditionType`.
-    pub readiness_gates: Vec<String>,
+    pub readiness_gates: Common<Vec<String>>,
     /// `status`, as the API server has it.
     pub status: PodStatus,
 }
@@ -177,13 +179,13 @@ impl From<bool> for ConditionStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// `type`.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// `status`.
     pub status: ConditionStatus,
     /// `reason`; empty where there is none.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// `message`; empty where there is none.
-    pub message: String,
+    pub message: Arc<str>,
     /// `lastTransitionTime`.
     pub changed: Option<Timestamp>,
 }
@@ -194,9 +196,9 @@ pub enum ContainerState {
     /// Not running, and it will be or may be.
     Waiting {
         /// One word.
-        reason: String,
+        reason: Arc<str>,
         /// Sentences; empty where there are none.
-        message: String,
+        message: Arc<str>,
     },
     /// Running.
     Running {
@@ -208,9 +210,9 @@ pub enum ContainerState {
         /// 0 where it ended well.
         exit_code: i32,
         /// One word.
-        reason: String,
+        reason: Arc<str>,
         /// Sentences; empty where there are none.
-        message: String,
+        message: Arc<str>,
         /// When it had started.
         started: Option<Timestamp>,
         /// When it ended.
@@ -222,11 +224,11 @@ pub enum ContainerState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerStatus {
     /// The container's name.
-    pub name: String,
+    pub name: Arc<str>,
     /// The image as the spec has it.
-    pub image: String,
+    pub image: Arc<str>,
     /// What is really installed: `<package URL>` as it was sent to the base; empty before that.
-    pub image_id: String,
+    pub image_id: Arc<str>,
     /// It serves.
     pub ready: bool,
     /// How often it was started again.
@@ -242,13 +244,13 @@ pub struct PodStatus {
     /// `phase`.
     pub phase: Phase,
     /// `reason`; empty where there is none.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// `message`; empty where there is none.
-    pub message: String,
+    pub message: Arc<str>,
     /// `hostIP`; empty where there is none.
-    pub host_ip: String,
+    pub host_ip: Arc<str>,
     /// `podIP`, and the only one of `podIPs`; empty where there is none.
-    pub pod_ip: String,
+    pub pod_ip: Arc<str>,
     /// `startTime`: when the node agent took the Pod up.
     pub started: Option<Timestamp>,
     /// `conditions`.
@@ -260,6 +262,6 @@ pub struct PodStatus {
 impl PodStatus {
     /// The condition of a type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
+        self.conditions.iter().find(|condition| *condition.kind == *kind)
     }
 }

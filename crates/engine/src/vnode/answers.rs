@@ -226,7 +226,7 @@ impl VNode {
             if reached { backoff::restart(managed.failures) } else { backoff::reach(managed.failures) };
         managed.next_try = now + wait;
         let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
-        managed.fault = Some(fault.clone());
+        managed.fault = Some(Box::new(fault.clone()));
         if !reached {
             return;
         }

@@ -97,7 +97,7 @@ impl VNode {
 fn is_evicted(pod: &PodView) -> bool {
     let said = pod.status.condition(DISRUPTION);
     pod.deletion.is_some()
-        && said.is_some_and(|said| said.status == ConditionStatus::True && said.reason == BY_TAINT)
+        && said.is_some_and(|said| said.status == ConditionStatus::True && *said.reason == *BY_TAINT)
 }
 
 /// Somebody wants no Pods there.

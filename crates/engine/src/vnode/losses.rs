@@ -8,7 +8,7 @@ impl VNode {
     /// as long as these are there (a DaemonSet's go at once); after a restart those that wait tell it.
     pub(super) fn remember_losses(&mut self, claims: &Claims, scope: &Scope) {
         let has_lost = |pod: &&ModulePod| pod.is_displaced() || (pod.has_waited && pod.is_live());
-        for pod in self.pods.values().filter(has_lost).filter(|pod| scope.holds_pod(pod)) {
+        for pod in self.pods.values().map(Box::as_ref).filter(has_lost).filter(|pod| scope.holds_pod(pod)) {
             let Some(owner) = &pod.view.owner else { continue };
             let at = pod.view.status.condition("Ready").and_then(|ready| ready.changed);
             for id in pod.biz() {

@@ -124,7 +124,7 @@ struct Managed {
     /// Not to be uninstalled before.
     next_try: Duration,
     /// The last of these failures.
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
     /// It came by an install that asked for another.
     stray: bool,
 }
@@ -144,7 +144,8 @@ pub(crate) struct VNode {
     inventory: Inventory,
     inventory_query: Query,
     health_query: Query,
-    ops: BTreeMap<BizName, Op>,
+    // A map has room for eleven of what is in it from the first on, and keeps it: what is large is in a box.
+    ops: BTreeMap<BizName, Box<Op>>,
     arranged: BTreeMap<BizName, Arranged>,
     /// What has a command that waits until fewer are at work.
     queued: BTreeSet<BizName>,
@@ -154,7 +155,7 @@ pub(crate) struct VNode {
     evicted: Evicted,
     /// Whose version lost to that of another owner, and when (rule 13).
     lost: BTreeMap<(Owner, BizId), Timestamp>,
-    pods: BTreeMap<Arc<str>, ModulePod>,
+    pods: BTreeMap<Arc<str>, Box<ModulePod>>,
     node: Option<NodeView>,
     node_slot: WriteSlot,
     lease: LeaseTimer,
@@ -306,7 +307,7 @@ impl VNode {
                 self.concerns(names);
             }
             None => {
-                self.pods.insert(uid.clone(), ModulePod::new(view));
+                self.pods.insert(uid.clone(), Box::new(ModulePod::new(view)));
             }
         }
         self.concerns_pod(&uid);
@@ -367,7 +368,7 @@ impl VNode {
         let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
         let is_busy =
             |pod: &ModulePod| pod.status_slot.is_busy() || pod.delete_slot.is_busy() || pod.is_draining(now);
-        let pods = self.pods.values().any(is_busy);
+        let pods = self.pods.values().map(Box::as_ref).any(is_busy);
         well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
     }
 
@@ -638,7 +639,8 @@ impl VNode {
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
         self.inventory.touch(&id.name, ctx.now.mono);
         let trace = self.trace_of(&command, ctx.now);
-        self.ops.insert(id.name, Op { key, claim, displacing, sent: ctx.now.mono, deadline, trace });
+        let op = Op { key, claim, displacing, sent: ctx.now.mono, deadline, trace };
+        self.ops.insert(id.name, Box::new(op));
         ctx.out.push(Action::Call { target, command, deadline, trace });
     }
 
@@ -665,7 +667,7 @@ impl VNode {
 
     /// The base's host name; as its Node has it where the base was not heard by this process.
     fn host_name(&self) -> Arc<str> {
-        let told = || self.node.as_ref()?.labels.get(node::HOST_NAME).map(|name| Arc::from(name.as_str()));
+        let told = || self.node.as_ref()?.labels.get(node::HOST_NAME).cloned();
         let reported = self.report.as_ref().map(|report| report.host_name.clone());
         reported.or_else(told).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! What a base's Node shall be (spec, section 1).
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use arklet::BaselineQuery;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
 use super::{Context, Standing, VNode};
 use crate::{
     config::{Allocatable, Config, ZoneSource},
-    view::{Address, AddressKind, Condition, ConditionStatus, NodeView, Taint},
+    view::{Address, AddressKind, Common, Condition, ConditionStatus, NodeView, Taint},
 };
 
 /// Keeps the identity as the base reports it; a name may be an encoding of it.
@@ -29,9 +29,12 @@ const MEMORY_PRESSURE_PERCENT: u64 = 90;
 /// the time, and every step is a write.
 const MEMORY_STEPS: u64 = 64;
 
+/// How much there is of each resource.
+type Quantities = BTreeMap<Arc<str>, Arc<str>>;
+
 /// The environment that a Node belongs to.
 pub(crate) fn env_of(node: &NodeView) -> Option<&str> {
-    ENV_LABELS.iter().find_map(|label| node.labels.get(*label)).map(String::as_str)
+    ENV_LABELS.iter().find_map(|label| node.labels.get(*label)).map(|env| &**env)
 }
 
 /// The identity that a Node stands for: kept in an annotation, or read from its name.
@@ -40,7 +43,7 @@ pub(crate) fn identity_of(node: &NodeView, config: &Config) -> Option<BaseIdenti
         return None;
     }
     let upstream = format!(".{}", config.env);
-    let text = node.annotations.get(IDENTITY).map(String::as_str).or_else(|| {
+    let text = node.annotations.get(IDENTITY).map(|text| &**text).or_else(|| {
         node.name
             .strip_prefix("virtual-node-")
             .or_else(|| node.name.strip_prefix("vnode.")?.strip_suffix(upstream.as_str()))
@@ -50,7 +53,7 @@ pub(crate) fn identity_of(node: &NodeView, config: &Config) -> Option<BaseIdenti
 
 /// How a Node says that its base is reached.
 pub(super) fn way_to(node: &NodeView) -> (TunnelKind, Option<SocketAddr>) {
-    match node.labels.get(TUNNEL).map(String::as_str) {
+    match node.labels.get(TUNNEL).map(|way| &**way) {
         Some("mqtt") => (TunnelKind::Mqtt, None),
         _ => {
             let port = node
@@ -76,10 +79,10 @@ fn labels(
     base_name: Option<&str>,
     http_port: Option<u16>,
     config: &Config,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<Arc<str>, Arc<str>> {
     let mut labels = BTreeMap::new();
     let mut label = |key: &str, value: &str| {
-        labels.insert(key.to_owned(), name::label_value(value));
+        labels.insert(key.into(), name::label_value(value).into());
     };
     label("base.koupleless.io/stack", &report.stack);
     if let Some(base_name) = base_name {
@@ -152,7 +155,7 @@ impl VNode {
         let http_port = self.http_address(ctx.config).map(|address| address.port());
         let mut labels = labels(&self.name, report, base_name, http_port, ctx.config);
         if ctx.config.zones == ZoneSource::Own {
-            labels.insert(ZONE.to_owned(), ctx.zones.of(&self.name));
+            labels.insert(ZONE.into(), ctx.zones.of(&self.name).into());
         }
         let ip = self.ip();
         let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };
@@ -164,14 +167,14 @@ impl VNode {
             uid: seen.map(|node| node.uid.clone()).unwrap_or_default(),
             resource_version: seen.map(|node| node.resource_version).unwrap_or_default(),
             labels,
-            annotations: BTreeMap::from([(IDENTITY.to_owned(), self.identity.as_str().to_owned())]),
+            annotations: BTreeMap::from([(IDENTITY.into(), self.identity.as_str().into())]),
             taints: taints(seen, ctx.config),
             unschedulable: seen.is_some_and(|node| node.unschedulable),
             addresses: internal.into_iter().chain([host]).collect(),
-            capacity,
-            allocatable,
+            capacity: capacity.into(),
+            allocatable: allocatable.into(),
             conditions: self.conditions(ctx),
-            kubelet_version: ctx.config.version.to_string(),
+            kubelet_version: ctx.config.version.clone(),
             deleting: false,
         })
     }
@@ -184,19 +187,20 @@ impl VNode {
     }
 
     /// Capacity and allocatable: Pods, and the metaspace where it has a limit.
-    fn memory(&self, config: &Config) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
-        let mut capacity = BTreeMap::from([("pods".to_owned(), quantity(u64::from(config.pod_capacity)))]);
+    fn memory(&self, config: &Config) -> (Quantities, Quantities) {
+        let mut capacity =
+            Quantities::from([("pods".into(), quantity(u64::from(config.pod_capacity)).into())]);
         let mut allocatable = capacity.clone();
         let health = self.health.as_ref();
         if let Some(max) = health.and_then(|health| health.max_metaspace_bytes) {
-            capacity.insert("memory".to_owned(), quantity(max));
+            capacity.insert("memory".into(), quantity(max).into());
             let committed = health.and_then(|health| health.committed_metaspace_bytes).unwrap_or_default();
             let step = (max / MEMORY_STEPS).max(1);
             let left = match config.allocatable {
                 Allocatable::Max => max,
                 Allocatable::Remaining => max.saturating_sub(committed) / step * step,
             };
-            allocatable.insert("memory".to_owned(), quantity(left));
+            allocatable.insert("memory".into(), quantity(left).into());
         }
         (capacity, allocatable)
     }
@@ -254,7 +258,7 @@ impl VNode {
             kind: kind.into(),
             status,
             reason: reason.into(),
-            message,
+            message: message.into(),
             changed: changed.or(Some(wall)),
         }
     }
@@ -273,7 +277,7 @@ fn quantity(mut number: u64) -> String {
 }
 
 /// Our taints among those that others have put there.
-fn taints(seen: Option<&NodeView>, config: &Config) -> Vec<Taint> {
+fn taints(seen: Option<&NodeView>, config: &Config) -> Common<Vec<Taint>> {
     let mut taints = seen.map(|node| node.taints.clone()).unwrap_or_default();
     let mut ours = vec![Taint {
         key: "schedule.koupleless.io/virtual-node".into(),

@@ -66,7 +66,7 @@ impl VNode {
                 warning: wanted.status != ConditionStatus::True,
                 reason: &wanted.reason,
                 action: "PatchNodeStatus",
-                note: wanted.message.clone(),
+                note: wanted.message.to_string(),
             };
             let alarm = self.life.standing(ctx.now.mono, &ctx.config.times).alarm();
             self.announce_trouble(news, alarm, ctx);

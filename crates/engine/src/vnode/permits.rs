@@ -82,7 +82,7 @@ impl VNode {
             specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
         };
         let live = self.pods.values().filter(|pod| pod.is_live());
-        ctx.permits.bars(&self.identity, live.flat_map(failed).collect());
+        ctx.permits.bars(&self.identity, live.flat_map(|pod| failed(pod)).collect());
     }
 
     /// The permit to put what this claim asks for in the place of what serves, held or asked for; and whether there is

@@ -65,7 +65,7 @@ impl Overview {
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());
         let in_time = |pod: &&ModulePod| pod.grace_ends().is_some_and(|end| now < end);
         let drains = |pod: &&ModulePod| pod.is_draining(now) || (pod.is_served() && pod.is_ready());
-        let leaving = vnode.pods.values().filter(in_time).filter(|pod| scope.holds_pod(pod));
+        let leaving = vnode.pods.values().map(Box::as_ref).filter(in_time).filter(|pod| scope.holds_pod(pod));
         Self {
             held,
             removable: by_name(vnode.managed.iter().filter(removable).map(|(id, _)| id)),
@@ -135,7 +135,13 @@ impl VNode {
     /// then on.
     pub(super) fn claims(&mut self, now: Duration, revisions: &Revisions, scope: &Scope) -> Claims {
         let here = |pod: &&ModulePod| scope.holds_pod(pod);
-        let ids = self.pods.values().filter(here).filter(|pod| !pod.is_foreign).flat_map(|pod| pod.biz());
+        let ids = self
+            .pods
+            .values()
+            .map(Box::as_ref)
+            .filter(here)
+            .filter(|pod| !pod.is_foreign)
+            .flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
                 self.managed.insert(id.clone(), super::Managed::default());
@@ -148,7 +154,8 @@ impl VNode {
         }
         // A Pod of before names it no more, and it is not there and not on its way: nothing is left
         // to answer for.
-        let named: BTreeSet<&BizId> = self.pods.values().filter(here).flat_map(|pod| pod.biz()).collect();
+        let named: BTreeSet<&BizId> =
+            self.pods.values().map(Box::as_ref).filter(here).flat_map(|pod| pod.biz()).collect();
         let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let (inventory, modules) = (&self.inventory, &self.modules);
         self.managed.retain(|id, _| {
@@ -159,8 +166,14 @@ impl VNode {
                 || named.contains(id)
         });
 
-        let mut live: Vec<&PodView> =
-            self.pods.values().filter(here).filter(|pod| pod.is_live()).map(|pod| &pod.view).collect();
+        let mut live: Vec<&PodView> = self
+            .pods
+            .values()
+            .map(Box::as_ref)
+            .filter(here)
+            .filter(|pod| pod.is_live())
+            .map(|pod| &pod.view)
+            .collect();
         newest_first(&mut live, revisions);
         let live = live.into_iter().filter_map(|view| self.pods.get(&view.pod.uid));
         let mut claims = Claims::new();

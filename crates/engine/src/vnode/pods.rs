@@ -147,8 +147,8 @@ impl VNode {
     fn is_another_ready(&self, pod: &ModulePod, name: &BizName) -> bool {
         let version = |pod: &ModulePod| pod.biz().find(|id| id.name == *name).cloned();
         let own = version(pod);
-        let is_other = |other: &&ModulePod| version(other).is_some_and(|id| Some(id) != own);
-        self.pods.values().filter(|other| other.is_live() && other.is_ready()).any(|other| is_other(&other))
+        let is_other = |other: &ModulePod| version(other).is_some_and(|id| Some(id) != own);
+        self.pods.values().any(|other| other.is_live() && other.is_ready() && is_other(other))
     }
 
     /// What the base itself says of a biz that it holds broken.

@@ -41,7 +41,7 @@ fn condition(kind: &str, is: bool, message: &str) -> Condition {
     Condition {
         kind: kind.into(),
         status: ConditionStatus::from(is),
-        reason: String::new(),
+        reason: "".into(),
         message: message.into(),
         changed: Some(Timestamp::UNIX_EPOCH),
     }

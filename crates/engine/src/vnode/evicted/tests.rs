@@ -136,7 +136,7 @@ fn who_deletes_or_evicts_on_purpose_has_it_uninstalled_at_once() {
         given_up(node);
         for pod in pods.values_mut() {
             evicted(pod);
-            pod.status.conditions.retain(|condition| condition.kind != "DisruptionTarget");
+            pod.status.conditions.retain(|condition| condition.kind != "DisruptionTarget".into());
         }
     });
     case.until(case.seconds + 2);

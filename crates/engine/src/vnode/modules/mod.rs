@@ -18,7 +18,7 @@ use crate::{
     config::{Config, UnmanagedBiz},
     event::WriteError,
     pod::{Container, ModulePod},
-    view::{Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
+    view::{Common, Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
     write_slot::WriteSlot,
 };
 
@@ -36,7 +36,7 @@ const READY: &str = "Ready";
 #[derive(Debug, Clone, Default)]
 struct Record {
     /// The newest view of it; none where it is being made.
-    view: Option<ModuleView>,
+    view: Option<Box<ModuleView>>,
     slot: WriteSlot,
     /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
     ends: bool,
@@ -99,16 +99,16 @@ impl Modules {
             seen.module.uid == view.module.uid && view.resource_version < seen.resource_version
         };
         let is_another = |seen: &ModuleView| seen.module.uid != view.module.uid;
-        record.is_own &= !record.view.as_ref().is_some_and(is_another);
-        if !record.view.as_ref().is_some_and(older) {
-            record.view = Some(view);
+        record.is_own &= !record.view.as_deref().is_some_and(is_another);
+        if !record.view.as_deref().is_some_and(older) {
+            record.view = Some(Box::new(view));
         }
     }
 
     /// An object is gone.
     pub(super) fn lose(&mut self, id: &BizId, module: &ModuleRef) {
         let Some(record) = self.records.get_mut(id) else { return };
-        if record.view.as_ref().is_some_and(|view| view.module.uid == module.uid) {
+        if record.view.as_deref().is_some_and(|view| view.module.uid == module.uid) {
             *record = Record::default();
         }
     }
@@ -177,13 +177,13 @@ impl Modules {
 
     /// An object says that it is to be answered for.
     pub(super) fn is_told_managed(&self, id: &BizId) -> bool {
-        let view = self.records.get(id).and_then(|record| record.view.as_ref());
+        let view = self.records.get(id).and_then(|record| record.view.as_deref());
         view.is_some_and(|view| view.managed)
     }
 
     /// An object says that it stays although its Pod was taken away.
     pub(super) fn is_told_kept(&self, id: &BizId) -> bool {
-        let view = self.records.get(id).and_then(|record| record.view.as_ref());
+        let view = self.records.get(id).and_then(|record| record.view.as_deref());
         view.is_some_and(|view| view.kept)
     }
 
@@ -198,7 +198,7 @@ impl Modules {
 
     /// The objects, when the VNode goes.
     pub(crate) fn into_views(self) -> impl Iterator<Item = ModuleView> {
-        self.records.into_values().filter_map(|record| record.view)
+        self.records.into_values().filter_map(|record| record.view.map(|view| *view))
     }
 }
 
@@ -301,12 +301,13 @@ impl VNode {
         if let Some(known) = self.modules.packages.get(id) {
             return known != url;
         }
-        let told = self.modules.records.get(id).and_then(|record| record.view.as_ref());
+        let told = self.modules.records.get(id).and_then(|record| record.view.as_deref());
         if let Some(told) = told.map(|view| &view.url).filter(|told| !told.is_empty()) {
-            return told.as_str() != url.as_shown();
+            return told != url.as_shown();
         }
         // Told by the Pods' own statuses: none of them says that it is this package.
-        let mut known = self.pods.values().flat_map(told_packages).filter(|(told, _)| *told == id).peekable();
+        let mut known =
+            self.pods.values().flat_map(|pod| told_packages(pod)).filter(|(told, _)| *told == id).peekable();
         known.peek().is_some() && known.all(|(_, package)| !url.is_told_by(package))
     }
 
@@ -316,7 +317,7 @@ impl VNode {
             return true;
         }
         let record = self.modules.records.entry(id.clone()).or_default();
-        let known = record.view.as_ref().filter(|view| !view.deleting && !record.ends);
+        let known = record.view.as_deref().filter(|view| !view.deleting && !record.ends);
         // Another replica may have deleted what is known of it.
         if known.is_some_and(|view| view.managed) && (ctx.holder.is_none() || record.is_own) {
             return true;
@@ -390,7 +391,7 @@ impl VNode {
         &self,
         id: &BizId,
         asking: Option<Asking<'_>>,
-        labels: &BTreeMap<String, String>,
+        labels: &Common<BTreeMap<String, String>>,
         ctx: &Context<'_>,
     ) -> Option<Step> {
         let record = self.modules.records.get(id);
@@ -402,7 +403,7 @@ impl VNode {
         let ends = record.is_some_and(|record| record.ends);
         let there = self.inventory.find(id).is_some();
         let at_work = self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
-        let seen = record.and_then(|record| record.view.as_ref());
+        let seen = record.and_then(|record| record.view.as_deref());
         match seen {
             Some(seen) if seen.deleting => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
@@ -474,15 +475,15 @@ impl VNode {
         &self,
         id: &BizId,
         asking: Option<Asking<'_>>,
-        labels: &BTreeMap<String, String>,
+        labels: &Common<BTreeMap<String, String>>,
         ctx: &Context<'_>,
     ) -> ModuleView {
-        let seen = self.modules.records.get(id).and_then(|record| record.view.as_ref());
+        let seen = self.modules.records.get(id).and_then(|record| record.view.as_deref());
         let named = asking.map(|(pod, _)| &pod.view.pod);
         let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
-        let package = wanted.map(|spec| spec.url.to_string());
+        let package = wanted.map(|spec| spec.url.as_shown().clone());
         let known = || seen.map(|view| view.url.clone()).filter(|url| !url.is_empty());
-        let installed = self.modules.packages.get(id).map(ToString::to_string);
+        let installed = self.modules.packages.get(id).map(|url| url.as_shown().clone());
         let url = match self.inventory.find(id) {
             Some(_) => installed.or_else(known).or(package),
             None => package.or_else(known),
@@ -511,7 +512,7 @@ impl VNode {
     }
 
     /// Where the base is.
-    fn module_labels(&self) -> BTreeMap<String, String> {
+    fn module_labels(&self) -> Common<BTreeMap<String, String>> {
         let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
         let host_name = self.host_name();
         let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
@@ -550,7 +551,7 @@ impl VNode {
         let of_pod = || asking.and_then(|(_, container)| container.run.fault().cloned());
         match state {
             ModuleState::Terminating => {
-                (state, self.managed.get(id).and_then(|managed| managed.fault.clone()))
+                (state, self.managed.get(id).and_then(|managed| managed.fault.as_deref().cloned()))
             }
             ModuleState::Pending | ModuleState::Failed => match of_pod().or_else(|| self.broken(id)) {
                 Some(fault) => (ModuleState::Failed, Some(fault)),
@@ -564,14 +565,15 @@ impl VNode {
 /// What a Pod's status says of packages: biz and URL.
 fn told_packages(pod: &ModulePod) -> impl Iterator<Item = (&BizId, &str)> {
     pod.containers.iter().enumerate().filter_map(|(index, container)| {
-        let told = pod.view.status.containers.get(index).map(|told| told.image_id.as_str())?;
+        let told = pod.view.status.containers.get(index).map(|told| &*told.image_id)?;
         let spec = container.wanted.as_ref().ok()?;
         (!told.is_empty()).then_some((&spec.id, told))
     })
 }
 
 fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
-    desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value))
+    (!desired.labels.is_same(&seen.labels)
+        && desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value)))
         || (&desired.url, &desired.pod, desired.managed, desired.in_place, desired.kept)
             != (&seen.url, &seen.pod, seen.managed, seen.in_place, seen.kept)
 }
@@ -581,19 +583,19 @@ fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: 
     let wall =
         wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
     let ready = ConditionStatus::from(state == ModuleState::Available);
-    let told = seen.conditions.iter().find(|condition| condition.kind == READY);
+    let told = seen.conditions.iter().find(|condition| *condition.kind == *READY);
     let since = told.filter(|told| told.status == ready).and_then(|told| told.changed);
     let condition = Condition {
-        kind: READY.to_owned(),
+        kind: READY.into(),
         status: ready,
-        reason: fault.map_or_else(|| state.to_string(), |fault| fault.code.to_string()),
-        message: fault.map(Fault::message).unwrap_or_default(),
+        reason: fault.map_or_else(|| state.as_str().into(), |fault| fault.code.to_string().into()),
+        message: fault.map(|fault| fault.message().into()).unwrap_or_default(),
         changed: since.or(wall),
     };
     ModuleStatus {
         state: Some(state),
-        error_code: fault.map(|fault| fault.code.to_string()).unwrap_or_default(),
-        suggestion: fault.map(|fault| fault.code.suggestion().to_owned()).unwrap_or_default(),
+        error_code: fault.map(|fault| fault.code.to_string().into()).unwrap_or_default(),
+        suggestion: fault.map(|fault| fault.code.suggestion().into()).unwrap_or_default(),
         conditions: vec![condition],
         changed: (seen.state == Some(state)).then_some(seen.changed).flatten().or(wall),
     }

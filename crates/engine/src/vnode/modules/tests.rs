@@ -138,8 +138,8 @@ fn the_same_version_from_another_package_replaces_it() {
     case.step(Event::Pod(Box::new(view)));
     case.until(10);
     assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1"]);
-    assert_eq!(case.modules[&id("biz1")].url, "file:///packages/other.jar");
-    assert_eq!(case.pods[&pod.uid].status.containers[0].image_id, "file:///packages/other.jar");
+    assert_eq!(case.modules[&id("biz1")].url, "file:///packages/other.jar".into());
+    assert_eq!(case.pods[&pod.uid].status.containers[0].image_id, "file:///packages/other.jar".into());
     case.until(200);
     assert_eq!(case.commands.len(), 2);
 }
