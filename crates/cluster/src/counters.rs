@@ -53,6 +53,11 @@ closed!(
     }
 );
 
+closed!(
+    /// What shares places with each other, and with nothing else.
+    LaneKind { Writes = "writes", Renewals = "renewals", Searches = "searches" }
+);
+
 const CELLS: usize = Verb::ALL.len() * Resource::ALL.len() * Outcome::ALL.len();
 
 /// One kind of request with how often it was made.
@@ -79,6 +84,8 @@ pub struct Snapshot {
     pub running: u64,
     /// Writes that wait for a place.
     pub waiting: u64,
+    /// How many writes may run at once in each lane that there is, by what the server bears at the moment.
+    pub places: Vec<(LaneKind, u64)>,
     /// Writes that were turned away because too many waited.
     pub overflowed: u64,
     /// Responses whose object could not be read.
@@ -97,6 +104,7 @@ pub struct Counters {
     calls: Box<[Cell]>,
     pub(crate) running: AtomicU64,
     pub(crate) waiting: AtomicU64,
+    places: [AtomicU64; LaneKind::ALL.len()],
     pub(crate) overflowed: AtomicU64,
     pub(crate) unreadable: AtomicU64,
     pub(crate) announced: AtomicU64,
@@ -116,6 +124,7 @@ impl Default for Counters {
             calls: (0..CELLS).map(|_| Cell::default()).collect(),
             running: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            places: Default::default(),
             overflowed: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             announced: AtomicU64::new(0),
@@ -136,6 +145,13 @@ impl Counters {
         }
     }
 
+    /// So many may run in a lane from now on.
+    pub(crate) fn has_places(&self, lane: LaneKind, places: usize) {
+        if let Some(cell) = self.places.get(lane as usize) {
+            cell.store(u64::try_from(places).unwrap_or(u64::MAX), Relaxed);
+        }
+    }
+
     /// All of them, now.
     pub fn snapshot(&self) -> Snapshot {
         let kinds = Verb::ALL.iter().flat_map(|&verb| {
@@ -148,10 +164,12 @@ impl Counters {
             let took = Duration::from_micros(cell.micros.load(Relaxed));
             (count > 0).then_some(CallCount { verb, resource, outcome, count, took })
         });
+        let places = LaneKind::ALL.iter().zip(&self.places).map(|(&lane, cell)| (lane, cell.load(Relaxed)));
         Snapshot {
             calls: calls.collect(),
             running: self.running.load(Relaxed),
             waiting: self.waiting.load(Relaxed),
+            places: places.filter(|(_, places)| *places > 0).collect(),
             overflowed: self.overflowed.load(Relaxed),
             unreadable: self.unreadable.load(Relaxed),
             announced: self.announced.load(Relaxed),

@@ -183,6 +183,13 @@ impl Counted {
         let rows = queues.into_iter().chain(writes).map(|(queue, n)| ([("queue", queue)], n));
         Family { name: "queue_length", help: "What waits, or runs", kind: MetricType::Gauge }
             .encode(encoder, rows)?;
+        let places = snapshot.places.iter().map(|(lane, n)| ([("lane", lane.as_str())], *n));
+        Family {
+            name: "write_places",
+            help: "How many writes may run at once, which is halved when the API server has enough (429)",
+            kind: MetricType::Gauge,
+        }
+        .encode(encoder, places)?;
         let overflow = [("writes", snapshot.overflowed), ("events", snapshot.announcements_dropped)];
         Family {
             name: "queue_overflow",

@@ -2,8 +2,8 @@
 //!
 //! `kube`'s watcher does the protocol: list in pages, watch with bookmarks from there, take up again
 //! after a break, list again when the server has forgotten where we were (410). We list the classic
-//! way and not as a stream (`sendInitialEvents`), because servers from 1.21 on know the first and
-//! only those from 1.34 on (by default) the second.
+//! way and not as a stream (`sendInitialEvents`): servers from 1.21 on know the first and only those
+//! from 1.34 on (by default) the second, which takes no less memory (docs/performance.md).
 
 mod health;
 mod leases;

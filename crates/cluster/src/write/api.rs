@@ -1,7 +1,6 @@
 //! Requests: one place where each gets its deadline and is counted.
 
 use std::{
-    future::Future,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -12,6 +11,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Client,
     api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    client::Body,
     core::{ObjectList, Request, request::Error as BuildError},
 };
 use model::Pass;
@@ -22,7 +22,10 @@ use serde::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::error::write_error;
+use super::{
+    error::{load, refusal, write_error},
+    lane::Lane,
+};
 use crate::{
     counters::{Counters, Outcome, Resource, Verb},
     slim::{Slim, candidate::Candidate, module::Module, node::Node, pod::Pod, workload::Deployment},
@@ -42,6 +45,8 @@ pub(crate) struct Api {
     pub(crate) told: Arc<Told>,
     /// What writes are sent with; none for those that the fence itself hangs on.
     pub(crate) pass: Option<Pass>,
+    /// The lane of the write, which learns from each answer what the server bears; none for what is in no lane.
+    pub(crate) lane: Option<Arc<Lane>>,
 }
 
 /// A kind of thing that is written to, with the URL of its collection.
@@ -241,7 +246,7 @@ impl Api {
             _ => Some(self.deadline),
         };
         let result = match (request, deadline) {
-            (Ok(request), Some(deadline)) => within(deadline, self.client.request(request)).await,
+            (Ok(request), Some(deadline)) => self.answer(deadline, request, begun).await,
             (Ok(_), None) => {
                 let reason = "this replica may not act at the moment".to_owned();
                 return Err(WriteError::Unavailable { reason, retry_after: None });
@@ -257,6 +262,25 @@ impl Api {
         };
         self.counters.called(verb, resource, outcome, begun.elapsed());
         result
+    }
+
+    /// What the server answers in time; the lane hears what that says of the server.
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        deadline: Duration,
+        request: HttpRequest<Vec<u8>>,
+        begun: Instant,
+    ) -> Result<T, WriteError> {
+        let Ok(answer) = tokio::time::timeout(deadline, ask(&self.client, request)).await else {
+            return Err(WriteError::Unavailable {
+                reason: format!("the API server did not answer within {} s", deadline.as_secs_f32()),
+                retry_after: None,
+            });
+        };
+        if let (Some(lane), Some(load)) = (&self.lane, load(answer.as_ref().err())) {
+            lane.heard(load, begun, Instant::now());
+        }
+        answer.map_err(|error| write_error(&error))
     }
 
     /// Tells the engine of a Pod that a response brought.
@@ -291,17 +315,14 @@ impl Api {
     }
 }
 
-async fn within<T>(
-    deadline: Duration,
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, WriteError> {
-    match tokio::time::timeout(deadline, request).await {
-        Ok(result) => result.map_err(|error| write_error(&error)),
-        Err(_) => Err(WriteError::Unavailable {
-            reason: format!("the API server did not answer within {} s", deadline.as_secs_f32()),
-            retry_after: None,
-        }),
+/// As [`Client::request`], which does not let us see the answer's headers.
+async fn ask<T: DeserializeOwned>(client: &Client, request: HttpRequest<Vec<u8>>) -> Result<T, kube::Error> {
+    let (head, body) = client.send(request.map(Body::from)).await?.into_parts();
+    let body = body.collect_bytes().await?;
+    if head.status.is_client_error() || head.status.is_server_error() {
+        return Err(kube::Error::Api(Box::new(refusal(&head, &body))));
     }
+    serde_json::from_slice(&body).map_err(kube::Error::SerdeError)
 }
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>, WriteError> {

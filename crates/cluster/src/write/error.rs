@@ -3,7 +3,10 @@
 use std::{error::Error, fmt::Write as _, time::Duration};
 
 use engine::WriteError;
-use kube::core::Status;
+use http::{header::RETRY_AFTER, response};
+use kube::core::{Status, response::StatusDetails};
+
+use super::limit::Load;
 
 /// What a failed request means for the one who wanted it.
 pub(crate) fn write_error(error: &kube::Error) -> WriteError {
@@ -18,11 +21,7 @@ pub(crate) fn write_error(error: &kube::Error) -> WriteError {
                 422 if is_about_uid(status) => WriteError::Conflict(reason),
                 // 408 and 504 come from the server's own time-outs, the other 5xx from a server,
                 // a webhook or a load balancer that may recover.
-                408 | 429 | 500..=599 => {
-                    let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-                    let retry_after = (wait > 0).then(|| Duration::from_secs(wait.into()));
-                    WriteError::Unavailable { reason, retry_after }
-                }
+                408 | 429 | 500..=599 => WriteError::Unavailable { reason, retry_after: retry_after(status) },
                 _ => WriteError::Refused(reason),
             }
         }
@@ -32,6 +31,49 @@ pub(crate) fn write_error(error: &kube::Error) -> WriteError {
         // that is none: it may have been carried out.
         _ => WriteError::Unavailable { reason: chain(error), retry_after: None },
     }
+}
+
+/// What the server said that did not do as it was asked. What is missing from the body is taken from the head: priority
+/// and fairness, which is who answers 429, does so in plain text, and says how long to wait in a header only.
+pub(crate) fn refusal(head: &response::Parts, body: &[u8]) -> Status {
+    let mut status: Status = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Status::failure(String::from_utf8_lossy(body).trim(), "no Status was answered"));
+    if status.code == 0 {
+        status.code = head.status.as_u16();
+    }
+    // The other form, a date, no API server sends.
+    let wait = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    if let Some(wait) = wait
+        && retry_after(&status).is_none()
+    {
+        let without = StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        };
+        status.details.get_or_insert(without).retry_after_seconds = wait;
+    }
+    status
+}
+
+/// What an answer says of how much the server bears; none where there was no answer, or where it says nothing of that.
+pub(crate) fn load(error: Option<&kube::Error>) -> Option<Load> {
+    let Some(error) = error else { return Some(Load::Bearable) };
+    let kube::Error::Api(status) = error else { return None };
+    match status.code {
+        // 408 and 504: it ran out of time, which is how one without priority and fairness says so.
+        408 | 429 | 504 => Some(Load::TooMuch(retry_after(status))),
+        500..=599 => None,
+        _ => Some(Load::Bearable),
+    }
+}
+
+fn retry_after(status: &Status) -> Option<Duration> {
+    let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    (wait > 0).then(|| Duration::from_secs(wait.into()))
 }
 
 /// Whether the server refuses because the UID is another one.
@@ -99,6 +141,31 @@ mod tests {
         };
         assert_eq!(status("metadata.uid"), WriteError::Conflict("no".into()));
         assert_eq!(status("status.podIP"), WriteError::Refused("no".into()));
+    }
+
+    #[test]
+    fn how_long_to_wait_is_read_where_only_a_header_says_so() {
+        let answer = http::Response::builder().status(429).header("Retry-After", "2").body(()).unwrap();
+        let (head, ()) = answer.into_parts();
+        let told = |body: &[u8]| kube::Error::Api(refusal(&head, body).boxed());
+        let wait = |seconds| Some(Duration::from_secs(seconds));
+        let plain = told(b"Too many requests, please try again later.\n");
+        let reason = "Too many requests, please try again later.".into();
+        assert_eq!(write_error(&plain), WriteError::Unavailable { reason, retry_after: wait(2) });
+        assert_eq!(load(Some(&plain)), Some(Load::TooMuch(wait(2))));
+        let status = told(br#"{"code":429,"message":"busy","details":{"retryAfterSeconds":3}}"#);
+        assert_eq!(load(Some(&status)), Some(Load::TooMuch(wait(3))), "its own word counts");
+    }
+
+    #[test]
+    fn an_answer_says_whether_the_server_has_enough() {
+        let told = |code| load(Some(&kube::Error::Api(Status::failure("", "").with_code(code).boxed())));
+        assert_eq!(load(None), Some(Load::Bearable));
+        assert!([403, 404, 409, 422].map(told).iter().all(|load| *load == Some(Load::Bearable)));
+        assert!([408, 429, 504].map(told).iter().all(|load| *load == Some(Load::TooMuch(None))));
+        assert!([500, 503].map(told).iter().all(Option::is_none), "a fault is no load");
+        let broken = kube::Error::Service(std::io::Error::other("connection refused").into());
+        assert_eq!(load(Some(&broken)), None);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Actions become writes.
 //!
 //! [`Writer::submit`] never blocks: each action waits for its turn in a lane, and a task of that lane makes its
-//! request and tells its end. There is no limit on requests per second here: what limits us is how
-//! many run at once, and a server that has enough says so (429), which the engine answers with
-//! back-off for the object in question.
+//! request and tells its end. There is no limit on requests per second here: what limits us is how many run at once,
+//! and a server that has enough says so (429), whereupon fewer do ([`limit`]). No write is made again
+//! here: the engine backs off for the object in question.
 
 pub(crate) mod api;
 mod base_pod;
 pub(crate) mod error;
 mod lane;
 mod lease;
+pub(crate) mod limit;
 mod member;
 mod module;
 mod node;
@@ -19,7 +20,7 @@ mod scale;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant as StdInstant},
 };
 
 use engine::{Action, Event, WriteError};
@@ -29,15 +30,30 @@ use model::{Fence, Pass};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use self::{
     api::{Api, Place},
-    lane::{Lane, Taken},
+    lane::{Lane, Next, Taken},
     lease::{Holder, Leases},
+    limit::Bounds,
 };
-use crate::{announce::Announcer, counters::Counters, told::Told};
+use crate::{
+    announce::Announcer,
+    counters::{Counters, LaneKind},
+    told::Told,
+};
+
+/// The longest that a server is left alone by all writes, whatever it asks for: its own longest `Retry-After` is 32 s
+/// when it drowns, and Pods wait for what is written.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The same for renewals: a Lease has 40 s and is renewed after 10, so a pause must not take all that is left of them.
+const LONGEST_PAUSE_OF_RENEWALS: Duration = Duration::from_secs(5);
+
+/// Renewals that run at once however often the server has enough: with 5 ms for each they are still 800 a second.
+const LEAST_RENEWALS: usize = 4;
 
 /// How the writer works.
 #[derive(Debug, Clone)]
@@ -51,7 +67,7 @@ pub struct WriterConfig {
     /// Until when writes may be sent, where there are several replicas.
     pub fence: Fence,
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
-    /// measured with 32) and are a tenth of its default limit of requests in flight.
+    /// measured with 32) and are a tenth of its default limit of requests in flight. Fewer do where the server has enough.
     pub max_running: usize,
     /// How many Lease renewals and statuses of Nodes run at once, apart from the other writes: a Node must not be lost
     /// because statuses of Pods queue before its Lease.
@@ -94,9 +110,9 @@ struct Shared {
     api: Api,
     config: WriterConfig,
     leases: Leases,
-    writes: Lane,
-    renewals: Lane,
-    searches: Lane,
+    writes: Arc<Lane>,
+    renewals: Arc<Lane>,
+    searches: Arc<Lane>,
     /// None once the writer has been shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
     announcer: Announcer,
@@ -106,16 +122,24 @@ impl Writer {
     /// A writer whose ends go to `events`. `told` is the one of the watches.
     pub fn new(client: Client, config: WriterConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Self {
         let counters = Arc::new(Counters::default());
-        let api = Api { client, deadline: config.deadline, counters, events, told, pass: None };
+        let lane = |kind, least, most, longest_pause| {
+            Lane::new(kind, Bounds { least, most, longest_pause }, counters.clone())
+        };
+        let writes = lane(LaneKind::Writes, 1, config.max_running, LONGEST_PAUSE);
+        let pause = LONGEST_PAUSE_OF_RENEWALS;
+        let renewals = lane(LaneKind::Renewals, LEAST_RENEWALS, config.max_renewals, pause);
+        let searches = lane(LaneKind::Searches, 1, config.max_searches, LONGEST_PAUSE);
+        let deadline = config.deadline;
+        let api = Api { client, deadline, counters, events, told, pass: None, lane: None };
         let announcing = Api { pass: Some(config.fence.standing_pass()), ..api.clone() };
         let announcer = Announcer::start(announcing, &config.identity, config.announcements_per_second);
         Self {
             shared: Arc::new(Shared {
                 api,
                 leases: Leases::default(),
-                writes: Lane::new(config.max_running),
-                renewals: Lane::new(config.max_renewals),
-                searches: Lane::new(config.max_searches),
+                writes,
+                renewals,
+                searches,
                 tasks: Mutex::new(Some(JoinSet::new())),
                 announcer,
                 config,
@@ -130,7 +154,7 @@ impl Writer {
     #[must_use = "an action that is not for the cluster is given back"]
     pub fn submit(&self, action: Action) -> Option<Action> {
         let shared = &self.shared;
-        let lane: Option<fn(&Shared) -> &Lane> = match action {
+        let lane = match action {
             Action::Call { .. }
             | Action::AnswerBaseline { .. }
             | Action::Fence { .. }
@@ -140,15 +164,15 @@ impl Writer {
                 shared.announcer.announce(*announcement);
                 return None;
             }
-            Action::FindBasePod { .. } => Some(|shared| &shared.searches),
+            Action::FindBasePod { .. } => Some(&shared.searches),
             // Waits for no place: whether we may act at all hangs on it, and there is one for each replica.
             Action::WriteMember(_) | Action::ReadMember { .. } => None,
             // After an absence of all controllers Pods are deleted until their Node is told as Ready.
             Action::RenewLease { .. }
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
-            | Action::PatchNodeStatus { .. } => Some(|shared| &shared.renewals),
-            _ => Some(|shared| &shared.writes),
+            | Action::PatchNodeStatus { .. } => Some(&shared.renewals),
+            _ => Some(&shared.writes),
         };
         let pass = shared.config.fence.pass();
         let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,9 +183,9 @@ impl Writer {
             tasks.spawn(shared.clone().keep_replica(action, pass));
             return None;
         };
-        match lane(shared).take((action, pass), shared.waiting_room()) {
+        match lane.take((action, pass), shared.config.max_waiting, StdInstant::now()) {
             Taken::Waits => {}
-            Taken::Runs(first) => drop(tasks.spawn(shared.clone().work(lane, first))),
+            Taken::Runs(first) => drop(tasks.spawn(shared.clone().work(lane.clone(), first))),
             Taken::Refused((action, _)) => drop(tasks.spawn(shared.clone().refuse(action))),
         }
         None
@@ -196,14 +220,30 @@ type Job = (Action, Pass);
 
 impl Shared {
     /// Carries out one action after the other, as long as any wait in the lane.
-    async fn work(self: Arc<Self>, lane: fn(&Self) -> &Lane, first: Job) {
-        let mut place = lane(&self).place(&self.api.counters);
-        let mut next = Some(first);
-        while let Some((action, pass)) = next {
-            let api = Api { pass: Some(pass), ..self.api.clone() };
-            let end = self.perform(&api, action).await;
-            self.tell(end).await;
-            next = place.next();
+    async fn work(self: Arc<Self>, lane: Arc<Lane>, first: Option<Job>) {
+        let mut place = lane.place();
+        let mut next = first.map(Next::Begin);
+        loop {
+            match next.take().unwrap_or_else(|| place.next(StdInstant::now())) {
+                Next::Begin((action, pass)) => {
+                    self.begin_further(&lane);
+                    let api = Api { pass: Some(pass), lane: Some(lane.clone()), ..self.api.clone() };
+                    let end = self.perform(&api, action).await;
+                    self.tell(end).await;
+                }
+                Next::Opens(when) => sleep_until(when.into()).await,
+                Next::Ends => return,
+            }
+        }
+    }
+
+    /// Begins with what waits and has a place: there are more places than before, or the lane has opened.
+    fn begin_further(self: &Arc<Self>, lane: &Arc<Lane>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // After a shutdown nobody is taken on, and those who are there carry out what waits.
+        let Some(tasks) = tasks.as_mut() else { return };
+        while let Some(job) = lane.further(StdInstant::now()) {
+            tasks.spawn(self.clone().work(lane.clone(), Some(job)));
         }
     }
 
@@ -218,10 +258,6 @@ impl Shared {
         self.api.counters.overflowed.fetch_add(1, Relaxed);
         let reason = format!("{} writes wait already", self.config.max_waiting);
         self.tell(refused(action, &WriteError::Unavailable { reason, retry_after: None })).await;
-    }
-
-    fn waiting_room(&self) -> lane::Room<'_> {
-        lane::Room { counters: &self.api.counters, max_waiting: self.config.max_waiting }
     }
 
     async fn tell(&self, end: Option<Event>) {

@@ -1,0 +1,136 @@
+//! A server that takes so many requests at once, and answers 429 to what is over.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "as in every test, here in its helpers too"
+)]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use cluster::{LaneKind, Told, Writer, WriterConfig};
+use engine::{Action, Event, Write, WriteError, view::PodRef};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+
+/// As priority and fairness answers: in plain text, with the pause in a header only.
+const ENOUGH: &str = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 18\r\n\r\n\
+                      Too many requests.";
+const DONE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+const TAKES: Duration = Duration::from_millis(10);
+
+struct Server {
+    most: usize,
+    running: AtomicUsize,
+    /// When each request came, and whether it was taken.
+    asked: Mutex<Vec<(Instant, bool)>>,
+}
+
+impl Server {
+    async fn start(most: usize) -> (Arc<Self>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = Arc::new(Self { most, running: AtomicUsize::new(0), asked: Mutex::default() });
+        let serving = server.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(serving.clone().answer(connection));
+            }
+        });
+        (server, address)
+    }
+
+    async fn answer(self: Arc<Self>, mut connection: TcpStream) {
+        if !read_request(&mut connection).await {
+            return;
+        }
+        let taken = self.running.fetch_add(1, SeqCst) < self.most;
+        self.asked.lock().unwrap().push((Instant::now(), taken));
+        if taken {
+            tokio::time::sleep(TAKES).await;
+        }
+        self.running.fetch_sub(1, SeqCst);
+        let _ = connection.write_all(if taken { DONE } else { ENOUGH }.as_bytes()).await;
+    }
+
+    fn asked(&self) -> Vec<(Instant, bool)> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// Reads head and body. False where the peer ends before.
+async fn read_request(connection: &mut TcpStream) -> bool {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return true;
+            }
+        }
+        if !matches!(connection.read_buf(&mut bytes).await, Ok(read) if read > 0) {
+            return false;
+        }
+    }
+}
+
+fn delete(name: &str) -> Action {
+    Action::DeletePod { pod: PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() } }
+}
+
+fn places(writer: &Writer, lane: LaneKind) -> u64 {
+    writer.counters().snapshot().places.iter().find(|(kind, _)| *kind == lane).unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so() {
+    const WRITES: usize = 600;
+    let (server, address) = Server::start(8).await;
+    let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).unwrap();
+    let (events, mut received) = mpsc::channel(64);
+    let writer = Writer::new(client, WriterConfig::default(), events, Told::new());
+    assert_eq!((places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)), (64, 32));
+    for n in 0..WRITES {
+        assert_eq!(writer.submit(delete(&n.to_string())), None);
+    }
+    let mut done = 0;
+    while done < WRITES {
+        match received.recv().await.unwrap() {
+            Event::Written { write: Write::DeletePod(_), result: Ok(()) } => done += 1,
+            // As the engine does, at the end of what waits.
+            Event::Written {
+                write: Write::DeletePod(pod),
+                result: Err(WriteError::Unavailable { retry_after, .. }),
+            } => {
+                assert_eq!(retry_after, Some(Duration::from_secs(1)));
+                assert_eq!(writer.submit(Action::DeletePod { pod }), None);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let asked = server.asked();
+    let refused = asked.iter().filter(|(_, taken)| !taken).count();
+    assert!(refused >= 64 - 8, "it had enough at first");
+    // 64, 32 and 16 at once are too many, and then one now and then.
+    assert!(refused <= 56 + 24 + 8 + 20, "{refused} of {}", asked.len());
+    let now = places(&writer, LaneKind::Writes);
+    assert!((1..=9).contains(&now), "{now}");
+    assert_eq!(places(&writer, LaneKind::Renewals), 32, "no renewal was refused");
+    let first = asked.iter().find(|(_, taken)| !taken).unwrap().0;
+    let wave = Duration::from_millis(500);
+    let early = asked.iter().filter(|(at, _)| (wave..Duration::from_millis(990)).contains(&(*at - first)));
+    assert_eq!(early.count(), 0, "it asked for a second");
+}
