@@ -15,6 +15,11 @@ mod tunnels;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
+
+/// It gives back what a burst has needed; how soon is in `.cargo/config.toml`, which decides it when this is built.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
