@@ -81,7 +81,9 @@ impl Limit {
 
     fn grow(&mut self, now: Instant) -> bool {
         self.taken = self.taken.saturating_add(1);
-        let is_time = self.changed.is_none_or(|changed| now.duration_since(changed) >= GROWTH);
+        // While it was closed nothing was learnt.
+        let since = self.changed.max(self.closed_until);
+        let is_time = since.is_none_or(|since| now.saturating_duration_since(since) >= GROWTH);
         // As many as there are places, or a slow server would be judged by the few that it has answered.
         is_time && self.taken >= self.places && self.change((self.places + 1).min(self.bounds.most), now)
     }
@@ -129,6 +131,21 @@ mod tests {
         assert_eq!(limit.closed(now + 2 * SECOND), None);
         limit.heard(Load::TooMuch(Some(3600 * SECOND)), now, now);
         assert_eq!(limit.closed(now), Some(now + WRITES.longest_pause));
+    }
+
+    #[test]
+    fn a_pause_is_no_time_to_grow_in() {
+        let now = Instant::now();
+        let mut limit = Limit::new(WRITES);
+        limit.heard(Load::TooMuch(Some(SECOND)), now, now);
+        let mut after = |millis| {
+            let begun = now + Duration::from_millis(millis);
+            for _ in 0..64 {
+                limit.heard(Load::Bearable, begun, begun);
+            }
+            limit.places()
+        };
+        assert_eq!((after(1_400), after(1_500)), (32, 33));
     }
 
     #[test]

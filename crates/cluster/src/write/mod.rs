@@ -2,7 +2,7 @@
 //!
 //! [`Writer::submit`] never blocks: each action waits for its turn in a lane, and a task of that lane makes its
 //! request and tells its end. There is no limit on requests per second here: what limits us is how many run at once,
-//! and a server that has enough says so (429), whereupon fewer do ([`limit`]). No write is made again
+//! and a server that has enough says so (429), whereupon fewer do (`limit`). No write is made again
 //! here: the engine backs off for the object in question.
 
 pub(crate) mod api;

@@ -44,9 +44,10 @@ impl Leaving {
         self.is_under_way() || self.is_unknown
     }
 
-    /// The Lease was renewed, so it is there, and so is the Node: a deletion that failed was not carried out.
-    pub(crate) fn is_there(&mut self) {
-        self.is_unknown = false;
+    /// The Lease was renewed, so it is there, and so is the Node: a deletion that failed was not carried out. True where
+    /// that was not known.
+    pub(crate) fn is_there(&mut self) -> bool {
+        std::mem::take(&mut self.is_unknown)
     }
 
     /// The Node was deleted.

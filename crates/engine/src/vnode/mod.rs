@@ -393,7 +393,10 @@ impl VNode {
             }
             Write::RenewLease(_) => {
                 if result.is_ok() {
-                    self.leaving.is_there();
+                    if self.leaving.is_there() {
+                        // All that was left undone meanwhile.
+                        self.put_off();
+                    }
                     self.lease.renewed(now, &self.name, ctx.fleet.total, &ctx.config.times);
                 }
                 self.concerns([]);
@@ -495,10 +498,12 @@ impl VNode {
             pod.track_deletion(ctx.now.mono);
             pod.track_readiness(ctx.now, ctx.config.times.drain, alone, ctx.services);
         }
-        self.ask(ctx);
-        self.tell_bars(ctx);
         // Another replica may have taken the VNode up by now.
         let is_ours = alone || !self.leaving.may_be_over();
+        if is_ours {
+            self.ask(ctx);
+        }
+        self.tell_bars(ctx);
         // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
         let is_told =
             !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive;
