@@ -12,38 +12,32 @@ use super::{Api, Written};
 impl Api {
     /// Carries out what is about a Module object; none where it is about something else.
     pub(super) fn write_module(&mut self, action: &Action, write: &Write) -> Option<Written> {
-        let done =
-            |write, watch: Vec<Event>, returned, result| Some(Written::new(write, watch, returned, result));
+        let done = |watch, returned, result| Some(Written::new(write.clone(), watch, returned, result));
         match action {
             Action::CreateModule(desired) => {
                 if let Some(known) = self.modules.get(&desired.key) {
                     // Whoever finds it there reads it.
                     let known = Event::Module(Box::new(known.clone()));
-                    return done(
-                        write.clone(),
-                        vec![],
-                        Some(known),
-                        Err(WriteError::Conflict("exists".into())),
-                    );
+                    return done(vec![], Some(known), Err(WriteError::Conflict("exists".into())));
                 }
                 let mut module = (**desired).clone();
                 module.resource_version = self.next();
                 module.module.uid = format!("module-{}", module.resource_version).into();
                 self.modules.insert(module.key.clone(), module.clone());
                 let event = Event::Module(Box::new(module));
-                done(write.clone(), vec![event.clone()], Some(event), Ok(()))
+                done(vec![event.clone()], Some(event), Ok(()))
             }
             Action::PatchModule { desired, by } => {
                 let is_by_another = *by != self.written_by.get(&desired.module.uid).cloned();
                 if let Some(by) = by {
                     self.written_by.insert(desired.module.uid.clone(), by.clone());
                 }
-                self.patch_module(write.clone(), &desired.key, &desired.module.uid, is_by_another, |known| {
+                self.patch_module(write, &desired.key, &desired.module.uid, is_by_another, |known| {
                     *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
                 })
             }
             Action::PatchModuleStatus { key, module, status } => {
-                self.patch_module(write.clone(), key, &module.uid, false, |known| {
+                self.patch_module(write, key, &module.uid, false, |known| {
                     known.status = (**status).clone();
                 })
             }
@@ -57,7 +51,7 @@ impl Api {
                 if there {
                     self.modules.remove(key);
                 }
-                done(write.clone(), gone.into_iter().collect(), None, Ok(()))
+                done(gone.into_iter().collect(), None, Ok(()))
             }
             _ => None,
         }
@@ -65,7 +59,7 @@ impl Api {
 
     fn patch_module(
         &mut self,
-        write: Write,
+        write: &Write,
         key: &ModuleKey,
         uid: &Arc<str>,
         is_by_another: bool,
@@ -74,7 +68,7 @@ impl Api {
         let version = self.next();
         let Some(known) = self.modules.get_mut(key).filter(|known| known.module.uid == *uid) else {
             let result = Err(WriteError::NotFound("no such Module".into()));
-            return Some(Written { watch: vec![], returned: None, end: Event::Written { write, result } });
+            return Some(Written::new(write.clone(), vec![], None, result));
         };
         let before = known.clone();
         change(known);
@@ -85,7 +79,6 @@ impl Api {
             known.resource_version = version;
         }
         let event = Event::Module(Box::new(known.clone()));
-        let end = Event::Written { write, result: Ok(()) };
-        Some(Written { watch: vec![event.clone()], returned: Some(event), end })
+        Some(Written::new(write.clone(), vec![event.clone()], Some(event), Ok(())))
     }
 }

@@ -43,7 +43,7 @@ impl Engine {
         members.look(now.mono);
         let mut ended = false;
         let mut lost = None;
-        let (mut refused, mut error) = (Vec::new(), None);
+        let (mut refused, mut why) = (Vec::new(), String::new());
         match event {
             Event::Member(view) => ended = members.see(*view, now.mono, out),
             Event::MemberGone { name, uid } => ended = members.gone(&name, &uid, now.mono, out),
@@ -76,7 +76,7 @@ impl Engine {
             Event::PermitsGone { name, uid } => self.permits.lose_lease(&name, &uid),
             Event::Written { write: Write::WritePermits(name) | Write::DeletePermits(name), result } => {
                 refused = self.permits.written(&name, now.mono, &result);
-                error = result.err();
+                why = result.err().map(|error| error.to_string()).unwrap_or_default();
             }
             Event::Synced(Watched::Permits) | Event::Unavailable(Watched::Permits) => {
                 self.permits.synced();
@@ -89,7 +89,6 @@ impl Engine {
             event => return Some(event),
         }
         for (base, pod) in refused {
-            let why = error.iter().map(ToString::to_string).collect::<String>();
             self.visit(&base, now, out, |vnode, ctx| vnode.permit_refused(&pod, &why, ctx));
         }
         if ended {

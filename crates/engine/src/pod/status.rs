@@ -1,5 +1,7 @@
 //! What a module Pod's status shall say (spec, section 2).
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, Unit};
 use model::{Fault, ModuleSpec};
 
@@ -43,7 +45,7 @@ pub(crate) enum Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseStanding {
     /// The base's address; empty where it is not known.
-    pub(crate) ip: String,
+    pub(crate) ip: Arc<str>,
     /// Its modules can serve.
     pub(crate) serves: bool,
 }
@@ -97,8 +99,8 @@ pub(crate) fn desired(
         phase: if displaced { Phase::Failed } else { phase(seen.phase, &containers) },
         reason: if displaced { DISPLACED } else { "" }.into(),
         message: if displaced { OTHER_OWNER } else { "" }.into(),
-        host_ip: base.ip.as_str().into(),
-        pod_ip: if yields { "" } else { &base.ip }.into(),
+        host_ip: base.ip.clone(),
+        pod_ip: if yields { Arc::default() } else { base.ip.clone() },
         started: seen.started.or(Some(wall)),
         conditions: conditions(&pod.view, &containers, base, wall)
             .into_iter()

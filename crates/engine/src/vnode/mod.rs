@@ -405,7 +405,7 @@ impl VNode {
             Write::CreateModule(key) | Write::PatchModule(key) | Write::PatchModuleStatus(key) => {
                 self.concerns_biz(&key.id);
                 if result.is_ok() && !matches!(write, Write::PatchModuleStatus(_)) {
-                    self.modules.is_own(&key.id);
+                    self.modules.wrote(&key.id);
                 }
                 self.module_written(key, result, ctx);
                 return;
@@ -498,28 +498,31 @@ impl VNode {
             pod.track_deletion(ctx.now.mono);
             pod.track_readiness(ctx.now, ctx.config.times.drain, alone, ctx.services);
         }
-        // Another replica may have taken the VNode up by now.
-        let is_ours = alone || !self.leaving.may_be_over();
-        if is_ours {
+        if self.is_ours(ctx) {
             self.ask(ctx);
         }
         self.tell_bars(ctx);
         // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
         let is_told =
             !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive;
-        if is_ours && is_told {
+        if self.is_ours(ctx) && is_told {
             self.plan(&mut scope, ctx);
             self.settle_pods(&scope, ctx);
             self.settle_modules(&scope, ctx);
         }
         if scope == Scope::All {
             self.leave(ctx);
-            if alone || !self.leaving.may_be_over() {
+            if self.is_ours(ctx) {
                 self.write_node(ctx);
             }
         }
         self.renew_lease(ctx);
         scope
+    }
+
+    /// No other replica can have taken it up, as one may once its Node, and the Lease with it, may be gone.
+    fn is_ours(&self, ctx: &Context<'_>) -> bool {
+        ctx.holder.is_none() || !self.leaving.may_be_over()
     }
 
     /// It has gone and nothing is left to do for it.

@@ -20,7 +20,7 @@ impl VNode {
     /// Writes the statuses that are not as they shall be, and finishes deletions.
     pub(super) fn settle_pods(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
-        let base = BaseStanding { ip: self.ip(), serves: alive && self.is_node_ready() };
+        let base = BaseStanding { ip: self.ip().into(), serves: alive && self.is_node_ready() };
         self.tell_what_is_wrong(scope, ctx);
         self.tell_what_is_ignored(scope, ctx);
         self.note_activations(alive, scope, ctx);

@@ -1,5 +1,6 @@
-use model::BizState;
 use std::time::Duration;
+
+use model::BizState;
 
 use crate::{
     testing,

@@ -114,7 +114,7 @@ impl Modules {
     }
 
     /// An object was created, or patched by name of this replica.
-    pub(super) fn is_own(&mut self, id: &BizId) {
+    pub(super) fn wrote(&mut self, id: &BizId) {
         if let Some(record) = self.records.get_mut(id) {
             record.is_own = true;
         }
@@ -257,11 +257,10 @@ impl VNode {
         self.modules.in_place.retain(|id| !gone(id));
         self.modules.packages.retain(|id, _| !gone(id));
         let starting = |state| matches!(state, BizState::Resolved | BizState::Unresolved);
-        for biz in self.inventory.all() {
-            // It came by a command of ours that was overtaken by what was to end it.
-            if self.modules.on_the_way.get(&biz.id).is_some_and(|until| now < *until) {
-                self.managed.entry(biz.id.clone()).or_default();
-            }
+        // It came by a command of ours that was overtaken by what was to end it.
+        let came = |(id, until): &(&BizId, &Duration)| now < **until && self.inventory.find(id).is_some();
+        for (id, _) in self.modules.on_the_way.iter().filter(came) {
+            self.managed.entry(id.clone()).or_default();
         }
         let unasked: Vec<BizId> = self
             .inventory
