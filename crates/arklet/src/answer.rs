@@ -126,7 +126,7 @@ pub type Outcome = Result<Answer, CallError>;
 
 /// Which command an answer belongs to. A base answers over MQTT without naming the request, so
 /// command and biz are all there is; one command at a time per biz makes them enough.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AnswerKey {
     /// The command.
     pub command: CommandKind,

@@ -55,7 +55,7 @@ closed!(
 
 closed!(
     /// What shares places with each other, and with nothing else.
-    LaneKind { Writes = "writes", Renewals = "renewals", Searches = "searches" }
+    LaneKind { Writes = "writes", Records = "records", Renewals = "renewals", Searches = "searches" }
 );
 
 const CELLS: usize = Verb::ALL.len() * Resource::ALL.len() * Outcome::ALL.len();

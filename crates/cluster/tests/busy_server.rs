@@ -16,7 +16,11 @@ use std::{
 };
 
 use cluster::{LaneKind, Told, Writer, WriterConfig};
-use engine::{Action, Event, Write, WriteError, view::PodRef};
+use engine::{
+    Action, Event, Write, WriteError,
+    view::{ModuleKey, ModuleRef, PodRef},
+};
+use model::BizId;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -89,6 +93,22 @@ fn delete(name: &str) -> Action {
     Action::DeletePod { pod: PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() } }
 }
 
+fn delete_module(n: usize) -> Action {
+    let version = n.to_string();
+    let id = BizId { name: "biz".parse().unwrap(), version: version.parse().unwrap() };
+    let key = ModuleKey { vnode: "virtual-node-a".into(), id };
+    let module = ModuleRef { namespace: "ns".into(), name: version.into(), uid: "u".into() };
+    Action::DeleteModule { key, module, resource_version: None }
+}
+
+fn writer(address: &str) -> (Writer, mpsc::Receiver<Event>) {
+    let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).unwrap();
+    let (events, received) = mpsc::channel(64);
+    (Writer::new(client, WriterConfig::default(), events, Told::new()), received)
+}
+
 fn places(writer: &Writer, lane: LaneKind) -> u64 {
     writer.counters().snapshot().places.iter().find(|(kind, _)| *kind == lane).unwrap().1
 }
@@ -97,11 +117,7 @@ fn places(writer: &Writer, lane: LaneKind) -> u64 {
 async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so() {
     const WRITES: usize = 600;
     let (server, address) = Server::start(8).await;
-    let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
-    config.default_retry = false;
-    let client = kube::Client::try_from(config).unwrap();
-    let (events, mut received) = mpsc::channel(64);
-    let writer = Writer::new(client, WriterConfig::default(), events, Told::new());
+    let (writer, mut received) = writer(&address);
     assert_eq!((places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)), (64, 32));
     for n in 0..WRITES {
         assert_eq!(writer.submit(delete(&n.to_string())), None);
@@ -133,4 +149,32 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
     let wave = Duration::from_millis(500);
     let early = asked.iter().filter(|(at, _)| (wave..Duration::from_millis(990)).contains(&(*at - first)));
     assert_eq!(early.count(), 0, "it asked for a second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pods_come_before_what_nothing_waits_for() {
+    let (_server, address) = Server::start(1_000).await;
+    let (writer, mut received) = writer(&address);
+    for n in 0..400 {
+        assert_eq!(writer.submit(delete_module(n)), None);
+    }
+    for n in 0..200 {
+        assert_eq!(writer.submit(delete(&n.to_string())), None);
+    }
+    let (mut pods, mut modules) = (0, 0);
+    while pods < 200 {
+        match received.recv().await.unwrap() {
+            Event::Written { write: Write::DeletePod(_), result: Ok(()) } => pods += 1,
+            Event::Written { write: Write::DeleteModule(_), result: Ok(()) } => modules += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // 8 of 72 at once: in the time of 200 Pods that is 25, and more where the machine is busy.
+    assert!(modules < 200, "{modules} Module objects were deleted meanwhile");
+    while modules < 400 {
+        match received.recv().await.unwrap() {
+            Event::Written { write: Write::DeleteModule(_), result: Ok(()) } => modules += 1,
+            other => panic!("{other:?}"),
+        }
+    }
 }

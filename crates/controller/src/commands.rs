@@ -1,7 +1,7 @@
 //! What commands to bases took and how they ended, counted for the metrics page.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -30,7 +30,8 @@ pub(crate) struct Commands(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    open: HashMap<(BaseIdentity, AnswerKey), Instant>,
+    // No hash map: that keeps what a burst has needed.
+    open: BTreeMap<(BaseIdentity, AnswerKey), Instant>,
     ended: EndedCounts,
 }
 

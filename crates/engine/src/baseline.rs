@@ -131,7 +131,7 @@ mod tests {
     fn base() -> NodeView {
         NodeView {
             name: "virtual-node-b".into(),
-            labels: [("name".into(), "base".into())].into(),
+            labels: [("name".into(), "base".into())].into_iter().collect(),
             taints: vec![Taint { key: "vnode".into(), value: String::new(), effect: "NoExecute".into() }]
                 .into(),
             ..NodeView::default()

@@ -598,7 +598,7 @@ impl Engine {
             }
             self.wakes.pop_first();
             self.wake_of.remove(&base);
-            self.visit(&base, now, out, |_, _| {});
+            self.visit(&base, now, out, |vnode, _| vnode.time_passed());
         }
     }
 
@@ -633,18 +633,12 @@ impl Engine {
             return self.schedule(base, None);
         }
         // Nearly all that is heard are heartbeats like those before; a base may have a thousand modules to go through.
-        let due = self.wake_of.get(base).copied();
-        let nothing_is_due = due.is_some_and(|at| at > now.mono);
+        let nothing_is_due = self.wake_of.get(base).is_some_and(|&at| at > now.mono);
         let scope = match vnode.take_routine() && nothing_is_due {
             true => Scope::Names(BTreeSet::new()),
-            false if nothing_is_due => vnode.advance(vnode.scope(), &mut ctx),
-            false => vnode.advance(Scope::All, &mut ctx),
+            false => vnode.advance(vnode.scope(now.mono), &mut ctx),
         };
-        let mut wake = vnode.wake(&scope, &ctx);
-        if scope != Scope::All {
-            // What was not looked at still waits for its time.
-            wake = wake.into_iter().chain(due).min();
-        }
+        let wake = vnode.wake(&scope, &ctx);
         let is_stranger = vnode.node().is_none();
         if is_stranger {
             self.strangers.insert(base.clone());

@@ -7,6 +7,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use litemap::LiteMap;
+
 use crate::view::{NodeView, Taint};
 
 /// The taint that stands for `spec.unschedulable`.
@@ -107,7 +109,7 @@ pub struct Site<'a> {
     /// `metadata.name`.
     pub name: &'a str,
     /// Labels.
-    pub labels: &'a BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: &'a LiteMap<Arc<str>, Arc<str>>,
     /// The taints that count.
     pub taints: Vec<&'a Taint>,
     /// `spec.unschedulable`.
@@ -179,7 +181,7 @@ impl NodeSelectorTerm {
 impl Requirement {
     /// A requirement that makes no sense (values where none belong, none where some do, one that is
     /// no label's value) holds for no Node.
-    fn holds_for_label(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+    fn holds_for_label(&self, labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
         if !self.values.iter().all(|value| is_label_value(value)) {
             return false;
         }

@@ -97,7 +97,7 @@ pub(crate) fn node(base: &str) -> NodeView {
         name: format!("virtual-node-{base}").into(),
         uid: format!("uid-{base}").into(),
         resource_version: 1,
-        labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+        labels: labels.map(|(key, value)| (key.into(), value.into())).into_iter().collect(),
         ..NodeView::default()
     }
 }

@@ -85,8 +85,8 @@ impl Kind for NodeView {
             taints: each(spec.taints, taint).into(),
             unschedulable: spec.unschedulable,
             addresses: each(status.addresses, address).into_iter().flatten().collect(),
-            capacity: texts(status.capacity).into(),
-            allocatable: texts(status.allocatable).into(),
+            capacity: texts::<BTreeMap<_, _>>(status.capacity).into(),
+            allocatable: texts::<BTreeMap<_, _>>(status.allocatable).into(),
             conditions: each(status.conditions, Into::into),
             kubelet_version: status.node_info.kubelet_version.into(),
             deleting: metadata.deletion_timestamp.is_some(),
@@ -94,7 +94,7 @@ impl Kind for NodeView {
     }
 }
 
-fn texts(map: BTreeMap<String, String>) -> BTreeMap<Arc<str>, Arc<str>> {
+fn texts<T: FromIterator<(Arc<str>, Arc<str>)>>(map: BTreeMap<String, String>) -> T {
     map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 

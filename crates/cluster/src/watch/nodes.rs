@@ -1,9 +1,10 @@
 //! The watch of Nodes that stand for bases.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use engine::{Event, view::NodeView};
 use kube::runtime::watcher;
+use litemap::LiteMap;
 use tokio::sync::mpsc;
 
 use super::Observer;
@@ -14,7 +15,7 @@ use crate::told::{Closed, Source, Told};
 const COMPONENT: (&str, &str) = ("virtual-kubelet.koupleless.io/component", "vnode");
 
 /// Whether these are the labels of a Node that the watch sees.
-pub(crate) fn is_vnode(labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+pub(crate) fn is_vnode(labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
     labels.get(COMPONENT.0).is_some_and(|have| **have == *COMPONENT.1)
 }
 

@@ -134,6 +134,13 @@ impl Queue {
     fn has_room(&self, now: Instant) -> bool {
         self.running < self.limit.places() && self.limit.closed(now).is_none()
     }
+
+    /// After a burst the room for what waited is given back.
+    fn tidy(&mut self) {
+        if self.running == 0 && self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+    }
 }
 
 impl Place<'_> {
@@ -160,6 +167,7 @@ impl Place<'_> {
             }
             None => {
                 queue.running -= 1;
+                queue.tidy();
                 self.is_given_back = true;
                 Next::Ends
             }

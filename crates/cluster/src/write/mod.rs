@@ -69,6 +69,9 @@ pub struct WriterConfig {
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
     /// measured with 32) and are a tenth of its default limit of requests in flight. Fewer do where the server has enough.
     pub max_running: usize,
+    /// How many statuses and deletions of Module objects run at once, apart from the other writes: nothing waits for them,
+    /// and Pods, which a rollout waits for, come first.
+    pub max_records: usize,
     /// How many Lease renewals and statuses of Nodes run at once, apart from the other writes: a Node must not be lost
     /// because statuses of Pods queue before its Lease.
     pub max_renewals: usize,
@@ -91,6 +94,7 @@ impl Default for WriterConfig {
             namespace: "default".to_owned(),
             fence: Fence::open(),
             max_running: 64,
+            max_records: 8,
             max_renewals: 32,
             max_searches: 4,
             max_waiting: 65_536,
@@ -111,6 +115,7 @@ struct Shared {
     config: WriterConfig,
     leases: Leases,
     writes: Arc<Lane>,
+    records: Arc<Lane>,
     renewals: Arc<Lane>,
     searches: Arc<Lane>,
     /// None once the writer has been shut down.
@@ -126,6 +131,7 @@ impl Writer {
             Lane::new(kind, Bounds { least, most, longest_pause }, counters.clone())
         };
         let writes = lane(LaneKind::Writes, 1, config.max_running, LONGEST_PAUSE);
+        let records = lane(LaneKind::Records, 1, config.max_records, LONGEST_PAUSE);
         let pause = LONGEST_PAUSE_OF_RENEWALS;
         let renewals = lane(LaneKind::Renewals, LEAST_RENEWALS, config.max_renewals, pause);
         let searches = lane(LaneKind::Searches, 1, config.max_searches, LONGEST_PAUSE);
@@ -138,6 +144,7 @@ impl Writer {
                 api,
                 leases: Leases::default(),
                 writes,
+                records,
                 renewals,
                 searches,
                 tasks: Mutex::new(Some(JoinSet::new())),
@@ -172,6 +179,7 @@ impl Writer {
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
             | Action::PatchNodeStatus { .. } => Some(&shared.renewals),
+            Action::PatchModuleStatus { .. } | Action::DeleteModule { .. } => Some(&shared.records),
             _ => Some(&shared.writes),
         };
         let pass = shared.config.fence.pass();

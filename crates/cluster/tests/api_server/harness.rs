@@ -181,9 +181,7 @@ pub(crate) fn condition(kind: &str, status: ConditionStatus, reason: &str) -> Co
 
 /// A Ready VNode as the engine would have it.
 pub(crate) fn vnode(name: &str) -> NodeView {
-    let map = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect::<BTreeMap<_, _>>()
-    };
+    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     NodeView {
         name: name.into(),
         labels: map(&[

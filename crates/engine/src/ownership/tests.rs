@@ -96,7 +96,7 @@ impl World {
                 name: node.clone(),
                 uid: "1".into(),
                 resource_version: 1,
-                labels: BTreeMap::from(labels),
+                labels: labels.into_iter().collect(),
                 ..NodeView::default()
             };
             inbox.push_back((0.0, Event::Node(Box::new(view))));

@@ -56,7 +56,7 @@ fn node(name: &str, base: &str, ready: bool) -> NodeView {
     NodeView {
         name: name.into(),
         uid: name.into(),
-        labels: [("name".into(), base.into())].into(),
+        labels: [("name".into(), base.into())].into_iter().collect(),
         taints: taints.into(),
         conditions: vec![Condition {
             kind: "Ready".into(),

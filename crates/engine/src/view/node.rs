@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use litemap::LiteMap;
+
 use super::{Common, pod::Condition};
 
 /// One of `spec.taints`.
@@ -54,9 +56,9 @@ pub struct NodeView {
     /// `metadata.resourceVersion`; orders two views of one Node.
     pub resource_version: u64,
     /// Labels: of most keys and values all Nodes have the same.
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: LiteMap<Arc<str>, Arc<str>>,
     /// Annotations.
-    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    pub annotations: LiteMap<Arc<str>, Arc<str>>,
     /// `spec.taints`, those of Kubernetes' own controllers included.
     pub taints: Common<Vec<Taint>>,
     /// `spec.unschedulable`: somebody cordoned it. Read and never written.

@@ -10,7 +10,8 @@ use model::{BizId, BizName, BizStatus};
 /// The biz of a base.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
-    biz: BTreeMap<BizId, BizStatus>,
+    // In boxes, as in the VNode.
+    biz: BTreeMap<BizId, Box<BizStatus>>,
     /// When a command last began or ended for a name, and whether its end left a doubt.
     touched: BTreeMap<BizName, Touched>,
     /// A list has been read at all.
@@ -36,17 +37,17 @@ impl Inventory {
 
     /// What is known of a biz.
     pub(crate) fn find(&self, id: &BizId) -> Option<&BizStatus> {
-        self.biz.get(id)
+        self.biz.get(id).map(Box::as_ref)
     }
 
     /// All that is known.
     pub(crate) fn all(&self) -> impl Iterator<Item = &BizStatus> {
-        self.biz.values()
+        self.biz.values().map(Box::as_ref)
     }
 
     /// What is known under a name.
     pub(crate) fn of(&self, name: &BizName) -> impl Iterator<Item = &BizStatus> {
-        self.biz.values().filter(move |biz| biz.id.name == *name)
+        self.all().filter(move |biz| biz.id.name == *name)
     }
 
     /// Nobody knows at the moment what is there under this name: ask before doing anything.
@@ -71,7 +72,7 @@ impl Inventory {
 
     /// The base told that this is there.
     pub(crate) fn put(&mut self, status: BizStatus) {
-        self.biz.insert(status.id.clone(), status);
+        self.biz.insert(status.id.clone(), Box::new(status));
     }
 
     /// The base told that this is not there.
@@ -93,7 +94,7 @@ impl Inventory {
         self.biz.retain(|id, _| keep(id, &self.touched));
         for status in list {
             if !keep(&status.id, &self.touched) {
-                self.biz.insert(status.id.clone(), status);
+                self.put(status);
             }
         }
         self.touched.retain(|_, touched| touched.at > asked);

@@ -146,10 +146,10 @@ pub(crate) struct VNode {
     health_query: Query,
     // A map has room for eleven of what is in it from the first on, and keeps it: what is large is in a box.
     ops: BTreeMap<BizName, Box<Op>>,
-    arranged: BTreeMap<BizName, Arranged>,
+    arranged: BTreeMap<BizName, Box<Arranged>>,
     /// What has a command that waits until fewer are at work.
     queued: BTreeSet<BizName>,
-    managed: BTreeMap<BizId, Managed>,
+    managed: BTreeMap<BizId, Box<Managed>>,
     modules: Modules,
     /// What stays for the replacements of Pods that were taken away.
     evicted: Evicted,
@@ -167,6 +167,8 @@ pub(crate) struct VNode {
     playback: Playback,
     is_routine: bool,
     happened: Happened,
+    /// When something is due besides its Lease; none where that is not known.
+    due: Option<Duration>,
 }
 
 impl VNode {
@@ -217,6 +219,7 @@ impl VNode {
             playback: Playback::default(),
             is_routine: false,
             happened: Happened::default(),
+            due: None,
         }
     }
 
@@ -248,6 +251,7 @@ impl VNode {
     /// A heartbeat came.
     pub(crate) fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, ctx: &Context<'_>) {
         let now = ctx.now.mono;
+        let was_assumed = self.life.is_assumed(now, &ctx.config.times);
         self.links.heard(tunnel, &report, now);
         self.held.heard(tunnel, &report);
         let again = self.life.heartbeat(now, report.state, &ctx.config.times);
@@ -255,8 +259,8 @@ impl VNode {
             self.look_again(now);
         }
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
-        self.is_routine =
-            alive && !again && self.down_since.is_none() && self.report.as_ref() == Some(&report);
+        let is_as_before = !again && !was_assumed && self.report.as_ref() == Some(&report);
+        self.is_routine = alive && self.down_since.is_none() && is_as_before;
         self.report = Some(report);
     }
 
@@ -533,21 +537,27 @@ impl VNode {
         self.leaving.is_done() && self.node.is_none() || never_came
     }
 
-    /// When it wants to be advanced for what is in the scope, if nothing happens until then.
-    pub(crate) fn wake(&self, scope: &Scope, ctx: &Context<'_>) -> Option<Duration> {
+    /// When it wants to be advanced, if nothing happens until then. What is not in the scope was not looked at, and still
+    /// waits for its time.
+    pub(crate) fn wake(&mut self, scope: &Scope, ctx: &Context<'_>) -> Option<Duration> {
+        let waits = self.due.filter(|_| *scope != Scope::All);
+        self.due = waits.into_iter().chain(self.wakes(scope, ctx)).min();
+        let lease = self.node.is_some().then(|| self.lease.wake(ctx.now.mono)).flatten();
+        self.due.into_iter().chain(lease.filter(|&at| at > ctx.now.mono)).min()
+    }
+
+    fn wakes(&self, scope: &Scope, ctx: &Context<'_>) -> Option<Duration> {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
         let query_limit = times.query_deadline + times.answer_grace;
         let ops = self.ops.values().map(|op| op.sent + op.deadline + times.answer_grace);
         let asked = self.links.target(&self.identity, times.not_ready_after).is_some();
         let queries = [&self.inventory_query, &self.health_query].map(|query| query.wake(query_limit));
-        let node = self.node.is_some().then(|| self.lease.wake(now));
         let tries = self.managed.iter().filter(|(id, _)| scope.holds(&id.name));
         self.life
             .wake(now, times)
             .into_iter()
             .chain(ops)
             .chain(queries.into_iter().filter(|_| asked))
-            .chain(node.flatten())
             .chain(self.node_slot.wake())
             .chain(self.pod_wakes(scope))
             .chain(self.modules.wakes(scope, times.passing))
@@ -656,7 +666,13 @@ impl VNode {
     pub(crate) fn answer(&mut self, key: &AnswerKey, outcome: Outcome, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         match &outcome {
-            Ok(_) | Err(CallError::Refused(_) | CallError::Malformed(_)) => self.life.answered(now),
+            Ok(_) | Err(CallError::Refused(_) | CallError::Malformed(_)) => {
+                if self.life.is_assumed(now, &ctx.config.times) {
+                    // What waited for a sign of life goes on, whatever this one is about.
+                    self.put_off();
+                }
+                self.life.answered(now);
+            }
             Err(CallError::Unreachable(_) | CallError::TimedOut) => {}
         }
         match key.command {

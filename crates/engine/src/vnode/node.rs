@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use arklet::BaselineQuery;
 use jiff::Timestamp;
+use litemap::LiteMap;
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
 
 use super::{Context, Standing, VNode};
@@ -79,8 +80,8 @@ fn labels(
     base_name: Option<&str>,
     http_port: Option<u16>,
     config: &Config,
-) -> BTreeMap<Arc<str>, Arc<str>> {
-    let mut labels = BTreeMap::new();
+) -> LiteMap<Arc<str>, Arc<str>> {
+    let mut labels = LiteMap::new();
     let mut label = |key: &str, value: &str| {
         labels.insert(key.into(), name::label_value(value).into());
     };
@@ -167,7 +168,7 @@ impl VNode {
             uid: seen.map(|node| node.uid.clone()).unwrap_or_default(),
             resource_version: seen.map(|node| node.resource_version).unwrap_or_default(),
             labels,
-            annotations: BTreeMap::from([(IDENTITY.into(), self.identity.as_str().into())]),
+            annotations: [(IDENTITY.into(), self.identity.as_str().into())].into_iter().collect(),
             taints: taints(seen, ctx.config),
             unschedulable: seen.is_some_and(|node| node.unschedulable),
             addresses: internal.into_iter().chain([host]).collect(),

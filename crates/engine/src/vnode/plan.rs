@@ -58,7 +58,7 @@ impl Overview {
         for biz in vnode.inventory.all().filter(|biz| scope.holds(&biz.id.name)) {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
-        let removable = |(id, managed): &(&BizId, &super::Managed)| {
+        let removable = |(id, managed): &(&BizId, &Box<super::Managed>)| {
             let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now);
             scope.holds(&id.name) && now >= managed.next_try && !stays
         };
@@ -144,12 +144,12 @@ impl VNode {
             .flat_map(|pod| pod.biz());
         for id in ids {
             if !self.managed.contains_key(id) {
-                self.managed.insert(id.clone(), super::Managed::default());
+                self.managed.insert(id.clone(), Box::default());
             }
         }
         for id in self.modules.managed().filter(|id| scope.holds(&id.name)) {
             if !self.managed.contains_key(id) {
-                self.managed.insert(id.clone(), super::Managed::default());
+                self.managed.insert(id.clone(), Box::default());
             }
         }
         // A Pod of before names it no more, and it is not there and not on its way: nothing is left
@@ -250,7 +250,7 @@ impl VNode {
                     spoilt,
                     permit,
                 };
-                self.arranged.insert(name.clone(), arranged);
+                self.arranged.insert(name.clone(), Box::new(arranged));
             }
             None => {
                 self.arranged.remove(name);

@@ -129,7 +129,9 @@ impl VNode {
     /// How a container stands whose version is not the one that shall serve.
     fn standing_beside(&self, pod: &ModulePod, activated: bool, started: Option<Timestamp>) -> Standing {
         let name = |arranged: &&super::Arranged| pod.biz().any(|id| id.name == arranged.target.spec.id.name);
-        let Some(arranged) = self.arranged.values().find(name) else { return Standing::Unknown };
+        let Some(arranged) = self.arranged.values().map(Box::as_ref).find(name) else {
+            return Standing::Unknown;
+        };
         let target = &arranged.target;
         if activated && !arranged.others_yield {
             // It came (back) by a command that was thought to be over: the other is told not to be Ready first.

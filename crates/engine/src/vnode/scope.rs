@@ -1,7 +1,7 @@
 //! What an event may have changed, so that only that is worked out anew: a base may hold a thousand modules, and
 //! most events are about one of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use model::{BizId, BizName};
 
@@ -76,9 +76,14 @@ impl Happened {
 }
 
 impl VNode {
-    /// What is to be looked at for the event at hand.
-    pub(crate) fn scope(&self) -> Scope {
-        self.happened.scope()
+    /// What is to be looked at for the event at hand: all where anything but its Lease is due.
+    pub(crate) fn scope(&self, now: Duration) -> Scope {
+        if self.due.is_some_and(|at| at > now) { self.happened.scope() } else { Scope::All }
+    }
+
+    /// Time has passed, and nothing else happened.
+    pub(crate) fn time_passed(&mut self) {
+        self.concerns([]);
     }
 
     /// What has happened is not acted on now.
@@ -133,8 +138,16 @@ impl VNode {
 }
 
 #[cfg(debug_assertions)]
-pub(super) fn agree<'a>(scope: &Scope, in_full: Option<Vec<Action>>, done: impl Iterator<Item = &'a Action>) {
+pub(super) fn agree<'a>(
+    scope: &Scope,
+    in_full: Option<Vec<Action>>,
+    done: impl Iterator<Item = &'a Action> + Clone,
+) {
     let Some(in_full) = in_full else { return };
+    // Nearly always in the same order too, and that is found out without words.
+    if in_full.iter().eq(done.clone()) {
+        return;
+    }
     let sorted = |actions: &mut dyn Iterator<Item = &Action>| {
         let mut told: Vec<String> = actions.map(|action| format!("{action:?}")).collect();
         told.sort();

@@ -1,6 +1,6 @@
 //! The commands that wait for their answer, and until when. Pure: time is a parameter.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use arklet::AnswerKey;
 use model::BaseIdentity;
@@ -14,23 +14,17 @@ pub(super) type Waiting = (BaseIdentity, AnswerKey);
 #[derive(Debug)]
 pub(super) struct Pending {
     limit: usize,
-    deadlines: HashMap<Waiting, (Instant, u64)>,
+    // No hash maps: those keep what a burst has needed.
+    deadlines: BTreeMap<Waiting, (Instant, u64)>,
     /// The same by time. The number makes equal times differ without comparing keys.
-    order: BTreeSet<(Instant, u64)>,
-    by_number: HashMap<u64, Waiting>,
+    order: BTreeMap<(Instant, u64), Waiting>,
     next_number: u64,
 }
 
 impl Pending {
     /// A table of at most `limit` entries.
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            deadlines: HashMap::new(),
-            order: BTreeSet::new(),
-            by_number: HashMap::new(),
-            next_number: 0,
-        }
+        Self { limit, deadlines: BTreeMap::new(), order: BTreeMap::new(), next_number: 0 }
     }
 
     /// Whether the entry is there already, or another one fits in.
@@ -44,8 +38,7 @@ impl Pending {
         self.remove(&waiting);
         let entry = (earlier.map_or(deadline, |earlier| earlier.max(deadline)), self.next_number);
         self.next_number += 1;
-        self.order.insert(entry);
-        self.by_number.insert(entry.1, waiting.clone());
+        self.order.insert(entry, waiting.clone());
         self.deadlines.insert(waiting, entry);
     }
 
@@ -53,20 +46,18 @@ impl Pending {
     pub(super) fn remove(&mut self, waiting: &Waiting) -> bool {
         let Some(entry) = self.deadlines.remove(waiting) else { return false };
         self.order.remove(&entry);
-        self.by_number.remove(&entry.1);
         true
     }
 
     /// The next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.order.first().map(|(deadline, _)| *deadline)
+        self.order.first_key_value().map(|((deadline, _), _)| *deadline)
     }
 
     /// Takes out one whose deadline has come, the oldest first.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Waiting> {
-        let entry = *self.order.first().filter(|(deadline, _)| *deadline <= now)?;
-        self.order.remove(&entry);
-        let waiting = self.by_number.remove(&entry.1)?;
+        let first = self.order.first_entry().filter(|first| first.key().0 <= now)?;
+        let waiting = first.remove();
         self.deadlines.remove(&waiting);
         Some(waiting)
     }
@@ -74,7 +65,6 @@ impl Pending {
     /// Takes all out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Waiting> {
         self.order.clear();
-        self.by_number.clear();
         std::mem::take(&mut self.deadlines).into_keys()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use arklet::{Answer, AnswerKey, CommandKind};
+use arklet::{Answer, AnswerKey, CommandKind, Health};
 use jiff::Timestamp;
 use model::{BaseReport, BizId};
 
@@ -281,4 +281,56 @@ fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
         case.step(Event::Written { write: Write::RenewLease("virtual-node-b".into()), result: Ok(()) });
     let actions = [actions, see(&mut case)].concat();
     assert!(!quiet(&actions), "the Lease is there, and so is the Node: {actions:?}");
+}
+
+/// A Node is written only where something was really heard since: the first sign of life counts, also where it says what
+/// the one before it said.
+#[test]
+fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
+    let (mut case, _) = Case::start(Some(door(1)));
+    case.step(other(2, MemberState::Released));
+    case.step(lease(2, "me-1"));
+    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+    case.step(Event::Written { write, result: Ok(()) });
+    let member = || Write::WriteMember("module-controller-me-1".into());
+    let is_of_node = |action: &Action| {
+        matches!(action.write(), Some(Write::PatchNode(_) | Write::PatchNodeStatus(_) | Write::CreateNode(_)))
+    };
+    let mut write_of_node = None;
+    for second in 1..=30 {
+        case.seconds = second;
+        let mut actions = match second % 10 {
+            0 => {
+                case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) })
+            }
+            _ => case.step(Event::Tick),
+        };
+        // For some seconds the API server does not answer, and then it does not know.
+        if !(15..28).contains(&second) {
+            actions.extend(case.step(Event::Written { write: member(), result: Ok(()) }));
+        }
+        for action in &actions {
+            if let Action::Call { command, .. } = action
+                && second < 15
+            {
+                let key = AnswerKey { command: command.kind(), biz: None };
+                let answer = match command.kind() {
+                    CommandKind::Health => Answer::Health(Health::default()),
+                    _ => Answer::Biz(vec![]),
+                };
+                let base = "b".parse().unwrap();
+                case.step(Event::Answer { tunnel: TunnelKind::Http, base, key, outcome: Ok(answer) });
+            }
+        }
+        if second == 30 {
+            assert!(actions.iter().any(is_of_node), "{actions:?}");
+        }
+        write_of_node =
+            actions.iter().find(|action| is_of_node(action)).and_then(Action::write).or(write_of_node);
+        if second == 26 {
+            let lost = Err(WriteError::Unavailable { reason: "no answer".into(), retry_after: None });
+            let write = write_of_node.take().expect("the Node was to be written");
+            case.step(Event::Written { write, result: lost });
+        }
+    }
 }

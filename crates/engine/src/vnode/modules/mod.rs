@@ -12,7 +12,7 @@ use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
 
-use super::{Context, Managed, Scope, Standing, VNode, announce::Origin};
+use super::{Context, Scope, Standing, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
@@ -64,9 +64,10 @@ enum Step {
 /// The Module objects of one VNode, and what is known of packages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Modules {
-    records: BTreeMap<BizId, Record>,
+    // In boxes, as in the VNode.
+    records: BTreeMap<BizId, Box<Record>>,
     /// Where what this process installed came from.
-    packages: BTreeMap<BizId, PackageUrl>,
+    packages: BTreeMap<BizId, Box<PackageUrl>>,
     /// What was sent to be installed: until then a copy of such a command may still arrive, whatever was answered to another.
     on_the_way: BTreeMap<BizId, Duration>,
     /// What the base held when it was first seen, before anybody asked for it.
@@ -109,7 +110,7 @@ impl Modules {
     pub(super) fn lose(&mut self, id: &BizId, module: &ModuleRef) {
         let Some(record) = self.records.get_mut(id) else { return };
         if record.view.as_deref().is_some_and(|view| view.module.uid == module.uid) {
-            *record = Record::default();
+            **record = Record::default();
         }
     }
 
@@ -145,7 +146,7 @@ impl Modules {
 
     /// An install of ours succeeded.
     pub(super) fn installed(&mut self, id: &BizId, url: &PackageUrl) {
-        self.packages.insert(id.clone(), url.clone());
+        self.packages.insert(id.clone(), Box::new(url.clone()));
     }
 
     /// It came by a command of ours, under whatever name: it was not there before, though a list
@@ -278,7 +279,7 @@ impl VNode {
         } else if config.unmanaged == UnmanagedBiz::Uninstall {
             for id in unasked {
                 if !self.modules.in_place.contains(&id) {
-                    self.managed.insert(id, Managed::default());
+                    self.managed.insert(id, Box::default());
                 }
             }
         }
@@ -298,7 +299,7 @@ impl VNode {
     /// The base holds it from another package than this one.
     pub(super) fn is_of_another_package(&self, id: &BizId, url: &PackageUrl) -> bool {
         if let Some(known) = self.modules.packages.get(id) {
-            return known != url;
+            return **known != *url;
         }
         let told = self.modules.records.get(id).and_then(|record| record.view.as_deref());
         if let Some(told) = told.map(|view| &view.url).filter(|told| !told.is_empty()) {
