@@ -27,6 +27,15 @@ pub fn of_controller(page: &str) -> Counts {
     })
 }
 
+/// Writes of the controller that are under way or wait.
+pub fn open_writes(page: &str) -> u64 {
+    let lines = sum(page, "module_controller_queue_length", |line| {
+        let queue = line.label("queue");
+        queue.starts_with("writes").then(|| queue.to_owned())
+    });
+    lines.values().sum()
+}
+
 /// Writes that the API server took from anybody: `verb resource`, and the status where it is not 2xx.
 pub fn of_server(page: &str) -> Counts {
     sum(page, "apiserver_request_total", |line| {
@@ -113,6 +122,14 @@ mod tests {
         assert_eq!(counts.len(), 2);
         assert_eq!(counts["patch pods/status"], 7);
         assert_eq!(counts["patch pods/status (conflict)"], 1);
+    }
+
+    #[test]
+    fn what_the_controller_still_writes_is_read() {
+        let page = "module_controller_queue_length{queue=\"events\"} 9\n\
+             module_controller_queue_length{queue=\"writes\"} 3\n\
+             module_controller_queue_length{queue=\"writes_running\"} 2\n";
+        assert_eq!(open_writes(page), 5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use testkit::broker::{Broker, BrokerOptions};
 use testkit::cluster::{Cluster, ClusterOptions};
 use testkit::controller::{Controller, ControllerOptions};
@@ -27,6 +27,12 @@ const TOLD: usize = 20;
 
 /// Writes that nobody waits for (Events, the last Lease) have come by then.
 const TRAILING: Duration = Duration::from_millis(500);
+
+/// How long the controller may go on writing after the Pods are as wanted.
+const UNTIL_WRITTEN: Duration = Duration::from_secs(300);
+
+/// How often it is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A control plane, and a connection to it.
 pub struct Plane {
@@ -141,6 +147,20 @@ impl<'a> Rig<'a> {
     pub fn server_counts(&self) -> Result<Counts> {
         let page = self.plane.runtime.block_on(self.plane.server.metrics())?;
         Ok(metrics::of_server(&page))
+    }
+
+    /// Waits until the controller has written all that it means to: what nothing waits for comes last.
+    pub fn until_written(&self) -> Result<()> {
+        let until = Instant::now() + UNTIL_WRITTEN;
+        loop {
+            let page = self.controller.admin("/metrics").context("the controller's /metrics")?.body;
+            let open = metrics::open_writes(&page);
+            if open == 0 {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "{open} writes are still open after {UNTIL_WRITTEN:?}");
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn count(&self) -> Result<Counted> {

@@ -1,7 +1,7 @@
 //! One scenario: its phases in their order, and what becomes a figure of each.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -39,12 +39,37 @@ pub(crate) struct Scenario<'a> {
 /// What the rounds came to.
 #[derive(Default)]
 struct Rounds {
-    online: Vec<Together>,
-    offline: Vec<Together>,
+    online: Side,
+    offline: Side,
     floor_online: Vec<Together>,
     floor_offline: Vec<Together>,
-    online_cpu_ms: Vec<f64>,
-    offline_cpu_ms: Vec<f64>,
+}
+
+/// The controller's rounds in one direction.
+#[derive(Default)]
+struct Side {
+    together: Vec<Together>,
+    written_per_second: Vec<f64>,
+    cpu_ms: Vec<f64>,
+}
+
+impl Side {
+    /// One more round, of so many modules; gives what it cost.
+    fn push(&mut self, round: Metered<Together>, modules: usize) -> Cost {
+        self.together.push(round.measured);
+        // Far below 2^53.
+        self.written_per_second.push(modules as f64 / round.written.as_secs_f64().max(1e-9));
+        self.cpu_ms.push(round.cost.cpu_ms_per_module());
+        round.cost
+    }
+}
+
+/// A phase, and what it cost.
+struct Metered<T> {
+    measured: T,
+    /// From its beginning until the controller had written all that it meant to.
+    written: Duration,
+    cost: Cost,
 }
 
 impl Scenario<'_> {
@@ -226,18 +251,16 @@ impl Scenario<'_> {
             }
             self.say(&format!("all modules at once, round {round}"));
             let last = round == self.plan.rounds;
-            let (online, cost) = self.metered("all online", pods.len(), together::online(stage, &pods))?;
-            rounds.online.push(online);
-            rounds.online_cpu_ms.push(cost.cpu_ms_per_module());
+            let online = self.metered("all online", pods.len(), together::online(stage, &pods))?;
+            let cost = rounds.online.push(online, pods.len());
             if last {
                 self.report.writes.online = Writes::online(&cost.server, cost.modules);
                 self.memory("all online", &cost);
                 self.report.costs.push(cost);
                 self.with_all_online(stage, &pods, nodes)?;
             }
-            let (offline, cost) = self.metered("all offline", pods.len(), together::offline(stage, &pods))?;
-            rounds.offline.push(offline);
-            rounds.offline_cpu_ms.push(cost.cpu_ms_per_module());
+            let offline = self.metered("all offline", pods.len(), together::offline(stage, &pods))?;
+            let cost = rounds.offline.push(offline, pods.len());
             if last {
                 self.report.writes.offline = Writes::offline(&cost.server, cost.modules);
                 self.report.costs.push(cost);
@@ -254,10 +277,12 @@ impl Scenario<'_> {
         phase: &str,
         modules: usize,
         work: impl Future<Output = Result<T>>,
-    ) -> Result<(T, Cost)> {
-        let meter = self.rig.meter()?;
+    ) -> Result<Metered<T>> {
+        let (meter, began) = (self.rig.meter()?, Instant::now());
         let measured = self.plane.runtime.block_on(work)?;
-        Ok((measured, meter.end(&self.rig, phase, modules)?))
+        self.rig.until_written()?;
+        let written = began.elapsed();
+        Ok(Metered { measured, written, cost: meter.end(&self.rig, phase, modules)? })
     }
 
     fn with_all_online(&mut self, stage: &Stage, pods: &[(ModulePod, Place)], nodes: &Watch) -> Result<()> {
@@ -311,8 +336,8 @@ impl Scenario<'_> {
     fn update(&mut self, stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<()> {
         let phase = "update in place";
         self.say(phase);
-        let (found, cost) = self.metered(phase, pods.len(), update::run(stage, pods))?;
-        self.report.figure(phase, "Pods", Unit::PerSecond, found.per_second, None);
+        let Metered { measured, cost, .. } = self.metered(phase, pods.len(), update::run(stage, pods))?;
+        self.report.figure(phase, "Pods", Unit::PerSecond, measured.per_second, None);
         self.report.figure(
             phase,
             "the controller's processor time for each",
@@ -345,20 +370,17 @@ impl Scenario<'_> {
 impl Rounds {
     fn tell(&self, report: &mut WayReport) {
         let ways = [
-            ("all online", &self.online, &self.floor_online, &self.online_cpu_ms, ONLINE),
-            ("all offline", &self.offline, &self.floor_offline, &self.offline_cpu_ms, OFFLINE),
+            ("all online", &self.online, &self.floor_online, ONLINE),
+            ("all offline", &self.offline, &self.floor_offline, OFFLINE),
         ];
-        for (phase, measured, floor, cpu_ms, words) in ways {
+        for (phase, side, floor, words) in ways {
             let floor = Together::median(floor);
-            let Some(measured) = Together::median(measured) else { continue };
-            report.figure(
-                phase,
-                "Pods",
-                Unit::PerSecond,
-                measured.per_second,
-                floor.map(|floor| floor.per_second),
-            );
-            let cpu = crate::stats::median(cpu_ms.iter().copied());
+            let Some(measured) = Together::median(&side.together) else { continue };
+            let bare = floor.map(|floor| floor.per_second);
+            report.figure(phase, "Pods", Unit::PerSecond, measured.per_second, bare);
+            let written = crate::stats::median(side.written_per_second.iter().copied());
+            report.figure(phase, "Pods, until all is written", Unit::PerSecond, written, bare);
+            let cpu = crate::stats::median(side.cpu_ms.iter().copied());
             report.figure(phase, "the controller's processor time for each", Unit::Millis, cpu, None);
             let [whole, first, second] = words;
             report.latency(phase, whole, &measured.latency, floor.as_ref().map(|floor| &floor.latency));

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use engine::view::{Address, AddressKind, NodeView, Taint};
 use kube::core::ClusterResourceScope;
+use litemap::LiteMap;
 use serde::Deserialize;
 
 use super::{ConditionJson, Kind, Slim, Unreadable, each, meta::MetaJson, nothing, version};
@@ -85,8 +86,8 @@ impl Kind for NodeView {
             taints: each(spec.taints, taint).into(),
             unschedulable: spec.unschedulable,
             addresses: each(status.addresses, address).into_iter().flatten().collect(),
-            capacity: texts::<BTreeMap<_, _>>(status.capacity).into(),
-            allocatable: texts::<BTreeMap<_, _>>(status.allocatable).into(),
+            capacity: texts(status.capacity).into(),
+            allocatable: texts(status.allocatable).into(),
             conditions: each(status.conditions, Into::into),
             kubelet_version: status.node_info.kubelet_version.into(),
             deleting: metadata.deletion_timestamp.is_some(),
@@ -94,7 +95,7 @@ impl Kind for NodeView {
     }
 }
 
-fn texts<T: FromIterator<(Arc<str>, Arc<str>)>>(map: BTreeMap<String, String>) -> T {
+fn texts(map: BTreeMap<String, String>) -> LiteMap<Arc<str>, Arc<str>> {
     map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use engine::view::{Common, Condition, ContainerState, ContainerView, ModuleView, NodeView, PodView, Taint};
+use litemap::LiteMap;
 
 /// Longer texts are told of one object and hardly ever of another: a stack trace.
 const LONGEST: usize = 256;
@@ -21,7 +22,7 @@ const FEW: usize = 250;
 pub(super) struct Shelf {
     texts: Kept<Arc<str>>,
     maps: Kept<Common<BTreeMap<String, String>>>,
-    quantities: Kept<Common<BTreeMap<Arc<str>, Arc<str>>>>,
+    quantities: Kept<Common<LiteMap<Arc<str>, Arc<str>>>>,
     containers: Kept<Common<Vec<ContainerView>>>,
     lists: Kept<Common<Vec<String>>>,
     taints: Kept<Common<Vec<Taint>>>,

@@ -1,12 +1,13 @@
 //! Writes to Nodes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use engine::{
     WriteError,
     view::{AddressKind, Condition, NodeView, Taint},
 };
 use jiff::Timestamp;
+use litemap::LiteMap;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -173,7 +174,7 @@ fn address(desired: &NodeView, kind: AddressKind) -> Value {
     }
 }
 
-fn resources(desired: &BTreeMap<Arc<str>, Arc<str>>) -> Value {
+fn resources(desired: &LiteMap<Arc<str>, Arc<str>>) -> Value {
     let mut all: Map<String, Value> =
         RESOURCES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     all.extend(desired.iter().map(|(name, quantity)| (name.to_string(), or_null(quantity))));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     fn desired() -> NodeView {
-        let map = |key: &str, value: &str| BTreeMap::from([(key.into(), value.into())]);
+        let map = |key: &str, value: &str| LiteMap::from_iter([(key.into(), value.into())]);
         NodeView {
             name: "virtual-node-a".into(),
             uid: "u-1".into(),

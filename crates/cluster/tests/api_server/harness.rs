@@ -1,7 +1,7 @@
 //! One controller's watches and writer, and what they told.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     path::Path,
     sync::{
         Arc,
@@ -15,6 +15,7 @@ use engine::{
     Action, Event, Write, WriteError,
     view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint, WorkloadView},
 };
+use litemap::LiteMap;
 use testkit::cluster::Cluster;
 use tokio::sync::mpsc;
 
@@ -179,17 +180,20 @@ pub(crate) fn condition(kind: &str, status: ConditionStatus, reason: &str) -> Co
     Condition { kind: kind.into(), status, reason: reason.into(), message: "".into(), changed: Some(now()) }
 }
 
+fn pairs(pairs: &[(&str, &str)]) -> LiteMap<Arc<str>, Arc<str>> {
+    pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+}
+
 /// A Ready VNode as the engine would have it.
 pub(crate) fn vnode(name: &str) -> NodeView {
-    let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     NodeView {
         name: name.into(),
-        labels: map(&[
+        labels: pairs(&[
             ("kubernetes.io/hostname", name),
             ("module-controller.koupleless.io/component", "vnode"),
             ("virtual-kubelet.koupleless.io/component", "vnode"),
         ]),
-        annotations: map(&[("base.koupleless.io/identity", "a")]),
+        annotations: pairs(&[("base.koupleless.io/identity", "a")]),
         taints: vec![Taint {
             key: "schedule.koupleless.io/virtual-node".into(),
             value: "True".into(),
@@ -200,8 +204,8 @@ pub(crate) fn vnode(name: &str) -> NodeView {
             Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
             Address { kind: AddressKind::Hostname, address: "host-a".into() },
         ],
-        capacity: map(&[("pods", "2k"), ("memory", "1M")]).into(),
-        allocatable: map(&[("pods", "2k"), ("memory", "1M")]).into(),
+        capacity: pairs(&[("pods", "2k"), ("memory", "1M")]).into(),
+        allocatable: pairs(&[("pods", "2k"), ("memory", "1M")]).into(),
         conditions: vec![condition("Ready", ConditionStatus::True, "BaseActivated")],
         kubelet_version: "v0.1.0".into(),
         ..NodeView::default()

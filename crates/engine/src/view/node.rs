@@ -1,6 +1,6 @@
 //! A Node, slim.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use litemap::LiteMap;
 
@@ -66,9 +66,9 @@ pub struct NodeView {
     /// `status.addresses`.
     pub addresses: Vec<Address>,
     /// `status.capacity`, quantities as written.
-    pub capacity: Common<BTreeMap<Arc<str>, Arc<str>>>,
+    pub capacity: Common<LiteMap<Arc<str>, Arc<str>>>,
     /// `status.allocatable`, quantities as written.
-    pub allocatable: Common<BTreeMap<Arc<str>, Arc<str>>>,
+    pub allocatable: Common<LiteMap<Arc<str>, Arc<str>>>,
     /// `status.conditions`.
     pub conditions: Vec<Condition>,
     /// `status.nodeInfo.kubeletVersion`, `.operatingSystem` and `.architecture` are constants of

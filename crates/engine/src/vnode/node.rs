@@ -1,6 +1,6 @@
 //! What a base's Node shall be (spec, section 1).
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use arklet::BaselineQuery;
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ const MEMORY_PRESSURE_PERCENT: u64 = 90;
 const MEMORY_STEPS: u64 = 64;
 
 /// How much there is of each resource.
-type Quantities = BTreeMap<Arc<str>, Arc<str>>;
+type Quantities = LiteMap<Arc<str>, Arc<str>>;
 
 /// The environment that a Node belongs to.
 pub(crate) fn env_of(node: &NodeView) -> Option<&str> {
@@ -189,8 +189,8 @@ impl VNode {
 
     /// Capacity and allocatable: Pods, and the metaspace where it has a limit.
     fn memory(&self, config: &Config) -> (Quantities, Quantities) {
-        let mut capacity =
-            Quantities::from([("pods".into(), quantity(u64::from(config.pod_capacity)).into())]);
+        let mut capacity = Quantities::new();
+        capacity.insert("pods".into(), quantity(u64::from(config.pod_capacity)).into());
         let mut allocatable = capacity.clone();
         let health = self.health.as_ref();
         if let Some(max) = health.and_then(|health| health.max_metaspace_bytes) {

@@ -58,7 +58,7 @@ impl Overview {
         for biz in vnode.inventory.all().filter(|biz| scope.holds(&biz.id.name)) {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
-        let removable = |(id, managed): &(&BizId, &Box<super::Managed>)| {
+        let removable = |id: &BizId, managed: &super::Managed| {
             let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now);
             scope.holds(&id.name) && now >= managed.next_try && !stays
         };
@@ -68,7 +68,9 @@ impl Overview {
         let leaving = vnode.pods.values().map(Box::as_ref).filter(in_time).filter(|pod| scope.holds_pod(pod));
         Self {
             held,
-            removable: by_name(vnode.managed.iter().filter(removable).map(|(id, _)| id)),
+            removable: by_name(
+                vnode.managed.iter().filter(|(id, managed)| removable(id, managed)).map(|(id, _)| id),
+            ),
             draining: by_name(leaving.clone().filter(drains).flat_map(|pod| pod.biz())),
             leaving: by_name(leaving.flat_map(|pod| pod.biz())),
             strays: strays.collect(),

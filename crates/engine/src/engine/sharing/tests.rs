@@ -75,6 +75,20 @@ impl Case {
         (case, actions)
     }
 
+    /// The other has gone, and this one has taken the base up.
+    fn acting() -> Self {
+        let (mut case, _) = Self::start(Some(door(1)));
+        case.take_up();
+        case
+    }
+
+    fn take_up(&mut self) {
+        self.step(other(2, MemberState::Released));
+        self.step(lease(2, "me-1"));
+        let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+        self.step(Event::Written { write, result: Ok(()) });
+    }
+
     fn step(&mut self, event: Event) -> Vec<Action> {
         let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
         self.engine.step(event, now)
@@ -208,10 +222,7 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     };
     case.step(Event::Module(Box::new(view)));
     case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
-    case.step(other(2, MemberState::Released));
-    case.step(lease(2, "me-1"));
-    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
-    case.step(Event::Written { write, result: Ok(()) });
+    case.take_up();
     case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) });
     let mut actions = case.step(Event::Answer {
         tunnel: TunnelKind::Http,
@@ -239,11 +250,7 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
 /// Its Lease went with its Node, and another may have taken it since.
 #[test]
 fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
-    let (mut case, _) = Case::start(Some(door(1)));
-    case.step(other(2, MemberState::Released));
-    case.step(lease(2, "me-1"));
-    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
-    case.step(Event::Written { write, result: Ok(()) });
+    let mut case = Case::acting();
     case.step(Event::Answer {
         tunnel: TunnelKind::Mqtt,
         base: "b".parse().unwrap(),
@@ -287,11 +294,7 @@ fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
 /// the one before it said.
 #[test]
 fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
-    let (mut case, _) = Case::start(Some(door(1)));
-    case.step(other(2, MemberState::Released));
-    case.step(lease(2, "me-1"));
-    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
-    case.step(Event::Written { write, result: Ok(()) });
+    let mut case = Case::acting();
     let member = || Write::WriteMember("module-controller-me-1".into());
     let is_of_node = |action: &Action| {
         matches!(action.write(), Some(Write::PatchNode(_) | Write::PatchNodeStatus(_) | Write::CreateNode(_)))
