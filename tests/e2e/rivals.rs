@@ -45,6 +45,14 @@ fn the_newer_owner_takes_over_and_the_older_waits() -> Result<()> {
         Ok((pod["status"]["phase"] == "Failed").then_some(pod))
     })?;
     ensure!(text(&bare, "/status/reason") == "BizDeactivate", "{}", bare["status"]);
+    // Its Pod that waited may have lost to this one too, and is replaced then.
+    wait_for("of second all but one have lost, and that one waits", Duration::from_secs(30), || {
+        let pods = scene.pods(&["-l", "app=second"])?;
+        let seen: Vec<String> = pods.iter().map(summary).collect();
+        let left: Vec<&Value> = pods.iter().filter(|pod| pod["status"]["phase"] != "Failed").collect();
+        ensure!(left.len() == 1 && is_waiting(left[0]), "{seen:?}");
+        Ok(Some(()))
+    })?;
     no_war(&scene, base)?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use arklet::Command;
-use engine::view::{Phase, PodView};
+use engine::view::{EnvValue, Phase, PodView};
 use model::{BaseIdentity, BizState};
 
 use super::Known;
@@ -33,7 +33,13 @@ pub(super) fn check(
                 [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image)
             })
     };
-    let in_time = told.values().filter(of_name).any(|pod| api.has_time(pod, now));
+    // Who deletes the last Pod of a version by force has it uninstalled, whatever other versions' Pods still have.
+    let version = EnvValue::Literal(id.version.to_string());
+    let is_of_version = |pod: &&PodView| {
+        let mut env = pod.containers.iter().flat_map(|container| &container.env);
+        env.any(|variable| variable.name == "BIZ_VERSION" && variable.value == version)
+    };
+    let in_time = told.values().filter(of_name).filter(is_of_version).any(|pod| api.has_time(pod, now));
     match told.values().filter(of_name).find(comes) {
         Some(pod) if is_the_last && in_time => Err(format!(
             "{base} is told to uninstall {id}, the only version that serves, before {} does",

@@ -39,7 +39,7 @@ const PLACES: &[(&str, Place)] = &[
 const WITHIN: &[(&str, &str)] = &[("engine", "arklet")];
 
 /// The crates of others that rings 0 and 1 may name.
-const PURE: &[&str] = &["jiff", "serde", "serde_json", "sha2", "thiserror", "url"];
+const PURE: &[&str] = &["jiff", "litemap", "serde", "serde_json", "sha2", "thiserror", "url"];
 
 /// What may not even come along with those: I/O, clocks that tick by themselves, chance.
 const NEVER_PURE: &[&str] = &[
