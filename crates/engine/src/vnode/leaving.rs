@@ -55,8 +55,12 @@ impl Leaving {
         self.done
     }
 
-    /// The deletion of the Node ended.
+    /// The deletion of the Node ended. Where none is under way it was that of an earlier VNode of the same name, whose end the
+    /// watch told before.
     pub(crate) fn deleted(&mut self, now: Duration, result: &Result<(), WriteError>) {
+        if !self.slot.is_busy() {
+            return;
+        }
         self.slot.ended(now, result);
         self.is_unknown = !matches!(result, Ok(()) | Err(WriteError::Refused(_)));
         self.done |= result.is_ok() || matches!(result, Err(WriteError::NotFound(_)));

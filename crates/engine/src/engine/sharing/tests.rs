@@ -337,3 +337,37 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
         }
     }
 }
+
+/// The watch told that the Node is gone, and the base is back, before the deletion's answer came.
+#[test]
+fn a_late_answer_to_a_deletion_is_not_taken_for_one_of_the_next_vnode() {
+    let mut case = Case::acting();
+    let heard = |state| Event::Heartbeat { tunnel: TunnelKind::Http, report: report(state) };
+    let listed = || Event::Answer {
+        tunnel: TunnelKind::Http,
+        base: "b".parse().unwrap(),
+        key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
+        outcome: Ok(Answer::Biz(vec![])),
+    };
+    case.step(heard(BaseState::Activated));
+    case.step(listed());
+    let told = case.step(heard(BaseState::Deactivated));
+    assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
+    case.step(Event::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() });
+    case.step(Event::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() });
+    // Its next life.
+    case.seconds += 5;
+    let write = Write::WriteMember("module-controller-me-1".into());
+    case.step(Event::Written { write, result: Ok(()) });
+    case.step(heard(BaseState::Activated));
+    case.step(lease(3, "me-1"));
+    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
+    case.step(Event::Written { write, result: Ok(()) });
+    case.step(heard(BaseState::Activated));
+    case.step(listed());
+    case.step(Event::Node(Box::new(NodeView { uid: "uid-b2".into(), ..testing::node("b") })));
+    case.step(Event::Written { write: Write::DeleteNode("virtual-node-b".into()), result: Ok(()) });
+    let actions = case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
+    let is_intent = |action: &Action| matches!(action, Action::CreateModule(_));
+    assert!(actions.iter().any(is_intent), "{actions:?}");
+}
