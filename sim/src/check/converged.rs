@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use engine::view::{ConditionStatus, ContainerState, ModuleKey, ModuleState, PodStatus};
 use model::{BaseIdentity, BizId, BizState};
 
+use super::biz_of;
 use crate::{
-    base::{Base, Package, word},
+    base::{Base, Package},
     deployment::Deployment,
     world::World,
 };
@@ -39,17 +40,13 @@ pub fn converged(
         let mut named = BTreeSet::new();
         for pod in pods() {
             for container in &pod.containers {
-                let Some(engine::view::EnvValue::Literal(version)) = container.env.first().map(|v| &v.value)
-                else {
-                    continue;
-                };
-                let id = BizId { name: word(&container.name), version: word(version) };
+                let Some(id) = biz_of(container) else { continue };
                 named.insert(id.clone());
                 let good =
                     [Package::Good, Package::OwnPath].iter().any(|package| package.url() == container.image);
                 // An older version serves on only as long as the present one cannot be had.
                 if let Some(deployment) = deployments.iter().find(|d| d.name == container.name) {
-                    let is_present = deployment.revision.to_string() == *version;
+                    let is_present = deployment.revision.to_string() == id.version.as_str();
                     let present_is_good = matches!(deployment.package, Package::Good | Package::OwnPath);
                     if !is_present && present_is_good {
                         return Err(format!(

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, WireStrategy};
-use engine::view::{ConditionStatus, EnvValue, PodRef, PodStatus, PodView};
+use engine::view::{ConditionStatus, PodRef, PodStatus, PodView};
 use model::{BaseIdentity, BizId, BizState};
 
-use super::Known;
+use super::{Known, biz_of};
 use crate::world::World;
 
 /// The engine's default, by a clock that goes a tenth too fast.
@@ -53,13 +53,7 @@ impl Drain {
         };
         let node = World::node_of(base);
         let names = |pod: &PodView| {
-            let mut named =
-                pod.containers.iter().filter_map(|container| match &container.env.first()?.value {
-                    EnvValue::Literal(version) => {
-                        Some(BizId { name: container.name.parse().ok()?, version: version.parse().ok()? })
-                    }
-                    _ => None,
-                });
+            let mut named = pod.containers.iter().filter_map(biz_of);
             named.any(|named| ends(&named) && serves(&named))
         };
         // As far as the controller was told: a Pod that it was told is gone has nothing left to lose.

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use arklet::Command;
-use engine::view::{EnvValue, Phase, PodView};
+use engine::view::{Phase, PodView};
 use model::{BaseIdentity, BizState};
 
-use super::Known;
+use super::{Known, biz_of};
 use crate::{base::Package, world::World};
 
 pub(super) fn check(
@@ -34,12 +34,8 @@ pub(super) fn check(
             })
     };
     // Who deletes the last Pod of a version by force has it uninstalled, whatever other versions' Pods still have.
-    let version = EnvValue::Literal(id.version.to_string());
-    let is_of_version = |pod: &&PodView| {
-        let mut env = pod.containers.iter().flat_map(|container| &container.env);
-        env.any(|variable| variable.name == "BIZ_VERSION" && variable.value == version)
-    };
-    let in_time = told.values().filter(of_name).filter(is_of_version).any(|pod| api.has_time(pod, now));
+    let names = |pod: &&PodView| pod.containers.iter().filter_map(biz_of).any(|named| named == *id);
+    let in_time = told.values().filter(of_name).filter(names).any(|pod| api.has_time(pod, now));
     match told.values().filter(of_name).find(comes) {
         Some(pod) if is_the_last && in_time => Err(format!(
             "{base} is told to uninstall {id}, the only version that serves, before {} does",

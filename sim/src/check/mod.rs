@@ -15,10 +15,13 @@ mod wanted;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, Outcome};
-use engine::view::PodView;
-use model::BaseIdentity;
+use engine::view::{ContainerView, EnvValue, PodView};
+use model::{BaseIdentity, BizId};
 
-use crate::{api::Api, base::Base};
+use crate::{
+    api::Api,
+    base::{Base, word},
+};
 
 pub use commands::Commands;
 pub use converged::converged;
@@ -26,6 +29,15 @@ pub use drain::Drain;
 pub use owned::owned;
 pub use owner::Owner;
 pub use ready::Ready;
+
+/// The biz that a container asks for.
+fn biz_of(container: &ContainerView) -> Option<BizId> {
+    let version = container.env.iter().find_map(|variable| match &variable.value {
+        EnvValue::Literal(version) => Some(version),
+        _ => None,
+    });
+    Some(BizId { name: word(&container.name), version: word(version?) })
+}
 
 /// What a command is judged by.
 #[derive(Debug, Clone, Copy)]

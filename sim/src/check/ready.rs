@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use engine::view::{ConditionStatus, EnvValue, PodRef, PodStatus, PodView};
+use engine::view::{ConditionStatus, PodRef, PodStatus, PodView};
 use model::{BaseIdentity, BizId, BizState};
 
+use super::biz_of;
 use crate::{api::Api, base::Base, world::World};
 
 /// How long the controller may not know of a biz that ended by itself: the period of its list,
@@ -51,11 +52,7 @@ impl Ready {
         let (Some(view), true) = (api.pods.get(&pod.uid), is_ready(status)) else { return Ok(()) };
         let Some(base) = bases.keys().find(|base| World::node_of(base) == view.node) else { return Ok(()) };
         for container in &view.containers {
-            let version = container.env.iter().find_map(|v| match &v.value {
-                EnvValue::Literal(version) => Some(version.as_str()),
-                _ => None,
-            });
-            let Some(version) = version else { continue };
+            let Some(id) = biz_of(container) else { continue };
             // What an owner of before has written, a watch that lags may not have told yet.
             let is_told = |other: &PodView| {
                 told.is_none_or(|told| told.get(&other.pod.uid).is_some_and(|told| is_ready(&told.status)))
@@ -72,7 +69,6 @@ impl Ready {
                     rival.pod
                 ));
             }
-            let id = BizId { name: crate::base::word(&container.name), version: crate::base::word(version) };
             let place = (base.clone(), id);
             let active = self.now_active.contains(&place)
                 || self.active.get(&place).is_some_and(|&last| now.saturating_sub(last) < LAG);

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use arklet::Command;
-use engine::view::{EnvValue, Phase, PodView};
+use engine::view::{Phase, PodView};
 use jiff::SignedDuration;
 use model::BaseIdentity;
 
-use super::Known;
+use super::{Known, biz_of};
 use crate::{clock::true_wall, world::World};
 
 /// How long a process that acts may not know of a Pod: the longest that its watch lags or is closed.
@@ -26,10 +26,7 @@ pub(super) fn check(
         pod.node == node
             && pod.deletion.is_none()
             && !matches!(pod.status.phase, Phase::Failed | Phase::Succeeded)
-            && pod.containers.iter().any(|container| {
-                container.name == id.name.as_str()
-                    && container.env.iter().any(|v| v.value == EnvValue::Literal(id.version.to_string()))
-            })
+            && pod.containers.iter().filter_map(biz_of).any(|named| named == *id)
     };
     let is_old = |pod: &&PodView| true_wall(now).duration_since(pod.created) > LAG;
     let told = known.told.values().find(names);

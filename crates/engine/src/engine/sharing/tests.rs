@@ -51,6 +51,16 @@ fn report(state: BaseState) -> BaseReport {
     testing::report(Some(1238), state)
 }
 
+fn heard(state: BaseState) -> Event {
+    Event::Heartbeat { tunnel: TunnelKind::Http, report: report(state) }
+}
+
+/// The base has nothing.
+fn listed(tunnel: TunnelKind) -> Event {
+    let key = AnswerKey { command: CommandKind::QueryAllBiz, biz: None };
+    Event::Answer { tunnel, base: "b".parse().unwrap(), key, outcome: Ok(Answer::Biz(vec![])) }
+}
+
 impl Case {
     fn start(own: Option<Door>) -> (Self, Vec<Action>) {
         let mut config = Config::new("dev");
@@ -84,7 +94,11 @@ impl Case {
 
     fn take_up(&mut self) {
         self.step(other(2, MemberState::Released));
-        self.step(lease(2, "me-1"));
+        self.take_lease(2);
+    }
+
+    fn take_lease(&mut self, version: u64) {
+        self.step(lease(version, "me-1"));
         let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
         self.step(Event::Written { write, result: Ok(()) });
     }
@@ -223,13 +237,8 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     case.step(Event::Module(Box::new(view)));
     case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
     case.take_up();
-    case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) });
-    let mut actions = case.step(Event::Answer {
-        tunnel: TunnelKind::Http,
-        base: "b".parse().unwrap(),
-        key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
-        outcome: Ok(Answer::Biz(vec![])),
-    });
+    case.step(heard(BaseState::Activated));
+    let mut actions = case.step(listed(TunnelKind::Http));
     let installs = |actions: &[Action]| {
         let of = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::InstallBiz);
         actions.iter().any(of)
@@ -251,14 +260,8 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
 #[test]
 fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
     let mut case = Case::acting();
-    case.step(Event::Answer {
-        tunnel: TunnelKind::Mqtt,
-        base: "b".parse().unwrap(),
-        key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
-        outcome: Ok(Answer::Biz(vec![])),
-    });
-    let told =
-        case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Deactivated) });
+    case.step(listed(TunnelKind::Mqtt));
+    let told = case.step(heard(BaseState::Deactivated));
     assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
     let write = || Write::DeleteNode("virtual-node-b".into());
     let lost = || Err(WriteError::Unavailable { reason: "no answer".into(), retry_after: None });
@@ -278,8 +281,7 @@ fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
     let actions = see(&mut case);
     assert!(quiet(&actions), "it is on its way: {actions:?}");
     // The base's next life is asked what it has by whoever takes the VNode up.
-    let actions =
-        case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) });
+    let actions = case.step(heard(BaseState::Activated));
     assert!(quiet(&actions), "{actions:?}");
     case.step(Event::Written { write: write(), result: lost() });
     let actions = see(&mut case);
@@ -303,9 +305,7 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
     for second in 1..=30 {
         case.seconds = second;
         let mut actions = match second % 10 {
-            0 => {
-                case.step(Event::Heartbeat { tunnel: TunnelKind::Http, report: report(BaseState::Activated) })
-            }
+            0 => case.step(heard(BaseState::Activated)),
             _ => case.step(Event::Tick),
         };
         // For some seconds the API server does not answer, and then it does not know.
@@ -342,15 +342,8 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
 #[test]
 fn a_late_answer_to_a_deletion_is_not_taken_for_one_of_the_next_vnode() {
     let mut case = Case::acting();
-    let heard = |state| Event::Heartbeat { tunnel: TunnelKind::Http, report: report(state) };
-    let listed = || Event::Answer {
-        tunnel: TunnelKind::Http,
-        base: "b".parse().unwrap(),
-        key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
-        outcome: Ok(Answer::Biz(vec![])),
-    };
     case.step(heard(BaseState::Activated));
-    case.step(listed());
+    case.step(listed(TunnelKind::Http));
     let told = case.step(heard(BaseState::Deactivated));
     assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
     case.step(Event::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() });
@@ -360,11 +353,9 @@ fn a_late_answer_to_a_deletion_is_not_taken_for_one_of_the_next_vnode() {
     let write = Write::WriteMember("module-controller-me-1".into());
     case.step(Event::Written { write, result: Ok(()) });
     case.step(heard(BaseState::Activated));
-    case.step(lease(3, "me-1"));
-    let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
-    case.step(Event::Written { write, result: Ok(()) });
+    case.take_lease(3);
     case.step(heard(BaseState::Activated));
-    case.step(listed());
+    case.step(listed(TunnelKind::Http));
     case.step(Event::Node(Box::new(NodeView { uid: "uid-b2".into(), ..testing::node("b") })));
     case.step(Event::Written { write: Write::DeleteNode("virtual-node-b".into()), result: Ok(()) });
     let actions = case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
