@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::header::{HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -28,9 +29,22 @@ const READ_TIMEOUT: Duration = Duration::from_secs(45);
 /// Give up a connection that takes nothing for this long.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a connection is kept that nothing is asked on. After a burst there are about a hundred, each with its buffers,
-/// which kube keeps for as long as the server does (90 s); a handshake takes a millisecond or two.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long a connection is kept that nothing is asked on: longer than from one renewal of a Lease to the next, which is 12 s.
+/// Where the server speaks HTTP/1.1 only there are about a hundred after a burst, each with its buffers, which kube
+/// keeps for as long as the server does (90 s).
+const IDLE: Duration = Duration::from_secs(15);
+
+/// What a stream may bring that nobody has read yet: some hundred Pods.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for all streams of a connection: more than all watches together may, so that a watch that is read slowly
+/// holds up no other stream.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// A connection of HTTP/2 with open requests that says nothing for this long is asked whether it is still there,
+const PING_AFTER: Duration = Duration::from_secs(10);
+/// and given up where it does not answer for this long: all requests and watches hang on it.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to find the API server.
 #[derive(Debug, Clone, Default)]
@@ -117,22 +131,35 @@ impl Server {
     }
 }
 
-/// As kube makes one, but for how long connections are kept. Through a proxy, and where a program tells the credentials,
-/// which may expire, it is kube's own.
+/// As kube makes one, but over one connection of HTTP/2 where the server speaks it, which kube's own does not. Through a
+/// proxy, and where a program tells the credentials, which may expire, it is kube's own.
 fn client(config: Config, idle: Duration) -> kube::Result<Client> {
-    if config.proxy_url.is_some() || config.auth_info.exec.is_some() {
+    let name = config.tls_server_name.clone().map(TryInto::try_into).transpose();
+    let (None, None, Ok(name)) = (&config.proxy_url, &config.auth_info.exec, name) else {
+        // Why a name is none is for kube to say.
         return Client::try_from(config);
-    }
+    };
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
-    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    // A frame that waits for the answer to the one before would hold up all that share the connection.
+    tcp.set_nodelay(true);
+    let mut tls = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
+    if let Some(name) = name {
+        tls = tls.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    let mut connector = TimeoutConnector::new(tls.enable_all_versions().wrap_connector(tcp));
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
     connector.set_reset_reader_on_write(config.reset_reader_on_write);
     let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(idle)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING_AFTER)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector);
     let builder = ClientBuilder::new(client, config.default_namespace.clone())
         .with_layer(&MapErrLayer::new(BoxError::from))

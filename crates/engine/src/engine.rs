@@ -320,6 +320,7 @@ impl Engine {
     /// A new VNode, with the Pods that wait for it.
     fn adopt_vnode(&mut self, mut vnode: VNode, identity: BaseIdentity, now: Duration) {
         for (_, pod) in self.waiting_pods.remove(vnode.name()).unwrap_or_default() {
+            self.permits.take_up(&pod);
             vnode.see_pod(pod);
         }
         for (module, ends) in self.orphans.take(vnode.name()) {

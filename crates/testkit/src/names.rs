@@ -1,10 +1,13 @@
 //! Names, addresses and ports that no other test has, in this process or in another that runs at the same time.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
@@ -24,15 +27,33 @@ pub fn loopback_ip() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 | (high & 0x3f), low, n)
 }
 
-/// A port that was free a moment ago. Linux hands out its free ports at random, so two that ask do not meet.
+/// Ports below those that Linux hands out to whoever asks for any: one that is chosen here is not handed out to a
+/// connection, or to a listener at port 0, before whoever it is for listens at it.
+const PORTS: Range<u16> = 10_000..32_768;
+
+/// A port that was free a moment ago, and that nobody else in this process is given.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).context("asking for a free port")?;
-    Ok(listener.local_addr().context("asking for a free port")?.port())
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Processes that run at the same time begin far from each other.
+    let begin = process::id().wrapping_mul(1_009);
+    for _ in 0..count {
+        let port = PORTS.start + u16::try_from(begin.wrapping_add(next()) % count)?;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {PORTS:?} is free")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_given_once() {
+        let (a, b) = (free_port().unwrap(), free_port().unwrap());
+        assert!(a != b && PORTS.contains(&a) && PORTS.contains(&b), "{a}, {b}");
+    }
 
     #[test]
     fn are_unique_and_loopback() {

@@ -2,7 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -18,6 +21,7 @@ pub struct Proxy {
 #[derive(Debug, Default)]
 struct Way {
     cut: Mutex<bool>,
+    connections: AtomicUsize,
     mended: Condvar,
 }
 
@@ -43,6 +47,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let way = passed.clone();
+                way.connections.fetch_add(1, Ordering::Relaxed);
                 // A connection that does not come about is closed, as the one who asked for it sees.
                 thread::spawn(move || drop(connect(&client, to, &way)));
             }
@@ -53,6 +58,11 @@ impl Proxy {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections were made to it so far.
+    pub fn connections(&self) -> usize {
+        self.way.connections.load(Ordering::Relaxed)
     }
 
     /// From now on nothing comes through, in either direction.

@@ -9,6 +9,7 @@
 
 mod announcements;
 mod base_pods;
+mod connections;
 mod harness;
 mod members;
 mod modules;

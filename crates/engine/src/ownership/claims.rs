@@ -9,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
-use super::membership::{Holding, Membership};
+use super::{
+    membership::{Holding, Membership},
+    shares::Shares,
+};
 use crate::{
     action::Action,
     config::MOST_BASES,
@@ -81,6 +84,8 @@ pub(crate) struct Claims {
     bases: BTreeMap<Arc<str>, Base>,
     names: HashMap<BaseIdentity, Arc<str>>,
     leases: BTreeMap<Arc<str>, Lease>,
+    /// How many Leases each incarnation holds.
+    held: BTreeMap<Arc<str>, usize>,
     /// When Leases were seen to go, of VNodes that are there.
     missing: BTreeMap<Arc<str>, Duration>,
     due: BTreeSet<(Duration, Arc<str>)>,
@@ -98,6 +103,21 @@ impl Claims {
     /// The VNodes that this replica acts for, and all.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.mine, self.bases.len())
+    }
+
+    /// What each of those that take VNodes has.
+    pub(super) fn shares(&self, members: &Membership) -> Shares {
+        let own = members.incarnation();
+        let mut takers: Vec<&Arc<str>> = members.takers().map(|(incarnation, _)| incarnation).collect();
+        takers.sort();
+        let held = takers.iter().map(|taker| self.held_by(taker, members)).collect();
+        let place = takers.iter().position(|taker| *taker == own);
+        Shares { held, place, all: self.bases.len() }
+    }
+
+    fn held_by(&self, incarnation: &Arc<str>, members: &Membership) -> usize {
+        let is_own = incarnation == members.incarnation();
+        if is_own { self.mine } else { self.held.get(incarnation).copied().unwrap_or_default() }
     }
 
     /// What is known of a base, whoever acts for it.
@@ -202,7 +222,7 @@ impl Claims {
         let other = view.holder != *members.incarnation();
         self.missing.remove(&node);
         self.count_anew(&node);
-        self.leases.insert(node.clone(), Lease { view, since: now });
+        self.tally(&node, Some(Lease { view, since: now }));
         let lost = other && self.is_mine(&node);
         if lost {
             self.let_go(&node);
@@ -224,7 +244,7 @@ impl Claims {
         if !self.leases.get(node).is_some_and(|lease| uid.is_empty() || *lease.view.uid == *uid) {
             return false;
         }
-        self.leases.remove(node);
+        self.tally(node, None);
         self.missing.insert(node.clone(), now);
         self.count_anew(node);
         let lost = self.is_mine(node) && !leaves;
@@ -363,6 +383,25 @@ impl Claims {
         })
     }
 
+    /// A Lease came in the place of another, or went.
+    fn tally(&mut self, node: &Arc<str>, lease: Option<Lease>) {
+        if let Some(lease) = &lease {
+            *self.held.entry(lease.view.holder.clone()).or_default() += 1;
+        }
+        let before = match lease {
+            Some(lease) => self.leases.insert(node.clone(), lease),
+            None => self.leases.remove(node),
+        };
+        if let Some(Lease { view, .. }) = before
+            && let Some(count) = self.held.get_mut(&view.holder)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&view.holder);
+            }
+        }
+    }
+
     /// Its Lease is another: how long it is free is counted anew.
     fn count_anew(&mut self, node: &Arc<str>) {
         if let Some(base) = self.bases.get_mut(node) {
@@ -433,14 +472,23 @@ impl Claims {
                 Some((since + MISSING_HOLDS).max(now))
             }
         };
-        let rank = members.rank(name);
+        let wait = free.map(|_| self.turn(name, members)).unwrap_or_default();
         let base = self.bases.get_mut(name)?;
         let Some(free) = free else {
             base.free_since = None;
             return None;
         };
         let since = *base.free_since.get_or_insert(free);
-        let turn = since + (RANK_STEP * rank).min(ANYONE);
-        Some(turn.max(base.slot.wake().unwrap_or_default()))
+        Some((since + wait).max(base.slot.wake().unwrap_or_default()))
+    }
+
+    /// How long this replica lets others go first in taking a VNode.
+    fn turn(&self, name: &str, members: &Membership) -> Duration {
+        let shares = self.shares(members);
+        if shares.is_full() {
+            return ANYONE;
+        }
+        let lacks = |incarnation: &Arc<str>| shares.lacks(self.held_by(incarnation, members));
+        (RANK_STEP * members.rank(name, lacks)).min(ANYONE)
     }
 }

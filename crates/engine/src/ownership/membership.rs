@@ -345,9 +345,11 @@ impl Membership {
         (count(before.count()), count(self.living().count()))
     }
 
-    /// How many are before this one in taking a VNode: those with less to do, then by hash.
-    pub(crate) fn rank(&self, node: &str) -> u32 {
-        let key = |(incarnation, level): (&Arc<str>, u32)| (level, hash(node, incarnation));
+    /// How many are before this one in taking a VNode: those that lack some of their share, those with less to do, then
+    /// by hash.
+    pub(crate) fn rank(&self, node: &str, lacks: impl Fn(&Arc<str>) -> bool) -> u32 {
+        let key =
+            |(incarnation, level): (&Arc<str>, u32)| (!lacks(incarnation), level, hash(node, incarnation));
         let mine = key((&self.own.incarnation, self.own.level));
         u32::try_from(self.takers().filter(|&member| key(member) < mine).count()).unwrap_or(u32::MAX)
     }

@@ -7,6 +7,7 @@
 mod claims;
 mod membership;
 mod reach;
+mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -114,9 +115,7 @@ impl Ownership {
         }
     }
 
-    /// How many VNodes this replica shall hand over now. It begins where it has more than its share by
-    /// more than a twentieth and one (rule 10), and then goes on until it has its share: were it to stop
-    /// at that, one that joins would be left with less than nine tenths of its own.
+    /// How many VNodes this replica shall hand over now ([`Shares::surplus`]). What was begun is brought to its end.
     pub(crate) fn surplus(&mut self, now: Duration) -> usize {
         if now < self.balance_at || !self.members.may_act(now) {
             return 0;
@@ -125,8 +124,7 @@ impl Ownership {
         if self.reach.is_cut_off() {
             return 0;
         }
-        let (mine, all) = self.claims.counts();
-        let surplus = surplus(mine, all, self.takers.len(), self.sheds);
+        let surplus = self.claims.shares(&self.members).surplus(self.sheds);
         self.sheds = surplus > 0;
         surplus.min(HANDED_OVER)
     }
@@ -159,12 +157,4 @@ fn level(mine: usize, all: usize, levels: u32) -> u32 {
     let levels = usize::try_from(levels).unwrap_or(1).max(1);
     let level = (mine * levels).checked_div(all).unwrap_or(0).min(levels - 1);
     u32::try_from(level).unwrap_or(u32::MAX)
-}
-
-fn surplus(mine: usize, all: usize, members: usize, sheds: bool) -> usize {
-    if members < 2 {
-        return 0;
-    }
-    let share = all.div_ceil(members);
-    if sheds || mine > share * 105 / 100 + 1 { mine.saturating_sub(share) } else { 0 }
 }

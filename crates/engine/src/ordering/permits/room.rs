@@ -49,6 +49,11 @@ impl Seen {
     pub(super) fn is_done_with(&self, asked: u64) -> bool {
         self.over || self.done_at.is_some_and(|at| at == 0 || at > asked)
     }
+
+    /// The same, and whoever sees the Pod as it is now for the first time knows it too.
+    pub(super) fn shows_done_with(&self, asked: u64) -> bool {
+        self.is_done_with(asked) && (self.over || self.done_at == Some(self.version))
+    }
 }
 
 /// The Pods of one owner.

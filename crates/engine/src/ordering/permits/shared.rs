@@ -1,9 +1,9 @@
 //! Permits of several replicas: a Lease for each owner lists the Pods that hold one, and is written by compare-and-swap.
 //!
 //! One write takes a permit. None gives it back, as a rule: whoever wants the next one leaves out of the list whom it sees
-//! served, failed in the place of another, or gone, which all replicas do. What nobody would see is given back by a write: a
-//! Pod that wants no permit any more and did not come to serve. The Lease stays when an update is over, because the next one
-//! begins with the same write, and goes with the last Pod of its owner.
+//! served, failed in the place of another, or gone, which all replicas do. What somebody would not see is given back by a
+//! write: a Pod that wants no permit any more and does not serve, whether it did before or not. The Lease stays when an
+//! update is over, because the next one begins with the same write, and goes with the last Pod of its owner.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use super::{Mine, Of, Permits, Room, State};
 use crate::{
     action::Action,
     event::WriteError,
-    view::{Owner, PermitsView},
+    view::{Owner, PermitsView, PodView},
     write_slot::WriteSlot,
 };
 
@@ -120,10 +120,18 @@ impl Of {
         self.mine.is_empty() && self.listed.is_empty()
     }
 
-    /// The permit that the Lease gives to a Pod is not used any more, as anybody can see.
+    /// The permit that the Lease gives to a Pod is not used any more.
     fn is_finished(&self, uid: &Arc<str>, version: u64, now: Duration) -> bool {
         match self.pods.find(uid) {
             Some(seen) => seen.is_done_with(version),
+            None => now >= self.listed.gone_at(uid),
+        }
+    }
+
+    /// Who has just begun to look can see that too: who serves no more has served before its time.
+    fn shows_finished(&self, uid: &Arc<str>, version: u64, now: Duration) -> bool {
+        match self.pods.find(uid) {
+            Some(seen) => seen.shows_done_with(version),
             None => now >= self.listed.gone_at(uid),
         }
     }
@@ -162,7 +170,9 @@ impl Of {
         let stray: Vec<(Arc<str>, Arc<str>)> = self
             .listed
             .holders()
-            .filter(|(uid, version)| !self.mine.contains_key(*uid) && !self.is_finished(uid, *version, now))
+            .filter(|(uid, version)| {
+                !self.mine.contains_key(*uid) && !self.shows_finished(uid, *version, now)
+            })
             .filter_map(|(uid, _)| Some((uid.clone(), self.pods.find(uid)?.node.clone())))
             .filter(|(_, node)| (turn.owns)(node))
             .collect();
@@ -188,7 +198,7 @@ impl Of {
                 State::Stray(since) => since + STRAY_AFTER,
                 State::Asked | State::Held => return None,
             };
-            (!self.is_finished(uid, version, now)).then_some(at)
+            (!self.shows_finished(uid, version, now)).then_some(at)
         };
         self.mine.iter().filter_map(due).min()
     }
@@ -314,6 +324,15 @@ impl Permits {
         let env = &self.shared.as_ref()?.env;
         let is_it = |owner: &&Owner| permits_name(env, &owner.namespace, &owner.kind, &owner.name) == name;
         self.owners.keys().find(is_it).cloned()
+    }
+
+    /// This replica acts for the Pod's VNode from now on: what the Lease says of it is this one's to keep true.
+    pub(crate) fn take_up(&mut self, pod: &PodView) {
+        if let Some(owner) = &pod.owner
+            && self.owners.get(owner).is_some_and(|of| of.listed.version(&pod.pod.uid).is_some())
+        {
+            self.changed.insert(owner.clone());
+        }
     }
 
     /// This replica does not act for a VNode any more. Who acts for it next goes on with its permits.

@@ -444,6 +444,32 @@ fn what_nobody_else_would_see_is_given_back_by_a_write() {
 }
 
 #[test]
+fn one_that_served_and_serves_no_more_is_struck_off_for_those_who_came_later() {
+    let (mut api, mut a, _) = two();
+    a.take("n1", 5);
+    api.carry_out(&mut a);
+    a.see(pod("n1", 6, true));
+    a.give_back("n1");
+    assert_eq!((a.writes(), a.permits.next_wake()), (None, None), "all see that it serves");
+    // Its base went, and comes back with another version; the Pod is left.
+    a.permits.let_go("b1");
+    a.see(pod("n1", 7, false));
+    a.permits.take_up(&pod("n1", 7, false));
+    assert_eq!(a.writes(), None);
+
+    let mut late = Replica::shared(&["b2"]);
+    late.see(pod("n1", 7, false));
+    late.see(pod("n2", 5, false));
+    api.tell(&mut late);
+    late.take("n2", 5);
+    assert_eq!(late.writes(), None, "for all it knows the first is at work");
+    a.now = a.permits.next_wake().unwrap();
+    assert!(api.carry_out(&mut a) && api.holders().is_empty());
+    api.tell(&mut late);
+    assert!(api.carry_out(&mut late) && late.holds("n2"));
+}
+
+#[test]
 fn who_wants_it_again_before_that_is_written_has_it_still() {
     let (mut api, mut a, _) = two();
     a.take("n1", 5);
