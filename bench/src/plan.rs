@@ -68,7 +68,7 @@ pub fn plans(settings: &Settings) -> Vec<Plan> {
         Some(Preset::Upstream) => upstream(&ways),
         Some(Preset::Scale) => {
             let way = settings.tunnel.unwrap_or(Way::Mqtt);
-            let many = Plan { steady_seconds: 600, ..Plan::bare(way, 5_000, 1) };
+            let many = Plan { rounds: 1, steady_seconds: 600, ..Plan::bare(way, 5_000, 1) };
             [small(way), large(way), many].into()
         }
         Some(Preset::Targets) => {
@@ -141,6 +141,15 @@ mod tests {
         let plans = of(&["--bases", "7"]);
         assert_eq!(plans.iter().map(Plan::title).collect::<Vec<_>>(), ["http 7x5", "mqtt 7x5"]);
         assert!(plans.iter().all(|plan| plan.update && plan.restart && plan.rollout && plan.rounds == 3));
+    }
+
+    #[test]
+    fn modules_are_installed_wherever_there_are_any() {
+        for preset in ["upstream", "scale", "targets"] {
+            let without =
+                of(&["--preset", preset]).into_iter().find(|plan| plan.modules > 0 && plan.rounds == 0);
+            assert_eq!(without.map(|plan| plan.title()), None, "of {preset}");
+        }
     }
 
     #[test]

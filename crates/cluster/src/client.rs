@@ -143,7 +143,8 @@ fn client(config: Config, idle: Duration) -> kube::Result<Client> {
     tcp.enforce_http(false);
     // A frame that waits for the answer to the one before would hold up all that share the connection.
     tcp.set_nodelay(true);
-    let mut tls = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
+    let mut tls =
+        HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
     if let Some(name) = name {
         tls = tls.with_server_name_resolver(FixedServerNameResolver::new(name));
     }

@@ -38,7 +38,11 @@ async fn a_connection_that_a_network_has_lost_is_given_up_and_another_is_made() 
     let since = Instant::now();
     let lost = ask(&client).await;
     // Asked after 10 s, given up after 10 more; what read nothing on HTTP/1.1 was given up after 45.
-    assert!(lost.is_err() && since.elapsed() < Duration::from_secs(40), "{lost:?} after {:?}", since.elapsed());
+    assert!(
+        lost.is_err() && since.elapsed() < Duration::from_secs(40),
+        "{lost:?} after {:?}",
+        since.elapsed()
+    );
     way.mend();
     ask(&client).await.unwrap();
     assert!(way.connections() > 1, "it is another");
