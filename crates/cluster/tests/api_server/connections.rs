@@ -8,11 +8,16 @@ use testkit::{cluster::Cluster, proxy::Proxy, work_dir::WorkDir};
 
 use crate::harness;
 
-async fn client_by(way: &Proxy) -> Client {
+/// A client that has a connection, and the way that this takes.
+async fn connected() -> (Proxy, Client) {
+    let cluster = Cluster::shared().unwrap();
+    let way = Proxy::start(cluster.address().unwrap()).unwrap();
     let dir = WorkDir::new("connections").unwrap();
     let kubeconfig = dir.join("kubeconfig");
-    Cluster::shared().unwrap().account_by(way.address(), &kubeconfig).unwrap();
-    harness::client(&kubeconfig).await
+    cluster.account_by(way.address(), &kubeconfig).unwrap();
+    let client = harness::client(&kubeconfig).await;
+    ask(&client).await.unwrap();
+    (way, client)
 }
 
 async fn ask(client: &Client) -> kube::Result<String> {
@@ -21,9 +26,7 @@ async fn ask(client: &Client) -> kube::Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_requests_share_one_connection() {
-    let way = Proxy::start(Cluster::shared().unwrap().address().unwrap()).unwrap();
-    let client = client_by(&way).await;
-    ask(&client).await.unwrap();
+    let (way, client) = connected().await;
     let answers = join_all((0..500).map(|_| ask(&client))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(way.connections(), 1);
@@ -31,9 +34,7 @@ async fn all_requests_share_one_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_a_network_has_lost_is_given_up_and_another_is_made() {
-    let way = Proxy::start(Cluster::shared().unwrap().address().unwrap()).unwrap();
-    let client = client_by(&way).await;
-    ask(&client).await.unwrap();
+    let (way, client) = connected().await;
     way.cut();
     let since = Instant::now();
     let lost = ask(&client).await;

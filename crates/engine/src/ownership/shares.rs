@@ -18,7 +18,7 @@ impl Shares {
     ///
     /// All that look at the same shares give together what those that lack something need, and not more.
     pub(super) fn surplus(&self, sheds: bool) -> usize {
-        let Some(mine) = self.mine().filter(|_| self.held.len() > 1) else { return 0 };
+        let (Some(place), Some(mine), 2..) = (self.place, self.mine(), self.held.len()) else { return 0 };
         let begins = mine > self.most() * 105 / 100 + 1 || self.held.iter().any(|&held| self.is_uneven(held));
         if !(sheds || begins) {
             return 0;
@@ -31,7 +31,7 @@ impl Shares {
         // One each of those that would still have one more than others.
         let more = lacking.saturating_sub(given);
         let has_more = |held: usize| held >= self.most() && self.most() > self.least();
-        let before = self.held.iter().take(self.place.unwrap_or_default());
+        let before = self.held.iter().take(place);
         let is_one = has_more(mine) && before.filter(|held| has_more(**held)).count() < more;
         over(mine) + usize::from(is_one)
     }

@@ -527,7 +527,7 @@ fn rule_10_levels_are_owned_of_all() {
     assert_eq!(level(0, 0, 3), 0);
 }
 
-/// Twelve of one are shared by three that join one after the other or at once: a small number, in which a hash is uneven.
+/// What one has is shared with three that join, one after the other or at once: so few that a hash is uneven.
 #[test]
 fn rule_10_few_are_shared_evenly_too() {
     for (vnodes, pause) in [(12, 0.0), (12, 5.0), (10, 0.0), (10, 30.0), (7, 0.4)] {

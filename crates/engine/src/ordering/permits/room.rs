@@ -50,9 +50,9 @@ impl Seen {
         self.over || self.done_at.is_some_and(|at| at == 0 || at > asked)
     }
 
-    /// The same, and whoever sees the Pod as it is now for the first time knows it too.
-    pub(super) fn shows_done_with(&self, asked: u64) -> bool {
-        self.is_done_with(asked) && (self.over || self.done_at == Some(self.version))
+    /// It is so in its last version: whoever sees the Pod for the first time knows it too.
+    pub(super) fn shows_it(&self) -> bool {
+        self.over || self.done_at == Some(self.version)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use model::{BaseIdentity, name::permits_name};
 
-use super::{Mine, Of, Permits, Room, State};
+use super::{Mine, Of, Permits, Room, Seen, State};
 use crate::{
     action::Action,
     event::WriteError,
@@ -130,10 +130,7 @@ impl Of {
 
     /// Who has just begun to look can see that too: who serves no more has served before its time.
     fn shows_finished(&self, uid: &Arc<str>, version: u64, now: Duration) -> bool {
-        match self.pods.find(uid) {
-            Some(seen) => seen.shows_done_with(version),
-            None => now >= self.listed.gone_at(uid),
-        }
+        self.is_finished(uid, version, now) && self.pods.find(uid).is_none_or(Seen::shows_it)
     }
 
     /// The Lease gives a permit to a Pod of which this replica knows no better.
