@@ -24,7 +24,7 @@ use model::BizId;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Barrier, mpsc},
 };
 
 /// As priority and fairness answers: in plain text, with the pause in a header only.
@@ -35,16 +35,21 @@ const TAKES: Duration = Duration::from_millis(10);
 
 struct Server {
     most: usize,
+    /// So many of the first are answered when all of them have come: how busy the machine is does not decide
+    /// how many run at once.
+    together: usize,
+    met: Barrier,
     running: AtomicUsize,
     /// When each request came, and whether it was taken.
     asked: Mutex<Vec<(Instant, bool)>>,
 }
 
 impl Server {
-    async fn start(most: usize) -> (Arc<Self>, String) {
+    async fn start(most: usize, together: usize) -> (Arc<Self>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let server = Arc::new(Self { most, running: AtomicUsize::new(0), asked: Mutex::default() });
+        let (running, asked) = (AtomicUsize::new(0), Mutex::default());
+        let server = Arc::new(Self { most, together, met: Barrier::new(together), running, asked });
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -59,7 +64,15 @@ impl Server {
             return;
         }
         let taken = self.running.fetch_add(1, SeqCst) < self.most;
-        self.asked.lock().unwrap().push((Instant::now(), taken));
+        let before = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((Instant::now(), taken));
+            asked.len() - 1
+        };
+        if before < self.together {
+            let met = tokio::time::timeout(Duration::from_secs(20), self.met.wait()).await;
+            met.unwrap_or_else(|_| panic!("{} of {} came", self.asked().len(), self.together));
+        }
         if taken {
             tokio::time::sleep(TAKES).await;
         }
@@ -116,9 +129,10 @@ fn places(writer: &Writer, lane: LaneKind) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so() {
     const WRITES: usize = 600;
-    let (server, address) = Server::start(8).await;
+    const AT_ONCE: usize = 64;
+    let (server, address) = Server::start(8, AT_ONCE).await;
     let (writer, mut received) = writer(&address);
-    assert_eq!((places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)), (64, 32));
+    assert_eq!((places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)), (AT_ONCE as u64, 32));
     for n in 0..WRITES {
         assert_eq!(writer.submit(delete(&n.to_string())), None);
     }
@@ -139,21 +153,22 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
     }
     let asked = server.asked();
     let refused = asked.iter().filter(|(_, taken)| !taken).count();
-    assert!(refused >= 64 - 8, "it had enough at first");
+    assert!(refused >= AT_ONCE - 8, "it had enough at first: {refused} of {}", asked.len());
     // 64, 32 and 16 at once are too many, and then one now and then.
     assert!(refused <= 56 + 24 + 8 + 20, "{refused} of {}", asked.len());
+    // Beside the 8 that the server counts, some are on their way: on a busy machine a few.
     let now = places(&writer, LaneKind::Writes);
-    assert!((1..=9).contains(&now), "{now}");
+    assert!((1..16).contains(&now), "{now}");
     assert_eq!(places(&writer, LaneKind::Renewals), 32, "no renewal was refused");
-    let first = asked.iter().find(|(_, taken)| !taken).unwrap().0;
-    let wave = Duration::from_millis(500);
-    let early = asked.iter().filter(|(at, _)| (wave..Duration::from_millis(990)).contains(&(*at - first)));
+    // What was taken may make room for one more before the refusal next to it is read.
+    let (wave, answered) = (Duration::from_millis(500), asked[AT_ONCE - 1].0);
+    let early = asked.iter().filter(|(at, _)| (wave..Duration::from_millis(990)).contains(&(*at - answered)));
     assert_eq!(early.count(), 0, "it asked for a second");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_come_before_what_nothing_waits_for() {
-    let (_server, address) = Server::start(1_000).await;
+    let (_server, address) = Server::start(1_000, 0).await;
     let (writer, mut received) = writer(&address);
     for n in 0..400 {
         assert_eq!(writer.submit(delete_module(n)), None);
