@@ -132,7 +132,10 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
     const AT_ONCE: usize = 64;
     let (server, address) = Server::start(8, AT_ONCE).await;
     let (writer, mut received) = writer(&address);
-    assert_eq!((places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)), (AT_ONCE as u64, 32));
+    assert_eq!(
+        (places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)),
+        (AT_ONCE as u64, 32)
+    );
     for n in 0..WRITES {
         assert_eq!(writer.submit(delete(&n.to_string())), None);
     }

@@ -6,6 +6,7 @@
 pub mod action;
 mod backoff;
 mod baseline;
+mod beat;
 pub mod config;
 mod engine;
 pub mod event;

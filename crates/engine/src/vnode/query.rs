@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backoff;
+use crate::{backoff, beat::on_beat};
 
 /// The state of one question.
 #[derive(Debug, Clone, Default)]
@@ -28,12 +28,12 @@ impl Query {
         self.due = self.due.min(at);
     }
 
-    /// An answer came: when it had been asked for, and ask again after `period`. None where
+    /// An answer came: when it had been asked for, and ask again after `period`, with others. None where
     /// nothing was asked: an answer that came long after its deadline.
     pub(crate) fn answered(&mut self, now: Duration, period: Duration) -> Option<Duration> {
         let sent = self.sent.take()?;
         self.failures = 0;
-        self.due = now + period;
+        self.due = on_beat(now.saturating_add(period));
         Some(sent)
     }
 
@@ -55,8 +55,13 @@ impl Query {
         self.sent.is_some_and(|sent| now >= sent + limit)
     }
 
-    /// When something is to be done about it.
-    pub(crate) fn wake(&self, limit: Duration) -> Duration {
-        self.sent.map_or(self.due, |sent| sent + limit)
+    /// When [`Self::is_lost`] becomes true.
+    pub(crate) fn lost_at(&self, limit: Duration) -> Option<Duration> {
+        self.sent.map(|sent| sent + limit)
+    }
+
+    /// When it is to be sent; none while it is under way.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.sent.is_none().then_some(self.due)
     }
 }

@@ -76,7 +76,7 @@ impl Happened {
 }
 
 impl VNode {
-    /// What is to be looked at for the event at hand: all where anything but its Lease is due.
+    /// What is to be looked at for the event at hand: all where anything but its Lease and its questions is due.
     pub(crate) fn scope(&self, now: Duration) -> Scope {
         if self.due.is_some_and(|at| at > now) { self.happened.scope() } else { Scope::All }
     }
@@ -162,7 +162,35 @@ pub(super) fn agree<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::vnode::testing::Case;
+    use std::time::Duration;
+
+    use model::BaseState;
+
+    use crate::{
+        Event,
+        vnode::testing::{Case, report},
+    };
+
+    /// Deadlines that a heartbeat has moved wake nobody.
+    #[test]
+    fn a_base_that_is_well_is_looked_at_for_its_lease_and_its_questions_only() {
+        let mut case = Case::start(|_| {}, &[]);
+        case.create("biz1", "biz1");
+        case.until(100);
+        let mut looks = 0;
+        for second in 101..=220 {
+            case.seconds = second;
+            if second % 10 == 0 {
+                case.step(report(BaseState::Activated));
+            }
+            let is_due = case.engine.next_wake().is_some_and(|at| at <= Duration::from_secs(second));
+            case.sent.clear();
+            case.step(Event::Tick);
+            assert_eq!(is_due, !case.sent.is_empty(), "second {second}: {:?}", case.sent);
+            looks += u32::from(is_due);
+        }
+        assert!((12..=16).contains(&looks), "a Lease every 10 s, and a list every 30, some at once: {looks}");
+    }
 
     /// Each answer is about one module; what waited is another's.
     #[test]

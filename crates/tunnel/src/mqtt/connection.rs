@@ -1,7 +1,7 @@
 //! One connection to the broker, from its first byte to its end. A new one starts from nothing:
 //! no session, no queue, so that nothing that was asked before is sent to a base later.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rumqttc::{
     AsyncClient, ClientError, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions,
@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{MAX_PACKET_BYTES, MqttConfig};
+use super::{MAX_PACKET_BYTES, MqttConfig, lull::Lull, stats::MqttCounts};
 
 /// Messages between the connection and the worker: enough to hide that they take turns, few
 /// enough that 8 MiB messages in it are no danger.
@@ -47,6 +47,7 @@ pub(super) struct Link {
     client: AsyncClient,
     inbound: mpsc::Receiver<Inbound>,
     task: JoinHandle<()>,
+    lull: Arc<Lull>,
     /// When the broker acknowledged the subscription.
     pub(super) up_since: Option<Instant>,
 }
@@ -59,12 +60,13 @@ impl Drop for Link {
 
 impl Link {
     /// Starts to connect.
-    pub(super) fn open(config: &MqttConfig) -> Self {
+    pub(super) fn open(config: &MqttConfig, counts: Arc<MqttCounts>) -> Self {
         let (client, event_loop) = AsyncClient::builder(options(config)).capacity(MAX_UNSENT).build();
         let (sender, inbound) = mpsc::channel(HANDOVER);
         let filter = arklet::subscription(&config.env);
-        let task = tokio::spawn(run(event_loop, client.clone(), filter, sender));
-        Self { client, inbound, task, up_since: None }
+        let lull = Arc::new(Lull::new(counts));
+        let task = tokio::spawn(run(event_loop, client.clone(), filter, sender, lull.clone()));
+        Self { client, inbound, task, lull, up_since: None }
     }
 
     /// The next thing that it says. Cancelling loses nothing.
@@ -82,18 +84,19 @@ impl Link {
         if topic.len() + payload.len() + 16 > MAX_PACKET_BYTES {
             return Err("the message is too large");
         }
-        self.client.try_publish(topic, payload, PublishOptions::at_least_once()).map_err(
-            |error| match error {
-                ClientError::RequestChannelFull(_) => "too many messages wait to be sent to the broker",
-                ClientError::RequestChannelDisconnected(_) => "the connection to the broker is ending",
-                _ => "the topic is impossible",
-            },
-        )
+        let handed_over = self.client.try_publish(topic, payload, PublishOptions::at_least_once());
+        self.lull.ends();
+        handed_over.map_err(|error| match error {
+            ClientError::RequestChannelFull(_) => "too many messages wait to be sent to the broker",
+            ClientError::RequestChannelDisconnected(_) => "the connection to the broker is ending",
+            _ => "the topic is impossible",
+        })
     }
 
     /// Sends what is left and says goodbye.
     pub(super) async fn close(mut self) {
         if self.client.try_disconnect_with_timeout(DISCONNECT_TIMEOUT).is_ok() {
+            self.lull.ends();
             // What still comes in is thrown away, so that the task is not held up by it.
             let ended = async { while self.inbound.recv().await.is_some() {} };
             let _ = timeout(2 * DISCONNECT_TIMEOUT, ended).await;
@@ -123,7 +126,13 @@ fn options(config: &MqttConfig) -> MqttOptions {
     options
 }
 
-async fn run(mut event_loop: EventLoop, client: AsyncClient, filter: String, out: mpsc::Sender<Inbound>) {
+async fn run(
+    mut event_loop: EventLoop,
+    client: AsyncClient,
+    filter: String,
+    out: mpsc::Sender<Inbound>,
+    lull: Arc<Lull>,
+) {
     let mut network = event_loop.network_options();
     network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
     network.set_tcp_nodelay(true);
@@ -132,7 +141,7 @@ async fn run(mut event_loop: EventLoop, client: AsyncClient, filter: String, out
         // Our own sender would keep the library from seeing that nobody sends any more.
         Ok(()) => {
             drop(client);
-            forward(&mut event_loop, &out).await
+            forward(&mut event_loop, &out, &lull).await
         }
         Err(reason) => reason,
     };
@@ -172,15 +181,22 @@ async fn connect(
 
 /// Passes messages on until the end, and says why it came. Waits where the worker does not keep
 /// up: then nothing is read from the socket either, and the broker holds the rest.
-async fn forward(event_loop: &mut EventLoop, out: &mpsc::Sender<Inbound>) -> String {
+async fn forward(event_loop: &mut EventLoop, out: &mpsc::Sender<Inbound>, lull: &Lull) -> String {
+    let mut came = 0;
     loop {
         let passed = match event_loop.poll().await {
-            Ok(Event::Incoming(Incoming::Publish(publish))) => hand_over(out, publish).await,
+            Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                came += 1;
+                hand_over(out, publish).await
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(describe(&error)),
         };
         if let Err(reason) = passed {
             return reason;
+        }
+        if event_loop.state.events.is_empty() {
+            lull.rest(std::mem::take(&mut came)).await;
         }
     }
 }

@@ -62,7 +62,7 @@ impl Worker {
     ) -> Self {
         Self {
             pending: Pending::new(config.max_pending),
-            link: Some(Link::open(&config)),
+            link: Some(Link::open(&config, counts.clone())),
             down: Some(of_broker(&config, "it has not answered yet")),
             config,
             orders,
@@ -112,7 +112,7 @@ impl Worker {
             self.answer(base, key, Err(CallError::TimedOut));
         }
         if self.link.is_none() && self.connect_at <= now {
-            self.link = Some(Link::open(&self.config));
+            self.link = Some(Link::open(&self.config, self.counts.clone()));
         }
     }
 
