@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use kube::Client;
@@ -17,6 +17,9 @@ use serde_json::Value;
 
 /// No request takes longer on a machine that works at all.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How the name of a VNode begins, and that of its Lease.
+const VNODE: &str = "virtual-node-";
 
 /// A client of one API server.
 #[derive(Clone)]
@@ -142,8 +145,8 @@ impl Server {
             && counts.iter().all(|count| *count == Some(wanted)))
     }
 
-    /// When each VNode's Lease was last renewed.
-    pub async fn lease_renewals(&self, prefix: &str) -> Result<Vec<jiff::Timestamp>> {
+    /// The Leases of all VNodes.
+    pub async fn leases(&self) -> Result<Vec<LeaseSpec>> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
         // From the server's own cache: whoever looks shall not be a load.
         let parameters = ListParams { resource_version: Some("0".to_owned()), ..ListParams::default() };
@@ -152,8 +155,8 @@ impl Server {
             .context("listing Leases")?
             .items
             .into_iter()
-            .filter(|lease| lease.metadata.name.as_ref().is_some_and(|name| name.starts_with(prefix)));
-        Ok(ours.filter_map(|lease| Some(lease.spec?.renew_time?.0)).collect())
+            .filter(|lease| lease.metadata.name.as_ref().is_some_and(|name| name.starts_with(VNODE)));
+        Ok(ours.filter_map(|lease| lease.spec).collect())
     }
 
     /// Makes a Node.

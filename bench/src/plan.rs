@@ -23,7 +23,7 @@ pub struct Plan {
     pub idle_seconds: u32,
     /// All modules are updated in place.
     pub update: bool,
-    /// The controller is stopped and killed, and started again.
+    /// The controller is stopped and killed, and started again; and of three replicas one is killed.
     pub restart: bool,
     /// A Deployment with a Pod for each base is updated, and held against a comparator.
     pub rollout: bool,

@@ -9,6 +9,8 @@ use crate::floor::{Floor, Writes as FloorWrites};
 use crate::objects::ModulePod;
 use crate::phase::alone::{self, Alone};
 use crate::phase::discover::{self, node_name};
+use crate::phase::doings::Doings;
+use crate::phase::replicas::Replicas;
 use crate::phase::restart::{self, End};
 use crate::phase::together::{self, Together};
 use crate::phase::{rollout, steady, update};
@@ -17,7 +19,7 @@ use crate::report::{Cost, Unit, WayReport};
 use crate::rig::{BASE_VERSION, Plane, Rig};
 use crate::settings::Settings;
 use crate::stage::{Place, Stage};
-use crate::stats::millis;
+use crate::stats::{median, millis};
 use crate::watch::Watch;
 use crate::writes::Writes;
 
@@ -181,7 +183,7 @@ impl Scenario<'_> {
         let length = Duration::from_secs(self.plan.steady_seconds.into());
         let meter = self.rig.meter()?;
         let server = &self.plane.server;
-        let found = self.plane.runtime.block_on(steady::run(server, nodes, "virtual-node-", length))?;
+        let found = self.plane.runtime.block_on(steady::run(server, nodes, length))?;
         let cost = meter.end(&self.rig, phase, 0)?;
         let seconds = self.plan.steady_seconds;
         self.report.figure(
@@ -293,6 +295,7 @@ impl Scenario<'_> {
         if self.plan.restart {
             self.restart(End::Stopped)?;
             self.restart(End::Killed)?;
+            self.replica_loss(stage)?;
         }
         if self.plan.update {
             self.update(stage, pods)?;
@@ -320,6 +323,29 @@ impl Scenario<'_> {
             millis(found.in_charge),
             None,
         );
+        self.doings(phase, found.doings);
+        self.memory(phase, &cost);
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    fn replica_loss(&mut self, stage: &Stage) -> Result<()> {
+        let phase = "replica loss";
+        self.say(phase);
+        let mut replicas = Replicas::start(&mut self.rig, self.plane)?;
+        let meter = self.rig.meter()?;
+        let found = replicas.lose_one(&self.rig, self.plane, &stage.pods)?;
+        let cost = meter.end(&self.rig, phase, 0)?;
+        replicas.end(&mut self.rig)?;
+        self.report.figure(phase, "every base has an owner again", Unit::Millis, millis(found.owned), None);
+        self.report.figure(phase, "Pods that became NotReady", Unit::Count, f64::from(found.not_ready), None);
+        self.doings(phase, found.doings);
+        self.memory(phase, &cost);
+        self.report.costs.push(cost);
+        Ok(())
+    }
+
+    fn doings(&mut self, phase: &str, found: Doings) {
         self.report.figure(phase, "commands that change something", Unit::Count, found.commands as f64, None);
         self.report.figure(
             phase,
@@ -328,9 +354,6 @@ impl Scenario<'_> {
             found.writes as f64,
             None,
         );
-        self.memory(phase, &cost);
-        self.report.costs.push(cost);
-        Ok(())
     }
 
     fn update(&mut self, stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<()> {
@@ -349,20 +372,26 @@ impl Scenario<'_> {
         Ok(())
     }
 
-    /// The comparator first, then the controller.
+    /// The comparator and the controller in turn.
     fn rollout(&mut self) -> Result<()> {
         let phase = "rolling update";
-        self.say("rolling update, the comparator");
-        let bare = self.floor(FloorWrites::PodsOnly)?;
-        let compared = self.plane.runtime.block_on(rollout::run(&bare.stage, "the comparator"))?;
-        self.plane.runtime.block_on(bare.end())?;
-        self.say(phase);
         let stage = self.stage(&self.plane.cluster.namespace("rolling")?)?;
-        let meter = self.rig.meter()?;
-        let took = self.plane.runtime.block_on(rollout::run(&stage, "the controller"))?;
+        let (mut compared, mut took) = (Vec::new(), Vec::new());
+        for round in 1..=self.plan.rounds {
+            self.say(&format!("rolling update, the comparator, round {round}"));
+            // Its Nodes are in nobody's way when the controller's turn comes.
+            let bare = self.floor(FloorWrites::PodsOnly)?;
+            compared.push(millis(self.plane.runtime.block_on(rollout::run(&bare.stage, "the comparator"))?));
+            self.plane.runtime.block_on(bare.end())?;
+            self.say(&format!("{phase}, round {round}"));
+            let meter = self.rig.meter()?;
+            took.push(millis(self.plane.runtime.block_on(rollout::run(&stage, "the controller"))?));
+            if round == self.plan.rounds {
+                self.report.costs.push(meter.end(&self.rig, phase, stage.places.len())?);
+            }
+        }
         let what = format!("a Deployment of {}, maxSurge 30%", stage.places.len());
-        self.report.figure(phase, &what, Unit::Millis, millis(took), Some(millis(compared)));
-        self.report.costs.push(meter.end(&self.rig, phase, stage.places.len())?);
+        self.report.figure(phase, &what, Unit::Millis, median(took), Some(median(compared)));
         Ok(())
     }
 }
@@ -378,9 +407,9 @@ impl Rounds {
             let Some(measured) = Together::median(&side.together) else { continue };
             let bare = floor.map(|floor| floor.per_second);
             report.figure(phase, "Pods", Unit::PerSecond, measured.per_second, bare);
-            let written = crate::stats::median(side.written_per_second.iter().copied());
+            let written = median(side.written_per_second.iter().copied());
             report.figure(phase, "Pods, until all is written", Unit::PerSecond, written, bare);
-            let cpu = crate::stats::median(side.cpu_ms.iter().copied());
+            let cpu = median(side.cpu_ms.iter().copied());
             report.figure(phase, "the controller's processor time for each", Unit::Millis, cpu, None);
             let [whole, first, second] = words;
             report.latency(phase, whole, &measured.latency, floor.as_ref().map(|floor| &floor.latency));

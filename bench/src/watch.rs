@@ -80,6 +80,11 @@ impl Board {
         self.ready
     }
 
+    /// How often any of them was Ready and then was not.
+    pub fn flaps(&self) -> u32 {
+        self.traces.values().map(|trace| trace.flaps).sum()
+    }
+
     /// What a failed wait tells: the counts, and the first that are not Ready.
     pub fn summary(&self) -> String {
         let mut text = format!("{} there, {} of them Ready", self.present, self.ready);

@@ -47,6 +47,7 @@ fn smoke(tunnel: &str) -> Result<()> {
         "idle, all modules",
         "restart after SIGTERM",
         "restart after SIGKILL",
+        "replica loss",
         "update in place",
         "all offline",
         "rolling update",
@@ -56,7 +57,7 @@ fn smoke(tunnel: &str) -> Result<()> {
         let found = way.figures.iter().find(|figure| figure.phase == phase && figure.what == what);
         found.with_context(|| format!("no figure {what:?} of {phase:?}"))
     };
-    for end in ["restart after SIGTERM", "restart after SIGKILL"] {
+    for end in ["restart after SIGTERM", "restart after SIGKILL", "replica loss"] {
         for what in ["commands that change something", "writes of Pods and Module objects"] {
             ensure!(figure(end, what)?.value == 0.0, "{end}: {what}");
         }

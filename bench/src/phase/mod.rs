@@ -2,6 +2,8 @@
 
 pub mod alone;
 pub mod discover;
+pub mod doings;
+pub mod replicas;
 pub mod restart;
 pub mod rollout;
 pub mod steady;

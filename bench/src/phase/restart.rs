@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::doings::{Before, Doings};
 use crate::metrics;
 use crate::rig::Rig;
 
@@ -34,10 +35,8 @@ pub struct Restart {
     pub ready: Duration,
     /// From the start of the new process until it has renewed every Lease and has read the list of every base.
     pub in_charge: Duration,
-    /// Commands that change something on a base, from the end of the old process on.
-    pub commands: u64,
-    /// Writes of Pods and Module objects, by the server's count.
-    pub writes: u64,
+    /// What was done to the modules, from the end of the old process on.
+    pub doings: Doings,
 }
 
 /// Ends it and starts it again. The fleet goes on meanwhile.
@@ -47,7 +46,7 @@ pub fn run(rig: &mut Rig<'_>, end: End) -> Result<Restart> {
         End::Stopped => drop(rig.controller.stop()?),
         End::Killed => rig.controller.kill()?,
     }
-    let (fleet, server) = (rig.fleet()?.counts(), rig.server_counts()?);
+    let before = Before::now(rig)?;
     let began = Instant::now();
     rig.controller.start_again()?;
     let ready = began.elapsed();
@@ -56,8 +55,7 @@ pub fn run(rig: &mut Rig<'_>, end: End) -> Result<Restart> {
         let asked = metrics::of_controller(&page);
         let renewed =
             ["update leases", "create leases"].iter().filter_map(|kind| asked.get(*kind)).sum::<u64>();
-        let fleet = metrics::since(&fleet, &rig.fleet()?.counts());
-        let listed = fleet.get("queryAllBiz").copied().unwrap_or(0);
+        let listed = before.of_fleet(rig)?.get("queryAllBiz").copied().unwrap_or(0);
         if renewed >= bases && listed >= bases {
             break;
         }
@@ -70,17 +68,5 @@ pub fn run(rig: &mut Rig<'_>, end: End) -> Result<Restart> {
     }
     let in_charge = began.elapsed();
     thread::sleep(AFTER);
-    let fleet = metrics::since(&fleet, &rig.fleet()?.counts());
-    let server = metrics::since(&server, &rig.server_counts()?);
-    let of = |counts: &metrics::Counts, wanted: &dyn Fn(&str) -> bool| {
-        counts.iter().filter(|(what, _)| wanted(what)).map(|(_, count)| count).sum()
-    };
-    Ok(Restart {
-        ready,
-        in_charge,
-        commands: of(&fleet, &|what| {
-            matches!(what, "installBiz" | "uninstallBiz" | "switchBiz" | "batchInstallBiz")
-        }),
-        writes: of(&server, &|what| what.contains(" pods") || what.contains(" modules")),
-    })
+    Ok(Restart { ready, in_charge, doings: before.doings(rig)? })
 }

@@ -23,15 +23,14 @@ pub struct Steady {
 }
 
 /// Looks on for so long.
-pub async fn run(server: &Server, nodes: &Watch, prefix: &str, length: Duration) -> Result<Steady> {
-    let flaps = || nodes.board().traces().map(|(_, trace)| trace.flaps).sum::<u32>();
-    let (began, before) = (Instant::now(), flaps());
+pub async fn run(server: &Server, nodes: &Watch, length: Duration) -> Result<Steady> {
+    let (began, before) = (Instant::now(), nodes.board().flaps());
     let mut steady = Steady { fewest_ready: usize::MAX, ..Steady::default() };
     let work = async {
         while began.elapsed() < length {
-            let renewals = server.lease_renewals(prefix).await?;
+            let leases = server.leases().await?;
             let now = Timestamp::now();
-            for renewed in renewals {
+            for renewed in leases.into_iter().filter_map(|lease| Some(lease.renew_time?.0)) {
                 // Far below 2^53.
                 steady.oldest_ms = steady.oldest_ms.max(now.duration_since(renewed).as_secs_f64() * 1e3);
             }
@@ -41,5 +40,5 @@ pub async fn run(server: &Server, nodes: &Watch, prefix: &str, length: Duration)
         anyhow::Ok(())
     };
     telling("nothing happens", || format!("for {:?}", began.elapsed()), work).await?;
-    Ok(Steady { not_ready: flaps() - before, ..steady })
+    Ok(Steady { not_ready: nodes.board().flaps() - before, ..steady })
 }
