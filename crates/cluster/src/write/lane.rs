@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::Ordering::{Relaxed, SeqCst},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -18,16 +18,29 @@ use super::{
 };
 use crate::counters::{Counters, LaneKind};
 
+/// What gives way begins when the lane before it has been idle for so long: a rollout goes on in steps, and between two of
+/// them the server works for those who make and place the Pods.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Nothing gives way for longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// So many writes at once, the others in the order in which they came. How many, hangs on the server ([`Limit`]).
 pub(crate) struct Lane {
     kind: LaneKind,
     counters: Arc<Counters>,
+    /// The lane that this one gives way to.
+    first: Option<Arc<Lane>>,
     queue: Mutex<Queue>,
 }
 
 struct Queue {
     running: usize,
     waiting: VecDeque<Job>,
+    /// Since when something waits without a break.
+    waits_since: Option<Instant>,
+    /// Since when nothing runs; none where something does, or nothing ever did.
+    idle_since: Option<Instant>,
     limit: Limit,
     /// Somebody waits until the lane opens.
     has_keeper: bool,
@@ -66,11 +79,17 @@ pub(super) struct Place<'a> {
 
 impl Lane {
     /// One in which at first as many run at once as ever may.
-    pub(super) fn new(kind: LaneKind, bounds: Bounds, counters: Arc<Counters>) -> Arc<Self> {
+    pub(super) fn new(kind: LaneKind, bounds: Bounds, counters: Arc<Counters>) -> Self {
         let limit = Limit::new(bounds);
         counters.has_places(kind, limit.places());
-        let queue = Queue { running: 0, waiting: VecDeque::new(), limit, has_keeper: false };
-        Arc::new(Self { kind, counters, queue: Mutex::new(queue) })
+        let (waiting, waits_since, idle_since) = (VecDeque::new(), None, None);
+        let queue = Queue { running: 0, waiting, waits_since, idle_since, limit, has_keeper: false };
+        Self { kind, counters, first: None, queue: Mutex::new(queue) }
+    }
+
+    /// The same, for what can wait: it gives way to another lane, for [`PATIENCE`] at most.
+    pub(super) fn after(self, first: &Arc<Self>) -> Self {
+        Self { first: Some(first.clone()), ..self }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -80,10 +99,10 @@ impl Lane {
     /// Takes a write. `max_waiting` is how many may wait, in all lanes together.
     pub(super) fn take(&self, job: Job, max_waiting: usize, now: Instant) -> Taken {
         let mut queue = self.queue();
-        if queue.has_room(now) {
-            queue.running += 1;
+        if self.has_room(&queue, now) {
+            queue.begins();
             queue.waiting.push_back(job);
-            return Taken::Runs(queue.waiting.pop_front());
+            return Taken::Runs(queue.pop());
         }
         let limit = u64::try_from(max_waiting).unwrap_or(u64::MAX);
         let waiting = &self.counters.waiting;
@@ -91,8 +110,9 @@ impl Lane {
             return Taken::Refused(job);
         }
         queue.waiting.push_back(job);
+        queue.waits_since.get_or_insert(now);
         if queue.running == 0 {
-            queue.running = 1;
+            queue.begins();
             return Taken::Runs(None);
         }
         Taken::Waits
@@ -101,11 +121,11 @@ impl Lane {
     /// One that waits and for which there is a place that nobody holds; somebody is to take that place.
     pub(super) fn further(&self, now: Instant) -> Option<Job> {
         let mut queue = self.queue();
-        if !queue.has_room(now) {
+        if !self.has_room(&queue, now) {
             return None;
         }
-        let job = queue.waiting.pop_front()?;
-        queue.running += 1;
+        let job = queue.pop()?;
+        queue.begins();
         self.counters.waiting.fetch_sub(1, SeqCst);
         Some(job)
     }
@@ -128,11 +148,43 @@ impl Lane {
         self.counters.has_places(self.kind, places);
         tracing::debug!(lane = self.kind.as_str(), before, places, "writes that run at once");
     }
+
+    fn has_room(&self, queue: &Queue, now: Instant) -> bool {
+        queue.running < queue.limit.places() && self.closed(queue, now).is_none()
+    }
+
+    /// Until when none may begin: the server wants to be left alone, or what comes first is at it.
+    fn closed(&self, queue: &Queue, now: Instant) -> Option<Instant> {
+        queue.limit.closed(now).max(self.gives_way(queue, now))
+    }
+
+    fn gives_way(&self, queue: &Queue, now: Instant) -> Option<Instant> {
+        let busy = self.first.as_ref()?.queue().busy(now)?;
+        let patient = queue.waits_since.unwrap_or(now) + PATIENCE;
+        Some(patient.min(busy + QUIET)).filter(|until| now < *until)
+    }
 }
 
 impl Queue {
-    fn has_room(&self, now: Instant) -> bool {
-        self.running < self.limit.places() && self.limit.closed(now).is_none()
+    fn begins(&mut self) {
+        self.running += 1;
+        self.idle_since = None;
+    }
+
+    fn ends(&mut self, now: Instant) {
+        self.running -= 1;
+        self.idle_since = (self.running == 0).then_some(now);
+    }
+
+    fn pop(&mut self) -> Option<Job> {
+        let job = self.waiting.pop_front();
+        self.waits_since = self.waits_since.filter(|_| !self.waiting.is_empty());
+        job
+    }
+
+    /// When something ran last.
+    fn busy(&self, now: Instant) -> Option<Instant> {
+        if self.running > 0 { Some(now) } else { self.idle_since }
     }
 
     /// After a burst the room for what waited is given back.
@@ -151,7 +203,7 @@ impl Place<'_> {
         if std::mem::take(&mut self.is_keeper) {
             queue.has_keeper = false;
         }
-        let closed = queue.limit.closed(now);
+        let closed = self.lane.closed(&queue, now);
         if let Some(opens) = closed
             && !queue.has_keeper
             && !queue.waiting.is_empty()
@@ -160,13 +212,13 @@ impl Place<'_> {
             return Next::Opens(opens);
         }
         let may = closed.is_none() && queue.running <= queue.limit.places();
-        match may.then(|| queue.waiting.pop_front()).flatten() {
+        match may.then(|| queue.pop()).flatten() {
             Some(job) => {
                 self.lane.counters.waiting.fetch_sub(1, SeqCst);
                 Next::Begin(job)
             }
             None => {
-                queue.running -= 1;
+                queue.ends(now);
                 queue.tidy();
                 self.is_given_back = true;
                 Next::Ends
@@ -179,7 +231,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.is_given_back {
             let mut queue = self.lane.queue();
-            queue.running -= 1;
+            queue.ends(Instant::now());
             queue.has_keeper &= !self.is_keeper;
         }
         self.lane.counters.running.fetch_sub(1, Relaxed);
@@ -188,8 +240,6 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use engine::{Action, view::PodRef};
     use model::Fence;
     use proptest::prelude::*;
@@ -198,7 +248,7 @@ mod tests {
 
     fn lane(most: usize) -> Lane {
         let bounds = Bounds { least: 1, most, longest_pause: Duration::from_secs(30) };
-        Arc::into_inner(Lane::new(LaneKind::Writes, bounds, Arc::default())).unwrap()
+        Lane::new(LaneKind::Writes, bounds, Arc::default())
     }
 
     fn job(name: &str) -> Job {
@@ -284,6 +334,44 @@ mod tests {
         let mut place = lane.place();
         assert!(matches!(place.next(now), Next::Opens(_)));
         assert_eq!(begun(&place.next(now + Duration::from_secs(1))).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn what_can_wait_begins_when_the_lane_before_it_is_quiet_and_after_two_seconds_anyway() {
+        let (first, begun) = (Arc::new(lane(4)), Instant::now());
+        let second = lane(4).after(&first);
+        let at = |millis| begun + Duration::from_millis(millis);
+        assert!(matches!(second.take(job("a"), 100, at(0)), Taken::Runs(Some(_))), "nothing came first");
+        drop(second.place());
+
+        assert!(matches!(first.take(job("pod"), 100, at(0)), Taken::Runs(Some(_))));
+        let mut pod = first.place();
+        assert!(
+            matches!(second.take(job("b"), 100, at(10)), Taken::Runs(None)),
+            "it waits, and keeps a place"
+        );
+        let mut keeper = second.place();
+        assert!(matches!(keeper.next(at(10)), Next::Opens(until) if until == at(110)));
+        assert!(matches!(second.take(job("c"), 100, at(20)), Taken::Waits));
+        assert!(matches!(pod.next(at(50)), Next::Ends));
+        assert!(
+            matches!(keeper.next(at(110)), Next::Opens(until) if until == at(150)),
+            "100 ms after its end"
+        );
+        assert_eq!(begun_of(keeper.next(at(150))), "b");
+
+        assert!(matches!(first.take(job("pod"), 100, at(160)), Taken::Runs(Some(_))));
+        let _pod = first.place();
+        assert!(matches!(keeper.next(at(170)), Next::Opens(_)), "the pod comes first");
+        assert!(
+            matches!(keeper.next(at(2_009)), Next::Opens(until) if until == at(2_010)),
+            "something waits since 10 ms"
+        );
+        assert_eq!(begun_of(keeper.next(at(2_010))), "c");
+    }
+
+    fn begun_of(next: Next) -> String {
+        begun(&next).expect("it begins")
     }
 
     #[derive(Debug, Clone, Copy)]

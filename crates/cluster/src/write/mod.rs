@@ -130,11 +130,12 @@ impl Writer {
         let lane = |kind, least, most, longest_pause| {
             Lane::new(kind, Bounds { least, most, longest_pause }, counters.clone())
         };
-        let writes = lane(LaneKind::Writes, 1, config.max_running, LONGEST_PAUSE);
+        let writes = Arc::new(lane(LaneKind::Writes, 1, config.max_running, LONGEST_PAUSE));
         let records = lane(LaneKind::Records, 1, config.max_records, LONGEST_PAUSE);
+        let records = Arc::new(records.after(&writes));
         let pause = LONGEST_PAUSE_OF_RENEWALS;
-        let renewals = lane(LaneKind::Renewals, LEAST_RENEWALS, config.max_renewals, pause);
-        let searches = lane(LaneKind::Searches, 1, config.max_searches, LONGEST_PAUSE);
+        let renewals = Arc::new(lane(LaneKind::Renewals, LEAST_RENEWALS, config.max_renewals, pause));
+        let searches = Arc::new(lane(LaneKind::Searches, 1, config.max_searches, LONGEST_PAUSE));
         let deadline = config.deadline;
         let api = Api { client, deadline, counters, events, told, pass: None, lane: None };
         let announcing = Api { pass: Some(config.fence.standing_pass()), ..api.clone() };
