@@ -153,7 +153,11 @@ impl Api {
     }
 
     /// Creates the Lease where it has no UID yet, and else replaces it as it was seen.
-    pub(crate) async fn put_lease(&self, place: &Place, lease: &Lease) -> Result<Lease, WriteError> {
+    pub(crate) async fn put_lease<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        lease: &Lease,
+    ) -> Result<T, WriteError> {
         match (&lease.metadata.uid, &lease.metadata.name) {
             (Some(_), Some(name)) => self.replace(place, name, lease).await,
             _ => self.create(place, lease).await,

@@ -10,8 +10,9 @@ use engine::{Event, WriteError, view::LeaseView};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference},
 };
+use serde::Deserialize;
 
 use super::api::{Api, Place};
 use crate::{modules::ENV, slim};
@@ -33,7 +34,8 @@ const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 pub(crate) struct Leases(Mutex<HashMap<Arc<str>, Box<Held>>>);
 
 /// What must be known of a Lease to renew it without reading it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Answer")]
 struct Held {
     uid: Option<String>,
     version: Option<String>,
@@ -51,8 +53,8 @@ impl Leases {
         self.all().get(node).map(|held| held.as_ref().clone())
     }
 
-    fn hold(&self, node: &Arc<str>, lease: Lease) {
-        self.all().insert(node.clone(), Box::new(Held::from(lease)));
+    fn hold(&self, node: &Arc<str>, held: Held) {
+        self.all().insert(node.clone(), Box::new(held));
     }
 
     fn forget(&self, node: &str) -> Option<Held> {
@@ -60,11 +62,51 @@ impl Leases {
     }
 }
 
+/// What is read of the answer to a renewal. Who manages which field is the larger part of it: left out of a replacement,
+/// it stays as it is.
+#[derive(Deserialize)]
+struct Answer {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: LeaseSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: Option<String>,
+    resource_version: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+    finalizers: Option<Vec<String>>,
+}
+
+impl From<Answer> for Held {
+    fn from(Answer { metadata, spec }: Answer) -> Self {
+        let Metadata { uid, resource_version, labels, annotations, owner_references, finalizers } = metadata;
+        let metadata = ObjectMeta {
+            uid,
+            resource_version,
+            labels,
+            annotations,
+            owner_references,
+            finalizers,
+            ..ObjectMeta::default()
+        };
+        Self::of(metadata, spec)
+    }
+}
+
 impl From<Lease> for Held {
     fn from(lease: Lease) -> Self {
-        let mut metadata = lease.metadata;
-        // Left out of a replacement, it stays as it is.
-        metadata.managed_fields = None;
+        let metadata = ObjectMeta { managed_fields: None, ..lease.metadata };
+        Self::of(metadata, lease.spec.unwrap_or_default())
+    }
+}
+
+impl Held {
+    fn of(metadata: ObjectMeta, spec: LeaseSpec) -> Self {
         let bare = metadata.labels.as_ref().is_none_or(|labels| labels.is_empty())
             && metadata.annotations.as_ref().is_none_or(|annotations| annotations.is_empty())
             && metadata.owner_references.as_ref().is_none_or(|owners| owners.is_empty())
@@ -72,7 +114,7 @@ impl From<Lease> for Held {
         Self {
             uid: metadata.uid.clone(),
             version: metadata.resource_version.clone(),
-            spec: lease.spec.unwrap_or_default(),
+            spec,
             foreign: (!bare).then(|| Box::new(metadata)),
         }
     }
@@ -157,10 +199,10 @@ impl Api {
         let (place, node) = (Place::node_leases(), &seen.node);
         let mut lease = renewed(Some(&Held::from(seen)), node, holder, duration, now);
         lease.metadata.labels = Some(BTreeMap::from([(ENV.to_owned(), env.to_owned())]));
-        match self.put_lease(&place, &lease).await {
+        match self.put_lease::<Lease>(&place, &lease).await {
             Ok(lease) => {
                 self.tell_lease(&lease).await;
-                leases.hold(node, lease);
+                leases.hold(node, lease.into());
                 Ok(())
             }
             Err(error @ (WriteError::Conflict(_) | WriteError::NotFound(_))) => {
@@ -197,7 +239,7 @@ impl Api {
         }
         let lasts =
             Duration::from_secs(held.spec.lease_duration_seconds.unwrap_or(1).max(1).unsigned_abs().into());
-        let written = self.put_lease(&place, &renewed(Some(&held), node, "", lasts, now)).await?;
+        let written: Lease = self.put_lease(&place, &renewed(Some(&held), node, "", lasts, now)).await?;
         self.tell_lease(&written).await;
         Ok(())
     }
@@ -339,6 +381,27 @@ mod tests {
         assert_eq!(spec(&mine).holder_identity.as_deref(), Some("me"));
         assert_eq!(spec(&mine).lease_transitions, Some(1));
         assert_eq!(spec(&mine).acquire_time, spec(&mine).renew_time);
+    }
+
+    /// As the server answers.
+    #[test]
+    fn what_others_put_on_it_is_read_of_an_answer_and_who_manages_it_is_not() {
+        let answer = |labels: &str| {
+            let text = format!(
+                r#"{{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{{"name":"n","namespace":"kube-node-lease",
+                "uid":"u1","resourceVersion":"7","creationTimestamp":"2026-11-22T10:00:00Z"{labels},"managedFields":[{{"manager":
+                "module-controller","operation":"Update","fieldsType":"FieldsV1","fieldsV1":{{"f:spec":{{}}}}}}]}},
+                "spec":{{"holderIdentity":"me","renewTime":"2026-11-22T10:00:00.000000Z"}}}}"#
+            );
+            serde_json::from_str::<Held>(&text).unwrap()
+        };
+        let held = answer("");
+        assert_eq!((held.uid.as_deref(), held.version.as_deref()), (Some("u1"), Some("7")));
+        assert_eq!(held.spec.holder_identity.as_deref(), Some("me"));
+        assert_eq!(held.foreign, None);
+        let foreign = answer(r#","labels":{"a":"b"},"finalizers":["c"]"#).foreign.unwrap();
+        assert_eq!(foreign.labels, Some([("a".to_owned(), "b".to_owned())].into()));
+        assert_eq!((foreign.finalizers, foreign.managed_fields), (Some(vec!["c".to_owned()]), None));
     }
 
     #[test]

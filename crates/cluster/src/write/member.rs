@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
+use serde::de::IgnoredAny;
 
 use super::{
     Shared,
@@ -91,7 +92,7 @@ impl Shared {
         }
         let lease =
             self.member_lease(&MemberView { resource_version: now.resource_version, ..desired.clone() });
-        api.put_lease(&place, &lease).await.map(drop)
+        api.put_lease::<IgnoredAny>(&place, &lease).await.map(drop)
     }
 
     fn member_lease(&self, desired: &MemberView) -> Lease {
