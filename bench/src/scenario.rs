@@ -10,7 +10,7 @@ use crate::objects::ModulePod;
 use crate::phase::alone::{self, Alone};
 use crate::phase::discover::{self, node_name};
 use crate::phase::doings::Doings;
-use crate::phase::replicas::Replicas;
+use crate::phase::replicas::{FEWEST_BASES, Replicas};
 use crate::phase::restart::{self, End};
 use crate::phase::together::{self, Together};
 use crate::phase::{rollout, steady, update};
@@ -331,6 +331,10 @@ impl Scenario<'_> {
 
     fn replica_loss(&mut self, stage: &Stage) -> Result<()> {
         let phase = "replica loss";
+        if stage.places.len() < FEWEST_BASES {
+            self.say(&format!("{phase} is left out: it takes {FEWEST_BASES} bases"));
+            return Ok(());
+        }
         self.say(phase);
         let mut replicas = Replicas::start(&mut self.rig, self.plane)?;
         let meter = self.rig.meter()?;

@@ -20,7 +20,7 @@ fn over_mqtt() -> Result<()> {
 fn smoke(tunnel: &str) -> Result<()> {
     let arguments = [
         "bench",
-        "--bases=3",
+        "--bases=6",
         "--modules=2",
         "--samples=4",
         "--rounds=2",
@@ -37,7 +37,7 @@ fn smoke(tunnel: &str) -> Result<()> {
     ensure!(kept == 1, "one scenario was kept {kept} times");
     let way = report.ways.first().context("no scenario")?;
     ensure!(way.failed.is_none(), "{:?}", way.failed);
-    ensure!(way.plan.title() == format!("{tunnel} 3x2"), "{}", way.plan.title());
+    ensure!(way.plan.title() == format!("{tunnel} 6x2"), "{}", way.plan.title());
     let phases: Vec<&str> = way.costs.iter().map(|cost| cost.phase.as_str()).collect();
     let expected = [
         "discover",
@@ -69,12 +69,12 @@ fn smoke(tunnel: &str) -> Result<()> {
     let least = |phase: &str, counts: fn(&bench::report::Cost) -> &Counts, what: &str| {
         let cost = way.costs.iter().find(|cost| cost.phase == phase).context("no such phase")?;
         let count = counts(cost).get(what).copied().unwrap_or(0);
-        ensure!(count >= 6, "{phase}: {count} {what}, for 6 modules");
+        ensure!(count >= 12, "{phase}: {count} {what}, for 12 modules");
         Ok(())
     };
     let (online, offline) = (&way.writes.online, &way.writes.offline);
     for (writes, what) in [(online, "patch pods/status"), (offline, "delete pods")] {
-        ensure!(writes.modules == 6 && writes.counts.get(what) >= Some(&6), "{what}: {writes:?}");
+        ensure!(writes.modules == 12 && writes.counts.get(what) >= Some(&12), "{what}: {writes:?}");
     }
     ensure!(!online.counts.contains_key("post pods"), "making a Pod is no write of ours: {online:?}");
     least("all online", |cost| &cost.bases, "installBiz")?;

@@ -15,6 +15,9 @@ use crate::watch::Watch;
 /// How many there are.
 const REPLICAS: usize = 3;
 
+/// Of fewer bases a replica may rightly have none, and nothing happens where it is lost.
+pub const FEWEST_BASES: usize = 2 * REPLICAS;
+
 /// What makes a controller one of several.
 const SHARED: [(&str, &str); 3] = [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
 
