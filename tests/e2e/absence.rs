@@ -10,7 +10,7 @@ use e2e::{
 };
 use serde_json::{Value, json};
 use testkit::{
-    controller::Controller,
+    controller::{Controller, REPLICA},
     wait::{stays, wait_for},
 };
 
@@ -32,8 +32,7 @@ struct Fleet {
 impl Fleet {
     /// `patience` says how long Pods bear with a Node that is given up.
     fn start(controllers: usize, patience: impl Fn(Value) -> Value) -> Result<Self> {
-        let shared = [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
-        let scene = Scene::start(Way::Http, if controllers > 1 { &shared } else { &[] })?;
+        let scene = Scene::start(Way::Http, if controllers > 1 { &REPLICA } else { &[] })?;
         let others = (1..controllers)
             .map(|_| Controller::start(scene.controller.options().clone()))
             .collect::<Result<Vec<Controller>>>()?;

@@ -12,11 +12,10 @@ use anyhow::{Context, Result, ensure};
 use e2e::{
     Recording, Scene, Simulated, Way, manifest,
     seen::{condition, is_ready, summary, text},
-    sharing,
 };
 use serde_json::json;
 use testkit::{
-    controller::Controller,
+    controller::{Controller, REPLICA},
     wait::{stays, wait_for},
 };
 
@@ -35,7 +34,7 @@ struct Fleet {
 
 impl Fleet {
     fn start(max_unavailable: u32, more: &[(&str, &str)]) -> Result<Self> {
-        let settings = [&sharing::SETTINGS, more].concat();
+        let settings = [&REPLICA, more].concat();
         let scene = Scene::start(Way::Http, &settings)?;
         let others = (1..REPLICAS)
             .map(|_| Controller::start(scene.controller.options().clone()))

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Scene, Sharing, Simulated, Way, seen::text, sharing};
+use e2e::{Scene, Sharing, Simulated, Way, seen::text};
 use jiff::Timestamp;
 use testkit::{
-    controller::Controller,
+    controller::{Controller, REPLICA},
     wait::{stays, wait_for},
 };
 
@@ -15,7 +15,7 @@ const BASES: usize = 9;
 
 /// The scene's replica and two others, with bases over HTTP.
 fn start() -> Result<Sharing> {
-    let scene = Scene::start(Way::Http, &sharing::SETTINGS)?;
+    let scene = Scene::start(Way::Http, &REPLICA)?;
     let others = (1..REPLICAS)
         .map(|_| Controller::start(scene.controller.options().clone()))
         .collect::<Result<Vec<Controller>>>()?;

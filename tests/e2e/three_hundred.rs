@@ -10,12 +10,11 @@ use anyhow::{Result, ensure};
 use e2e::{
     Scene, Sharing, Simulated,
     seen::{condition, is_ready, text},
-    sharing,
 };
 use jiff::Timestamp;
 use testkit::{
     cluster::{Cluster, ClusterOptions},
-    controller::Controller,
+    controller::{Controller, REPLICA},
     wait::wait_for,
 };
 
@@ -23,7 +22,7 @@ const BASES: usize = 300;
 
 #[test]
 fn no_base_is_lost_when_a_replica_joins_stops_or_dies_or_the_api_server_is_away() -> Result<()> {
-    let scene = Scene::alone(Cluster::start(&ClusterOptions::default())?, &sharing::SETTINGS)?;
+    let scene = Scene::alone(Cluster::start(&ClusterOptions::default())?, &REPLICA)?;
     let others = vec![Controller::start(scene.controller.options().clone())?];
     // The one who hears them stays.
     let bases = Simulated::fleet(&scene.controller.http_tunnel(), &scene.base_version, BASES)?;

@@ -14,10 +14,6 @@ use crate::{
     seen::{is_ready, text},
 };
 
-/// What a replica is started with: it takes what others heard of its bases.
-pub const SETTINGS: [(&str, &str); 3] =
-    [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
-
 /// Replicas with simulated bases, each of which has a module that runs.
 #[derive(Debug)]
 pub struct Sharing {

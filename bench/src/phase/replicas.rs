@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use testkit::controller::{Controller, ControllerOptions};
+use testkit::controller::{Controller, ControllerOptions, REPLICA};
 
 use super::doings::{Before, Doings};
 use crate::rig::{Plane, Rig};
@@ -17,9 +17,6 @@ const REPLICAS: usize = 3;
 
 /// Of fewer bases a replica may rightly have none, and nothing happens where it is lost.
 pub const FEWEST_BASES: usize = 2 * REPLICAS;
-
-/// What makes a controller one of several.
-const SHARED: [(&str, &str); 3] = [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
 
 /// How often the Leases are looked at; when one was taken it tells itself.
 const LOOK: Duration = Duration::from_millis(250);
@@ -52,7 +49,7 @@ impl Replicas {
     /// Starts them, and waits until each has its share: within the larger of 1 and a tenth of what would be even.
     pub fn start(rig: &mut Rig<'_>, plane: &Plane) -> Result<Self> {
         let alone = rig.controller.options().clone();
-        let shared = SHARED.iter().fold(alone.clone(), |options, (name, value)| options.env(name, value));
+        let shared = REPLICA.iter().fold(alone.clone(), |options, (name, value)| options.env(name, value));
         start_as(&mut rig.controller, shared.clone())?;
         let others = (1..REPLICAS).map(|_| Controller::start(shared.clone())).collect::<Result<_>>()?;
         let even = rig.fleet()?.members().len() / REPLICAS;

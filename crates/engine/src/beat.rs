@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// Short, so that what falls on one beat is a small part of all: of 1,000 Leases that are renewed every 12 s some 20.
-pub(crate) const BEAT: Duration = Duration::from_millis(250);
+const BEAT: Duration = Duration::from_millis(250);
 
 /// The last beat at `at` or before it.
 pub(crate) fn on_beat(at: Duration) -> Duration {

@@ -18,6 +18,10 @@ use crate::work_dir::WorkDir;
 /// It has its watches within a second; this allows for a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// What makes it one of several replicas that share the bases, and take what others heard of theirs.
+pub const REPLICA: [(&str, &str); 3] =
+    [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
+
 /// What the controller is started with.
 #[derive(Clone, Debug)]
 pub struct ControllerOptions {
