@@ -146,6 +146,9 @@ pub struct Times {
     /// How long Module objects of a base that was given up wait for it: one that comes back with
     /// what it held is then still known to hold it.
     pub collect_after: Duration,
+    /// How long Module objects of a base that is gone stay after one of them was written, where there are several replicas: as
+    /// long as a watch may lag, by which we would know that another acts for it by now.
+    pub spare: Duration,
     /// The Lease's renewal period; the node lifecycle controller allows 40 s by default.
     pub lease_period: Duration,
     /// The same where there are thousands: never past a third of those 40 s, nor past the 13 s after which others
@@ -177,6 +180,7 @@ impl Default for Times {
             start_up: s(120),
             keep_evicted: s(60),
             collect_after: s(3_600),
+            spare: s(120),
             lease_period: s(10),
             lease_longest: s(12),
             lease_duration: s(40),

@@ -558,6 +558,9 @@ impl Engine {
         match self.by_node.get(&view.key.vnode).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_module(view)),
             None => {
+                if self.ownership.is_some() {
+                    self.orphans.spare(&view.key.vnode, now.mono + self.config.times.spare);
+                }
                 self.orphans.see(view, now.mono + self.config.times.collect_after);
                 self.collect_orphans(now, out);
             }

@@ -62,6 +62,13 @@ impl WriteSlot {
         self.not_before = now + Duration::from_secs(10);
     }
 
+    /// What the last write came to is known: no need to wait for it any more. What failed is waited for all the same.
+    pub(crate) fn last_is_told(&mut self) {
+        if !self.is_failing() {
+            self.not_before = Duration::ZERO;
+        }
+    }
+
     /// When a write that is wanted may be sent, if it has to wait for time only.
     pub(crate) fn wake(&self) -> Option<Duration> {
         (!self.busy).then_some(self.not_before)
@@ -90,6 +97,20 @@ mod tests {
         slot.sent();
         slot.ended(at, &Ok(()));
         assert!(slot.is_free(at));
+    }
+
+    #[test]
+    fn the_last_write_is_waited_for_until_it_is_told_and_a_failure_all_the_same() {
+        let mut slot = WriteSlot::default();
+        let at = Duration::from_secs(100);
+        slot.was_the_last(at);
+        assert!(!slot.is_free(at + Duration::from_secs(9)));
+        slot.last_is_told();
+        assert!(slot.is_free(at));
+        slot.sent();
+        slot.ended(at, &Err(WriteError::Conflict("another".into())));
+        slot.last_is_told();
+        assert!(!slot.is_free(at));
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Engine {
     fn release_all(&mut self, chosen: Vec<(BaseIdentity, Arc<str>)>, now: Now, out: &mut Vec<Action>) {
         for (base, name) in chosen {
             let Some(shared) = &mut self.ownership else { return };
-            if let Some(release) = shared.claims.hand_over(&name, &shared.members) {
+            if let Some(release) = shared.claims.hand_over(&name, &shared.members, now.mono) {
                 out.push(release);
                 self.let_go(&base, now);
             }

@@ -220,6 +220,9 @@ impl Claims {
             return false;
         }
         let other = view.holder != *members.incarnation();
+        if other && !view.holder.is_empty() {
+            self.is_taken_up(&node);
+        }
         self.missing.remove(&node);
         self.count_anew(&node);
         self.tally(&node, Some(Lease { view, since: now }));
@@ -280,10 +283,16 @@ impl Claims {
         taken
     }
 
-    /// Another shall have it: nothing is done for it any more. What is to be written.
-    pub(crate) fn hand_over(&mut self, node: &Arc<str>, members: &Membership) -> Option<Action> {
+    /// Another shall have it, and is left some time to take it: nothing is done for it any more. What is to be written.
+    pub(crate) fn hand_over(
+        &mut self,
+        node: &Arc<str>,
+        members: &Membership,
+        now: Duration,
+    ) -> Option<Action> {
         let base = self.bases.get_mut(node).filter(|base| base.hold == Hold::Mine)?;
         base.hold = Hold::Releasing;
+        base.slot.was_the_last(now);
         self.mine -= 1;
         let (node, holder) = (node.clone(), members.incarnation().clone());
         Some(Action::ReleaseLease { node, holder, delete: false })
@@ -293,7 +302,6 @@ impl Claims {
     pub(crate) fn released(&mut self, node: &Arc<str>, members: &Membership, now: Duration) {
         if let Some(base) = self.bases.get_mut(node).filter(|base| base.hold == Hold::Releasing) {
             base.hold = Hold::None;
-            base.slot.was_the_last(now);
             self.review(node, members, now);
         }
     }
@@ -315,8 +323,15 @@ impl Claims {
         self.review_all(members, now);
     }
 
-    /// The replicas changed.
-    pub(crate) fn review_all(&mut self, members: &Membership, now: Duration) {
+    /// The replicas changed: whom something was handed over to may be gone.
+    pub(crate) fn members_changed(&mut self, members: &Membership, now: Duration) {
+        for base in self.bases.values_mut() {
+            base.slot.last_is_told();
+        }
+        self.review_all(members, now);
+    }
+
+    fn review_all(&mut self, members: &Membership, now: Duration) {
         let names: Vec<Arc<str>> = self.bases.keys().cloned().collect();
         for name in names {
             self.review(&name, members, now);
@@ -399,6 +414,13 @@ impl Claims {
             if *count == 0 {
                 self.held.remove(&view.holder);
             }
+        }
+    }
+
+    /// Another holds it: what this replica handed over has come to its end.
+    fn is_taken_up(&mut self, node: &Arc<str>) {
+        if let Some(base) = self.bases.get_mut(node) {
+            base.slot.last_is_told();
         }
     }
 

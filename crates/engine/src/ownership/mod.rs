@@ -89,7 +89,7 @@ impl Ownership {
         let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
         if (&takers, &living) != (&self.takers, &self.living) {
             (self.takers, self.living) = (takers, living);
-            self.claims.review_all(&self.members, now);
+            self.claims.members_changed(&self.members, now);
         }
         if self.is_open {
             self.introduce(out);

@@ -479,6 +479,26 @@ fn rule_6_what_one_that_left_held_is_free_at_once() {
     assert_eq!(world.owned(1), 12);
 }
 
+/// What this replica handed over a moment ago is taken back at once where the one that got it, or was to get it, leaves.
+#[test]
+fn rule_6_what_one_that_left_was_just_given_is_free_at_once_too() {
+    for seconds in [2.3, 4.0] {
+        let mut world = World::new(12);
+        world.join(1.0, "p0");
+        world.run(10.0);
+        world.join(1.0, "p1");
+        world.run(seconds);
+        assert!(world.owned(0) < 12, "it has handed over");
+        let Some(Action::WriteMember(desired)) = world.replicas[1].engine.release() else {
+            panic!("no last word")
+        };
+        world.replicas[1].dead = true;
+        assert_eq!(world.write_member(*desired).1, Ok(()));
+        world.run(2.0);
+        assert_eq!(world.owned(0), 12, "{seconds}");
+    }
+}
+
 #[test]
 fn rule_7_whose_lease_is_held_by_another_is_not_acted_for() {
     let mut world = two();

@@ -79,6 +79,19 @@ impl Of {
         self.limit.is_none() && self.pods.is_empty() && self.mine.is_empty() && self.listed.is_empty()
     }
 
+    /// Gives a permit to whom there is room for among those that wait, with the version that each asks with. Who takes
+    /// nothing away that serves comes first: the one that always may is not one more to be unavailable then.
+    fn admit(&self, room: &mut Room<'_>) -> Vec<(Arc<str>, u64)> {
+        if room.is_full() {
+            return Vec::new();
+        }
+        let mut waiting: Vec<(&Arc<str>, &Mine)> =
+            self.mine.iter().filter(|(_, mine)| mine.state == State::Asked).collect();
+        waiting.sort_by_key(|(uid, _)| self.pods.cost(uid));
+        let admitted = waiting.into_iter().filter(|(uid, _)| room.admit(uid));
+        admitted.map(|(uid, mine)| (uid.clone(), mine.version)).collect()
+    }
+
     fn of_state(&self, state: State) -> impl Iterator<Item = &Arc<str>> {
         self.mine.iter().filter(move |(_, mine)| mine.state == state).map(|(uid, _)| uid)
     }
@@ -286,15 +299,11 @@ impl Permits {
     fn grant(&mut self, owner: &Owner) {
         let Some(of) = self.owners.get_mut(owner) else { return };
         let mut room = Room::new(&of.pods, of.limit);
-        of.mine.iter().filter(|(_, mine)| mine.state == State::Held).for_each(|(uid, _)| room.hold(uid));
-        for (uid, mine) in of.mine.iter_mut().filter(|(_, mine)| mine.state == State::Asked) {
-            if room.is_full() {
-                break;
-            }
-            if room.admit(uid) {
-                mine.state = State::Held;
-                self.freed.extend(mine.base.clone());
-            }
+        of.of_state(State::Held).for_each(|uid| room.hold(uid));
+        for (uid, _) in of.admit(&mut room) {
+            let Some(mine) = of.mine.get_mut(&uid) else { continue };
+            mine.state = State::Held;
+            self.freed.extend(mine.base.clone());
         }
         if of.is_empty() {
             self.owners.remove(owner);

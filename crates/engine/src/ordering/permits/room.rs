@@ -108,7 +108,7 @@ impl Pods {
     }
 
     /// How many Pods serve until this one takes their place. Of one that is not known (yet) there is one.
-    fn cost(&self, uid: &Arc<str>) -> usize {
+    pub(super) fn cost(&self, uid: &Arc<str>) -> usize {
         let Some(own) = self.all.get(uid) else { return 1 };
         let ready = self.ready_on.get(&own.node).copied().unwrap_or_default();
         ready.saturating_sub(usize::from(own.ready))

@@ -216,13 +216,7 @@ impl Of {
         let mut holders = self.kept(now);
         let mut room = Room::new(&self.pods, self.limit);
         holders.keys().for_each(|uid| room.hold(uid));
-        let admitted: Vec<(Arc<str>, u64)> = self
-            .mine
-            .iter()
-            .filter(|(_, mine)| mine.state == State::Asked)
-            .filter(|(uid, _)| !room.is_full() && room.admit(uid))
-            .map(|(uid, mine)| (uid.clone(), mine.version))
-            .collect();
+        let admitted = self.admit(&mut room);
         if admitted.is_empty() {
             self.listed.room_since = None;
             if returns_at.is_none_or(|at| at > now) {

@@ -247,6 +247,20 @@ fn as_many_as_the_deployment_allows_once_it_is_known() {
 }
 
 #[test]
+fn who_takes_nothing_away_that_serves_comes_first() {
+    let mut shared = Replica::shared(&["b1", "b2", "b3", "b4", "b5"]);
+    shared.permits.see_workload(&allows(2, 5));
+    for n in 1..=5 {
+        // Kubernetes has deleted the Pods of before on the last two, and may have no more: two are unavailable.
+        shared.see(pod(&format!("o{n}"), 1, n < 4));
+        shared.see(pod(&format!("n{n}"), 1, false));
+        assert!(!shared.take(&format!("n{n}"), 1), "nobody before the Lease says so");
+    }
+    let holders = shared.writes().unwrap().holders;
+    assert_eq!(holders.keys().map(|uid| &**uid).collect::<Vec<_>>(), ["n4", "n5"]);
+}
+
+#[test]
 fn what_failed_for_one_pod_is_spoilt_for_others_until_the_bar_falls() {
     let mut permits = Permits::default();
     let (failed, other) = (base("b1"), base("b2"));
