@@ -500,6 +500,9 @@ impl Engine {
         let was_synced = self.is_synced();
         self.synced.insert(kind);
         if self.is_synced() && !was_synced {
+            if let Some(shared) = &mut self.ownership {
+                shared.members.synced();
+            }
             self.begin(now, out);
         }
         self.begin_peers(now, out);

@@ -82,10 +82,6 @@ impl Engine {
                 self.permits.synced();
                 return Some(event);
             }
-            Event::Synced(Watched::Members) => {
-                members.synced();
-                return Some(event);
-            }
             event => return Some(event),
         }
         for (base, pod) in refused {

@@ -54,7 +54,7 @@ struct Other {
 pub(crate) struct Membership {
     config: ClusterConfig,
     door: Option<Door>,
-    /// All that existed at the start are known.
+    /// What existed at the start is known.
     synced: bool,
     epoch: u64,
     own: MemberView,
@@ -94,7 +94,7 @@ impl Membership {
         now < self.fence_until
     }
 
-    /// All others that existed at the start are known: it may join.
+    /// What existed at the start is known: it may join. One that joined before would be given VNodes that it cannot take.
     pub(crate) fn synced(&mut self) {
         self.synced = true;
     }

@@ -547,6 +547,22 @@ fn rule_10_levels_are_owned_of_all() {
     assert_eq!(level(0, 0, 3), 0);
 }
 
+#[test]
+fn rule_10_one_that_does_not_know_yet_what_there_is_is_left_out() {
+    let mut world = World::new(12);
+    world.join(1.0, "p0");
+    world.run(10.0);
+    let anew = world.join(1.0, "p1");
+    let is_last = |(_, event): &(f64, Event)| matches!(event, Event::Synced(Watched::Pods));
+    let inbox = &mut world.replicas[anew].inbox;
+    let late = inbox.iter().position(is_last).and_then(|at| inbox.remove(at)).unwrap();
+    world.run(10.0);
+    assert_eq!((world.owned(0), world.members.len()), (12, 1));
+    world.replicas[anew].inbox.push_front(late);
+    world.run(10.0);
+    assert_eq!((world.owned(0), world.owned(anew)), (6, 6));
+}
+
 /// What one has is shared with three that join, one after the other or at once: so few that a hash is uneven.
 #[test]
 fn rule_10_few_are_shared_evenly_too() {
