@@ -7,7 +7,7 @@ use engine::{Action, Event, WriteError, view::MemberState};
 
 use crate::{
     check::Known,
-    replica::{Inside, Process},
+    replica::{Inside, Process, WATCHES},
     world::World,
 };
 
@@ -41,6 +41,10 @@ impl World {
                 if until.is_zero() {
                     self.checks.commands.ended_with(process.number);
                     self.tell(format_args!("{name} was ended by another, and begins anew"));
+                    for kind in WATCHES {
+                        let pause = self.way_out();
+                        self.close_watch(process, kind, pause);
+                    }
                 }
                 return Ok(());
             }

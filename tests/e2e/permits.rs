@@ -218,6 +218,33 @@ fn as_many_at_once_as_the_deployment_allows_where_it_is_watched() -> Result<()> 
     Ok(())
 }
 
+/// Of a base whose machine is lost in the middle of a replacement Kubernetes deletes the Pods, and they stay.
+#[test]
+fn a_base_that_is_lost_in_the_middle_holds_nobody_up() -> Result<()> {
+    let fleet = Fleet::start(0, &[])?;
+    fleet.bases.iter().for_each(|base| base.take(Duration::from_secs(5)));
+    fleet.set_version("2.0.0")?;
+    let lost = wait_for("one base has a gap", Duration::from_secs(60), || {
+        Ok(fleet.bases.iter().position(|base| !base.biz().contains_key("biz1:1.0.0")))
+    })?;
+    let (lost, others): (Vec<_>, Vec<_>) =
+        fleet.bases.iter().enumerate().partition(|(index, _)| *index == lost);
+    let (_, lost) = lost.first().context("it")?;
+    lost.fall_silent();
+    others.iter().for_each(|(_, base)| base.take(INSTALL));
+    let node = lost.node();
+    let pods = fleet.scene.pods(&[])?;
+    let on_it = pods.iter().filter(|pod| text(pod, "/spec/nodeName") == node);
+    let names: Vec<&str> = on_it.map(|pod| text(pod, "/metadata/name")).collect();
+    ensure!(names.len() == 2, "{names:?}");
+    fleet.scene.kubectl(&[&["delete", "pods", "--wait=false"], &*names].concat())?;
+    wait_for("all others serve 2.0.0", Duration::from_secs(120), || {
+        let serve = others.iter().filter(|(_, base)| base.biz().contains_key("biz1:2.0.0")).count();
+        ensure!(serve == BASES - 1, "{serve} do");
+        Ok(Some(()))
+    })
+}
+
 /// Rule 9: what failed on a base of one replica is not tried on those of the others.
 #[test]
 fn a_version_that_fails_costs_one_base_whichever_replica_acts_for_it() -> Result<()> {

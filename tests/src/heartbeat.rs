@@ -43,14 +43,14 @@ pub struct Heart {
 impl Heart {
     /// Begins to send all of these to a tunnel (`http://host:port`), once a second.
     pub fn beat(tunnel: &str, heartbeats: Vec<Value>) -> Self {
-        let voices = heartbeats.into_iter().map(|heartbeat| move || Some(heartbeat.clone()));
+        let voices = heartbeats.into_iter().map(|heartbeat| move |say: &dyn Fn(&Value)| say(&heartbeat));
         Self::take_turns(tunnel, PERIOD, voices.collect())
     }
 
-    /// Begins to ask each of these, one after the other, what it has to say to a tunnel: each once in `period`.
+    /// Begins to let each of these say something to a tunnel, one after the other: each once in `period`.
     pub(crate) fn take_turns<Voice>(tunnel: &str, period: Duration, voices: Vec<Voice>) -> Self
     where
-        Voice: Fn() -> Option<Value> + Send + 'static,
+        Voice: Fn(&dyn Fn(&Value)) + Send + 'static,
     {
         let url = format!("{tunnel}/heartbeat");
         let (stop, stopped) = mpsc::channel();
@@ -58,10 +58,10 @@ impl Heart {
         let thread = thread::spawn(move || {
             let mut due = Instant::now();
             for voice in voices.iter().cycle() {
-                if let Some(heartbeat) = voice() {
+                voice(&|heartbeat| {
                     // A controller that is away for a moment hears the next one.
-                    let _ = http::post(&url, &heartbeat, LIMIT);
-                }
+                    let _ = http::post(&url, heartbeat, LIMIT);
+                });
                 due = (due + pause).max(Instant::now());
                 let left = due.saturating_duration_since(Instant::now());
                 if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {

@@ -20,7 +20,7 @@ use engine::{
     Action, Event, Write, WriteError,
     view::{ModuleKey, ModuleRef, PodRef},
 };
-use model::BizId;
+use model::{BizId, Fence};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -28,13 +28,19 @@ use tokio::{
 };
 
 /// As priority and fairness answers: in plain text, with the pause in a header only.
-const ENOUGH: &str = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 18\r\n\r\n\
-                      Too many requests.";
+fn enough(seconds: u32) -> String {
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {seconds}\r\nConnection: close\r\nContent-Length: 18\r\n\r\n\
+         Too many requests."
+    )
+}
 const DONE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
 const TAKES: Duration = Duration::from_millis(10);
 
 struct Server {
     most: usize,
+    /// Where there are more, it wants to be left alone for so many seconds.
+    pause: u32,
     /// So many of the first are answered when all of them have come: how busy the machine is does not decide
     /// how many run at once.
     together: usize,
@@ -45,11 +51,11 @@ struct Server {
 }
 
 impl Server {
-    async fn start(most: usize, together: usize) -> (Arc<Self>, String) {
+    async fn start(most: usize, pause: u32, together: usize) -> (Arc<Self>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (running, asked) = (AtomicUsize::new(0), Mutex::default());
-        let server = Arc::new(Self { most, together, met: Barrier::new(together), running, asked });
+        let server = Arc::new(Self { most, pause, together, met: Barrier::new(together), running, asked });
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -77,7 +83,7 @@ impl Server {
             tokio::time::sleep(TAKES).await;
         }
         self.running.fetch_sub(1, SeqCst);
-        let _ = connection.write_all(if taken { DONE } else { ENOUGH }.as_bytes()).await;
+        let _ = connection.write_all(if taken { DONE.into() } else { enough(self.pause) }.as_bytes()).await;
     }
 
     fn asked(&self) -> Vec<(Instant, bool)> {
@@ -115,11 +121,16 @@ fn delete_module(n: usize) -> Action {
 }
 
 fn writer(address: &str) -> (Writer, mpsc::Receiver<Event>) {
+    fenced(address, Fence::open())
+}
+
+fn fenced(address: &str, fence: Fence) -> (Writer, mpsc::Receiver<Event>) {
     let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
     config.default_retry = false;
     let client = kube::Client::try_from(config).unwrap();
     let (events, received) = mpsc::channel(64);
-    (Writer::new(client, WriterConfig::default(), events, Told::new()), received)
+    let config = WriterConfig { fence, ..WriterConfig::default() };
+    (Writer::new(client, config, events, Told::new()), received)
 }
 
 fn places(writer: &Writer, lane: LaneKind) -> u64 {
@@ -130,7 +141,7 @@ fn places(writer: &Writer, lane: LaneKind) -> u64 {
 async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so() {
     const WRITES: usize = 600;
     const AT_ONCE: usize = 64;
-    let (server, address) = Server::start(8, AT_ONCE).await;
+    let (server, address) = Server::start(8, 1, AT_ONCE).await;
     let (writer, mut received) = writer(&address);
     assert_eq!(
         (places(&writer, LaneKind::Writes), places(&writer, LaneKind::Renewals)),
@@ -171,7 +182,7 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_come_before_what_nothing_waits_for() {
-    let (_server, address) = Server::start(1_000, 0).await;
+    let (_server, address) = Server::start(1_000, 1, 0).await;
     let (writer, mut received) = writer(&address);
     for n in 0..400 {
         assert_eq!(writer.submit(delete_module(n)), None);
@@ -195,4 +206,27 @@ async fn pods_come_before_what_nothing_waits_for() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// One of several replicas that ends: what a busy server put off is not sent any more, and others wait for the end of this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_sent_any_more_is_not_waited_for_at_the_end() {
+    const WRITES: usize = 100;
+    let (server, address) = Server::start(0, 20, 1).await;
+    let fence = Fence::new(|| Duration::ZERO);
+    fence.set(1, Duration::from_secs(7));
+    let (writer, mut received) = fenced(&address, fence.clone());
+    for n in 0..WRITES {
+        assert_eq!(writer.submit(delete(&n.to_string())), None);
+        assert_eq!(writer.submit(delete_module(n)), None);
+    }
+    // The first that is told that there is enough shuts the lane for all that have not begun.
+    assert!(matches!(received.recv().await, Some(Event::Written { result: Err(_), .. })));
+    let telling = tokio::spawn(async move { while received.recv().await.is_some() {} });
+    fence.set(u64::MAX, Duration::ZERO);
+    let begun = Instant::now();
+    assert!(writer.shutdown(Duration::from_secs(30)).await, "nothing was cut off");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(server.asked().len() < 2 * WRITES, "some had to wait");
+    telling.abort();
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arklet::AnswerKey;
-use cluster::Writer;
+use cluster::{Watches, Writer};
 use engine::{Action, Census, Engine, Event, Now, Summary};
 use jiff::Timestamp;
 use model::Fence;
@@ -78,6 +78,7 @@ pub(crate) struct Loop {
     pub(crate) tunnel_events: mpsc::Receiver<tunnel::Event>,
     pub(crate) tunnels: Tunnels,
     pub(crate) asked: Asked,
+    pub(crate) watches: Arc<Watches>,
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
     pub(crate) commands: Commands,
@@ -147,13 +148,14 @@ impl Loop {
             Some(Action::Forward { to, report }) => self.tunnels.forward(&to, &report),
             Some(Action::Replicas { own, others }) => self.tunnels.meet(&own, others),
             Some(Action::Fence { epoch, until }) => {
+                self.fence.set(epoch, until);
                 if until.is_zero() {
                     tracing::warn!(
                         epoch,
                         "another replica has taken this one for dead; it drops what it owned, and it begins anew"
                     );
+                    self.watches.begin_anew();
                 }
-                self.fence.set(epoch, until);
             }
             Some(other) => tracing::error!(?other, "nobody carries this action out"),
             None => {}

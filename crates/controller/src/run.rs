@@ -107,6 +107,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         tunnel_events,
         tunnels: tunnels.clone(),
         asked: Asked::default(),
+        watches: watches.clone(),
         writer: writer.clone(),
         reporter: reporter.clone(),
         commands,
@@ -125,9 +126,11 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     // Nothing new is begun, then what is under way ends, then the connections.
     let _ = stop.send(true);
     let leave = async {
+        // It comes when nothing new is decided, and nothing more sent where there are other replicas.
+        let release = last_word.await.ok().flatten();
         let written = writer.shutdown(LAST_WRITES).await;
         // The others take over at once what nothing is sent to any more.
-        if let Ok(Some(release)) = last_word.await
+        if let Some(release) = release
             && let Err(error) = writer.last(release).await
         {
             tracing::warn!(%error, "the other replicas were not told; they find out within 12 s");

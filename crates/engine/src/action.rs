@@ -242,7 +242,8 @@ pub enum Action {
         /// `metadata.resourceVersion` of the view that this was decided on.
         resource_version: u64,
     },
-    /// From here on, what is decided may be sent until then: [`model::Fence::set`].
+    /// From here on, what is decided may be sent until then: [`model::Fence::set`]. Where that shuts it, another has taken
+    /// this replica for dead: all that is watched is listed anew, and [`Event::Synced`](crate::Event::Synced) told again.
     Fence {
         /// Which incarnation decides; each has another.
         epoch: u64,

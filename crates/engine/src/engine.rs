@@ -101,11 +101,8 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(config: Config) -> Self {
-        let mut synced = if config.modules { HashSet::new() } else { HashSet::from([Watched::Modules]) };
+        let synced = never_told(&config);
         let ownership = config.cluster.clone().map(|cluster| Ownership::new(cluster, config.door.clone()));
-        if ownership.is_none() {
-            synced.extend([Watched::Members, Watched::Leases]);
-        }
         let permits = Permits::new(&config);
         Self {
             config,
@@ -384,6 +381,10 @@ impl Engine {
     }
 
     fn lose_node(&mut self, name: &Arc<str>, uid: &str, now: Now, out: &mut Vec<Action>) {
+        // A list tells first what there is, and then what has gone since the one before.
+        if self.early_nodes.get(name).or_else(|| self.node(name)).is_some_and(|node| *node.uid != *uid) {
+            return;
+        }
         self.early_nodes.remove(name);
         self.zones.free(name);
         if let Some(shared) = &mut self.ownership {
@@ -395,14 +396,19 @@ impl Engine {
         self.recount(name, now, out);
     }
 
-    /// A Node changed: it may count for peer Deployments, or no more.
-    fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
-        let node = match &self.ownership {
+    /// The Node of this name, whoever acts for it.
+    fn node(&self, name: &Arc<str>) -> Option<&NodeView> {
+        match &self.ownership {
             Some(shared) => shared.claims.base(name).and_then(|base| base.node.as_ref()),
             None => self.by_node.get(name).and_then(|base| self.vnodes.get(base)?.node()),
-        };
+        }
+    }
+
+    /// A Node changed: it may count for peer Deployments, or no more.
+    fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
+        let node = self.node(name).cloned();
         let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
-        self.peers.node(name, node, scope);
+        self.peers.node(name, node.as_ref(), scope);
     }
 
     /// A ReplicaSet's revision changed, so others of its Deployment's Pods may be the newest.
@@ -714,6 +720,13 @@ impl Engine {
             self.wakes.insert((at, base.clone()));
         }
     }
+}
+
+/// What is not waited for, because nobody watches it.
+fn never_told(config: &Config) -> HashSet<Watched> {
+    let modules = (!config.modules).then_some(Watched::Modules);
+    let shared = [Watched::Members, Watched::Leases].into_iter().filter(|_| config.cluster.is_none());
+    modules.into_iter().chain(shared).collect()
 }
 
 /// The answer where a baseline cannot be told in time.

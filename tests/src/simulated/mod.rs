@@ -4,7 +4,12 @@ mod arklet;
 mod http;
 mod mqtt;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -27,6 +32,8 @@ pub struct Simulated {
     arklet: Arc<Arklet>,
     /// The tunnel that hears it, `http://host:port`; none over MQTT.
     tunnel: Option<String>,
+    /// Held while it says something to the tunnel.
+    mouth: Arc<Mutex<()>>,
     _heart: Option<Arc<Heart>>,
     _connected: Option<Connected>,
 }
@@ -50,7 +57,15 @@ impl Simulated {
         let heartbeat = heartbeat(&identity, version, SocketAddr::from(([127, 0, 0, 1], 0)));
         let (topics, arklet) = (format!("koupleless_{env}/{identity}"), Arc::<Arklet>::default());
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
-        Self { identity, heartbeat, arklet, tunnel: None, _heart: None, _connected: Some(connected) }
+        Self {
+            identity,
+            heartbeat,
+            arklet,
+            tunnel: None,
+            mouth: Arc::default(),
+            _heart: None,
+            _connected: Some(connected),
+        }
     }
 
     /// As [`Simulated::start`], but first it asks for its baseline and has all of it.
@@ -73,13 +88,27 @@ impl Simulated {
     fn new(version: &str) -> Result<Self> {
         let (identity, arklet) = (names::unique("simulated"), Arc::<Arklet>::default());
         let heartbeat = heartbeat(&identity, version, http::serve(arklet.clone())?);
-        Ok(Self { identity, heartbeat, arklet, tunnel: None, _heart: None, _connected: None })
+        Ok(Self {
+            identity,
+            heartbeat,
+            arklet,
+            tunnel: None,
+            mouth: Arc::default(),
+            _heart: None,
+            _connected: None,
+        })
     }
 
     fn over_http(tunnel: &str, mut bases: Vec<Self>, period: Duration) -> Vec<Self> {
         let voices = bases.iter().map(|base| {
-            let (heartbeat, arklet) = (base.heartbeat.clone(), base.arklet.clone());
-            move || (!arklet.is_silent()).then(|| heartbeat.clone())
+            let (heartbeat, arklet, mouth) =
+                (base.heartbeat.clone(), base.arklet.clone(), base.mouth.clone());
+            move |say: &dyn Fn(&Value)| {
+                let _speaks = mouth.lock();
+                if !arklet.is_silent() {
+                    say(&heartbeat);
+                }
+            }
         });
         let heart = Arc::new(Heart::take_turns(tunnel, period, voices.collect()));
         for base in &mut bases {
@@ -161,6 +190,8 @@ impl Simulated {
     /// Its last word, to this tunnel.
     pub fn say_goodbye_to(&self, tunnel: &str) -> Result<()> {
         self.fall_silent();
+        // What it says at this moment must not come after its last word.
+        drop(self.mouth.lock());
         let mut goodbye = self.heartbeat.clone();
         if let Some(goodbye) = goodbye.as_object_mut() {
             goodbye.insert("state".into(), json!("deactivated"));

@@ -132,7 +132,13 @@ impl Record {
         self.state().lists += 1;
     }
 
-    /// A list is complete; true for the first one.
+    /// All is listed anew, as if for the first time.
+    pub(super) fn anew(&self) {
+        let mut state = self.state();
+        (state.synced, state.given_up) = (false, false);
+    }
+
+    /// A list is complete; true for the first one, and for the first one after [`Self::anew`].
     pub(super) fn listed(&self) -> bool {
         let mut state = self.state();
         state.given_up = false;

@@ -21,7 +21,7 @@ use engine::{
     Event, Watched,
     view::{LeaseView, MemberView, PermitsView, ServiceView, WorkloadView},
 };
-use futures::{Stream, StreamExt};
+use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::apps::v1 as apps;
 use kube::{
     Api, Client,
@@ -34,7 +34,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
     task::{AbortHandle, JoinSet},
 };
 
@@ -84,6 +84,8 @@ impl Default for WatchConfig {
 #[derive(Debug)]
 pub struct Watches {
     running: Vec<(Arc<Record>, AbortHandle)>,
+    /// How often all was to be listed anew.
+    anew: watch::Sender<u32>,
     /// Dropped, it ends them.
     tasks: AsyncMutex<JoinSet<()>>,
 }
@@ -94,8 +96,9 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
     let nodes = Nodes { events: events.clone(), told: told.clone() };
     let pods = Pods { events: events.clone(), told: told.clone() };
     let mut tasks = JoinSet::new();
+    let (anew, again) = watch::channel(0);
     let mut starting =
-        Starting { tasks: &mut tasks, client, config, events: events.clone(), running: Vec::new() };
+        Starting { tasks: &mut tasks, client, config, events: events.clone(), again, running: Vec::new() };
     starting.watch(Watched::Nodes, nodes);
     starting.watch(Watched::Pods, pods);
     starting.watch_revisions(Watched::ReplicaSets, replica_sets::OURS);
@@ -116,7 +119,7 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
         starting.watch_in("kube-node-lease", Watched::Leases, leases);
     }
     let running = starting.running;
-    Watches { running, tasks: AsyncMutex::new(tasks) }
+    Watches { running, anew, tasks: AsyncMutex::new(tasks) }
 }
 
 impl Watches {
@@ -129,6 +132,11 @@ impl Watches {
     /// Whether every kind has been listed once.
     pub fn synced(&self) -> bool {
         self.health().iter().all(|watch| watch.synced)
+    }
+
+    /// Leaves the watches as they are, however far behind, and lists all anew: [`Event::Synced`] is told again for each.
+    pub fn begin_anew(&self) {
+        self.anew.send_modify(|times| *times = times.wrapping_add(1));
     }
 
     /// Ends the watches and waits until they have.
@@ -166,6 +174,8 @@ struct Starting<'a> {
     client: Client,
     config: WatchConfig,
     events: mpsc::Sender<Event>,
+    /// See [`Watches::begin_anew`].
+    again: watch::Receiver<u32>,
     running: Vec<(Arc<Record>, AbortHandle)>,
 }
 
@@ -175,8 +185,8 @@ impl Starting<'_> {
     where
         Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let stream = self.objects(&observer);
-        self.spawn(kind, stream, observer);
+        let streams = self.objects(&observer);
+        self.spawn(kind, streams, observer);
     }
 
     /// Spawns one watch of one namespace.
@@ -185,19 +195,21 @@ impl Starting<'_> {
         Slim<O::Body>: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
     {
         let api = Api::<Slim<O::Body>>::namespaced(self.client.clone(), namespace);
-        let stream = watcher(api, observer.narrow(self.listing()));
-        self.spawn(kind, stream, observer);
+        let config = observer.narrow(self.listing());
+        self.spawn(kind, move || watcher(api.clone(), config.clone()).boxed(), observer);
     }
 
-    /// What the watch of an observer sees.
+    /// What the watch of an observer sees, each time that it begins.
     fn objects<O: Observer>(
         &self,
         observer: &O,
-    ) -> impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>> + Send + 'static + use<O>
+    ) -> impl Fn() -> BoxStream<'static, Seen<O::Body>> + Send + Sync + 'static + use<O>
     where
         Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
     {
-        watcher(Api::<Slim<O::Body>>::all(self.client.clone()), observer.narrow(self.listing()))
+        let api = Api::<Slim<O::Body>>::all(self.client.clone());
+        let config = observer.narrow(self.listing());
+        move || watcher(api.clone(), config.clone()).boxed()
     }
 
     /// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
@@ -206,7 +218,7 @@ impl Starting<'_> {
         let record = Arc::new(Record::new(Watched::Modules));
         let events = self.events.clone();
         let observer = Modules { env: self.config.env.clone(), events: events.clone(), told };
-        let (client, stream) = (self.client.clone(), self.objects(&observer));
+        let (client, streams, again) = (self.client.clone(), self.objects(&observer), self.again.clone());
         let task = self.tasks.spawn({
             let record = record.clone();
             async move {
@@ -219,7 +231,7 @@ impl Starting<'_> {
                 };
                 // Closed means that the engine is gone, and we go with it.
                 match availability {
-                    Availability::Available => drop(run(stream, &record, events, observer).await),
+                    Availability::Available => drop(run(streams, &record, events, observer, again).await),
                     Availability::Missing(reason) => {
                         tracing::warn!(
                             %reason,
@@ -239,8 +251,8 @@ impl Starting<'_> {
     fn watch_revisions(&mut self, kind: Watched, labels: &str) {
         let config = self.listing().labels(labels);
         let api = Api::<PartialObjectMeta<apps::ReplicaSet>>::all(self.client.clone());
-        let stream = watcher(api, config).map(|event| event.map(slim));
-        self.spawn(kind, stream, Views::<ReplicaSet>::all(self.events.clone()));
+        let streams = move || watcher(api.clone(), config.clone()).map(|event| event.map(slim)).boxed();
+        self.spawn(kind, streams, Views::<ReplicaSet>::all(self.events.clone()));
     }
 
     fn listing(&self) -> watcher::Config {
@@ -250,15 +262,15 @@ impl Starting<'_> {
     fn spawn<O: Observer>(
         &mut self,
         kind: Watched,
-        stream: impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>> + Send + 'static,
+        streams: impl Fn() -> BoxStream<'static, Seen<O::Body>> + Send + Sync + 'static,
         observer: O,
     ) {
         let record = Arc::new(Record::new(kind));
         let task = self.tasks.spawn({
-            let (record, events) = (record.clone(), self.events.clone());
+            let (record, events, again) = (record.clone(), self.events.clone(), self.again.clone());
             async move {
                 // Closed means that the engine is gone, and we go with it.
-                let _ = run(stream, &record, events, observer).await;
+                let _ = run(streams, &record, events, observer, again).await;
             }
         });
         self.running.push((record, task));
@@ -291,13 +303,26 @@ impl Backoff for Impatient {
 }
 
 async fn run<O: Observer>(
-    stream: impl Stream<Item = watcher::Result<watcher::Event<Slim<O::Body>>>>,
+    streams: impl Fn() -> BoxStream<'static, Seen<O::Body>>,
     record: &Record,
     events: mpsc::Sender<Event>,
     observer: O,
+    mut again: watch::Receiver<u32>,
 ) -> Result<(), Closed> {
-    let mut stream = std::pin::pin!(stream.backoff(Impatient::default()));
-    while let Some(item) = stream.next().await {
+    again.mark_unchanged();
+    let begin = || Box::pin(streams().backoff(Impatient::default()));
+    let mut stream = begin();
+    loop {
+        let item = tokio::select! {
+            biased;
+            again = again.changed() => {
+                again.map_err(|_| Closed)?;
+                record.anew();
+                stream = begin();
+                continue;
+            }
+            item = stream.next() => item.ok_or(Closed)?,
+        };
         let item = match item {
             Ok(item) => item,
             Err(error) => {
@@ -340,8 +365,10 @@ async fn run<O: Observer>(
             }
         }
     }
-    Ok(())
 }
+
+/// What a watch says.
+type Seen<B> = watcher::Result<watcher::Event<Slim<B>>>;
 
 /// Metadata as what we read of it.
 fn slim<T, B>(event: watcher::Event<T>) -> watcher::Event<Slim<B>>

@@ -130,6 +130,15 @@ impl Lane {
         Some(job)
     }
 
+    /// Forgets what waits.
+    pub(super) fn clear(&self) {
+        let mut queue = self.queue();
+        let waited = u64::try_from(queue.waiting.len()).unwrap_or(u64::MAX);
+        queue.waiting.clear();
+        queue.waits_since = None;
+        self.counters.waiting.fetch_sub(waited, SeqCst);
+    }
+
     /// The place of one that [`Taken::Runs`].
     pub(super) fn place(&self) -> Place<'_> {
         self.counters.running.fetch_add(1, Relaxed);

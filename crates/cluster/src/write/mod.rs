@@ -28,9 +28,9 @@ use jiff::Timestamp;
 use kube::Client;
 use model::{Fence, Pass};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use self::{
@@ -54,6 +54,10 @@ const LONGEST_PAUSE_OF_RENEWALS: Duration = Duration::from_secs(5);
 
 /// Renewals that run at once however often the server has enough: with 5 ms for each they are still 800 a second.
 const LEAST_RENEWALS: usize = 4;
+
+/// How long the last word is tried, and the pause between two tries: others wait 10 s for one that says nothing.
+const LAST_WORD: Duration = Duration::from_secs(5);
+const LAST_WORD_AGAIN: Duration = Duration::from_millis(300);
 
 /// How the writer works.
 #[derive(Debug, Clone)]
@@ -120,6 +124,8 @@ struct Shared {
     searches: Arc<Lane>,
     /// None once the writer has been shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
+    /// True when nothing that waits is worth waiting for.
+    gives_up: watch::Sender<bool>,
     announcer: Announcer,
 }
 
@@ -149,6 +155,7 @@ impl Writer {
                 renewals,
                 searches,
                 tasks: Mutex::new(Some(JoinSet::new())),
+                gives_up: watch::Sender::new(false),
                 announcer,
                 config,
             }),
@@ -200,10 +207,18 @@ impl Writer {
         None
     }
 
-    /// Carries out the last action of all ([`Action::WriteMember`]), after [`Self::shutdown`].
+    /// Carries out the last action of all ([`Action::WriteMember`]), after [`Self::shutdown`]. It is tried for some seconds.
     pub async fn last(&self, action: Action) -> Result<(), WriteError> {
         let Action::WriteMember(desired) = action else { return Ok(()) };
-        self.shared.release_member(&desired).await
+        let until = Instant::now() + LAST_WORD;
+        loop {
+            match self.shared.release_member(&desired).await {
+                Err(WriteError::Unavailable { .. } | WriteError::Conflict(_)) if Instant::now() < until => {
+                    sleep(LAST_WORD_AGAIN).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// What was asked of the API server so far.
@@ -214,12 +229,23 @@ impl Writer {
     /// Takes nothing more and waits until everything taken has ended, `bound` at most; what has
     /// not ended then is cut off. Somebody must go on receiving events, or the tasks that tell
     /// their ends wait for a place. True where nothing was cut off.
+    ///
+    /// Where the fence is shut for good, only what was sent is waited for: the rest may not be sent any more.
     pub async fn shutdown(&self, bound: Duration) -> bool {
-        let until = Instant::now() + bound;
+        let mut until = Instant::now() + bound;
         let tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut tasks) = tasks else { return true };
+        let sends = self.shared.config.fence.standing_pass().left().is_some();
+        if !sends {
+            let Shared { writes, records, renewals, searches, .. } = &*self.shared;
+            [writes, records, renewals, searches].into_iter().for_each(|lane| lane.clear());
+            self.shared.gives_up.send_replace(true);
+        }
         let ended = timeout_at(until, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
         tasks.shutdown().await;
+        if !sends {
+            until = Instant::now();
+        }
         self.shared.announcer.shutdown(until).await && ended
     }
 }
@@ -232,6 +258,7 @@ impl Shared {
     async fn work(self: Arc<Self>, lane: Arc<Lane>, first: Option<Job>) {
         let mut place = lane.place();
         let mut next = first.map(Next::Begin);
+        let mut gives_up = self.gives_up.subscribe();
         loop {
             match next.take().unwrap_or_else(|| place.next(StdInstant::now())) {
                 Next::Begin((action, pass)) => {
@@ -240,7 +267,11 @@ impl Shared {
                     let end = self.perform(&api, action).await;
                     self.tell(end).await;
                 }
-                Next::Opens(when) => sleep_until(when.into()).await,
+                Next::Opens(when) => tokio::select! {
+                    () = sleep_until(when.into()) => {}
+                    // The writer is there as long as its tasks are.
+                    _ = gives_up.wait_for(|gives_up| *gives_up) => {}
+                },
                 Next::Ends => return,
             }
         }

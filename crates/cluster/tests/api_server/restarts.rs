@@ -1,6 +1,7 @@
 //! A watch that begins anew.
 
 use cluster::WatchConfig;
+use engine::{Event, Watched};
 
 use crate::harness::{Harness, client, unique, vnode};
 
@@ -25,10 +26,34 @@ async fn what_vanished_while_nobody_watched_is_told() {
     h.watches = Some(cluster::watch(client, config, h.events.clone(), h.told.clone()));
     h.node_gone(&lost).await;
     h.pod_gone("restart-lost").await;
-    let gone = |event: &engine::Event| match event {
-        engine::Event::PodGone(pod) => *pod.name == *"restart-kept",
-        engine::Event::NodeGone { name, .. } => **name == *kept,
+    let gone = |event: &Event| match event {
+        Event::PodGone(pod) => *pod.name == *"restart-kept",
+        Event::NodeGone { name, .. } => **name == *kept,
         _ => false,
     };
-    assert_eq!(h.also_told(gone), Vec::<&engine::Event>::new());
+    assert_eq!(h.also_told(gone), Vec::<&Event>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_is_listed_anew_when_that_is_asked_for() {
+    let mut h = Harness::start().await;
+    let name = unique("virtual-node-anew");
+    h.create_node(&vnode(&name)).await;
+    h.node(&name, |_| true).await;
+    for _ in 0..2 {
+        for kind in Watched::NEEDED {
+            h.event(&format!("that all {kind:?} were told"), |event| {
+                (*event == Event::Synced(kind)).then_some(())
+            })
+            .await;
+        }
+        let told = |event: &Event| match event {
+            Event::Node(node) => *node.name == *name,
+            Event::NodeGone { name: gone, .. } => **gone == *name,
+            Event::Synced(_) => true,
+            _ => false,
+        };
+        assert_eq!(h.also_told(told), Vec::<&Event>::new(), "what is known already is not told again");
+        h.watches.as_ref().unwrap().begin_anew();
+    }
 }

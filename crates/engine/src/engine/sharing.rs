@@ -67,9 +67,9 @@ impl Engine {
                     self.acquire(&node, now, out);
                 }
             }
-            Event::Written { write: Write::ReleaseLease { node, holder }, .. } => {
+            Event::Written { write: Write::ReleaseLease { node, holder }, result } => {
                 if holder == *members.incarnation() {
-                    claims.released(&node, members, now.mono);
+                    claims.released(&node, &result, members, now.mono);
                 }
             }
             Event::Permits(view) => self.permits.see_lease(*view, now.mono),
@@ -304,8 +304,9 @@ impl Engine {
         self.ownership.as_ref()?.members.release()
     }
 
-    /// This replica was ended: it has nothing, and begins anew.
+    /// This replica was ended: it has nothing, and begins anew, with what it is told from now on.
     fn drop_all(&mut self, now: Now) {
+        self.synced = super::never_told(&self.config);
         let bases: Vec<BaseIdentity> = self.vnodes.keys().cloned().collect();
         for base in bases {
             self.let_go(&base, now);

@@ -162,3 +162,24 @@ fn a_heartbeat_like_the_one_before_moves_deadlines_and_does_nothing_else() {
     case.step(Event::Tick);
     assert_eq!(summary(&case).silent, 1);
 }
+
+/// A list tells what there is, and then what has gone since the one before: a Node may have been made anew meanwhile.
+#[test]
+fn the_end_of_a_node_is_not_that_of_the_one_that_has_its_name_now() {
+    let node = |uid: &str| NodeView { uid: uid.into(), ..crate::testing::node("b") };
+    let name = node("1").name;
+    let gone = |uid: &str| Event::NodeGone { name: name.clone(), uid: uid.into() };
+    let mut case = Case::new(Config::new("dev"));
+    for event in [Event::Node(Box::new(node("2"))), gone("1")] {
+        case.step(event);
+    }
+    Watched::NEEDED.into_iter().for_each(|kind| drop(case.step(Event::Synced(kind))));
+    assert_eq!(summary(&case).vnodes, 1);
+    let zone = case.engine.zones.of(&name);
+    for event in [Event::Node(Box::new(node("3"))), gone("2")] {
+        case.step(event);
+    }
+    assert_ne!(case.engine.zones.of(&"virtual-node-other".into()), zone);
+    case.step(gone("3"));
+    assert_eq!(case.engine.zones.of(&"virtual-node-third".into()), zone);
+}

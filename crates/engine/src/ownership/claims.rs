@@ -112,7 +112,9 @@ impl Claims {
         takers.sort();
         let held = takers.iter().map(|taker| self.held_by(taker, members)).collect();
         let place = takers.iter().position(|taker| *taker == own);
-        Shares { held, place, all: self.bases.len() }
+        // A base that another hears and this one does not may have no Node yet; its Lease counts for both.
+        let owned = self.held.iter().filter(|(holder, _)| !holder.is_empty()).map(|(_, count)| count).sum();
+        Shares { held, place, all: self.bases.len().max(owned) }
     }
 
     fn held_by(&self, incarnation: &Arc<str>, members: &Membership) -> usize {
@@ -275,7 +277,7 @@ impl Claims {
         let held = self.leases.get(node).is_some_and(|lease| lease.view.holder == *members.incarnation());
         let taken = result.is_ok() || (held && matches!(result, Err(WriteError::Conflict(_))));
         if taken {
-            base.hold = Hold::Mine;
+            (base.hold, base.slot) = (Hold::Mine, WriteSlot::default());
             base.free_since = None;
             self.mine += 1;
         }
@@ -298,11 +300,34 @@ impl Claims {
         Some(Action::ReleaseLease { node, holder, delete: false })
     }
 
-    /// A release ended. One whose end is not known is tried again by taking the Lease.
-    pub(crate) fn released(&mut self, node: &Arc<str>, members: &Membership, now: Duration) {
+    /// A release ended. Where it failed, the Lease is this replica's still: it is taken again soon, or released
+    /// ([`Self::release_again`]).
+    pub(crate) fn released(
+        &mut self,
+        node: &Arc<str>,
+        result: &Result<(), WriteError>,
+        members: &Membership,
+        now: Duration,
+    ) {
         if let Some(base) = self.bases.get_mut(node).filter(|base| base.hold == Hold::Releasing) {
             base.hold = Hold::None;
+            if result.is_err() {
+                base.slot.ended(now, result);
+            }
             self.review(node, members, now);
+        }
+    }
+
+    /// What this replica holds by Lease and does not act for, while it takes nothing: nobody else could take it.
+    pub(crate) fn release_again(&mut self, members: &Membership, now: Duration, out: &mut Vec<Action>) {
+        let own = members.incarnation();
+        for (node, base) in &mut self.bases {
+            let held = self.leases.get(node).is_some_and(|lease| lease.view.holder == *own);
+            if held && base.hold == Hold::None && base.slot.is_free(now) {
+                base.hold = Hold::Releasing;
+                base.slot.was_the_last(now);
+                out.push(Action::ReleaseLease { node: node.clone(), holder: own.clone(), delete: false });
+            }
         }
     }
 
@@ -417,10 +442,10 @@ impl Claims {
         }
     }
 
-    /// Another holds it: what this replica handed over has come to its end.
+    /// Another holds it: what this replica tried there has come to its end.
     fn is_taken_up(&mut self, node: &Arc<str>) {
-        if let Some(base) = self.bases.get_mut(node) {
-            base.slot.last_is_told();
+        if let Some(base) = self.bases.get_mut(node).filter(|base| base.hold == Hold::None) {
+            base.slot = WriteSlot::default();
         }
     }
 

@@ -210,11 +210,12 @@ impl Membership {
         }
     }
 
-    /// Everything of before is given up, and a new incarnation begins (rule 5).
+    /// Everything of before is given up, and a new incarnation begins (rule 5), which joins when all is known anew: one
+    /// that was away for long enough to be ended may have missed anything, and its watches take up again one by one.
     fn fall(&mut self, now: Duration, out: &mut Vec<Action>) {
         self.epoch += 1;
         self.own = own(&self.config, self.door.as_ref(), self.epoch);
-        self.sent = None;
+        (self.sent, self.synced) = (None, false);
         self.next_at = now;
         self.fence_until = Duration::ZERO;
         out.push(Action::Fence { epoch: self.epoch, until: Duration::ZERO });

@@ -22,8 +22,9 @@ pub(crate) use reach::{Reach, Seen};
 const BALANCE_EVERY: Duration = Duration::from_secs(1);
 /// VNodes that are handed over at once.
 const HANDED_OVER: usize = 20;
-/// VNodes that are given up at once by one that is cut off from them: as many as are taken in a second.
+/// VNodes that are given up at once by one that is cut off from them: as many as are taken in that time.
 const GIVEN_UP: usize = 200;
+const GIVE_UP_EVERY: Duration = Duration::from_secs(1);
 /// How often what belongs to nobody is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -51,6 +52,7 @@ pub(crate) struct Ownership {
     /// This one takes what others send on.
     is_open: bool,
     balance_at: Duration,
+    give_up_at: Duration,
     sweep_at: Duration,
 }
 
@@ -69,6 +71,7 @@ impl Ownership {
             takers: Vec::new(),
             living: Vec::new(),
             balance_at: Duration::ZERO,
+            give_up_at: Duration::ZERO,
             sweep_at: Duration::ZERO,
         }
     }
@@ -96,13 +99,18 @@ impl Ownership {
         }
         if self.takes(takes, now) {
             self.claims.advance(lease_duration, &self.members, now, out);
+        } else if self.members.may_act(now) && self.gives() {
+            self.claims.release_again(&self.members, now, out);
         }
     }
 
     /// It may take what is free. One that is cut off takes nothing while there are others that are not.
     fn takes(&self, wanted: bool, now: Duration) -> bool {
-        let gives = self.reach.is_cut_off() && self.members.others_reach();
-        wanted && !gives && self.members.may_act(now)
+        wanted && !self.gives() && self.members.may_act(now)
+    }
+
+    fn gives(&self) -> bool {
+        self.reach.is_cut_off() && self.members.others_reach()
     }
 
     /// Says which replicas live, where that has changed (rule 11).
@@ -131,9 +139,12 @@ impl Ownership {
 
     /// How many VNodes shall be given to others now, because this replica does not reach them: not more than are
     /// taken in a second.
-    pub(crate) fn given_up(&self, now: Duration) -> usize {
-        let gives_up = self.members.may_act(now) && self.reach.gives_up(now);
-        if gives_up { GIVEN_UP } else { 0 }
+    pub(crate) fn given_up(&mut self, now: Duration) -> usize {
+        if now < self.give_up_at || !self.members.may_act(now) || !self.reach.gives_up(now) {
+            return 0;
+        }
+        self.give_up_at = now + GIVE_UP_EVERY;
+        GIVEN_UP
     }
 
     /// It is time to look for what belongs to nobody.
@@ -148,7 +159,8 @@ impl Ownership {
     /// When it wants to be advanced; what is due while nothing is taken waits for a renewal, or for a base that is heard.
     pub(crate) fn next_wake(&self, takes: bool, now: Duration) -> Option<Duration> {
         let claims = self.claims.next_wake().filter(|_| self.takes(takes, now));
-        self.members.next_wake(now).into_iter().chain(claims).min()
+        let gives = Some(self.give_up_at).filter(|&at| at > now);
+        self.members.next_wake(now).into_iter().chain(claims).chain(gives).min()
     }
 }
 

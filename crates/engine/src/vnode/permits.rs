@@ -124,10 +124,14 @@ impl VNode {
         self.announce_of_pod(uid, News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
     }
 
-    /// While nothing can be done here, what was asked for is for others, and so is what was not made use of yet.
+    /// While nothing can be done here, what was asked for is for others, and so is what was not made use of yet, or will
+    /// not be: a Pod that Kubernetes deletes on a base that is lost may stay for ever.
     pub(super) fn give_unused_permits_back(&mut self, ctx: &mut Context<'_>) {
-        for arranged in self.arranged.values_mut().filter(|arranged| !arranged.others_yield) {
-            if let Some((whose, uid)) = arranged.permit.take() {
+        let pods = &self.pods;
+        for arranged in self.arranged.values_mut() {
+            let lives = |(_, uid): &Permit| pods.get(uid).is_some_and(|pod| pod.is_live());
+            let given = arranged.permit.take_if(|permit| !arranged.others_yield || !lives(permit));
+            if let Some((whose, uid)) = given {
                 ctx.permits.give_back(&whose, &uid);
             }
         }

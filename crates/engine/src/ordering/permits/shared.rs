@@ -221,7 +221,8 @@ impl Of {
             self.listed.room_since = None;
             if returns_at.is_none_or(|at| at > now) {
                 let unseen = self.listed.holders().filter(|(uid, _)| self.pods.find(uid).is_none());
-                return unseen.map(|(uid, _)| self.listed.gone_at(uid)).chain(returns_at).min();
+                let gone = unseen.map(|(uid, _)| self.listed.gone_at(uid)).filter(|&at| at > now);
+                return gone.chain(returns_at).min();
             }
         } else {
             let at = *self.listed.room_since.get_or_insert(now) + STAGGER * turn.place;

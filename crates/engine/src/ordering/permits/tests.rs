@@ -399,6 +399,25 @@ fn a_holder_that_is_gone_blocks_nobody() {
 }
 
 #[test]
+fn while_there_is_no_room_who_is_gone_is_nothing_to_wake_for() {
+    let mut shared = Replica::shared(&["b1", "b2", "b3"]);
+    shared.permits.see_workload(&allows(2, 3));
+    for n in 1..=3 {
+        shared.see(pod(&format!("o{n}"), 1, true));
+        shared.see(pod(&format!("n{n}"), 1, false));
+        shared.take(&format!("n{n}"), 1);
+    }
+    let mut api = Api::default();
+    assert!(api.carry_out(&mut shared));
+    // The first two have yielded, and one of those that took their places was deleted.
+    ["o1", "o2"].into_iter().for_each(|name| shared.see(pod(name, 2, false)));
+    shared.give_back("n1");
+    shared.permits.lose_pod(&"n1".into());
+    assert_eq!(shared.writes(), None, "two are unavailable");
+    assert!(shared.permits.next_wake().is_none_or(|at| at > shared.now), "{:?}", shared.permits.next_wake());
+}
+
+#[test]
 fn a_holder_that_was_never_seen_is_taken_for_gone_only_after_a_while() {
     let (mut api, mut a, _) = two();
     a.take("n1", 5);
