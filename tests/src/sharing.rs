@@ -117,14 +117,15 @@ impl Sharing {
         Ok(last.duration_since(since).max(SignedDuration::ZERO).unsigned_abs())
     }
 
-    /// Waits until each of so many replicas has its share: within the larger of 1 and a tenth of what would be even.
+    /// Waits until each of so many replicas has its share, within the larger of 1 and a tenth of what would be even: then
+    /// nothing more is handed over.
     pub fn shared_among(&self, replicas: usize, limit: Duration) -> Result<()> {
         let even = self.bases.len() / replicas;
         let most = 1.max(even / 10);
         wait_for("all have their shares", limit, || {
             let shares = self.shares()?;
             let fair = shares.values().all(|share| share.abs_diff(even) <= most);
-            ensure!(shares.len() == replicas && fair, "{shares:?}");
+            ensure!(shares.len() == replicas && !shares.contains_key("") && fair, "{shares:?}");
             Ok(Some(()))
         })
     }
