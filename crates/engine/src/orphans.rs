@@ -118,38 +118,20 @@ impl Orphans {
 
 #[cfg(test)]
 mod tests {
-    use crate::view::ModuleStatus;
-
     use super::*;
-
-    fn view(name: &str) -> ModuleView {
-        let id = BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() };
-        ModuleView {
-            module: ModuleRef { namespace: "default".into(), name: name.into(), uid: name.into() },
-            key: ModuleKey { vnode: "virtual-node-b".into(), id },
-            resource_version: 7,
-            labels: BTreeMap::new().into(),
-            url: "".into(),
-            pod: "p".into(),
-            managed: true,
-            in_place: false,
-            kept: false,
-            status: ModuleStatus::default(),
-            deleting: false,
-        }
-    }
+    use crate::testing::module;
 
     /// Seed 26188: the base's next life is another replica's by now, of which the watch of Leases has not told yet.
     #[test]
     fn what_somebody_writes_for_is_spared_for_a_while() {
         let s = Duration::from_secs;
         let mut orphans = Orphans::default();
-        orphans.see(view("biz1"), s(25));
+        orphans.see(module("biz1"), s(25));
         for vnode in ["virtual-node-b", "virtual-node-of-nobody"] {
             orphans.spare(vnode, s(140));
             orphans.spare(vnode, s(130));
         }
-        orphans.see(view("biz2"), s(3_600));
+        orphans.see(module("biz2"), s(3_600));
         let mut collected = |at| {
             let mut out = Vec::new();
             orphans.collect(s(at), |_| true, &mut out);

@@ -8,7 +8,10 @@ use model::{BaseReport, BaseState, BizId, TunnelKind};
 
 use crate::{
     Action, Config, Engine, Event, Now, Watched,
-    view::{Common, ContainerView, EnvValue, EnvVar, NodeView, PodRef, PodStatus, PodView, RestartPolicy},
+    view::{
+        Common, ContainerView, EnvValue, EnvVar, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView,
+        PodRef, PodStatus, PodView, RestartPolicy,
+    },
 };
 
 /// An engine on a clock of the test's own.
@@ -99,6 +102,24 @@ pub(crate) fn node(base: &str) -> NodeView {
         resource_version: 1,
         labels: labels.map(|(key, value)| (key.into(), value.into())).into_iter().collect(),
         ..NodeView::default()
+    }
+}
+
+/// The Module object of version 1 of a module on the base `b`, as whoever made it wrote it down.
+pub(crate) fn module(name: &str) -> ModuleView {
+    let id = BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() };
+    ModuleView {
+        module: ModuleRef { namespace: "default".into(), name: name.into(), uid: name.into() },
+        key: ModuleKey { vnode: "virtual-node-b".into(), id },
+        resource_version: 7,
+        labels: BTreeMap::new().into(),
+        url: "".into(),
+        pod: "p".into(),
+        managed: true,
+        in_place: false,
+        kept: false,
+        status: ModuleStatus::default(),
+        deleting: false,
     }
 }
 

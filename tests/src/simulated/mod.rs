@@ -57,15 +57,9 @@ impl Simulated {
         let heartbeat = heartbeat(&identity, version, SocketAddr::from(([127, 0, 0, 1], 0)));
         let (topics, arklet) = (format!("koupleless_{env}/{identity}"), Arc::<Arklet>::default());
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
-        Self {
-            identity,
-            heartbeat,
-            arklet,
-            tunnel: None,
-            mouth: Arc::default(),
-            _heart: None,
-            _connected: Some(connected),
-        }
+        let mut base = Self::unheard(identity, heartbeat, arklet);
+        base._connected = Some(connected);
+        base
     }
 
     /// As [`Simulated::start`], but first it asks for its baseline and has all of it.
@@ -88,15 +82,12 @@ impl Simulated {
     fn new(version: &str) -> Result<Self> {
         let (identity, arklet) = (names::unique("simulated"), Arc::<Arklet>::default());
         let heartbeat = heartbeat(&identity, version, http::serve(arklet.clone())?);
-        Ok(Self {
-            identity,
-            heartbeat,
-            arklet,
-            tunnel: None,
-            mouth: Arc::default(),
-            _heart: None,
-            _connected: None,
-        })
+        Ok(Self::unheard(identity, heartbeat, arklet))
+    }
+
+    fn unheard(identity: String, heartbeat: Value, arklet: Arc<Arklet>) -> Self {
+        let mouth = Arc::default();
+        Self { identity, heartbeat, arklet, tunnel: None, mouth, _heart: None, _connected: None }
     }
 
     fn over_http(tunnel: &str, mut bases: Vec<Self>, period: Duration) -> Vec<Self> {

@@ -216,24 +216,8 @@ fn a_base_that_said_goodbye_to_another_replica_is_not_taken_up_again() {
 #[test]
 fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     let (mut case, _) = Case::start(Some(door(1)));
-    let key = ModuleKey {
-        vnode: "virtual-node-b".into(),
-        id: BizId { name: "biz1".parse().unwrap(), version: "1".parse().unwrap() },
-    };
-    let module = ModuleRef { namespace: "default".into(), name: "m".into(), uid: "m".into() };
-    let view = ModuleView {
-        module: module.clone(),
-        key: key.clone(),
-        resource_version: 7,
-        labels: BTreeMap::new().into(),
-        url: "".into(),
-        pod: "p".into(),
-        managed: true,
-        in_place: false,
-        kept: false,
-        status: ModuleStatus::default(),
-        deleting: false,
-    };
+    let view = testing::module("biz1");
+    let (key, module) = (view.key.clone(), view.module.clone());
     case.step(Event::Module(Box::new(view)));
     case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
     case.take_up();
