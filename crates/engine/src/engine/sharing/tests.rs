@@ -1,17 +1,15 @@
 //! What one replica hears for another (rule 11).
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use arklet::{Answer, AnswerKey, CommandKind, Health};
 use jiff::Timestamp;
-use model::{BaseReport, BizId};
+use model::BaseReport;
 
 use super::*;
 use crate::{
     ClusterConfig, Config, WriteError, testing,
-    view::{
-        Door, LeaseView, MemberState, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, PodView,
-    },
+    view::{Door, LeaseView, MemberState, MemberView, PodView},
 };
 
 /// One replica, `me`, that lives beside `other`, which holds the Lease of the base `b`.
