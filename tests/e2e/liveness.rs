@@ -95,9 +95,15 @@ fn spread(mut deployment: Value) -> Value {
     deployment
 }
 
-/// Every Pod of a base was told NotReady before its Node was told `told`.
+/// Every Pod of a base was told NotReady before its Node was told `told`. The watch of Pods may tell so later.
 fn pods_first(record: &Records, base: &JavaBase, told: &Change) -> Result<()> {
     let node = node_name(base);
+    wait_for(&format!("the Pods on {node} were told NotReady first"), Duration::from_secs(10), || {
+        were_first(record, &node, told).map(Some)
+    })
+}
+
+fn were_first(record: &Records, node: &str, told: &Change) -> Result<()> {
     let changes = record.pods.changes()?;
     let of_base = changes.iter().filter(|change| text(&change.object, "/spec/nodeName") == node);
     let mut first = BTreeMap::new();
@@ -153,7 +159,8 @@ fn comes_back(scene: &Scene, record: &Records, base: &mut JavaBase, start: Insta
     ensure!(reason == "BaseSilent", "{reason}");
     pods_first(record, base, &told)?;
     base.resume()?;
-    let back = wait_for("the Pods on it are Ready again", Duration::from_secs(10), || {
+    // Its Java process has to be heard first, on a machine that is busy with other tests too.
+    let back = wait_for("the Pods on it are Ready again", Duration::from_secs(30), || {
         let ready = |n| {
             let again = |change: &Change| change.at > told.at && is_ready(&change.object);
             record.pods.first(&format!("stays-{n}"), again)
