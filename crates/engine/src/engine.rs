@@ -406,9 +406,10 @@ impl Engine {
 
     /// A Node changed: it may count for peer Deployments, or no more.
     fn recount(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
-        let node = self.node(name).cloned();
+        let mut peers = std::mem::take(&mut self.peers);
         let scope = replicas::Scope { workloads: &self.workloads, env: &self.config.env, now: now.mono, out };
-        self.peers.node(name, node.as_ref(), scope);
+        peers.node(name, self.node(name), scope);
+        self.peers = peers;
     }
 
     /// A ReplicaSet's revision changed, so others of its Deployment's Pods may be the newest.

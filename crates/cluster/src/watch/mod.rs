@@ -134,7 +134,7 @@ impl Watches {
         self.health().iter().all(|watch| watch.synced)
     }
 
-    /// Leaves the watches as they are, however far behind, and lists all anew: [`Event::Synced`] is told again for each.
+    /// Gives the watches up, however far behind they are, and lists all anew: [`Event::Synced`] is told again for each.
     pub fn begin_anew(&self) {
         self.anew.send_modify(|times| *times = times.wrapping_add(1));
     }

@@ -232,7 +232,7 @@ impl Writer {
     ///
     /// Where the fence is shut for good, only what was sent is waited for: the rest may not be sent any more.
     pub async fn shutdown(&self, bound: Duration) -> bool {
-        let mut until = Instant::now() + bound;
+        let until = Instant::now() + bound;
         let tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut tasks) = tasks else { return true };
         let sends = self.shared.config.fence.standing_pass().left().is_some();
@@ -243,9 +243,8 @@ impl Writer {
         }
         let ended = timeout_at(until, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
         tasks.shutdown().await;
-        if !sends {
-            until = Instant::now();
-        }
+        // Events are no exception.
+        let until = if sends { until } else { Instant::now() };
         self.shared.announcer.shutdown(until).await && ended
     }
 }

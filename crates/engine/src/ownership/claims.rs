@@ -71,6 +71,15 @@ pub(crate) struct Base {
     due: Option<Duration>,
 }
 
+impl Base {
+    /// Its Lease is released, for another, which is left some time to take it. What is to be written.
+    fn release(&mut self, node: &Arc<str>, holder: &Arc<str>, now: Duration) -> Action {
+        self.hold = Hold::Releasing;
+        self.slot.was_the_last(now);
+        Action::ReleaseLease { node: node.clone(), holder: holder.clone(), delete: false }
+    }
+}
+
 #[derive(Debug)]
 struct Lease {
     view: LeaseView,
@@ -285,7 +294,7 @@ impl Claims {
         taken
     }
 
-    /// Another shall have it, and is left some time to take it: nothing is done for it any more. What is to be written.
+    /// Another shall have it: nothing is done for it any more. What is to be written.
     pub(crate) fn hand_over(
         &mut self,
         node: &Arc<str>,
@@ -293,11 +302,8 @@ impl Claims {
         now: Duration,
     ) -> Option<Action> {
         let base = self.bases.get_mut(node).filter(|base| base.hold == Hold::Mine)?;
-        base.hold = Hold::Releasing;
-        base.slot.was_the_last(now);
         self.mine -= 1;
-        let (node, holder) = (node.clone(), members.incarnation().clone());
-        Some(Action::ReleaseLease { node, holder, delete: false })
+        Some(base.release(node, members.incarnation(), now))
     }
 
     /// A release ended. Where it failed, the Lease is this replica's still: it is taken again soon, or released
@@ -324,9 +330,7 @@ impl Claims {
         for (node, base) in &mut self.bases {
             let held = self.leases.get(node).is_some_and(|lease| lease.view.holder == *own);
             if held && base.hold == Hold::None && base.slot.is_free(now) {
-                base.hold = Hold::Releasing;
-                base.slot.was_the_last(now);
-                out.push(Action::ReleaseLease { node: node.clone(), holder: own.clone(), delete: false });
+                out.push(base.release(node, own, now));
             }
         }
     }
