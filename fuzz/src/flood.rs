@@ -379,6 +379,7 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => key.vnode.clone(),
         Action::AnswerBaseline { base, .. } | Action::FindBasePod { base, .. } => base.as_str().into(),
         Action::ScaleDeployment { .. }
+        | Action::RecordRollout { .. }
         | Action::WriteMember(_)
         | Action::ReadMember { .. }
         | Action::DeleteMember { .. }

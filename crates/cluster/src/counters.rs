@@ -31,7 +31,9 @@ closed!(
 closed!(
     /// Of what.
     Resource {
+        DaemonSetStatus = "daemonsets/status",
         DeploymentScale = "deployments/scale",
+        DeploymentStatus = "deployments/status",
         Event = "events",
         Lease = "leases",
         Module = "modules",

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
+use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     trace::TraceId,
     view::{
         Door, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PermitsView,
-        PodRef, PodStatus, WorkloadRef,
+        PodRef, PodStatus, RolledOut, WorkloadRef,
     },
 };
 
@@ -196,6 +197,16 @@ pub enum Action {
         /// `metadata.resourceVersion` of the view that this was decided on.
         resource_version: u64,
     },
+    /// Write down what was rolled out of a workload, as the condition `module-controller.koupleless.io/RolledOut` of its
+    /// status.
+    RecordRollout {
+        /// Which.
+        workload: WorkloadRef,
+        /// What.
+        rolled_out: Arc<RolledOut>,
+        /// When, for people.
+        at: Timestamp,
+    },
     /// Create the membership Lease (its UID is empty), or replace the very version that is named.
     /// Where the server has another, that is told before the conflict. It passes the fence.
     WriteMember(Box<MemberView>),
@@ -285,6 +296,7 @@ impl Action {
             Self::PatchModuleStatus { key, .. } => Write::PatchModuleStatus(key.clone()),
             Self::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Self::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment.clone()),
+            Self::RecordRollout { workload, .. } => Write::RecordRollout(workload.clone()),
             Self::WriteMember(desired) => Write::WriteMember(desired.name.clone()),
             Self::ReadMember { name } => Write::ReadMember(name.clone()),
             Self::DeleteMember { name, .. } => Write::DeleteMember(name.clone()),

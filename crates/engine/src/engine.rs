@@ -10,11 +10,11 @@ use std::{
 };
 
 use arklet::{BaselineQuery, CallError};
-use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
+use model::{BaseIdentity, BaseReport, BaseState, BizName, TunnelKind};
 
 use crate::{
     action::Action,
-    baseline::{self, Question, Questions},
+    baseline::{self, Question, Questions, Rollouts},
     config::{Config, MOST_BASES, MOST_STRANGERS},
     event::{Event, Now, Watched, Write},
     ordering::{newest::Revisions, permits::Permits},
@@ -82,6 +82,8 @@ pub struct Engine {
     revisions: Revisions,
     workloads: Workloads,
     peers: Peers,
+    /// What was rolled out of each workload.
+    rollouts: Rollouts,
     /// Questions for the baseline that wait for the workloads to be known.
     questions: Questions,
     /// What bases that have no VNode yet were told to install.
@@ -123,6 +125,7 @@ impl Engine {
             revisions: Revisions::new(),
             workloads: Workloads::new(),
             peers: Peers::default(),
+            rollouts: Rollouts::default(),
             questions: Questions::default(),
             playbacks: BTreeMap::new(),
             http_up: None,
@@ -156,7 +159,8 @@ impl Engine {
     /// When [`Event::Tick`] is due; none while nothing waits for time.
     pub fn next_wake(&self) -> Option<Duration> {
         let vnodes = self.wakes.first().map(|(at, _)| *at);
-        [vnodes, self.peers.next_wake(), self.questions.next_wake(), self.orphans_wake, self.shared_wake]
+        let workloads = self.peers.next_wake().into_iter().chain(self.rollouts.next_wake()).min();
+        [vnodes, workloads, self.questions.next_wake(), self.orphans_wake, self.shared_wake]
             .into_iter()
             .flatten()
             .min()
@@ -233,6 +237,13 @@ impl Engine {
             Event::WorkloadGone(workload) => self.lose_workload(&workload),
             Event::Written { write: Write::ScaleDeployment(deployment), result } => {
                 self.with_peers(now, out, |peers, _, scope| peers.written(&deployment, &result, scope));
+            }
+            Event::Written { write: Write::RecordRollout(workload), result } => {
+                self.with_rollouts(now, out, |rollouts, workloads, turn| {
+                    if let Some(view) = workloads.get(&workload.uid) {
+                        rollouts.written(view, &result, turn);
+                    }
+                });
             }
             Event::Written { write, result } => {
                 if let Some(base) = self.owner_of(&write) {
@@ -452,7 +463,14 @@ impl Engine {
     ) {
         let base = query.identity.clone();
         let node = vnode::expected_node(tunnel, query, self.vnodes.get(&base).map(Box::as_ref), &self.config);
-        let modules = baseline::modules(&node, &self.workloads, &self.config.env);
+        let sources = baseline::Sources {
+            workloads: &self.workloads,
+            rollouts: &self.rollouts,
+            nodes: &self.nodes(),
+            env: &self.config.env,
+        };
+        let served_by = |name: &BizName| self.vnodes.get(&base)?.serving_namespace(name);
+        let modules = baseline::modules(&node, &sources, served_by);
         let playback = Playback::new(modules.iter().map(|spec| spec.id.name.clone()), now.mono);
         match self.vnodes.get_mut(&base) {
             // Somebody else who asks in its name says nothing about it.
@@ -475,10 +493,16 @@ impl Engine {
         self.permits.see_workload(&view);
         self.workloads.insert(uid.clone(), view);
         self.with_peers(now, out, |peers, nodes, scope| peers.workload(&uid, nodes.iter().copied(), scope));
+        self.with_rollouts(now, out, |rollouts, workloads, turn| {
+            if let Some(view) = workloads.get(&uid) {
+                rollouts.see(view, turn);
+            }
+        });
     }
 
     fn lose_workload(&mut self, workload: &WorkloadRef) {
         self.workloads.remove(&workload.uid);
+        self.rollouts.forget(&workload.uid);
         self.permits.lose_workload(workload);
         self.peers.forget(&workload.uid);
     }
@@ -495,11 +519,24 @@ impl Engine {
         self.peers = peers;
     }
 
+    fn with_rollouts(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Rollouts, &Workloads, baseline::Turn<'_>),
+    ) {
+        let writes = self.leads() && self.is_synced();
+        let mut rollouts = std::mem::take(&mut self.rollouts);
+        act(&mut rollouts, &self.workloads, baseline::Turn { env: &self.config.env, writes, now, out });
+        self.rollouts = rollouts;
+    }
+
     /// Peers are kept once all that they are counted by is known, by one of the replicas.
     fn begin_peers(&mut self, now: Now, out: &mut Vec<Action>) {
         if self.leads() && self.is_synced() && self.synced.contains(&Watched::Deployments) {
             self.with_peers(now, out, |peers, nodes, scope| peers.begin(nodes.iter().copied(), scope));
         }
+        self.with_rollouts(now, out, |rollouts, workloads, turn| rollouts.tick(workloads, true, turn));
     }
 
     /// All objects of a kind have been told; once what is needed is, work begins.
@@ -553,6 +590,7 @@ impl Engine {
             | Write::PatchModuleStatus(key)
             | Write::DeleteModule(key) => &key.vnode,
             Write::ScaleDeployment(_)
+            | Write::RecordRollout(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
@@ -605,6 +643,9 @@ impl Engine {
         }
         if self.peers.next_wake().is_some_and(|at| at <= now.mono) {
             self.with_peers(now, out, |peers, _, scope| peers.tick(scope));
+        }
+        if self.rollouts.next_wake().is_some_and(|at| at <= now.mono) {
+            self.with_rollouts(now, out, |rollouts, workloads, turn| rollouts.tick(workloads, false, turn));
         }
         while let Some((at, base)) = self.wakes.first().cloned() {
             if at > now.mono {

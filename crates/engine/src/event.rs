@@ -87,6 +87,8 @@ pub enum Write {
     DeleteModule(ModuleKey),
     /// [`crate::Action::ScaleDeployment`].
     ScaleDeployment(WorkloadRef),
+    /// [`crate::Action::RecordRollout`].
+    RecordRollout(WorkloadRef),
     /// [`crate::Action::WriteMember`], by the Lease's name.
     WriteMember(Arc<str>),
     /// [`crate::Action::ReadMember`], by the Lease's name.

@@ -56,6 +56,19 @@ impl Operator {
             _ => Self::Unknown,
         }
     }
+
+    /// As Kubernetes writes it; what is unknown stays so.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "In",
+            Self::NotIn => "NotIn",
+            Self::Exists => "Exists",
+            Self::DoesNotExist => "DoesNotExist",
+            Self::Gt => "Gt",
+            Self::Lt => "Lt",
+            Self::Unknown => "Unknown",
+        }
+    }
 }
 
 /// One of `matchExpressions` or `matchFields`.

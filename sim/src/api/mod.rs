@@ -250,6 +250,7 @@ fn kind(write: &Write) -> &'static str {
         Write::PatchModuleStatus(_) => "PatchModuleStatus",
         Write::DeleteModule(_) => "DeleteModule",
         Write::ScaleDeployment(_) => "ScaleDeployment",
+        Write::RecordRollout(_) => "RecordRollout",
         Write::WriteMember(_) => "WriteMember",
         Write::ReadMember(_) => "ReadMember",
         Write::DeleteMember(_) => "DeleteMember",

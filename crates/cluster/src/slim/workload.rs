@@ -1,10 +1,12 @@
 //! A Deployment or a DaemonSet, from JSON to [`WorkloadView`].
 
-use std::collections::BTreeMap;
+pub(crate) mod record;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
-    view::{MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
+    view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,12 +14,15 @@ use kube::core::NamespaceResourceScope;
 use serde::Deserialize;
 
 use super::{
-    Kind, Unreadable,
+    ConditionJson, Kind, Unreadable,
     meta::MetaJson,
     nothing,
     pod::{ContainerJson, container},
     time, version,
 };
+
+/// The condition that says what was rolled out last.
+pub(crate) const ROLLED_OUT: &str = "module-controller.koupleless.io/RolledOut";
 
 /// A Deployment.
 #[derive(Debug, Clone)]
@@ -200,10 +205,14 @@ struct StatusJson {
     updated_number_scheduled: i32,
     #[serde(default, deserialize_with = "nothing")]
     number_available: i32,
+    #[serde(default, deserialize_with = "nothing")]
+    conditions: Vec<ConditionJson>,
 }
 
 fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
     let WorkloadJson { metadata, spec, status } = serde_json::from_str(json)?;
+    let rolled_out =
+        status.conditions.into_iter().map(Condition::from).find(|told| *told.kind == *ROLLED_OUT);
     let replicas = match kind {
         WorkloadKind::Deployment => spec.replicas.unwrap_or(1),
         WorkloadKind::DaemonSet => 0,
@@ -247,6 +256,7 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
         },
         rollout,
         template: template(spec.template),
+        rolled_out: rolled_out.and_then(|told| record::read(&told.message)).map(Arc::new),
     })
 }
 
@@ -262,17 +272,23 @@ fn max_unavailable(strategy: StrategyJson, untold: MaxUnavailable) -> MaxUnavail
     told.unwrap_or(untold)
 }
 
-fn template(json: TemplateJson) -> TemplateView {
-    let required = json.spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
+fn template(mut json: TemplateJson) -> TemplateView {
+    let containers = std::mem::take(&mut json.spec.containers);
     TemplateView {
         labels: json.metadata.labels,
         annotations: json.metadata.annotations,
-        containers: json.spec.containers.into_iter().map(container).collect(),
-        placement: Placement {
-            node_selector: json.spec.node_selector,
-            terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
-            tolerations: json.spec.tolerations.into_iter().map(toleration).collect(),
-        },
+        containers: containers.into_iter().map(container).collect(),
+        placement: placement(json.spec),
+    }
+}
+
+/// What a Pod's spec says of the Nodes that it may be bound to.
+fn placement(json: PodSpecJson) -> Placement {
+    let required = json.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
+    Placement {
+        node_selector: json.node_selector,
+        terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
+        tolerations: json.tolerations.into_iter().map(toleration).collect(),
     }
 }
 

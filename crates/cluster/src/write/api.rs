@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Event, WriteError};
+use engine::{
+    Event, WriteError,
+    view::{WorkloadKind, WorkloadRef},
+};
 use http::Request as HttpRequest;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
@@ -28,7 +31,14 @@ use super::{
 };
 use crate::{
     counters::{Counters, Outcome, Resource, Verb},
-    slim::{Slim, candidate::Candidate, module::Module, node::Node, pod::Pod, workload::Deployment},
+    slim::{
+        Slim,
+        candidate::Candidate,
+        module::Module,
+        node::Node,
+        pod::Pod,
+        workload::{DaemonSet, Deployment},
+    },
     told::{Source, Told},
 };
 
@@ -72,6 +82,21 @@ impl Place {
     pub(crate) fn scales(namespace: &str) -> Self {
         let url = <Slim<Deployment> as kube::Resource>::url_path(&(), Some(namespace));
         Self { resource: Resource::DeploymentScale, url }
+    }
+
+    /// Workloads of which only the status is written.
+    pub(crate) fn workload_statuses(workload: &WorkloadRef) -> Self {
+        let namespace = Some(&*workload.namespace);
+        match workload.kind {
+            WorkloadKind::Deployment => Self {
+                resource: Resource::DeploymentStatus,
+                url: <Slim<Deployment> as kube::Resource>::url_path(&(), namespace),
+            },
+            WorkloadKind::DaemonSet => Self {
+                resource: Resource::DaemonSetStatus,
+                url: <Slim<DaemonSet> as kube::Resource>::url_path(&(), namespace),
+            },
+        }
     }
 
     /// Where Leases of Nodes live, as Kubernetes has it.

@@ -16,6 +16,7 @@ mod module;
 mod node;
 mod permits;
 mod pod;
+mod rollout;
 mod scale;
 
 use std::{
@@ -187,7 +188,9 @@ impl Writer {
             | Action::TakeLease { .. }
             | Action::ReleaseLease { .. }
             | Action::PatchNodeStatus { .. } => Some(&shared.renewals),
-            Action::PatchModuleStatus { .. } | Action::DeleteModule { .. } => Some(&shared.records),
+            Action::PatchModuleStatus { .. } | Action::DeleteModule { .. } | Action::RecordRollout { .. } => {
+                Some(&shared.records)
+            }
             _ => Some(&shared.writes),
         };
         let pass = shared.config.fence.pass();
@@ -344,7 +347,9 @@ impl Shared {
             Action::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
             Action::DeletePod { pod } => api.delete_pod(&pod).await,
             Action::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
-            Action::PatchModule { desired, by } => api.patch_module(&desired, by.as_deref()).await,
+            Action::PatchModule { desired, by } => {
+                api.patch_module(&desired, by.as_deref()).await
+            }
             Action::PatchModuleStatus { module, status, .. } => {
                 api.patch_module_status(&module, &status).await
             }
@@ -353,6 +358,9 @@ impl Shared {
             }
             Action::ScaleDeployment { deployment, replicas, resource_version } => {
                 api.scale_deployment(&deployment, replicas, resource_version).await
+            }
+            Action::RecordRollout { workload, rolled_out, at } => {
+                api.record_rollout(&workload, &rolled_out, at).await
             }
             // None of this lane's.
             Action::WriteMember(_)

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use cluster::{Told, WatchConfig};
-use engine::{Action, Event, Watched, Write, WriteError, view::WorkloadKind};
+use engine::{
+    Action, Event, Watched, Write, WriteError,
+    view::{RolledOut, WorkloadKind, WorkloadRef},
+};
+use jiff::Timestamp;
+use model::{BizId, InstallStrategy, ModuleSpec};
 use serde_json::{Value, json};
 use testkit::{account, cluster::Cluster, wait::wait_for, work_dir::WorkDir};
 use tokio::sync::mpsc;
@@ -52,7 +57,7 @@ async fn workloads_of_modules_are_told_and_others_are_not() {
     h.cluster.apply(&manifest("Deployment", &namespace, &deployment, &module()).to_string()).unwrap();
     let seen = h.workload(&set, |view| view.rollout.observed_generation > 0).await;
     assert_eq!(seen.workload.kind, WorkloadKind::DaemonSet);
-    assert!(seen.rollout.is_complete(), "no Node matches: {:?}", seen.rollout);
+    assert!(!seen.is_rolled_out(), "no Node matches: {:?}", seen.rollout);
     let seen = h.workload(&deployment, |view| view.rollout.observed_generation > 0).await;
     assert_eq!(seen.template.placement.node_selector["nowhere"], "true");
     h.cluster.kubectl(&["delete", "deployment", &deployment, "-n", &namespace]).unwrap();
@@ -90,6 +95,44 @@ async fn replicas_are_set_only_while_the_deployment_is_as_it_was_seen() {
         version = h.workload(&name, |view| view.resource_version > version).await.resource_version;
     }
     assert_eq!(h.workload(&name, |view| view.replicas != 0).await.replicas, 2);
+}
+
+/// Kubernetes' own controllers write the same status again and again, and leave it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rolled_out_is_written_down_beside_kubernetes_own_conditions() {
+    let mut h = watching().await;
+    let namespace = h.cluster.namespace("workloads").unwrap();
+    for kind in ["Deployment", "DaemonSet"] {
+        let name = unique("rolled-out");
+        h.cluster.apply(&manifest(kind, &namespace, &name, &module()).to_string()).unwrap();
+        let view = h.workload(&name, |view| view.rollout.observed_generation > 0).await;
+        let rolled_out = Arc::new(RolledOut {
+            modules: vec![ModuleSpec {
+                id: BizId { name: "biz1".parse().unwrap(), version: "1".parse().unwrap() },
+                url: "http://repo/biz1.jar".parse().unwrap(),
+                strategy: InstallStrategy::default(),
+                args: [].into(),
+                envs: [].into(),
+            }],
+            placement: view.template.placement.clone(),
+        });
+        let record = |workload: &WorkloadRef| Action::RecordRollout {
+            workload: workload.clone(),
+            rolled_out: rolled_out.clone(),
+            at: Timestamp::now(),
+        };
+        let other = WorkloadRef { uid: "another".into(), ..view.workload.clone() };
+        let result = h.write(record(&other), Write::RecordRollout(other.clone())).await;
+        assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
+        h.write(record(&view.workload), Write::RecordRollout(view.workload.clone())).await.unwrap();
+        h.workload(&name, |view| view.rolled_out.as_ref() == Some(&rolled_out)).await;
+        // A new template, and what Kubernetes says of it.
+        let image = format!("{}/{name}", kind.to_lowercase());
+        h.cluster.kubectl(&["set", "image", &image, "biz1=http://repo/other.jar", "-n", &namespace]).unwrap();
+        let generation = view.rollout.generation;
+        let after = h.workload(&name, |view| view.rollout.observed_generation > generation).await;
+        assert_eq!(after.rolled_out.as_ref(), Some(&rolled_out));
+    }
 }
 
 /// A kubeconfig of somebody who may list and watch only these.

@@ -43,6 +43,7 @@ pub(crate) fn deployment(replicas: i32) -> WorkloadView {
             },
             ..TemplateView::default()
         },
+        rolled_out: None,
     }
 }
 

@@ -19,4 +19,6 @@ pub use pod::{
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };
 pub use service::ServiceView;
-pub use workload::{MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView};
+pub use workload::{
+    MaxUnavailable, RolledOut, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
+};

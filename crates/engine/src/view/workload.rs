@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
+use model::ModuleSpec;
 
 use super::pod::ContainerView;
 use crate::placement::Placement;
@@ -68,16 +69,6 @@ pub struct Rollout {
     pub available: i32,
 }
 
-impl Rollout {
-    /// Every Pod is of the present template and available, as `kubectl rollout status` has it.
-    pub fn is_complete(&self) -> bool {
-        self.observed_generation >= self.generation
-            && self.updated >= self.desired
-            && self.total <= self.updated
-            && self.available >= self.updated
-    }
-}
-
 /// `maxUnavailable` of a rolling update: how many Pods may be missing meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxUnavailable {
@@ -96,6 +87,16 @@ pub struct TemplateView {
     pub annotations: BTreeMap<String, String>,
     /// `spec.containers`, in order.
     pub containers: Vec<ContainerView>,
+    /// Which Nodes its Pods may be bound to.
+    pub placement: Placement,
+}
+
+/// The template that a workload's Pods followed when they were all there last: what a base that starts can be told to
+/// install, also while a later template does not work or nothing is Ready at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledOut {
+    /// What a Pod of it asks for: name, version and package; nothing else is told to a base.
+    pub modules: Vec<ModuleSpec>,
     /// Which Nodes its Pods may be bound to.
     pub placement: Placement,
 }
@@ -123,9 +124,24 @@ pub struct WorkloadView {
     pub rollout: Rollout,
     /// What its Pods are made of.
     pub template: TemplateView,
+    /// What was rolled out last, as its condition `module-controller.koupleless.io/RolledOut` says; none where nobody
+    /// saw that yet.
+    pub rolled_out: Option<Arc<RolledOut>>,
 }
 
 impl WorkloadView {
+    /// There are Pods, all of the present template, and no more of them are unavailable than the workload allows: one
+    /// of five thousand bases is always restarting, and a rollout that waited for it would never be over.
+    pub fn is_rolled_out(&self) -> bool {
+        let Rollout { generation, observed_generation, desired, total, updated, available } = self.rollout;
+        let most = i32::try_from(self.most_unavailable()).unwrap_or(i32::MAX);
+        observed_generation >= generation
+            && desired > 0
+            && updated >= desired
+            && total <= updated
+            && available >= desired.saturating_sub(most).max(1)
+    }
+
     /// How many of its Pods may be missing in an update, as its controller counts them: of a part of a Pod a
     /// Deployment makes none, a DaemonSet a whole one.
     pub fn most_unavailable(&self) -> u32 {
@@ -171,17 +187,27 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_is_complete_as_kubectl_has_it() {
+    fn what_nobody_ran_is_not_rolled_out_and_a_base_that_restarts_is_not_waited_for() {
         let done =
-            Rollout { generation: 2, observed_generation: 2, desired: 3, total: 3, updated: 3, available: 3 };
-        assert!(done.is_complete());
+            Rollout { generation: 2, observed_generation: 2, desired: 8, total: 8, updated: 8, available: 6 };
+        let is = |kind, rollout| {
+            let mut view = deployment(8);
+            (view.workload.kind, view.rollout) = (kind, rollout);
+            view.max_unavailable = MaxUnavailable::Percent(25);
+            view.is_rolled_out()
+        };
+        assert!(is(WorkloadKind::Deployment, done) && is(WorkloadKind::DaemonSet, done));
+        let none = Rollout { desired: 0, total: 0, updated: 0, available: 0, ..done };
         for part in [
+            // What Kubernetes calls complete, although no Pod of it ever ran.
+            none,
             Rollout { observed_generation: 1, ..done },
-            Rollout { updated: 2, ..done },
-            Rollout { total: 4, ..done },
-            Rollout { available: 2, ..done },
+            Rollout { updated: 7, ..done },
+            Rollout { total: 9, ..done },
+            Rollout { available: 5, ..done },
+            Rollout { desired: 1, total: 1, updated: 1, available: 0, ..done },
         ] {
-            assert!(!part.is_complete(), "{part:?}");
+            assert!(!is(WorkloadKind::Deployment, part), "{part:?}");
         }
     }
 }

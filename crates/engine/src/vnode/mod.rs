@@ -435,6 +435,7 @@ impl VNode {
                 &mut known.delete_slot
             }
             Write::ScaleDeployment(_)
+            | Write::RecordRollout(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)

@@ -1,11 +1,12 @@
 //! A base installs its baseline by itself: meanwhile nobody else installs the same.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use arklet::{Answer, CallError, CommandKind, Outcome};
 use model::{BizName, Fault, PackageUrl};
 
 use super::{Context, VNode, announce::Origin, inventory::Inventory};
+use crate::pod::ModulePod;
 
 /// Fetching and starting takes seconds; a base that did nothing with its baseline is not waited for
 /// any longer. One that is only slow refuses the second install as a conflict.
@@ -61,6 +62,15 @@ impl Playback {
 }
 
 impl VNode {
+    /// The namespace whose Pods have this name here: of several, the one for which it was installed, and then the first.
+    pub(crate) fn serving_namespace(&self, name: &BizName) -> Option<Arc<str>> {
+        let asking = self.pods.values().filter(|pod| pod.is_live() && pod.biz().any(|id| id.name == *name));
+        let was_installed =
+            |pod: &ModulePod| pod.view.status.containers.iter().any(|told| !told.image_id.is_empty());
+        let first = asking.min_by_key(|pod| (!was_installed(pod), pod.age()));
+        first.map(|pod| pod.view.pod.namespace.clone())
+    }
+
     /// The base was told to install its baseline.
     pub(crate) fn play_back(&mut self, playback: Playback) {
         self.playback = playback;
