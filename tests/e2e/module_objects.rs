@@ -149,6 +149,36 @@ fn what_somebody_else_installed_is_shown_and_left_alone() -> Result<()> {
     stays("what the base has", Duration::from_secs(3), &2, || Ok(base.query_all_biz()?.len()))
 }
 
+/// Whoever may create Module objects in a namespace of his own, before and after a restart of the controller.
+#[test]
+fn what_a_tenant_makes_up_uninstalls_nothing() -> Result<()> {
+    let own = "made-up";
+    let mut scene = Scene::start(Way::Http, &[("NAMESPACE", own)])?;
+    scene
+        .cluster
+        .apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}}).to_string())?;
+    let (base, _merged) = base_with_merged_biz1(&scene)?;
+    let shown = wait_modules(&scene, own, &[("biz1", "1.0.0", "Available")])?;
+    // The very name that it would have from us, in a namespace where nobody asks for the module.
+    let mut fake = shown[0].clone();
+    fake["metadata"] = json!({
+        "name": text(&fake, "/metadata/name"),
+        "namespace": scene.namespace,
+        "labels": fake["metadata"]["labels"],
+    });
+    (fake["spec"]["managed"], fake["spec"]["inPlace"]) = (json!(true), json!(false));
+    scene.cluster.apply(&fake.to_string())?;
+    let there =
+        || -> Result<Vec<String>> { Ok(base.query_all_biz()?.into_iter().map(|biz| biz.name).collect()) };
+    stays("what the base has", Duration::from_secs(5), &vec!["biz1".to_owned()], there)?;
+    scene.controller.kill()?;
+    scene.controller.start_again()?;
+    stays("what the base has", Duration::from_secs(8), &vec!["biz1".to_owned()], there)?;
+    let shown = wait_modules(&scene, own, &[("biz1", "1.0.0", "Available")])?;
+    ensure!(shown[0]["spec"]["managed"] == false && shown[0]["spec"]["inPlace"] == true, "{shown:?}");
+    Ok(())
+}
+
 /// A base into which biz1 is statically merged: it is installed when the base starts.
 fn base_with_merged_biz1(scene: &Scene) -> Result<(JavaBase, WorkDir)> {
     let merged = WorkDir::new("merged")?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arklet::{BaselineQuery, CallError};
-use model::{BaseIdentity, BaseReport, BaseState, BizName, TunnelKind};
+use model::{BaseIdentity, BaseReport, BaseState, BizName, TunnelKind, name};
 
 use crate::{
     action::Action,
@@ -603,8 +603,12 @@ impl Engine {
     }
 
     fn see_module(&mut self, view: ModuleView, now: Now, out: &mut Vec<Action>) {
+        // What stands for no biz under this name is none of ours, whatever its labels say.
+        if *view.module.name != *name::module_name(&view.key.vnode, &view.key.id) {
+            return;
+        }
         match self.by_node.get(&view.key.vnode).cloned() {
-            Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_module(view)),
+            Some(base) => self.visit(&base, now, out, |vnode, ctx| vnode.see_module(view, ctx.config)),
             None => {
                 if self.ownership.is_some() {
                     self.orphans.spare(&view.key.vnode, now.mono + self.config.times.spare);

@@ -109,7 +109,11 @@ pub(crate) fn node(base: &str) -> NodeView {
 pub(crate) fn module(name: &str) -> ModuleView {
     let id = BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() };
     ModuleView {
-        module: ModuleRef { namespace: "default".into(), name: name.into(), uid: name.into() },
+        module: ModuleRef {
+            namespace: "default".into(),
+            name: model::name::module_name("virtual-node-b", &id).into(),
+            uid: name.into(),
+        },
         key: ModuleKey { vnode: "virtual-node-b".into(), id },
         resource_version: 7,
         labels: BTreeMap::new().into(),

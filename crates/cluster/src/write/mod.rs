@@ -348,7 +348,7 @@ impl Shared {
             Action::DeletePod { pod } => api.delete_pod(&pod).await,
             Action::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
             Action::PatchModule { desired, by } => {
-                api.patch_module(&desired, by.as_deref()).await
+                api.patch_module(&desired, &self.config.env, by.as_deref()).await
             }
             Action::PatchModuleStatus { module, status, .. } => {
                 api.patch_module_status(&module, &status).await

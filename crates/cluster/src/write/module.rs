@@ -30,7 +30,17 @@ impl Api {
             }
             Err(WriteError::Conflict(reason)) => {
                 match self.get::<Module>(&place, &desired.module.name).await {
-                    Ok(module) => self.tell_module(module).await,
+                    // Without our labels no watch of ours tells it, and whoever runs the controller next knows nothing of it.
+                    Ok(module) => {
+                        let uid = module.meta.uid.clone().unwrap_or_default();
+                        let labels = json!({ MANAGED_BY.0: MANAGED_BY.1, ENV: env });
+                        let body = json!({ "metadata": { "uid": uid, "labels": labels } });
+                        let module = match is_labelled(&module, env) {
+                            true => module,
+                            false => self.patch(&place, &desired.module.name, How::Merge, &body).await?,
+                        };
+                        self.tell_module(module).await;
+                    }
                     // Gone again; the conflict is told anyway, and the engine looks again.
                     Err(WriteError::NotFound(_)) => {}
                     Err(error) => return Err(error),
@@ -44,9 +54,10 @@ impl Api {
     pub(crate) async fn patch_module(
         &self,
         desired: &ModuleView,
+        env: &str,
         by: Option<&str>,
     ) -> Result<(), WriteError> {
-        let mut metadata = json!({ "uid": desired.module.uid, "labels": *desired.labels });
+        let mut metadata = json!({ "uid": desired.module.uid, "labels": labels(desired, env) });
         if let (Some(by), Value::Object(metadata)) = (by, &mut metadata) {
             metadata.insert("annotations".to_owned(), json!({ WRITTEN_BY: by }));
         }
@@ -88,21 +99,32 @@ impl Api {
     }
 }
 
+fn is_labelled(module: &Module, env: &str) -> bool {
+    let Ok(view) = &module.body else { return true };
+    let has = |key: &str, value: &str| view.labels.get(key).is_some_and(|label| label == value);
+    has(MANAGED_BY.0, MANAGED_BY.1) && has(ENV, env)
+}
+
 fn new_module(desired: &ModuleView, env: &str) -> Value {
-    let mut labels: Map<String, Value> =
-        desired.labels.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
-    labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.into());
-    labels.insert(ENV.to_owned(), env.into());
     json!({
         "apiVersion": "koupleless.io/v1alpha1",
         "kind": "Module",
         "metadata": {
             "namespace": desired.module.namespace,
             "name": desired.module.name,
-            "labels": labels,
+            "labels": labels(desired, env),
         },
         "spec": spec(desired),
     })
+}
+
+/// Where the base is, and those by which we find our objects.
+fn labels(desired: &ModuleView, env: &str) -> Map<String, Value> {
+    let mut labels: Map<String, Value> =
+        desired.labels.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+    labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.into());
+    labels.insert(ENV.to_owned(), env.into());
+    labels
 }
 
 fn spec(desired: &ModuleView) -> Value {

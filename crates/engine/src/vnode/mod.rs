@@ -333,16 +333,30 @@ impl VNode {
 
     /// A Module object of before it was taken up; `ends` where its deletion was sent.
     pub(crate) fn inherit_module(&mut self, view: ModuleView, ends: bool, now: Duration, config: &Config) {
-        if view.kept {
-            self.evicted.inherit(&view.key.id);
+        let (id, place) = (view.key.id.clone(), self.place(&view, config));
+        self.modules.inherit(view, place, ends, now + config.times.install_deadline);
+        if self.modules.is_told_kept(&id) {
+            self.evicted.inherit(&id);
         }
-        self.modules.inherit(view, ends, now + config.times.install_deadline);
     }
 
     /// A view of one of its Module objects came.
-    pub(crate) fn see_module(&mut self, view: ModuleView) {
+    pub(crate) fn see_module(&mut self, view: ModuleView, config: &Config) {
         self.concerns_biz(&view.key.id);
-        self.modules.see(view);
+        let place = self.place(&view, config);
+        self.modules.see(view, place);
+    }
+
+    /// Where an object is.
+    fn place<'a>(&self, view: &ModuleView, config: &'a Config) -> modules::Place<'a> {
+        let namespace = &view.module.namespace;
+        let asks =
+            |pod: &ModulePod| pod.view.pod.namespace == *namespace && pod.biz().any(|id| *id == view.key.id);
+        modules::Place {
+            own: &config.namespace,
+            is_ours: *namespace == config.namespace,
+            has_pod: self.pods.values().any(|pod| asks(pod)),
+        }
     }
 
     /// One of its Module objects is gone.

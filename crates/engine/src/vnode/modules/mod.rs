@@ -42,10 +42,64 @@ struct Record {
     ends: bool,
     /// It was written by this process, since it acts for the VNode.
     is_own: bool,
+    /// It is one that a controller wrote, by all that can be seen: see [`Modules::see`].
+    is_proven: bool,
+    /// How often it was written lately.
+    pace: Pace,
     /// Until then an install that was sent before this VNode was taken up may still put it there.
     may_come_until: Duration,
     /// A state that has not been told yet, and since when.
     passing: Option<(ModuleState, Duration)>,
+}
+
+/// Where an object is, and what is there beside it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The controller's own namespace.
+    pub(super) own: &'a str,
+    /// It is in that one.
+    pub(super) is_ours: bool,
+    /// A Pod of its namespace asks for the biz on this base.
+    pub(super) has_pod: bool,
+}
+
+impl Record {
+    /// A controller wrote it.
+    fn is_told(&self) -> bool {
+        self.is_proven || self.is_own
+    }
+
+    fn told(&self) -> Option<&ModuleView> {
+        self.view.as_deref().filter(|_| self.is_told())
+    }
+}
+
+/// How often one object is written: who writes what we take back, again and again, is answered this often and no more.
+/// A whole life of a module has two writes, and a change of its package two more.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    since: Duration,
+    writes: u32,
+}
+
+impl Pace {
+    const MOST: u32 = 8;
+    const WHILE: Duration = Duration::from_secs(60);
+
+    fn wrote(&mut self, now: Duration) {
+        if now >= self.since + Self::WHILE {
+            *self = Self { since: now, writes: 0 };
+        }
+        self.writes += 1;
+    }
+
+    fn allows(&self, now: Duration) -> bool {
+        self.writes < Self::MOST || now >= self.since + Self::WHILE
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        (self.writes >= Self::MOST).then_some(self.since + Self::WHILE)
+    }
 }
 
 /// The newest Pod that asks for a biz, and which of its containers.
@@ -79,38 +133,67 @@ pub(crate) struct Modules {
 impl Modules {
     /// An object of before this VNode was taken up: somebody may have sent an install for it, or
     /// its deletion (`ends`).
-    pub(super) fn inherit(&mut self, view: ModuleView, ends: bool, may_come_until: Duration) {
-        let id = view.key.id.clone();
-        self.see(view);
-        if let Some(record) = self.records.get_mut(&id) {
+    pub(super) fn inherit(
+        &mut self,
+        view: ModuleView,
+        from: Place<'_>,
+        ends: bool,
+        may_come_until: Duration,
+    ) {
+        let (id, uid) = (view.key.id.clone(), view.module.uid.clone());
+        self.see(view, from);
+        let record = self.records.get_mut(&id);
+        let is_it =
+            |record: &&mut Box<Record>| record.view.as_deref().is_some_and(|view| view.module.uid == uid);
+        if let Some(record) = record.filter(is_it) {
             record.ends = ends;
             record.may_come_until = may_come_until;
         }
     }
 
-    /// A view of an object came.
-    pub(super) fn see(&mut self, view: ModuleView) {
-        match (view.in_place, view.managed) {
-            (true, _) => drop(self.in_place.insert(view.key.id.clone())),
-            (false, true) => drop(self.in_place.remove(&view.key.id)),
-            (false, false) => {}
+    /// A view of an object came, of the name that it would have from us.
+    ///
+    /// Whoever may create such objects in a namespace may make them up. What is in our own namespace we believe; elsewhere
+    /// an object is one that a controller wrote where a Pod of that namespace asks for the biz here, or where it has a
+    /// status, which whoever creates an object cannot give it. From any other nothing follows. And none says that what was
+    /// there before anybody asked for it was not.
+    pub(super) fn see(&mut self, view: ModuleView, from: Place<'_>) {
+        if view.in_place && from.is_ours {
+            self.in_place.insert(view.key.id.clone());
         }
+        let is_proven = from.is_ours || from.has_pod || !view.status.conditions.is_empty();
         let record = self.records.entry(view.key.id.clone()).or_default();
-        let older = |seen: &ModuleView| {
-            seen.module.uid == view.module.uid && view.resource_version < seen.resource_version
-        };
-        let is_another = |seen: &ModuleView| seen.module.uid != view.module.uid;
-        record.is_own &= !record.view.as_deref().is_some_and(is_another);
-        if !record.view.as_deref().is_some_and(older) {
-            record.view = Some(Box::new(view));
+        if let Some(seen) = record.view.as_deref() {
+            let is_another = seen.module.uid != view.module.uid;
+            if !is_another && view.resource_version < seen.resource_version {
+                return;
+            }
+            // Of a name in one namespace the earlier is gone; of two in two namespaces the one that is better founded counts.
+            if is_another && seen.module.namespace != view.module.namespace {
+                let was_ours = *seen.module.namespace == *from.own;
+                let known = (was_ours, record.is_told(), !seen.deleting);
+                if (from.is_ours, is_proven, !view.deleting) <= known {
+                    return;
+                }
+            }
+            if is_another {
+                (record.is_own, record.is_proven) = (false, false);
+            }
         }
+        record.is_proven |= is_proven;
+        record.view = Some(Box::new(view));
+    }
+
+    /// What a controller wrote down of a biz.
+    fn told(&self, id: &BizId) -> Option<&ModuleView> {
+        self.records.get(id)?.told()
     }
 
     /// An object is gone.
     pub(super) fn lose(&mut self, id: &BizId, module: &ModuleRef) {
         let Some(record) = self.records.get_mut(id) else { return };
         if record.view.as_deref().is_some_and(|view| view.module.uid == module.uid) {
-            **record = Record::default();
+            **record = Record { pace: record.pace, ..Record::default() };
         }
     }
 
@@ -178,14 +261,12 @@ impl Modules {
 
     /// An object says that it is to be answered for.
     pub(super) fn is_told_managed(&self, id: &BizId) -> bool {
-        let view = self.records.get(id).and_then(|record| record.view.as_deref());
-        view.is_some_and(|view| view.managed)
+        self.told(id).is_some_and(|view| view.managed)
     }
 
     /// An object says that it stays although its Pod was taken away.
     pub(super) fn is_told_kept(&self, id: &BizId) -> bool {
-        let view = self.records.get(id).and_then(|record| record.view.as_deref());
-        view.is_some_and(|view| view.kept)
+        self.told(id).is_some_and(|view| view.kept)
     }
 
     /// When something is to be done about an object, if nothing happens until then.
@@ -193,7 +274,10 @@ impl Modules {
         let records = self.records.iter().filter(|(id, _)| scope.holds(&id.name));
         records.flat_map(move |(_, record)| {
             let told = record.passing.map(|(_, since)| since + passing);
-            told.into_iter().chain(record.slot.wake()).chain([record.may_come_until])
+            told.into_iter()
+                .chain(record.slot.wake())
+                .chain(record.pace.wake())
+                .chain([record.may_come_until])
         })
     }
 
@@ -274,7 +358,7 @@ impl VNode {
             .collect();
         if first {
             // What an object of before tells of came in its time.
-            let untold = unasked.into_iter().filter(|id| !self.modules.records.contains_key(id));
+            let untold = unasked.into_iter().filter(|id| self.modules.told(id).is_none());
             self.modules.in_place.extend(untold.collect::<Vec<_>>());
         } else if config.unmanaged == UnmanagedBiz::Uninstall {
             for id in unasked {
@@ -301,8 +385,7 @@ impl VNode {
         if let Some(known) = self.modules.packages.get(id) {
             return **known != *url;
         }
-        let told = self.modules.records.get(id).and_then(|record| record.view.as_deref());
-        if let Some(told) = told.map(|view| &view.url).filter(|told| !told.is_empty()) {
+        if let Some(told) = self.modules.told(id).map(|view| &view.url).filter(|told| !told.is_empty()) {
             return told != url.as_shown();
         }
         // Told by the Pods' own statuses: none of them says that it is this package.
@@ -317,7 +400,7 @@ impl VNode {
             return true;
         }
         let record = self.modules.records.entry(id.clone()).or_default();
-        let known = record.view.as_deref().filter(|view| !view.deleting && !record.ends);
+        let known = record.told().filter(|view| !view.deleting && !record.ends);
         // Another replica may have deleted what is known of it.
         if known.is_some_and(|view| view.managed) && (ctx.holder.is_none() || record.is_own) {
             return true;
@@ -325,17 +408,19 @@ impl VNode {
         if !record.slot.is_free(ctx.now.mono) {
             return false;
         }
-        // What is being deleted is waited for.
-        if record.ends {
+        let asking = self.asking(&Scope::of(id.name.clone())).remove(id);
+        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
+        let record = self.modules.records.entry(id.clone()).or_default();
+        // What is being deleted is waited for, where it is in the way.
+        let in_the_way =
+            |view: &ModuleView| view.deleting && view.module.namespace == desired.module.namespace;
+        if record.ends || record.view.as_deref().is_some_and(in_the_way) {
             return false;
         }
         record.slot.sent();
-        let exists = record.view.is_some();
-        let asking = self.asking(&Scope::of(id.name.clone())).remove(id);
-        let desired = Box::new(self.desired_module(id, asking, &self.module_labels(), ctx));
-        ctx.out.push(match exists {
-            true => Action::PatchModule { desired, by: ctx.holder.clone() },
-            false => Action::CreateModule(desired),
+        ctx.out.push(match desired.module.uid.is_empty() {
+            true => Action::CreateModule(desired),
+            false => Action::PatchModule { desired, by: ctx.holder.clone() },
         });
         false
     }
@@ -382,6 +467,7 @@ impl VNode {
             record.passing = None;
             record.ends = matches!(action, Action::DeleteModule { .. });
             record.slot.sent();
+            record.pace.wrote(ctx.now.mono);
             ctx.out.push(action);
         }
     }
@@ -404,8 +490,17 @@ impl VNode {
         let there = self.inventory.find(id).is_some();
         let at_work = self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let seen = record.and_then(|record| record.view.as_deref());
+        let is_told = record.is_some_and(|record| record.is_told());
+        let hurries = record.is_some_and(|record| !record.pace.allows(ctx.now.mono));
         match seen {
             Some(seen) if seen.deleting => None,
+            _ if hurries && there => None,
+            // Somebody else's: what is there is written down where it belongs.
+            Some(_) if !is_told && there => {
+                let desired = self.desired_module(id, asking, labels, ctx);
+                Some(Step::Act(Action::CreateModule(Box::new(desired))))
+            }
+            Some(_) if !is_told && (asking.is_some() || at_work) => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
                 let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
@@ -478,7 +573,8 @@ impl VNode {
         labels: &Common<BTreeMap<String, String>>,
         ctx: &Context<'_>,
     ) -> ModuleView {
-        let seen = self.modules.records.get(id).and_then(|record| record.view.as_deref());
+        let seen = self.modules.told(id).filter(|view| !view.deleting);
+        let in_place = self.modules.in_place.contains(id);
         let named = asking.map(|(pod, _)| &pod.view.pod);
         let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
         let package = wanted.map(|spec| spec.url.as_shown().clone());
@@ -489,8 +585,10 @@ impl VNode {
             None => package.or_else(known),
         };
         let key = ModuleKey { vnode: self.name.clone(), id: id.clone() };
+        // That it was in place is believed from our own namespace only.
+        let home = named.filter(|_| !in_place).map(|pod| pod.namespace.clone());
         let place = || ModuleRef {
-            namespace: named.map_or_else(|| ctx.config.namespace.clone(), |pod| pod.namespace.clone()),
+            namespace: home.unwrap_or_else(|| ctx.config.namespace.clone()),
             name: name::module_name(&self.name, id).into(),
             uid: "".into(),
         };
@@ -504,7 +602,7 @@ impl VNode {
             url: url.unwrap_or_default(),
             pod: pod.unwrap_or_default(),
             managed: self.managed.contains_key(id),
-            in_place: self.modules.in_place.contains(id),
+            in_place,
             kept: self.evicted.keeps(id, ctx.now.mono),
             status: ModuleStatus::default(),
             deleting: false,

@@ -224,3 +224,141 @@ fn what_a_copy_of_an_old_install_brings_is_removed_again() {
     case.until(500);
     assert_eq!(case.commands.len(), 3, "after all that time somebody else put it there");
 }
+
+/// An object of a namespace that is not the controller's, as whoever may create one there makes it.
+fn forged(namespace: &str, name: &str) -> crate::view::ModuleView {
+    let mut view = crate::testing::module(name);
+    view.module.namespace = namespace.into();
+    view.module.uid = format!("forged-{namespace}-{name}").into();
+    view
+}
+
+/// A Pod of another namespace than the controller's.
+fn pod_of(case: &mut Case, namespace: &str, name: &str, biz: &str) -> crate::view::PodRef {
+    let mut pod = crate::testing::pod(name, biz, "1");
+    pod.pod.namespace = namespace.into();
+    pod.resource_version = case.next();
+    let reference = pod.pod.clone();
+    case.pods.insert(pod.pod.uid.clone(), pod.clone());
+    case.step(Event::Pod(Box::new(pod)));
+    reference
+}
+
+#[test]
+fn what_somebody_makes_up_uninstalls_nothing_that_was_there_before() {
+    let fakes = || {
+        let mut in_place = forged("tenant", "merged");
+        in_place.managed = true;
+        let mut elsewhere = forged("tenant", "merged");
+        elsewhere.module.name = "made-up".into();
+        [in_place, elsewhere]
+    };
+    // While the controller runs, and while none did.
+    for early in [false, true] {
+        let modules = if early { fakes().to_vec() } else { Vec::new() };
+        let mut case = Case::start_with(|_| {}, &[("merged", BizState::Activated)], &modules);
+        case.until(130);
+        if !early {
+            fakes().into_iter().for_each(|view| case.step(Event::Module(Box::new(view))));
+        }
+        case.until(400);
+        assert_eq!(case.commands, [] as [&str; 0], "early: {early}");
+        let shown = &case.modules[&id("merged")];
+        assert_eq!((&*shown.module.namespace, shown.managed, shown.in_place), ("default", false, true));
+    }
+}
+
+/// With a Pod in its namespace an object is believed, but never that the module was not there before.
+#[test]
+fn whoever_adopts_what_was_there_before_cannot_have_it_uninstalled() {
+    let mut case = Case::start(|_| {}, &[("merged", BizState::Activated)]);
+    case.until(130);
+    let pod = pod_of(&mut case, "tenant", "p", "merged");
+    case.step(Event::Module(Box::new(forged("tenant", "merged"))));
+    case.until(140);
+    case.delete(&pod);
+    case.until(400);
+    assert_eq!(case.commands, [] as [&str; 0]);
+}
+
+#[test]
+fn what_a_tenant_says_was_in_place_is_uninstalled_with_its_pod() {
+    let mut case = Case::start(|_| {}, &[]);
+    let pod = pod_of(&mut case, "tenant", "p", "biz1");
+    case.until(5);
+    let mut says = case.modules[&id("biz1")].clone();
+    (says.in_place, says.resource_version) = (true, case.next());
+    assert_eq!(&*says.module.namespace, "tenant");
+    case.modules.insert(id("biz1"), says.clone());
+    case.step(Event::Module(Box::new(says)));
+    case.until(10);
+    assert!(!case.modules[&id("biz1")].in_place, "taken back");
+    case.delete(&pod);
+    case.until(60);
+    assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1"]);
+}
+
+/// The package that another's object names is no reason to replace what serves.
+#[test]
+fn an_object_of_a_namespace_without_a_pod_says_nothing_of_the_package() {
+    let mut fake = forged("tenant", "biz1");
+    fake.url = "file:///packages/another.jar".into();
+    let mut case = Case::start_with(|_| {}, &[("biz1", BizState::Activated)], &[fake]);
+    case.until(130);
+    pod_of(&mut case, "owner", "p", "biz1");
+    case.until(200);
+    assert_eq!(case.commands, [] as [&str; 0]);
+    // The Pod of its own namespace has what it asks for, and its object where it belongs.
+    let module = &case.modules[&id("biz1")];
+    assert_ne!(&*module.module.namespace, "tenant");
+}
+
+/// The Pod went by force while no controller ran: the object in its namespace has a status, which only we write.
+#[test]
+fn what_bears_our_status_is_believed_without_its_pod() {
+    let mut case = Case::start(|_| {}, &[]);
+    pod_of(&mut case, "tenant", "p", "biz1");
+    case.until(5);
+    let told = case.modules[&id("biz1")].clone();
+    assert_eq!(&*told.module.namespace, "tenant");
+    let mut after = Case::start_with(|_| {}, &[("biz1", BizState::Activated)], &[told]);
+    after.until(200);
+    assert_eq!(after.commands, ["uninstall biz1:1"]);
+}
+
+#[test]
+fn whoever_changes_an_object_again_and_again_is_answered_a_few_times_a_minute() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.create("p", "biz1");
+    case.until(70);
+    let before = case.writes.len();
+    for _ in 0..59 {
+        case.seconds += 1;
+        let mut changed = case.modules[&id("biz1")].clone();
+        (changed.pod, changed.resource_version) = ("somebody".into(), case.next());
+        case.step(Event::Module(Box::new(changed)));
+        case.step(report(BaseState::Activated));
+    }
+    let answers = case.writes.len() - before;
+    assert!((1..=8).contains(&answers), "{answers} writes");
+    let mut changed = case.modules[&id("biz1")].clone();
+    changed.resource_version = case.next();
+    (changed.pod) = "somebody".into();
+    case.step(Event::Module(Box::new(changed)));
+    case.until(case.seconds + 90);
+    assert_eq!(&*case.modules[&id("biz1")].pod, "p", "in the end it says what is");
+}
+
+/// A finalizer holds the object: nothing is written as long as nothing changes.
+#[test]
+fn an_object_that_is_being_deleted_and_stays_is_waited_for_without_writes() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(5);
+    let mut held = crate::testing::module("biz1");
+    (held.managed, held.deleting) = (false, true);
+    case.modules.insert(id("biz1"), held.clone());
+    case.step(Event::Module(Box::new(held)));
+    case.create("p", "biz1");
+    case.until(60);
+    assert_eq!((case.writes.len(), &case.commands[..]), (0, &[] as &[String]), "{:?}", case.writes);
+}
