@@ -23,6 +23,9 @@ pub enum BadHook {
     /// `…#SEC…`.
     #[error("it has a fragment (what follows a #); the signing secret goes into REPORT_HOOK_SECRETS")]
     Fragment,
+    /// What is sent in the clear is read on the way, token and all.
+    #[error("it is dingtalk.com without TLS, so that its token could be read on the way; give it as https")]
+    InTheClear,
     /// DingTalk knows a robot by nothing else.
     #[error("it has no access_token, which DingTalk's robots are known by")]
     NoToken,
@@ -49,7 +52,12 @@ impl Hook {
         if url.fragment().is_some() {
             return Err(BadHook::Fragment);
         }
+        // A name may end in the dot that the root is called by.
+        let host = host.strip_suffix('.').unwrap_or(host);
         let is_dingtalk = host == "dingtalk.com" || host.ends_with(".dingtalk.com");
+        if is_dingtalk && url.scheme() == "http" {
+            return Err(BadHook::InTheClear);
+        }
         let has_token = || url.query_pairs().any(|(key, token)| key == "access_token" && !token.is_empty());
         if is_dingtalk && !has_token() {
             return Err(BadHook::NoToken);
@@ -114,6 +122,8 @@ mod tests {
             ("https://u:hunter2@h/", BadHook::User),
             ("https://oapi.dingtalk.com/robot/send?access_token=t#hunter2", BadHook::Fragment),
             ("https://oapi.dingtalk.com/robot/send?token=hunter2", BadHook::NoToken),
+            ("http://oapi.dingtalk.com/robot/send?access_token=hunter2", BadHook::InTheClear),
+            ("http://DINGTALK.com./robot/send?access_token=hunter2", BadHook::InTheClear),
             ("https://oapi.dingtalk.com/robot/send?access_token=", BadHook::NoToken),
         ] {
             let refused = Hook::new(url, None).unwrap_err();

@@ -140,20 +140,62 @@ fn both(chinese: &str, english: &str) -> String {
     if chinese.is_empty() { english.to_owned() } else { format!("{chinese} / {english}") }
 }
 
-/// A text of others in one line, at most so many bytes: it makes no link, no image and no heading, and
+/// A text of others in one line, at most so many bytes: it makes no link, no image, no mention, no heading, and
 /// no character that is not seen.
 fn plain(text: &str, most: usize) -> String {
     let invisible = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     let seen: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
-    let line = seen.split_whitespace().collect::<Vec<_>>().join(" ").replace("](", "] (");
+    let words: Vec<String> = seen.split_whitespace().map(unlinked).collect();
+    // Markdown's own signs: a link's, a tag's, and what begins a heading, a list or a quote at the start of a line.
+    let mut line =
+        words.join(" ").replace("](", "] (").replace('<', "＜").replace('>', "＞").replace('@', "＠");
+    if line.starts_with(['#', '-', '+', '*', '=', '|', '~', '`']) {
+        line.insert(0, '\\');
+    }
     if line.len() <= most {
         return line;
     }
     let end = line.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
     format!("{}…", line.get(..end).unwrap_or_default())
+}
+
+/// What begins a link, what is told in its place of its last part, and whether a host follows it.
+const LINKS: [(&str, &str, bool); 6] = [
+    ("://", "[:]//", true),
+    ("www.", "[.]", true),
+    ("mailto:", "[:]", false),
+    ("tel:", "[:]", false),
+    ("sms:", "[:]", false),
+    ("javascript:", "[:]", false),
+];
+
+/// A word in which no client finds a link: DingTalk makes one of every address that it sees, also outside of Markdown's
+/// brackets. It stays readable: `https[:]//host[.]example/path`.
+fn unlinked(word: &str) -> String {
+    let lower = word.to_ascii_lowercase();
+    let begins = |at: usize| {
+        let rest = lower.get(at..).unwrap_or_default();
+        LINKS.iter().find(|(sign, ..)| rest.starts_with(sign))
+    };
+    let (mut told, mut in_host, mut after) = (String::with_capacity(word.len()), false, 0);
+    for (at, c) in word.char_indices() {
+        if at < after {
+            continue;
+        }
+        if let Some((sign, instead, host)) = begins(at) {
+            let word_of_it = sign.trim_end_matches([':', '.', '/']).len();
+            told.push_str(word.get(at..at + word_of_it).unwrap_or_default());
+            told.push_str(instead);
+            (in_host, after) = (*host, at + sign.len());
+            continue;
+        }
+        in_host &= !matches!(c, '/' | '?' | '#');
+        if in_host && c == '.' { told.push_str("[.]") } else { told.push(c) }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -221,9 +263,42 @@ mod tests {
 
     #[test]
     fn what_a_base_says_makes_no_markdown() {
-        let nasty = "a\n# b\u{202e}\r![x](http://evil/y.png)";
-        assert_eq!(plain(nasty, 100), "a # b ![x] (http://evil/y.png)");
+        let nasty = "a\n# b\u{202e}\r![x](http://evil.example/y.png)";
+        assert_eq!(plain(nasty, 100), "a # b ![x] (http[:]//evil[.]example/y.png)");
         assert_eq!(plain("基座基座", 10), "基座…");
+    }
+
+    #[test]
+    fn an_address_in_what_a_base_says_is_no_link() {
+        for (said, told) in [
+            ("see https://evil.example/login now", "see https[:]//evil[.]example/login now"),
+            ("(HTTP://a.b:80?x=c.d)", "(HTTP[:]//a[.]b:80?x=c.d)"),
+            ("www.evil.example", "www[.]evil[.]example"),
+            (
+                "dingtalk://dingtalkclient/page/link?url=http%3A%2F%2Fx",
+                "dingtalk[:]//dingtalkclient/page/link?url=http%3A%2F%2Fx",
+            ),
+            ("http://a.b/http://c.d/", "http[:]//a[.]b/http[:]//c[.]d/"),
+            ("mailto:x@y.z MAILTO:q", "mailto[:]x＠y.z MAILTO[:]q"),
+            ("@all @13800000000", "＠all ＠13800000000"),
+            ("http://a.(evil)", "http[:]//a[.] (evil)"),
+            ("<a href=x>", "＜a href=x＞"),
+            ("# big", "\\# big"),
+            ("java.io.FileNotFoundException: /a/b.jar", "java.io.FileNotFoundException: /a/b.jar"),
+        ] {
+            assert_eq!(plain(said, 200), told);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn whatever_a_base_says_has_no_address_left(said in "(http|HTTPS|ftp|://|/|www\\.|a\\.b|[(]|[)]|\\[|\\]|@| |mailto:|\\PC){0,40}") {
+            let told = plain(&said, 4_000).to_lowercase();
+            for sign in ["://", "www.", "mailto:", "](", "@", "<"] {
+                prop_assert!(!told.contains(sign), "{sign} is in {told}");
+            }
+        }
     }
 
     proptest! {

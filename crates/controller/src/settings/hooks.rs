@@ -37,7 +37,8 @@ pub(super) fn hooks(args: &Args, refused: &mut Refusals) -> Vec<Hook> {
             Ok(hook) => hooks.push(hook),
             Err(why) => {
                 let allowed = format!(
-                    "entry {} is refused: {why}; allowed is https://HOST/PATH?access_token=TOKEN, with ';' between several",
+                    "entry {} is refused: {why}; allowed is https://HOST/PATH?access_token=TOKEN (http:// to a relay of yours only), with \
+                     ';' between several",
                     index + 1
                 );
                 refused.add(HOOKS, None, allowed);
@@ -88,6 +89,7 @@ mod tests {
             (format!("{good};hunter2"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
             (format!("{good};;{good}"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
             (format!("{good}#hunter2"), "", "entry 1 is refused: it has a fragment"),
+            (good.replace("https", "http"), "", "entry 1 is refused: it is dingtalk.com without TLS"),
             (
                 format!("{good};{good}"),
                 "hunter2",
