@@ -46,6 +46,7 @@ mod partitions;
 mod peers;
 mod permits;
 mod pod_spec;
+mod policies;
 mod replacing;
 mod replicas;
 mod reports;

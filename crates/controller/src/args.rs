@@ -97,6 +97,9 @@ args! {
     /// as a statically merged module does).
     /// [default: report]
     unmanaged_biz_policy: "UNMANAGED_BIZ_POLICY";
+    /// The namespaces that bases run in, comma separated: a Pod of another one is never taken for the one that a base runs in.
+    /// [default: any]
+    base_pod_namespaces: "BASE_POD_NAMESPACES";
     /// The most Pods of a VNode. [default: 2000]
     vnode_pod_capacity: "VNODE_POD_CAPACITY";
     /// Webhooks of DingTalk robots that faults are reported to, `;` between them. [default: none]

@@ -81,6 +81,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         identity: settings.client_id.clone(),
         env: settings.engine.env.to_string(),
         namespace: settings.engine.namespace.to_string(),
+        base_namespaces: settings.doors.base_namespaces.clone(),
         fence: fence.clone(),
         ..WriterConfig::default()
     };

@@ -68,12 +68,14 @@ impl Tunnels {
             None => None,
         };
         let Some(mqtt) = &settings.mqtt else { return Ok((Self { http, mqtt: None, forwarder }, None)) };
+        let users = settings.doors.users.as_deref().map(UsersFile::load).transpose()?;
         let broker = match mqtt.broker {
-            Broker::Embedded => Some(start_broker(settings, mqtt).await?),
+            Broker::Embedded => Some(start_broker(settings, mqtt, users.clone()).await?),
             Broker::At(_) => None,
         };
         let mut config = mqtt_config(settings, mqtt)?;
         config.addresses = addresses;
+        config.users = users;
         config.fence = fence.clone();
         if let Some(broker) = &broker {
             config.host = Ipv4Addr::LOCALHOST.to_string();
@@ -188,9 +190,12 @@ impl Asked {
     }
 }
 
-async fn start_broker(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<EmbeddedBroker> {
+async fn start_broker(
+    settings: &Settings,
+    mqtt: &Mqtt,
+    users: Option<UsersFile>,
+) -> anyhow::Result<EmbeddedBroker> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, mqtt.port));
-    let users = settings.doors.users.as_deref().map(UsersFile::load).transpose()?;
     let access = match (mqtt.username.clone(), mqtt.password.clone(), users) {
         (Some(username), Some(password), Some(users)) => {
             Access::Users { env: settings.engine.env.to_string(), username, password, users }

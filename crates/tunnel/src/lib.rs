@@ -13,6 +13,7 @@
 //! Where several replicas share the bases, [`forward::Forwarder`] carries what one hears over HTTP to the one that it is for.
 
 pub mod addresses;
+mod application;
 pub mod broker;
 mod bucket;
 mod counts;

@@ -14,24 +14,38 @@ use crate::{
 };
 
 impl Api {
-    /// Looks by IP, and where nothing has it, by host name. The list is a consistent one and not
-    /// from a cache: "there is none" lets the engine delete a Node.
-    pub(crate) async fn find_base_pod(&self, address: &BaseAddress) -> Result<Option<BasePod>, WriteError> {
-        if let Some(ip) = address.ip.map(|ip| ip.to_canonical()).filter(usable) {
+    /// Looks by IP, and where nothing has it, by host name, in these namespaces; in all where none is named. The list is
+    /// a consistent one and not from a cache: "there is none" lets the engine delete a Node.
+    ///
+    /// Anybody may call a Pod as a base's host is called, in a namespace of his own, and keep its Node from going; nobody
+    /// gives a Pod the address of another. So a name alone says something only where it was said in which namespaces bases
+    /// are, or where the base told no address that a Pod could have.
+    pub(crate) async fn find_base_pod(
+        &self,
+        address: &BaseAddress,
+        namespaces: &[String],
+    ) -> Result<Option<BasePod>, WriteError> {
+        let ip = address.ip.map(|ip| ip.to_canonical()).filter(usable);
+        if let Some(ip) = ip {
             let found = self.candidates(&format!("status.podIP={ip}")).await?;
-            if let Some(found) = self.choose(found, Some(&address.host_name)) {
+            if let Some(found) = self.choose(found, namespaces, Some(&address.host_name)) {
                 return Ok(Some(found));
             }
         }
         // A name that no Pod can have would be refused, or would mean something to the selector.
-        if !is_pod_name(&address.host_name) {
+        if !is_pod_name(&address.host_name) || (ip.is_some() && namespaces.is_empty()) {
             return Ok(None);
         }
         let found = self.candidates(&format!("metadata.name={}", address.host_name)).await?;
-        Ok(self.choose(found, None))
+        Ok(self.choose(found, namespaces, None))
     }
 
-    fn choose(&self, found: Vec<Slim<Candidate>>, host_name: Option<&str>) -> Option<BasePod> {
+    fn choose(
+        &self,
+        found: Vec<Slim<Candidate>>,
+        namespaces: &[String],
+        host_name: Option<&str>,
+    ) -> Option<BasePod> {
         let found = found.into_iter().filter_map(|pod| match pod.body {
             Ok(pod) => Some(pod),
             Err(_) => {
@@ -39,7 +53,9 @@ impl Api {
                 None
             }
         });
-        choose(found.filter(|pod| !self.told.is_vnode(&pod.node)), host_name)
+        let may_be =
+            |pod: &PodRef| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *pod.namespace);
+        choose(found.filter(|pod| may_be(&pod.pod) && !self.told.is_vnode(&pod.node)), host_name)
     }
 }
 

@@ -69,6 +69,8 @@ pub struct WriterConfig {
     pub env: String,
     /// Where the Leases of the replicas are kept.
     pub namespace: String,
+    /// In which namespaces bases run, whose own Pods are looked for there only; in any where none is named.
+    pub base_namespaces: Vec<String>,
     /// Until when writes may be sent, where there are several replicas.
     pub fence: Fence,
     /// How many writes run at once. 64 saturate an API server of a few cores (its floor was
@@ -97,6 +99,7 @@ impl Default for WriterConfig {
             identity: "module-controller".to_owned(),
             env: "dev".to_owned(),
             namespace: "default".to_owned(),
+            base_namespaces: Vec::new(),
             fence: Fence::open(),
             max_running: 64,
             max_records: 8,
@@ -312,7 +315,7 @@ impl Shared {
     /// Does it, and says how it ended.
     async fn perform(&self, api: &Api, action: Action) -> Option<Event> {
         if let Action::FindBasePod { base, address } = action {
-            let found = api.find_base_pod(&address).await;
+            let found = api.find_base_pod(&address, &self.config.base_namespaces).await;
             return Some(Event::BasePod { base, found });
         }
         let write = action.write()?;

@@ -40,11 +40,15 @@ impl Harness {
 
     /// With further watches.
     pub(crate) async fn with(watches: WatchConfig) -> Self {
+        Self::writing(watches, WriterConfig { identity: "tester".into(), ..WriterConfig::default() }).await
+    }
+
+    /// With a writer of this configuration.
+    pub(crate) async fn writing(watches: WatchConfig, config: WriterConfig) -> Self {
         let cluster = Cluster::shared().unwrap();
         let (events, received) = mpsc::channel(1024);
         let told = Told::new();
         let client = client(cluster.account().unwrap()).await;
-        let config = WriterConfig { identity: "tester".into(), ..WriterConfig::default() };
         let writer = Writer::new(client.clone(), config, events.clone(), told.clone());
         let watches = Some(cluster::watch(client, watches, events.clone(), told.clone()));
         Self { cluster, writer, watches, told, events, received, kept: VecDeque::new() }

@@ -24,6 +24,8 @@ pub(crate) struct Doors {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     /// The embedded broker's users.
     pub(crate) users: Option<PathBuf>,
+    /// Where bases' own Pods are; anywhere where there is none.
+    pub(crate) base_namespaces: Vec<String>,
 }
 
 pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
@@ -59,7 +61,30 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
             refused,
         ),
         users: path(&args.broker_users_file),
+        base_namespaces: base_namespaces(args, refused),
     }
+}
+
+/// What Kubernetes takes as the name of a namespace (RFC 1123 label).
+fn is_namespace(name: &str) -> bool {
+    let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(legal)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+fn base_namespaces(args: &Args, refused: &mut Refusals) -> Vec<String> {
+    let given = set(&args.base_pod_namespaces).unwrap_or_default();
+    let names: Vec<String> =
+        given.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if let Some(bad) = names.iter().find(|name| !is_namespace(name)) {
+        let allowed = format!(
+            "{bad:?} can be no namespace; allowed are names of lower case letters, digits and '-', comma separated"
+        );
+        refused.add("BASE_POD_NAMESPACES", Some(given), allowed);
+    }
+    names
 }
 
 fn certificate(
@@ -149,6 +174,23 @@ mod tests {
         let flags = ["--enable-mqtt-tunnel", "--mqtt-broker=embedded", "--mqtt-username=u"];
         let refusal = settings(&flags).unwrap_err();
         assert!(refusal.contains("MQTT_PASSWORD: it is needed with MQTT_USERNAME"), "{refusal}");
+    }
+
+    #[test]
+    fn namespaces_are_a_list_of_names() {
+        let named = |given: &str| {
+            let flags = ["--enable-http-tunnel", "--base-pod-namespaces", given];
+            settings(&flags).map(|settings| settings.doors.base_namespaces)
+        };
+        assert_eq!(named("").unwrap(), [""; 0]);
+        assert_eq!(named("bases, team-7,").unwrap(), ["bases", "team-7"]);
+        for bad in ["Bases", "a;b", "a b", "-a", "a.b"] {
+            let refusal = named(bad).unwrap_err();
+            assert!(
+                refusal.contains("BASE_POD_NAMESPACES") && refusal.contains("can be no namespace"),
+                "{refusal}"
+            );
+        }
     }
 
     #[test]

@@ -18,7 +18,10 @@ use mqtt5::{
 use subtle::ConstantTimeEq as _;
 
 use super::{Decision, MAX_CLIENTS, wrong_password};
-use crate::files::{FileError, NamedFile, Reloaded, content};
+use crate::{
+    application::Application,
+    files::{FileError, NamedFile, Reloaded, content},
+};
 
 /// The variable that names the file.
 pub const USERS_VARIABLE: &str = "BROKER_USERS_FILE";
@@ -29,18 +32,28 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// The shortest password, in bytes: less can be found out by trying.
 const MIN_PASSWORD_BYTES: usize = 16;
 
-/// The users of a file, one a line: name, password and the identity that it may speak as, with blanks
-/// between them. Where there is no identity it is the name; `prefix*` means all that begin so. Empty
+/// The users of a file, one a line: name, password, the identity that it may speak as, the name of such a base and its
+/// cluster, with blanks between them. Where there is no identity, or `-`, it is the user's name; `prefix*` means all that
+/// begin so. Where there is no base's name or cluster, or `-`, it may be any. Empty
 /// lines and lines that begin with `#` do not count. The file is read again when it changes.
 #[derive(Debug, Clone)]
-pub struct UsersFile(pub(super) Reloaded<Users>);
+pub struct UsersFile(pub(crate) Reloaded<Users>);
 
 /// The users of now. It has no `Debug`.
-pub(super) struct Users(HashMap<String, User>);
+pub(crate) struct Users(HashMap<String, User>);
 
 struct User {
     password: Secret,
     speaks_as: SpeaksAs,
+    application: Application,
+}
+
+impl Users {
+    /// Which applications a base of this identity may be: those of the users who may speak as it. None where there is no such
+    /// user.
+    pub(crate) fn applications<'a>(&'a self, identity: &'a str) -> impl Iterator<Item = &'a Application> {
+        self.0.values().filter(move |user| user.speaks_as.admits(identity)).map(|user| &user.application)
+    }
 }
 
 /// As whom a user may speak.
@@ -84,11 +97,13 @@ fn users(text: &str) -> Result<Users, String> {
 
 fn user(line: &str) -> Result<(String, User), String> {
     let mut words = line.split_whitespace();
-    let (Some(name), Some(password), identity, None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err("expected are a name, a password and perhaps an identity, with blanks between".to_owned());
-    };
+    let expected = "expected are a name, a password and perhaps an identity, a base's name and its cluster, with blanks between";
+    let (Some(name), Some(password)) = (words.next(), words.next()) else { return Err(expected.to_owned()) };
+    let identity = words.next().filter(|identity| *identity != "-");
+    let application = Application::of(words.next(), words.next());
+    if words.next().is_some() {
+        return Err(expected.to_owned());
+    }
     if password.len() < MIN_PASSWORD_BYTES {
         return Err(format!(
             "the password has {} bytes; at least {MIN_PASSWORD_BYTES} are one",
@@ -101,7 +116,7 @@ fn user(line: &str) -> Result<(String, User), String> {
         Some(prefix) => SpeaksAs::Prefix(prefix.to_owned()),
         None => SpeaksAs::One(identity.parse().map_err(|cause| format!("{cause}"))?),
     };
-    Ok((name.to_owned(), User { password: Secret::new(password), speaks_as }))
+    Ok((name.to_owned(), User { password: Secret::new(password), speaks_as, application }))
 }
 
 impl SpeaksAs {

@@ -80,6 +80,8 @@ reasons!(
         Tls = "tls",
         /// A heartbeat that names an address where no base may be: 403.
         Address = "address",
+        /// A base that calls itself another application than its token is for: 403.
+        Application = "application",
         /// A body that cannot be understood: 400.
         Malformed = "malformed",
         /// The controller does not keep up: 503, the event was dropped.

@@ -21,7 +21,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use model::{ErrorCode, ErrorSource, ErrorType, TunnelKind};
+use model::{BaseIdentity, ErrorCode, ErrorSource, ErrorType, TunnelKind};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -35,7 +35,11 @@ use super::{
     limits::{MAX_REQUEST_BYTES, Refusal},
     peers::{Peers, Share},
 };
-use crate::{Event, stop::Phase};
+use crate::{
+    Event,
+    application::{Application, OtherApplication},
+    stop::Phase,
+};
 
 /// How long the rest of a refused body is thrown away, so that the client reads our answer
 /// before its connection is reset.
@@ -216,18 +220,18 @@ async fn dispatch(
     // Set back once the body is read: whoever returns before leaves something unread.
     unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
     // Nobody without a token learns anything, not even what is here.
-    if shared
-        .tokens
-        .as_ref()
-        .is_some_and(|tokens| !tokens.0.current().admit(request.headers().get(AUTHORIZATION)))
-    {
+    let application = match &shared.tokens {
+        Some(tokens) => tokens.0.current().admit(request.headers().get(AUTHORIZATION)),
+        None => Some(Application::default()),
+    };
+    let Some(application) = application else {
         return Err(Refused::new(
             Refusal::Unauthorized,
             StatusCode::UNAUTHORIZED,
             ErrorType::InvalidRequest,
             "a token is needed: Authorization: Bearer <one of HTTP_TUNNEL_TOKEN_FILE>",
         ));
-    }
+    };
     if !matches!(route.as_str(), "/heartbeat" | "/queryBaseline") {
         return Err(Refused::new(
             Refusal::Path,
@@ -246,7 +250,10 @@ async fn dispatch(
     }
     let body = read(shared, request.into_body()).await?;
     unread.store(false, Ordering::Relaxed);
-    if route == "/heartbeat" { heartbeat(shared, peer, &body) } else { baseline(shared, peer, &body).await }
+    match route.as_str() {
+        "/heartbeat" => heartbeat(shared, peer, &application, &body),
+        _ => baseline(shared, peer, &application, &body).await,
+    }
 }
 
 /// The body, within size and time.
@@ -277,8 +284,16 @@ async fn read(shared: &Shared, body: Incoming) -> Result<Bytes, Refused> {
     }
 }
 
-fn heartbeat(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, Refused> {
+fn heartbeat(
+    shared: &Shared,
+    peer: IpAddr,
+    application: &Application,
+    body: &[u8],
+) -> Result<Bytes, Refused> {
     let mut report = arklet::parse_heartbeat(body).map_err(|cause| malformed(cause.to_string()))?;
+    application
+        .admit(&mut report.name, &mut report.cluster)
+        .map_err(|cause| other(shared, &report.identity, &cause))?;
     report.peer = Some(peer);
     report.ip.get_or_insert(peer);
     shared.addresses.admit(TunnelKind::Http, &report).map_err(|cause| {
@@ -295,8 +310,16 @@ fn heartbeat(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, Refuse
     Ok(Bytes::new())
 }
 
-async fn baseline(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, Refused> {
+async fn baseline(
+    shared: &Shared,
+    peer: IpAddr,
+    application: &Application,
+    body: &[u8],
+) -> Result<Bytes, Refused> {
     let mut query = arklet::parse_baseline_query(body).map_err(|cause| malformed(cause.to_string()))?;
+    application
+        .admit(&mut query.name, &mut query.cluster)
+        .map_err(|cause| other(shared, &query.identity, &cause))?;
     query.peer = Some(peer);
     let (reply, replied) = oneshot::channel();
     let event = Event::BaselineQuery { tunnel: TunnelKind::Http, query, reply: Some(reply) };
@@ -306,6 +329,17 @@ async fn baseline(shared: &Shared, peer: IpAddr, body: &[u8]) -> Result<Bytes, R
         Ok(Ok(modules)) => Ok(Bytes::from(arklet::baseline_answer(&modules))),
         Ok(Err(_)) | Err(_) => Err(unavailable(Refusal::NoReply, "the baseline is not known yet")),
     }
+}
+
+/// A base calls itself another application than its token is for.
+fn other(shared: &Shared, base: &BaseIdentity, cause: &OtherApplication) -> Refused {
+    shared.others.tell(TunnelKind::Http, base, cause);
+    Refused::new(
+        Refusal::Application,
+        StatusCode::FORBIDDEN,
+        ErrorType::SecretAKError,
+        format!("the token is another application's: {cause}"),
+    )
 }
 
 fn malformed(message: String) -> Refused {

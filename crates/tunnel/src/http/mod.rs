@@ -31,7 +31,7 @@ pub use self::{
     token::{TOKEN_VARIABLE, TokenFile},
 };
 use crate::{
-    Addresses, Event, SHUTDOWN_BOUND, Target,
+    Addresses, Event, SHUTDOWN_BOUND, Target, application,
     event::report,
     files::Reloaded,
     stop::{Phase, Stop},
@@ -102,6 +102,8 @@ struct Shared {
     addresses: Addresses,
     tokens: Option<TokenFile>,
     tls: Option<ServerTls>,
+    /// The bases that call themselves another application than their token is for.
+    others: application::Refused,
     fence: Fence,
     events: mpsc::Sender<Event>,
     counts: limits::HttpCounts,
@@ -128,6 +130,7 @@ impl HttpTunnel {
             limits: config.limits,
             addresses: config.addresses,
             tokens: config.tokens,
+            others: application::Refused::default(),
             tls: config.tls,
             fence: config.fence,
             events,

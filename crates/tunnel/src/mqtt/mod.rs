@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::{
     Addresses, Event, SHUTDOWN_BOUND, Target,
+    broker::UsersFile,
     event::report,
     stop::{Phase, Stop},
 };
@@ -54,6 +55,8 @@ pub struct MqttConfig {
     pub tls: Option<TlsConfig>,
     /// Where bases may be.
     pub addresses: Addresses,
+    /// The users of the embedded broker, which say what bases may call themselves.
+    pub users: Option<UsersFile>,
     /// The environment (`ENV`), part of every topic.
     pub env: String,
     /// How often the broker is asked whether it is there, in seconds; it, or we, give up after
@@ -88,6 +91,7 @@ impl MqttConfig {
             client_id: client_id.into(),
             tls: None,
             addresses: Addresses::default(),
+            users: None,
             env: env.into(),
             keep_alive_seconds: 15,
             reconnect_min: Duration::from_millis(500),

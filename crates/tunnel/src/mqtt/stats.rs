@@ -16,6 +16,8 @@ reasons!(
         Retained = "retained",
         /// A heartbeat that names an address where no base may be.
         Address = "address",
+        /// A base that calls itself another application than its user is.
+        Application = "application",
         /// A message that cannot be understood.
         Malformed = "malformed",
         /// A message on a topic that says nothing to us.

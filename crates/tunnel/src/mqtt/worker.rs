@@ -25,7 +25,7 @@ use super::{
     stats::{MqttCounts, count},
 };
 use crate::{
-    Event,
+    Event, application,
     stop::{Phase, Stop},
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pending: Pending,
     /// What must reach the controller, in order.
     outbox: VecDeque<Event>,
+    /// The bases that call themselves another application than their user is.
+    others: application::Refused,
     random: RandomState,
 }
 
@@ -72,6 +74,7 @@ impl Worker {
             connect_at: Instant::now(),
             failures: 0,
             outbox: VecDeque::new(),
+            others: application::Refused::default(),
             random: RandomState::new(),
         }
     }
@@ -211,7 +214,10 @@ impl Worker {
 
     fn understood(&mut self, message: Message) {
         match message {
-            Message::Heartbeat(report) => {
+            Message::Heartbeat(mut report) => {
+                if !self.may_be(&report.identity, &mut report.name, &mut report.cluster) {
+                    return self.counts.dropped(Dropped::Application);
+                }
                 if self.config.addresses.admit(TunnelKind::Mqtt, &report).is_err() {
                     return self.counts.dropped(Dropped::Address);
                 }
@@ -233,11 +239,36 @@ impl Worker {
                 }
                 self.answer(waiting.0, waiting.1, outcome);
             }
-            Message::BaselineQuery(query) => {
+            Message::BaselineQuery(mut query) => {
+                if !self.may_be(&query.identity, &mut query.name, &mut query.cluster) {
+                    return self.counts.dropped(Dropped::Application);
+                }
                 count(&self.counts.baseline_queries);
                 self.outbox.push_back(Event::BaselineQuery { tunnel: TunnelKind::Mqtt, query, reply: None });
             }
         }
+    }
+
+    /// Whether a base may call itself so: one of the users who may speak as it is that application.
+    fn may_be(&self, base: &BaseIdentity, name: &mut Option<Arc<str>>, cluster: &mut Arc<str>) -> bool {
+        let Some(users) = &self.config.users else { return true };
+        let users = users.0.current();
+        let mut refused = None;
+        for application in users.applications(base.as_str()) {
+            let (mut as_name, mut as_cluster) = (name.clone(), cluster.clone());
+            match application.admit(&mut as_name, &mut as_cluster) {
+                Ok(()) => {
+                    (*name, *cluster) = (as_name, as_cluster);
+                    return true;
+                }
+                Err(cause) => refused = Some(cause),
+            }
+        }
+        if let Some(cause) = &refused {
+            self.others.tell(TunnelKind::Mqtt, base, cause);
+        }
+        // The broker lets nobody else speak so.
+        refused.is_none()
     }
 
     fn answer(&mut self, base: BaseIdentity, key: AnswerKey, outcome: Outcome) {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tunnel::{
     EmbeddedBroker, Event as Told, MqttConfig, MqttTunnel,
     broker::{Access, UsersFile},
+    mqtt::Dropped,
 };
 
 use crate::{
@@ -141,6 +142,51 @@ async fn a_base_may_speak_as_itself_only_and_users_follow_their_file() {
         assert!(Instant::now() < deadline, "the changed file does not count");
     }
     connect(&broker, Some(("b1", &format!("{PASSWORD}-2")))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_base_that_calls_itself_another_application_than_its_user_is_not_heard() {
+    let directory = Directory::new();
+    let text = format!(
+        "web {PASSWORD} - base default\npay {PASSWORD} - pay\nany {PASSWORD}\nred {PASSWORD} - - red\n"
+    );
+    let users = UsersFile::load(&directory.write("users", text)).unwrap();
+    let access = Access::Users {
+        env: "dev".into(),
+        username: "controller".into(),
+        password: Secret::new("secret"),
+        users: users.clone(),
+    };
+    let broker =
+        EmbeddedBroker::start("127.0.0.1:0".parse().unwrap(), access, "controller@@@1").await.unwrap();
+    let address = broker.local_addr();
+    let (sender, mut told) = events(16);
+    let mut config = MqttConfig::new(address.ip().to_string(), address.port(), "controller@@@1", "dev");
+    (config.username, config.password) = (Some("controller".into()), Some(Secret::new("secret")));
+    config.users = Some(users);
+    let tunnel = MqttTunnel::start(config, sender).unwrap();
+    told.up().await;
+    // All of them say that they are `base` of the cluster `default`.
+    for (user, heard) in [("pay", false), ("red", false), ("web", true), ("any", true)] {
+        let mut base = client(&broker, user, user).await;
+        let topic = format!("koupleless_dev/{user}/base/heart");
+        let payload = mqtt_heartbeat(user, "activated");
+        base.0.publish(topic, payload, PublishOptions::at_least_once()).await.unwrap();
+        let polling = tokio::spawn(async move { while base.1.poll().await.is_ok() {} });
+        if heard {
+            let Told::Heartbeat { report, .. } = told.next().await else { panic!() };
+            assert_eq!((report.identity.as_str(), report.name.as_deref()), (user, Some("base")));
+        } else {
+            let deadline = Instant::now() + PATIENCE;
+            let refused = if user == "pay" { 1 } else { 2 };
+            while tunnel.stats().dropped(Dropped::Application) < refused {
+                assert!(Instant::now() < deadline, "{user}: {:?}", tunnel.stats());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        polling.abort();
+    }
+    assert_eq!(tunnel.stats().heartbeats, 2);
 }
 
 #[tokio::test]

@@ -72,6 +72,41 @@ async fn without_a_good_token_nobody_is_heard_and_a_changed_file_counts_without_
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
+#[tokio::test]
+async fn a_base_that_calls_itself_another_application_than_its_token_is_refused() {
+    const PAY: &str = "pay-token-0123456789";
+    let directory = Directory::new();
+    let file = directory.write("tokens", format!("{OLD}\n{NEW} base default\n{PAY} pay\n"));
+    let (tunnel, mut events) = start(|config| config.tokens = Some(TokenFile::load(&file).unwrap())).await;
+    let to = tunnel.local_addr();
+    let says = |token: &str, path: &str, name: &str, cluster: &str| {
+        let body = HEARTBEAT.replace("TO_BE_IMPLEMENTED", name).replace("default", cluster);
+        let query = format!(r#"{{"identity":"b1","name":"{name}","clusterName":"{cluster}"}}"#);
+        let body = if path == "/heartbeat" { &body } else { &query };
+        post(path, body).replacen("\r\n", &format!("\r\nAuthorization: Bearer {token}\r\n"), 1)
+    };
+    for (token, name, cluster) in [(NEW, "pay", "default"), (NEW, "base", "red"), (PAY, "base", "default")] {
+        for path in ["/heartbeat", "/queryBaseline"] {
+            let answer = exchange(to, says(token, path, name, cluster)).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{token} {name} {cluster}: {answer}");
+            assert!(answer.contains("OtherUpstream.SecretAKError") && !answer.contains(token), "{answer}");
+        }
+    }
+    assert_eq!((tunnel.stats().refused(Refusal::Application), tunnel.stats().heartbeats), (6, 0));
+    // What a base does not say is what its token says; a token that says nothing lets it say what it likes.
+    for (token, name, heard) in [
+        (NEW, "base", "base"),
+        (NEW, "TO_BE_IMPLEMENTED", "base"),
+        (PAY, "TO_BE_IMPLEMENTED", "pay"),
+        (OLD, "anything", "anything"),
+    ] {
+        let answer = exchange(to, says(token, "/heartbeat", name, "default")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let tunnel::Event::Heartbeat { report, .. } = events.next().await else { panic!() };
+        assert_eq!(report.name.as_deref(), Some(heard));
+    }
+}
+
 /// Sends over TLS, trusting this CA alone.
 async fn over_tls(tunnel: &HttpTunnel, trusted: &Ca, request: &str) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
