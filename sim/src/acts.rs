@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use engine::view::PodView;
+
 use crate::{
     base::{Package, word},
     deployment::{Deployment, pod},
@@ -70,8 +72,10 @@ fn create(world: &mut World, act: u8, bases: u8) {
         2 => ("misnamed".to_owned(), Package::Misnamed),
         _ => (format!("biz{number}"), package),
     };
-    let pod = pod(world, &format!("pod-{act}"), &base, &name, "1", package);
-    world.tell(format_args!("a user makes pod-{act} for {name} on {base}"));
+    let held = world.rng().u8(0..4) == 0;
+    let pod = PodView { held, ..pod(world, &format!("pod-{act}"), &base, &name, "1", package) };
+    let word = if held { ", with a finalizer" } else { "" };
+    world.tell(format_args!("a user makes pod-{act} for {name} on {base}{word}"));
     let event = world.api.create_pod(pod);
     world.inform(event);
 }
@@ -80,10 +84,14 @@ fn delete(world: &mut World, by_force: bool) {
     let uids: Vec<Arc<str>> = world.api.pods.keys().cloned().collect();
     let Some(uid) = world.rng().choice(uids) else { return };
     world.tell(format_args!("a user deletes {uid}{}", if by_force { " by force" } else { "" }));
-    let event = if by_force {
-        world.api.delete_pod_by_force(&uid)
+    let now = world.now;
+    let waits = |pod: &PodView| pod.held && pod.deletion.is_some();
+    let event = if world.api.pods.get(&uid).is_some_and(waits) {
+        world.tell(format_args!("nobody holds {uid} back any more"));
+        world.api.let_go(&uid, now)
+    } else if by_force {
+        world.api.delete_pod_by_force(&uid, now)
     } else {
-        let now = world.now;
         world.api.delete_pod(&uid, Duration::ZERO, now)
     };
     if let Some(event) = event {

@@ -156,6 +156,7 @@ pub fn pod(
         annotations: Common::default(),
         created: world.wall(),
         deletion: None,
+        held: false,
         owner: None,
         controller: None,
         restart_policy: RestartPolicy::Always,

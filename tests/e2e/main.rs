@@ -35,6 +35,7 @@ mod deploy;
 mod docs;
 mod doors;
 mod drain;
+mod ending;
 mod hostile;
 mod kills;
 mod leaving;

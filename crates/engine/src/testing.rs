@@ -84,6 +84,7 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         annotations: BTreeMap::new().into(),
         created: Timestamp::UNIX_EPOCH,
         deletion: None,
+        held: false,
         owner: None,
         controller: None,
         restart_policy: RestartPolicy::Always,

@@ -10,6 +10,7 @@ use crate::{backoff, event::WriteError};
 pub(crate) struct WriteSlot {
     busy: bool,
     failures: u32,
+    is_refused: bool,
     not_before: Duration,
 }
 
@@ -29,6 +30,11 @@ impl WriteSlot {
         self.failures > 0
     }
 
+    /// The last write was refused: the next one will be too, for all that is known.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
     /// A write was sent.
     pub(crate) fn sent(&mut self) {
         self.busy = true;
@@ -37,6 +43,7 @@ impl WriteSlot {
     /// The write ended.
     pub(crate) fn ended(&mut self, now: Duration, result: &Result<(), WriteError>) {
         self.busy = false;
+        self.is_refused = matches!(result, Err(WriteError::Refused(_)));
         let Err(error) = result else {
             self.failures = 0;
             self.not_before = Duration::ZERO;
@@ -59,7 +66,12 @@ impl WriteSlot {
     /// The write was the last of its object, whose end the watch will tell: nothing more is sent,
     /// unless that has not come after a while.
     pub(crate) fn was_the_last(&mut self, now: Duration) {
-        self.not_before = now + Duration::from_secs(10);
+        self.was_the_last_again(now, 1);
+    }
+
+    /// As [`Self::was_the_last`], where it was sent so many times by now: each time it is waited for longer.
+    pub(crate) fn was_the_last_again(&mut self, now: Duration, times: u32) {
+        self.not_before = now + backoff::restart(times);
     }
 
     /// What the last write came to is known: no need to wait for it any more. What failed is waited for all the same.

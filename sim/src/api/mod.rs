@@ -170,6 +170,18 @@ impl Api {
                 let event = Event::Pod(Box::new(known.clone()));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
+            Action::DeletePod { pod } if self.pods.get(&pod.uid).is_some_and(|known| known.held) => {
+                let version = self.next();
+                let Some(known) = self.pods.get_mut(&pod.uid) else { return None };
+                if known.deletion == Some(Duration::ZERO) {
+                    self.idle_writes += usize::from(!self.forced.contains(&pod.uid));
+                    return done(write, vec![], None, Ok(()));
+                }
+                known.deletion = Some(Duration::ZERO);
+                known.resource_version = version;
+                let event = Event::Pod(Box::new(known.clone()));
+                done(write, vec![event], None, Ok(()))
+            }
             Action::DeletePod { pod } => {
                 let gone = self.pods.remove(&pod.uid).map(|_| Event::PodGone(pod.clone()));
                 self.idle_writes += usize::from(gone.is_none() && !self.forced.contains(&pod.uid));
@@ -209,14 +221,33 @@ impl Api {
     pub fn delete_pod(&mut self, uid: &str, grace: Duration, now: Duration) -> Option<Event> {
         let version = self.next();
         let pod = self.pods.get_mut(uid)?;
-        pod.deletion = Some(grace);
+        if pod.held && grace.is_zero() {
+            self.forced.insert(pod.pod.uid.clone());
+        }
+        // It is never given more time than it has.
+        pod.deletion = Some(pod.deletion.map_or(grace, |given| given.min(grace)));
         self.deleted.entry(pod.pod.uid.clone()).or_insert(now);
         pod.resource_version = version;
         Some(Event::Pod(Box::new(pod.clone())))
     }
 
-    /// Somebody deletes a Pod by force.
-    pub fn delete_pod_by_force(&mut self, uid: &str) -> Option<Event> {
+    /// Whoever holds a Pod back does so no longer: it goes if it was deleted and has no time left.
+    pub fn let_go(&mut self, uid: &str, now: Duration) -> Option<Event> {
+        let version = self.next();
+        let pod = self.pods.get_mut(uid)?;
+        pod.held = false;
+        pod.resource_version = version;
+        if pod.deletion == Some(Duration::ZERO) {
+            return self.delete_pod_by_force(uid, now);
+        }
+        Some(Event::Pod(Box::new(pod.clone())))
+    }
+
+    /// Somebody deletes a Pod by force; one that is held back stays until it is let go.
+    pub fn delete_pod_by_force(&mut self, uid: &str, now: Duration) -> Option<Event> {
+        if self.pods.get(uid)?.held {
+            return self.delete_pod(uid, Duration::ZERO, now);
+        }
         let pod = self.pods.remove(uid)?.pod;
         self.forced.insert(pod.uid.clone());
         Some(Event::PodGone(pod))

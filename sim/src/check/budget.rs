@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use engine::view::ConditionStatus;
 
+use super::converged::is_held_at_its_end;
 use crate::world::World;
 
 /// How long a world is watched in which nothing happens.
@@ -20,8 +21,9 @@ pub type Writes = BTreeMap<&'static str, usize>;
 /// Nothing is left that fails and is tried again.
 pub fn is_content(world: &World) -> bool {
     world.api.pods.values().all(|pod| {
-        pod.deletion.is_none()
-            && pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+        let is_ready =
+            pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+        (pod.deletion.is_none() && is_ready) || is_held_at_its_end(pod)
     })
 }
 

@@ -1,8 +1,8 @@
 //! After the last fault everything comes to rest, as the users want it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use engine::view::{ConditionStatus, ContainerState, ModuleKey, ModuleState, PodStatus};
+use engine::view::{ConditionStatus, ContainerState, ModuleKey, ModuleState, Phase, PodStatus, PodView};
 use model::{BaseIdentity, BizId, BizState};
 
 use super::biz_of;
@@ -32,9 +32,10 @@ pub fn converged(
             continue;
         }
         let pods = || world.api.pods.values().filter(|pod| pod.node == World::node_of(identity));
-        if let Some(pod) = pods().find(|pod| pod.deletion.is_some()) {
-            return Err(format!("{} is still being deleted", pod.pod));
+        if let Some(pod) = pods().find(|pod| pod.deletion.is_some() && !is_held_at_its_end(pod)) {
+            return Err(format!("{} is still being deleted: {:?}", pod.pod, pod.status));
         }
+        let pods = || pods().filter(|pod| pod.deletion.is_none());
         let mut wanted = BTreeSet::new();
         // What waits beside a version that serves may be installed, or not.
         let mut named = BTreeSet::new();
@@ -78,6 +79,13 @@ pub fn converged(
         }
     }
     Ok(())
+}
+
+/// All is done for it: its ending is told, and it waits for somebody else only.
+pub(super) fn is_held_at_its_end(pod: &PodView) -> bool {
+    let ready = pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+    let has_ended = matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
+    pod.held && pod.deletion == Some(Duration::ZERO) && has_ended && !ready
 }
 
 /// Every biz has its Module object, which says how it stands, and there are no others.

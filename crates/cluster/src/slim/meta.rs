@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::nothing;
 
@@ -23,6 +23,8 @@ pub(super) struct MetaJson {
     pub(super) creation_timestamp: Option<String>,
     pub(super) deletion_timestamp: Option<String>,
     pub(super) deletion_grace_period_seconds: Option<i64>,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) finalizers: Vec<IgnoredAny>,
     #[serde(default, deserialize_with = "nothing")]
     pub(super) owner_references: Vec<OwnerJson>,
 }

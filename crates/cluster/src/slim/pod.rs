@@ -192,6 +192,7 @@ impl Kind for PodView {
             annotations: metadata.annotations.into(),
             created: time(metadata.creation_timestamp.as_deref()).unwrap_or(Timestamp::UNIX_EPOCH),
             deletion: metadata.deletion_timestamp.map(|_| grace(metadata.deletion_grace_period_seconds)),
+            held: !metadata.finalizers.is_empty(),
             restart_policy: match spec.restart_policy.as_str() {
                 "OnFailure" => RestartPolicy::OnFailure,
                 "Never" => RestartPolicy::Never,

@@ -85,6 +85,7 @@ mod tests {
             annotations: BTreeMap::new().into(),
             created: Timestamp::UNIX_EPOCH,
             deletion: None,
+            held: false,
             owner: None,
             controller: None,
             restart_policy: RestartPolicy::Always,

@@ -181,6 +181,7 @@ fn rolled_out(view: &WorkloadView) -> RolledOut {
         annotations: view.template.annotations.clone().into(),
         created: view.created,
         deletion: None,
+        held: false,
         owner: None,
         controller: None,
         restart_policy: RestartPolicy::Always,

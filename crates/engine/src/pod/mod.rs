@@ -1,5 +1,6 @@
 //! A module Pod on a VNode: what it asks for, what became of it, what its status shall say.
 
+pub(crate) mod ending;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod translate;
@@ -48,6 +49,8 @@ pub(crate) struct ModulePod {
     drained_at: Duration,
     /// The write that finishes its deletion.
     pub(crate) delete_slot: WriteSlot,
+    /// How often the API server took that write.
+    deletes: u32,
     /// Since when it is known to be being deleted.
     deleted_at: Option<Duration>,
     /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
@@ -77,6 +80,7 @@ impl ModulePod {
             is_served: false,
             drained_at: Duration::ZERO,
             delete_slot: WriteSlot::default(),
+            deletes: 0,
             deleted_at: None,
             is_foreign,
             fault_told: false,

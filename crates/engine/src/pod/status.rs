@@ -112,27 +112,8 @@ pub(crate) fn desired(
     (pod.is_unsure() || !same(&status, seen)).then_some(status)
 }
 
-/// The status of a Pod that is being deleted and shall get no more requests.
-pub(crate) fn leaving(pod: &PodView, wall: Timestamp) -> PodStatus {
-    let mut status = pod.status.clone();
-    for container in &mut status.containers {
-        container.ready = false;
-    }
-    for condition in &mut status.conditions {
-        if matches!(&*condition.kind, "ContainersReady" | "Ready") {
-            condition.status = ConditionStatus::False;
-            condition.reason = "ModuleLeaves".into();
-            condition.message = "the Pod is being deleted; its module goes when requests have ended".into();
-            condition.changed = Some(whole_seconds(wall));
-        }
-    }
-    // Those of others are theirs to write.
-    status.conditions.retain(|condition| OURS.contains(&&*condition.kind));
-    status
-}
-
 /// The conditions that a node agent writes.
-const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", BARRED];
+pub(super) const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", BARRED];
 
 const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
 
@@ -188,7 +169,7 @@ pub(super) fn read_bars(pod: &mut ModulePod) {
 }
 
 /// Kubernetes keeps whole seconds; what is not rounded would look changed for ever.
-fn whole_seconds(at: Timestamp) -> Timestamp {
+pub(super) fn whole_seconds(at: Timestamp) -> Timestamp {
     at.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(at)
 }
 

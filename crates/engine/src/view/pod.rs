@@ -103,6 +103,8 @@ pub struct PodView {
     /// `metadata.deletionGracePeriodSeconds`: how long it may take to end. Set means that it is being deleted. When that
     /// time is over by the server's clock (`metadata.deletionTimestamp`) nobody needs to know: ours may be hours off.
     pub deletion: Option<Duration>,
+    /// It has `metadata.finalizers`: once it is deleted it stays until whoever set them has taken them away.
+    pub held: bool,
     /// Who made it, in the end: the Deployment behind its ReplicaSet, else its direct controller;
     /// none for a bare Pod.
     pub owner: Option<Owner>,

@@ -6,6 +6,7 @@
 
 mod announce;
 mod answers;
+mod ending;
 mod evicted;
 mod holder;
 mod inventory;
@@ -446,7 +447,9 @@ impl VNode {
             Write::DeletePod(pod) => {
                 self.concerns_pod(&pod.uid);
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
-                &mut known.delete_slot
+                known.deletion_ended(now, result);
+                let first = known.delete_slot.is_first_failure();
+                return self.tell_refusal(write, result, first, ctx);
             }
             Write::ScaleDeployment(_)
             | Write::RecordRollout(_)
@@ -459,9 +462,6 @@ impl VNode {
             | Write::DeletePermits(_) => return,
         };
         slot.ended(now, result);
-        if matches!(write, Write::DeletePod(_)) && result.is_ok() {
-            slot.was_the_last(now);
-        }
         let first = slot.is_first_failure();
         self.tell_refusal(write, result, first, ctx);
     }

@@ -160,54 +160,6 @@ impl VNode {
         Some(failure.to_fault(CommandKind::InstallBiz, format!("starting {id}")))
     }
 
-    /// A deleted Pod goes as soon as nothing of it is left on the base.
-    fn finish_deletion(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
-        let Some(pod) = self.pods.get(uid) else { return };
-        let done = pod.is_foreign
-            || (alive && self.inventory.is_known() && pod.biz().all(|id| self.is_released(id, ctx)));
-        if done && pod.delete_slot.is_free(ctx.now.mono) {
-            let pod_ref = pod.view.pod.clone();
-            if let Some(pod) = self.pods.get_mut(uid) {
-                pod.delete_slot.sent();
-            }
-            ctx.out.push(Action::DeletePod { pod: pod_ref });
-        }
-    }
-
-    /// A deleted Pod that a Service sends requests to is told as not Ready before its module goes
-    /// (rule 10).
-    fn take_out_of_service(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
-        let Some(pod) = self.pods.get_mut(uid) else { return };
-        let now = ctx.now.mono;
-        let serves = alive && pod.is_served() && pod.is_ready() && !pod.is_foreign;
-        if !serves || !pod.status_slot.is_free(now) || !pod.delete_slot.is_free(now) {
-            return;
-        }
-        let status = status::leaving(&pod.view, ctx.now.wall);
-        pod.telling(&status);
-        ctx.out.push(Action::PatchPodStatus { pod: pod.view.pod.clone(), status: Box::new(status) });
-    }
-
-    /// The biz is not there any more, or stays for another Pod.
-    fn is_released(&self, id: &BizId, ctx: &Context<'_>) -> bool {
-        let at_work = self.ops.get(&id.name).is_some_and(|op| {
-            // An install of this very biz may still put it there; an uninstall is not confirmed yet.
-            op.key.biz.as_ref() == Some(id) && op.key.command != CommandKind::SwitchBiz
-        });
-        let named_by_another =
-            || self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz == id));
-        let there = || self.inventory.find(id).is_some();
-        self.modules.is_in_place(id)
-            || self.stays_for_another(id, ctx)
-            || named_by_another()
-            || (!at_work && !self.inventory.is_doubtful(&id.name) && !there())
-    }
-
-    /// It stays for the Pod that replaces this one, and whoever runs the controller next knows it.
-    fn stays_for_another(&self, id: &BizId, ctx: &Context<'_>) -> bool {
-        self.evicted.keeps(id, ctx.now.mono) && (!ctx.config.modules || self.modules.is_told_kept(id))
-    }
-
     /// Tells once what is wrong with a Pod before anything is sent.
     fn tell_what_is_wrong(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let wrong: Vec<(Arc<str>, Vec<Fault>)> = self

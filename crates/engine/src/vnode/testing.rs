@@ -29,6 +29,8 @@ pub(super) struct Case {
     pub(super) writes: Vec<String>,
     /// What every write of a Module object ends with, where it fails.
     pub(super) refusal: Option<WriteError>,
+    /// What every write of a Pod's status ends with, where it fails.
+    pub(super) status_refusal: Option<WriteError>,
     pub(super) pods: BTreeMap<Arc<str>, PodView>,
     pub(super) version: u64,
     /// Its Node, once there is one.
@@ -63,6 +65,7 @@ impl Case {
             modules: BTreeMap::new(),
             writes: vec![],
             refusal: None,
+            status_refusal: None,
             pods: BTreeMap::new(),
             version: 10,
             node: None,
@@ -140,6 +143,9 @@ impl Case {
             }
             Action::RenewLease { .. } => vec![done(write)],
             Action::PatchPodStatus { pod, status } => {
+                if let Some(refusal) = self.status_refusal.clone() {
+                    return vec![Event::Written { write, result: Err(refusal) }];
+                }
                 let version = self.next();
                 let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
                 view.status = *status;
@@ -147,6 +153,12 @@ impl Case {
                 vec![Event::Pod(Box::new(view.clone())), done(write)]
             }
             Action::DeletePod { pod } => {
+                let version = self.next();
+                if let Some(held) = self.pods.get_mut(&pod.uid).filter(|pod| pod.held) {
+                    held.deletion = Some(Duration::ZERO);
+                    held.resource_version = version;
+                    return vec![Event::Pod(Box::new(held.clone())), done(write)];
+                }
                 self.pods.remove(&pod.uid);
                 vec![done(write), Event::PodGone(pod)]
             }
@@ -242,9 +254,14 @@ impl Case {
     }
 
     pub(super) fn delete(&mut self, pod: &PodRef) {
+        self.change(pod, |view| view.deletion = Some(Duration::ZERO));
+    }
+
+    /// Somebody changes a Pod.
+    pub(super) fn change(&mut self, pod: &PodRef, change: impl FnOnce(&mut PodView)) {
         let version = self.next();
         let view = self.pods.get_mut(&pod.uid).unwrap();
-        view.deletion = Some(Duration::ZERO);
+        change(view);
         view.resource_version = version;
         let view = view.clone();
         self.step(Event::Pod(Box::new(view)));
