@@ -167,6 +167,7 @@ pub fn pod(
             has_probes: false,
         }]
         .into(),
+        aside: Common::default(),
         readiness_gates: Common::default(),
         status: PodStatus::default(),
     }

@@ -38,7 +38,8 @@ fn one_that_a_finalizer_holds_back_is_told_as_ended_and_deleted_once() -> Result
     scene.kubectl(&["annotate", "pod", "held", "example.com/seen=true"])?;
     let version = |pod: &Value| text(pod, "/metadata/resourceVersion").to_owned();
     let at_rest = (1, version(&scene.pod("held")?));
-    let deletes = || scene.metric("module_controller_api_requests_total", "verb=\"delete\",resource=\"pods\"");
+    let deletes =
+        || scene.metric("module_controller_api_requests_total", "verb=\"delete\",resource=\"pods\"");
     stays("deletions, and the Pod", Duration::from_secs(25), &at_rest, || {
         Ok((deletes()?, version(&scene.pod("held")?)))
     })?;

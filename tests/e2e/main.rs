@@ -56,5 +56,6 @@ mod rivals;
 mod rolling;
 mod rollouts;
 mod scheduling;
+mod services;
 mod three_hundred;
 mod workloads;

@@ -29,9 +29,22 @@ fn a_daemon_set_with_each_of_its_strategies() -> Result<()> {
     all_serve(&scene, &bases, "1.0.0")?;
     apply("2.0.0", &rolling(0))?;
     all_serve(&scene, &bases, "2.0.0")?;
+    for pod in scene.pods(&[])? {
+        let event = scene.wait_event(text(&pod, "/metadata/name"), "ServedNothing")?;
+        ensure!(text(&event, "/note").contains("nothing of biz1 for "), "{event}");
+        ensure!(event["series"]["count"].as_u64().unwrap_or(1) == 1, "{event}");
+    }
     // The newer Pod comes first and takes the base over.
     apply("1.0.0", &rolling(1))?;
     all_serve(&scene, &bases, "1.0.0")?;
+    let events = scene.cluster.kubectl_json(&["-n", &scene.namespace, "get", "events.events.k8s.io"])?;
+    let pods = scene.pods(&[])?;
+    let of_gap = |event: &Value| {
+        event["reason"] == "ServedNothing"
+            && pods.iter().any(|pod| pod["metadata"]["uid"] == event["regarding"]["uid"])
+    };
+    let gap = events["items"].as_array().and_then(|all| all.iter().find(|event| of_gap(event)));
+    ensure!(gap.is_none(), "a gap that nobody made: {gap:?}");
 
     // Nothing happens until somebody deletes the Pods.
     apply("2.0.0", &json!({"updateStrategy": {"type": "OnDelete"}}))?;

@@ -89,6 +89,7 @@ pub(crate) fn pod(pod: &str, biz: &str, version: &str) -> PodView {
         controller: None,
         restart_policy: RestartPolicy::Always,
         containers: vec![container(biz, version)].into(),
+        aside: Common::default(),
         readiness_gates: Common::default(),
         status: PodStatus::default(),
     }

@@ -17,5 +17,5 @@ pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
 pub use fence::{Fence, Pass};
-pub use package::{InstallStrategy, ModuleSpec, PackageUrl, shown_image};
+pub use package::{InstallStrategy, ModuleSpec, PackageUrl, is_of_package, shown_image};
 pub use secret::Secret;

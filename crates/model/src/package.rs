@@ -15,6 +15,10 @@ use crate::biz::BizId;
 /// The longest package URL, in bytes: what common proxies and servers still take.
 pub const MAX_URL_BYTES: usize = 8 * 1024;
 
+/// What the path of a package's URL ends in: of Java bases (Ark packages are `…-ark-biz.jar`), of WebAssembly bases, and
+/// of other containers of Ark.
+const PACKAGE_SUFFIXES: [&str; 3] = [".jar", ".wasm", ".ark"];
+
 /// Where a package is: `http`, `https` or `file`. Kept as the user wrote it, because that is
 /// what the base is asked to fetch; `Display` leaves credentials and query out, because they
 /// must not reach a log, an Event or an error. What is shown and told of it is worked out once: it
@@ -115,6 +119,18 @@ impl PackageUrl {
     pub fn is_told_by(&self, told: &str) -> bool {
         told == self.as_written() || *told == **self.as_told()
     }
+}
+
+/// Whether an image is meant for a base: the path ends as that of a package. It is read as a URL is, so that a query or a
+/// fragment says nothing, but it need not be one: what is wrong with it is said where it is parsed. An image of a container
+/// runtime does not end so unless it has neither tag nor digest and is named after a package.
+pub fn is_of_package(image: &str) -> bool {
+    let path = image.trim().split(['?', '#']).next().unwrap_or_default();
+    let ends = |suffix: &str| {
+        let start = path.len().checked_sub(suffix.len());
+        start.and_then(|start| path.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+    };
+    PACKAGE_SUFFIXES.iter().any(|suffix| ends(suffix))
 }
 
 /// What may be shown of an image that may be a package URL, or no URL at all.
@@ -227,6 +243,38 @@ mod tests {
         assert!(signed.is_told_by(told) && signed.is_told_by(signed.as_written()));
         assert!(!url("https://user:secret@h/a.jar?sig=other").is_told_by(told));
         assert!(!url("https://h/a.jar").is_told_by(told));
+    }
+
+    /// What webhooks inject, and what users have written for bases of several kinds.
+    #[test]
+    fn packages_are_told_from_images_of_a_container_runtime() {
+        for package in [
+            "file:///opt/biz1-1.0.0-ark-biz.jar",
+            "https://repo.example.org/biz1.jar?Expires=1&Signature=a%2Fb",
+            "https://repo.example.org/biz1.jar#sha256",
+            "http://repo.example.org/BIZ1.JAR",
+            "oss://bucket/biz1.jar",
+            "https://repo.example.org/biz1.wasm",
+            "biz1.ark",
+            " file:///biz1.jar ",
+        ] {
+            assert!(is_of_package(package), "{package}");
+        }
+        for image in [
+            "docker.io/istio/proxyv2:1.27.3",
+            "otel/opentelemetry-collector@sha256:0123456789abcdef",
+            "registry:5000/app.jar-tool:1.2",
+            "registry:5000/app.jar:1.2",
+            "hashicorp/vault:1.20",
+            "nginx",
+            "",
+            "jar",
+            "https://repo.example.org/download?file=biz1.jar",
+            "https://repo.example.org/biz1.jar/",
+            "日本.ja",
+        ] {
+            assert!(!is_of_package(image), "{image}");
+        }
     }
 
     #[test]

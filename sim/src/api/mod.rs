@@ -172,7 +172,7 @@ impl Api {
             }
             Action::DeletePod { pod } if self.pods.get(&pod.uid).is_some_and(|known| known.held) => {
                 let version = self.next();
-                let Some(known) = self.pods.get_mut(&pod.uid) else { return None };
+                let known = self.pods.get_mut(&pod.uid)?;
                 if known.deletion == Some(Duration::ZERO) {
                     self.idle_writes += usize::from(!self.forced.contains(&pod.uid));
                     return done(write, vec![], None, Ok(()));

@@ -6,7 +6,7 @@ mod mqtt;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -52,9 +52,14 @@ impl Simulated {
 
     /// One that is reached through the broker on this port of 127.0.0.1, in an environment.
     pub fn over_mqtt(port: u16, env: &str, version: &str) -> Self {
+        Self::over_mqtt_from(port, env, version, Ipv4Addr::LOCALHOST)
+    }
+
+    /// As [`Simulated::over_mqtt`], where it says that this is its address: nobody calls it there.
+    pub fn over_mqtt_from(port: u16, env: &str, version: &str, address: Ipv4Addr) -> Self {
         let identity = names::unique("simulated");
         // Over MQTT a base tells port 0.
-        let heartbeat = heartbeat(&identity, version, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let heartbeat = heartbeat(&identity, version, SocketAddr::from((address, 0)));
         let (topics, arklet) = (format!("koupleless_{env}/{identity}"), Arc::<Arklet>::default());
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
         let mut base = Self::unheard(identity, heartbeat, arklet);

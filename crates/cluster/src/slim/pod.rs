@@ -38,6 +38,10 @@ struct SpecJson {
     #[serde(default, deserialize_with = "nothing")]
     containers: Vec<ContainerJson>,
     #[serde(default, deserialize_with = "nothing")]
+    init_containers: Vec<NamedJson>,
+    #[serde(default, deserialize_with = "nothing")]
+    ephemeral_containers: Vec<NamedJson>,
+    #[serde(default, deserialize_with = "nothing")]
     readiness_gates: Vec<GateJson>,
 }
 
@@ -53,6 +57,13 @@ pub(crate) struct ContainerJson {
     liveness_probe: Present,
     readiness_probe: Present,
     startup_probe: Present,
+}
+
+/// What nobody runs here: its name is all we need.
+#[derive(Deserialize)]
+struct NamedJson {
+    #[serde(default, deserialize_with = "nothing")]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +188,7 @@ impl Kind for PodView {
     fn read(json: &str) -> Result<Self, Unreadable> {
         let PodJson { metadata, spec, status } = serde_json::from_str(json)?;
         let namespace = metadata.namespace.ok_or(Unreadable::Missing("namespace"))?;
+        let aside = spec.init_containers.into_iter().chain(spec.ephemeral_containers);
         let owner = owner(&namespace, &metadata.owner_references, &metadata.labels);
         Ok(Self {
             pod: PodRef {
@@ -199,6 +211,7 @@ impl Kind for PodView {
                 _ => RestartPolicy::Always,
             },
             containers: each(spec.containers, container).into(),
+            aside: aside.map(|container| container.name).collect::<Vec<_>>().into(),
             readiness_gates: each(spec.readiness_gates, |gate| gate.condition_type).into(),
             status: pod_status(status),
         })
@@ -367,6 +380,20 @@ mod tests {
                 ("FROM_RESOURCE", EnvValue::Unsupported("resourceFieldRef")),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_injected_and_who_holds_it_back_is_read() {
+        let sample = sample();
+        assert!(sample.aside.is_empty() && !sample.held);
+        let injected = PodView::read(
+            r#"{"metadata":{"namespace":"ns","name":"n","uid":"u","finalizers":["batch.kubernetes.io/job-tracking"]},
+                "spec":{"initContainers":[{"name":"istio-init","image":"i:1"},{"name":"proxy","restartPolicy":"Always"}],
+                "ephemeralContainers":[{"name":"debugger-x","image":"busybox"}],"containers":null}}"#,
+        );
+        let injected = injected.unwrap();
+        assert_eq!(*injected.aside, ["istio-init", "proxy", "debugger-x"]);
+        assert!(injected.held);
     }
 
     #[test]

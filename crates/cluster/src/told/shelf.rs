@@ -40,6 +40,7 @@ impl Shelf {
         self.maps.share(labels);
         self.maps.share(annotations);
         self.containers.share(containers);
+        self.lists.share(&mut view.aside);
         self.lists.share(&mut view.readiness_gates);
         let owner = owner.iter_mut().flat_map(|of| [&mut of.namespace, &mut of.kind, &mut of.name]);
         self.texts([&mut pod.namespace, node].into_iter().chain(owner).chain(controller));

@@ -90,6 +90,7 @@ mod tests {
             controller: None,
             restart_policy: RestartPolicy::Always,
             containers: Common::default(),
+            aside: Common::default(),
             readiness_gates: Common::default(),
             status: PodStatus::default(),
         }

@@ -186,6 +186,7 @@ fn rolled_out(view: &WorkloadView) -> RolledOut {
         controller: None,
         restart_policy: RestartPolicy::Always,
         containers: Common::default(),
+        aside: Common::default(),
         readiness_gates: Common::default(),
         status: PodStatus::default(),
     };

@@ -20,7 +20,7 @@ use crate::view::Owner;
 pub(crate) struct Claim {
     /// The Pod's UID.
     pub(crate) uid: Arc<str>,
-    /// The container's place in it.
+    /// The container's place in its spec.
     pub(crate) index: usize,
     /// What it asks for.
     pub(crate) spec: ModuleSpec,

@@ -81,10 +81,11 @@ pub(crate) fn ended(pod: &ModulePod, wall: Timestamp) -> PodStatus {
         .containers
         .iter()
         .enumerate()
-        .map(|(place, container)| terminated(container, seen.containers.get(place), wall))
+        .map(|(place, container)| terminated(container, seen.container(place, &container.name), wall))
         .collect();
+    let mut modules = pod.containers.iter().filter_map(|module| containers.get(module.place)).peekable();
     let well = |one: &ContainerStatus| matches!(one.state, ContainerState::Terminated { exit_code: 0, .. });
-    let is_well = !containers.is_empty() && containers.iter().all(well);
+    let is_well = modules.peek().is_some() && modules.all(well);
     let (phase, reason) =
         if is_well { (Phase::Succeeded, "PodCompleted") } else { (Phase::Failed, "PodFailed") };
     let not_ready = |kind: &str| {

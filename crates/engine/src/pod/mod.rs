@@ -1,11 +1,14 @@
 //! A module Pod on a VNode: what it asks for, what became of it, what its status shall say.
 
+pub(crate) mod barred;
 pub(crate) mod ending;
 pub(crate) mod run;
+mod sidecar;
 pub(crate) mod status;
 pub(crate) mod translate;
+pub(crate) mod wait;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use model::{BizId, Fault, ModuleSpec};
@@ -13,21 +16,26 @@ use model::{BizId, Fault, ModuleSpec};
 use crate::{
     event::{Now, WriteError},
     services::Services,
-    view::{ConditionStatus, Phase, PodStatus, PodView},
+    view::{ConditionStatus, ContainerStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,
 };
 use run::Run;
+use wait::Waiting;
 
 /// A change of this annotation lifts the bar of a version that failed as a replacement (rule 9).
 const RETRY: &str = "module-controller.koupleless.io/retry";
 
-/// One container: a biz.
+/// One container that stands for a biz.
 #[derive(Debug, Clone)]
 pub(crate) struct Container {
+    /// Its place in the Pod's spec.
+    pub(crate) place: usize,
     /// What it asks for, or what is wrong with that.
     pub(crate) wanted: Result<ModuleSpec, Fault>,
     /// What became of it.
     pub(crate) run: Run,
+    /// What it waits for.
+    pub(crate) waiting: Waiting,
 }
 
 /// A Pod that is bound to a VNode.
@@ -35,7 +43,7 @@ pub(crate) struct Container {
 pub(crate) struct ModulePod {
     /// The newest view of it.
     pub(crate) view: PodView,
-    /// Its containers, in the spec's order; none where the Pod is no module.
+    /// Those of its containers that stand for a biz, in the spec's order; none where the Pod is no module.
     pub(crate) containers: Vec<Container>,
     /// Writes of its status.
     pub(crate) status_slot: WriteSlot,
@@ -59,6 +67,8 @@ pub(crate) struct ModulePod {
     pub(crate) fault_told: bool,
     /// That its probes are ignored is still to be told.
     pub(crate) ignores_probes: bool,
+    /// That these containers are not run is still to be told.
+    pub(crate) not_run: Vec<String>,
     /// It gave way to another version under a controller of before (rule 13).
     pub(crate) has_waited: bool,
 }
@@ -67,13 +77,16 @@ impl ModulePod {
     /// Takes a Pod up.
     pub(crate) fn new(view: PodView) -> Self {
         let is_foreign = !translate::is_module(&view);
+        let containers = if is_foreign { Vec::new() } else { read(&view) };
         // With a status it was taken up before, and told then.
-        let is_new = view.status.containers.is_empty();
-        let ignores_probes = !is_foreign && is_new && view.containers.iter().any(|one| one.has_probes);
+        let is_new = !is_foreign && view.status.containers.is_empty();
+        let has_probes = |one: &Container| view.containers.get(one.place).is_some_and(|one| one.has_probes);
+        let ignores_probes = is_new && containers.iter().any(has_probes);
+        let not_run = if is_new { sidecar::names(&view, &containers) } else { Vec::new() };
         let has_waited = view.status.containers.iter().any(status::is_deactivated);
         let mut pod = Self {
             view,
-            containers: Vec::new(),
+            containers,
             status_slot: WriteSlot::default(),
             may_be_ready: false,
             was_ready: None,
@@ -85,21 +98,13 @@ impl ModulePod {
             is_foreign,
             fault_told: false,
             ignores_probes,
+            not_run,
             has_waited,
         };
-        if !is_foreign {
-            pod.containers = pod
-                .view
-                .containers
-                .iter()
-                .enumerate()
-                .map(|(index, container)| Container {
-                    wanted: translate::module(&pod.view, container),
-                    run: Run::resume(pod.view.status.containers.get(index)),
-                })
-                .collect();
-            status::read_bars(&mut pod);
+        for container in &mut pod.containers {
+            container.run = Run::resume(told(&pod.view, container));
         }
+        barred::read(&mut pod);
         pod
     }
 
@@ -112,16 +117,22 @@ impl ModulePod {
             || view.annotations != self.view.annotations
             || view.labels != self.view.labels;
         let retry = view.annotations.get(RETRY) != self.view.annotations.get(RETRY);
+        let new = view.aside.iter().filter(|name| !self.view.aside.contains(name));
+        self.not_run.extend(new.cloned());
         self.view = view;
         if retry {
             self.containers.iter_mut().for_each(|container| container.run.lift_bar());
         }
         if asks_anew && !self.is_foreign {
             self.fault_told = false;
-            for (container, view) in self.containers.iter_mut().zip(&self.view.containers) {
-                let wanted = translate::module(&self.view, view);
-                if container.wanted != wanted {
-                    *container = Container { wanted, run: Run::default() };
+            let mut before = mem::take(&mut self.containers);
+            self.containers = read(&self.view);
+            for container in &mut self.containers {
+                let same =
+                    |old: &mut Container| old.place == container.place && old.wanted == container.wanted;
+                if let Some(old) = before.iter_mut().find_map(|old| same(old).then_some(old)) {
+                    container.run = mem::take(&mut old.run);
+                    container.waiting = mem::take(&mut old.waiting);
                 }
             }
         }
@@ -172,6 +183,12 @@ impl ModulePod {
     /// A status is being written.
     pub(crate) fn telling(&mut self, status: &PodStatus) {
         self.status_slot.sent();
+        let seen = &self.view.status;
+        for container in &mut self.containers {
+            if status::tells_wait(status, seen, container.place) {
+                container.waiting.told();
+            }
+        }
         self.may_be_ready |= is_ready(status);
     }
 
@@ -238,6 +255,23 @@ impl ModulePod {
     pub(crate) fn is_ready(&self) -> bool {
         self.may_be_ready || is_ready(&self.view.status)
     }
+}
+
+/// The containers that stand for a biz, as the spec has them.
+fn read(view: &PodView) -> Vec<Container> {
+    let biz = view.containers.iter().enumerate().filter(|(_, container)| translate::is_biz(view, container));
+    biz.map(|(place, container)| Container {
+        place,
+        wanted: translate::module(view, container),
+        run: Run::default(),
+        waiting: Waiting::default(),
+    })
+    .collect()
+}
+
+/// What the status says of a container.
+pub(crate) fn told<'a>(view: &'a PodView, container: &Container) -> Option<&'a ContainerStatus> {
+    view.status.container(container.place, &view.containers.get(container.place)?.name)
 }
 
 /// Its condition Ready is true.

@@ -1,22 +1,22 @@
 //! What a module Pod's status shall say (spec, section 2).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, Unit};
-use model::{Fault, ModuleSpec};
+use model::Fault;
 
-use super::{Container, ModulePod, translate};
-use crate::view::{
-    Condition, ConditionStatus, ContainerState, ContainerStatus, Phase, PodStatus, PodView, RestartPolicy,
+use super::{Container, ModulePod, barred, sidecar, wait::Waiting};
+use crate::{
+    event::Now,
+    view::{
+        Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, Phase, PodStatus,
+        PodView, RestartPolicy,
+    },
 };
 
 /// The reason of a container whose biz does not serve because another version does, and of a Pod
 /// that lost its base to a version of another owner.
 pub(crate) const DISPLACED: &str = "BizDeactivate";
-
-/// The condition that says which of the Pod's versions failed as a replacement, so that this
-/// survives a restart of the controller (rule 9).
-const BARRED: &str = "module-controller.koupleless.io/Barred";
 
 /// How one container stands on its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,21 @@ pub(crate) enum Standing {
     Completed,
 }
 
+impl Standing {
+    /// It waits for something, and nothing has become of it yet.
+    pub(crate) fn is_wait(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Installing)
+    }
+}
+
+/// A status says something else of what its containers wait for than the one before, by the container's place.
+pub(crate) fn tells_wait(status: &PodStatus, seen: &PodStatus, place: usize) -> bool {
+    let Some(told) = status.containers.get(place) else { return false };
+    let is_installing =
+        matches!(&told.state, ContainerState::Waiting { reason, .. } if **reason == *INSTALLING);
+    is_installing && seen.container(place, &told.name).is_none_or(|seen| seen.state != told.state)
+}
+
 /// How the base stands, as far as its Pods' status shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseStanding {
@@ -55,56 +70,48 @@ pub(crate) fn desired(
     pod: &ModulePod,
     standings: &[Standing],
     base: &BaseStanding,
-    wall: Timestamp,
+    now: Now,
 ) -> Option<PodStatus> {
     let seen = &pod.view.status;
-    let nothing_to_say = |standing: &Standing| matches!(standing, Standing::Unknown | Standing::Installing);
-    if pod.is_over() || (seen.containers.is_empty() && standings.iter().all(nothing_to_say)) {
+    let is_untold = seen.containers.is_empty() && !standings.is_empty();
+    let mut waiting = pod.containers.iter().zip(standings);
+    let nothing_to_say =
+        waiting.all(|(container, standing)| standing.is_wait() && !container.waiting.lasts(now.mono));
+    if pod.is_over() || (is_untold && nothing_to_say) {
         return None;
     }
-    let wall = whole_seconds(wall);
+    let wall = whole_seconds(now.wall);
+    let mut modules = pod.containers.iter().zip(standings).peekable();
     let containers: Vec<ContainerStatus> = pod
+        .view
         .containers
         .iter()
-        .zip(standings)
         .enumerate()
-        .map(|(index, (container, standing))| {
-            let seen = seen.containers.get(index);
-            let view = pod.view.containers.get(index);
-            let state = state(standing, seen, pod.view.restart_policy, wall);
-            let running = matches!(state, ContainerState::Running { .. });
-            let was_ready = seen.is_some_and(|seen| seen.ready);
-            let kept = seen.map(|seen| seen.image_id.clone());
-            let package = container.wanted.as_ref().ok().map(|spec| spec.url.as_told().clone());
-            ContainerStatus {
-                name: view.map(|view| view.name.as_str().into()).unwrap_or_default(),
-                image: match &package {
-                    Some(package) => package.clone(),
-                    None => view.map(|view| model::shown_image(&view.image).into()).unwrap_or_default(),
-                },
-                // What runs is what was asked for: another package would be shown as waiting.
-                image_id: if running { package } else { kept }.unwrap_or_default(),
-                // While nobody knows how it stands, it does not become ready.
-                ready: running && base.serves && (*standing != Standing::Unknown || was_ready),
-                restart_count: container.run.restarts(),
-                state,
+        .map(|(place, view)| {
+            let seen = seen.container(place, &view.name);
+            match modules.next_if(|(container, _)| container.place == place) {
+                Some((container, standing)) => of_module(pod, view, (container, standing), seen, base, now),
+                None => sidecar::status(view, seen),
             }
         })
         .collect();
     let displaced = standings.contains(&Standing::Displaced);
     // kube-proxy keeps one endpoint for an address and port: the one that does not serve must not
-    // mask the one that does (rule 4).
-    let yields = !containers.is_empty() && containers.iter().all(is_deactivated);
+    // mask the one that does (rule 4). So what yields has no address any more, and what never ran none yet.
+    let modules = || pod.containers.iter().filter_map(|container| containers.get(container.place));
+    let yields = modules().next().is_some() && modules().all(is_deactivated);
+    let runs = |module: &ContainerStatus| matches!(module.state, ContainerState::Running { .. });
+    let never_ran = seen.pod_ip.is_empty() && !modules().any(runs);
     let status = PodStatus {
-        phase: if displaced { Phase::Failed } else { phase(seen.phase, &containers) },
+        phase: if displaced { Phase::Failed } else { phase(seen.phase, modules()) },
         reason: if displaced { DISPLACED } else { "" }.into(),
         message: if displaced { OTHER_OWNER } else { "" }.into(),
         host_ip: base.ip.clone(),
-        pod_ip: if yields { Arc::default() } else { base.ip.clone() },
+        pod_ip: if yields || never_ran { Arc::default() } else { base.ip.clone() },
         started: seen.started.or(Some(wall)),
-        conditions: conditions(&pod.view, &containers, base, wall)
+        conditions: conditions(&pod.view, modules(), base, wall)
             .into_iter()
-            .chain(barred(pod, wall))
+            .chain(barred::condition(pod, wall))
             .collect(),
         containers,
     };
@@ -112,8 +119,37 @@ pub(crate) fn desired(
     (pod.is_unsure() || !same(&status, seen)).then_some(status)
 }
 
+/// The status of a container that stands for a biz.
+fn of_module(
+    pod: &ModulePod,
+    view: &ContainerView,
+    (container, standing): (&Container, &Standing),
+    seen: Option<&ContainerStatus>,
+    base: &BaseStanding,
+    now: Now,
+) -> ContainerStatus {
+    let state = state(standing, &container.waiting, seen, pod.view.restart_policy, now);
+    let running = matches!(state, ContainerState::Running { .. });
+    let was_ready = seen.is_some_and(|seen| seen.ready);
+    let kept = seen.map(|seen| seen.image_id.clone());
+    let package = container.wanted.as_ref().ok().map(|spec| spec.url.as_told().clone());
+    ContainerStatus {
+        name: view.name.as_str().into(),
+        image: match &package {
+            Some(package) => package.clone(),
+            None => model::shown_image(&view.image).into(),
+        },
+        // What runs is what was asked for: another package would be shown as waiting.
+        image_id: if running { package } else { kept }.unwrap_or_default(),
+        // While nobody knows how it stands, it does not become ready.
+        ready: running && base.serves && (*standing != Standing::Unknown || was_ready),
+        restart_count: container.run.restarts(),
+        state,
+    }
+}
+
 /// The conditions that a node agent writes.
-pub(super) const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", BARRED];
+pub(super) const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", barred::BARRED];
 
 const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
 
@@ -122,85 +158,62 @@ pub(super) fn is_deactivated(container: &ContainerStatus) -> bool {
     matches!(&container.state, ContainerState::Waiting { reason, .. } if **reason == *DISPLACED)
 }
 
-/// The condition about bars; none where there is none and never was.
-fn barred(pod: &ModulePod, wall: Timestamp) -> Option<Condition> {
-    let barred = pod.containers.iter().filter(|container| container.run.is_barred());
-    let message = barred.filter_map(bar_text).collect::<Vec<_>>().join("\n");
-    let seen = pod.view.status.condition(BARRED);
-    if message.is_empty() && seen.is_none_or(|seen| seen.status == ConditionStatus::False) {
-        return None;
-    }
-    let status = ConditionStatus::from(!message.is_empty());
-    let reason = if message.is_empty() { "Lifted" } else { "ReplacementFailed" };
-    let changed = seen.filter(|seen| seen.status == status).and_then(|seen| seen.changed).or(Some(wall));
-    Some(Condition { kind: BARRED.into(), status, reason: reason.into(), message: message.into(), changed })
-}
-
-/// What a bar is about: the version and its package.
-fn bar_text(container: &Container) -> Option<String> {
-    container.wanted.as_ref().ok().map(text_of)
-}
-
-fn text_of(spec: &ModuleSpec) -> String {
-    format!("{} {}", spec.id, spec.url)
-}
-
-/// What a Pod asks for, as far as it can be.
-pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
-    pod.containers.iter().filter_map(|container| translate::module(pod, container).ok()).collect()
-}
-
-/// What a Pod's condition says has failed as a replacement, whoever acts for its base.
-pub(crate) fn barred_specs(pod: &PodView) -> Vec<ModuleSpec> {
-    let seen = pod.status.condition(BARRED).filter(|seen| seen.status == ConditionStatus::True);
-    let Some(text) = seen.map(|seen| &seen.message) else { return Vec::new() };
-    specs(pod).into_iter().filter(|spec| text.lines().any(|line| line == text_of(spec))).collect()
-}
-
-/// Takes up the bars that a controller of before has written.
-pub(super) fn read_bars(pod: &mut ModulePod) {
-    let seen = pod.view.status.condition(BARRED).filter(|seen| seen.status == ConditionStatus::True);
-    let Some(text) = seen.map(|seen| seen.message.clone()) else { return };
-    for container in &mut pod.containers {
-        if bar_text(container).is_some_and(|bar| text.lines().any(|line| line == bar)) {
-            container.run.bar();
-        }
-    }
-}
-
 /// Kubernetes keeps whole seconds; what is not rounded would look changed for ever.
 pub(super) fn whole_seconds(at: Timestamp) -> Timestamp {
     at.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(at)
 }
 
+/// The reason of a container that is being installed, or will be.
+const INSTALLING: &str = "Installing";
+
+/// The state of a container that waits. What was told before stays: a failure that is being tried again until it is known
+/// to be over, what runs until somebody knows better, and the words of another wait until this one has lasted.
+fn waits(
+    standing: &Standing,
+    waiting: &Waiting,
+    seen: Option<&ContainerState>,
+    now: Duration,
+) -> ContainerState {
+    let installing =
+        || ContainerState::Waiting { reason: INSTALLING.into(), message: waiting.message().into() };
+    match seen {
+        Some(state @ ContainerState::Waiting { reason, message }) => {
+            // What was told of another version is also how a controller of later knows who lost.
+            let is_other = *standing == Standing::Unknown && **reason != *INSTALLING;
+            let is_failure = reason.contains('.');
+            let stays = is_other || is_failure || !waiting.lasts(now) || waiting.is_told_by(message);
+            if stays { state.clone() } else { installing() }
+        }
+        Some(state) if *standing == Standing::Unknown => state.clone(),
+        _ => installing(),
+    }
+}
+
 fn state(
     standing: &Standing,
+    waiting: &Waiting,
     seen: Option<&ContainerStatus>,
     policy: RestartPolicy,
-    wall: Timestamp,
+    now: Now,
 ) -> ContainerState {
-    let waiting = |reason: &str, message: String| ContainerState::Waiting {
+    let wall = whole_seconds(now.wall);
+    let because = |reason: &str, message: String| ContainerState::Waiting {
         reason: reason.into(),
         message: message.into(),
     };
     let seen_state = seen.map(|seen| &seen.state);
     match standing {
-        Standing::Unknown => seen_state.cloned().unwrap_or_else(|| waiting("Installing", String::new())),
-        // A failure that is being tried again stays told until it is known to be over.
-        Standing::Installing => match seen_state {
-            Some(state @ ContainerState::Waiting { .. }) => state.clone(),
-            _ => waiting("Installing", String::new()),
-        },
+        Standing::Unknown | Standing::Installing => waits(standing, waiting, seen_state, now.mono),
         Standing::Running(started) => ContainerState::Running { started: started.map(whole_seconds) },
         Standing::Deactivated => {
-            waiting(DISPLACED, "another version of this module serves on this base".into())
+            because(DISPLACED, "another version of this module serves on this base".into())
         }
-        Standing::Displaced => waiting(DISPLACED, OTHER_OWNER.into()),
-        Standing::Invalid(fault) => waiting(&fault.code.to_string(), fault.message()),
+        Standing::Displaced => because(DISPLACED, OTHER_OWNER.into()),
+        Standing::Invalid(fault) => because(&fault.code.to_string(), fault.message()),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
             ended(seen_state, 1, &fault.code.to_string(), fault.message(), wall)
         }
-        Standing::Failed(fault) => waiting(&fault.code.to_string(), fault.message()),
+        Standing::Failed(fault) => because(&fault.code.to_string(), fault.message()),
         Standing::Gone => ended(seen_state, 1, "BizGone", "the base no longer has this module".into(), wall),
         Standing::Completed => ended(seen_state, 0, "Completed", String::new(), wall),
     }
@@ -230,29 +243,35 @@ fn ended(
     }
 }
 
-fn phase(seen: Phase, containers: &[ContainerStatus]) -> Phase {
+/// The phase, by the containers that stand for a biz.
+fn phase<'a>(seen: Phase, mut modules: impl Iterator<Item = &'a ContainerStatus> + Clone) -> Phase {
     let ended = |c: &ContainerStatus| matches!(c.state, ContainerState::Terminated { .. });
     let running = |c: &ContainerStatus| matches!(c.state, ContainerState::Running { .. });
     let well = |c: &ContainerStatus| matches!(c.state, ContainerState::Terminated { exit_code: 0, .. });
-    if !containers.is_empty() && containers.iter().all(well) {
+    let is_any = modules.clone().next().is_some();
+    if is_any && modules.clone().all(well) {
         Phase::Succeeded
-    } else if !containers.is_empty() && containers.iter().all(ended) {
+    } else if is_any && modules.clone().all(ended) {
         Phase::Failed
-    } else if seen == Phase::Running || containers.iter().any(running) {
+    } else if seen == Phase::Running || modules.any(running) {
         Phase::Running
     } else {
         Phase::Pending
     }
 }
 
-fn conditions(
+/// The conditions, by the containers that stand for a biz.
+fn conditions<'a>(
     pod: &PodView,
-    containers: &[ContainerStatus],
+    modules: impl Iterator<Item = &'a ContainerStatus> + Clone,
     base: &BaseStanding,
     wall: Timestamp,
 ) -> Vec<Condition> {
-    let unready: Vec<&str> = containers.iter().filter(|c| !c.ready).map(|c| &*c.name).collect();
-    let (reason, message) = if !base.serves {
+    let is_any = modules.clone().next().is_some();
+    let unready: Vec<&str> = modules.filter(|c| !c.ready).map(|c| &*c.name).collect();
+    let (reason, message) = if !is_any {
+        ("NoModule", "no container of the Pod is a module".to_owned())
+    } else if !base.serves {
         ("BaseInstanceNotReady", "the base does not answer or is not ready".to_owned())
     } else if !unready.is_empty() {
         ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" ")))
@@ -305,16 +324,17 @@ mod tests {
     use model::{ErrorCode, ErrorSource, ErrorType};
 
     use super::*;
-    use crate::testing;
+    use crate::{pod::wait::Wait, testing};
 
     const WALL: Timestamp = Timestamp::constant(1_800_000_000, 500_000_000);
+    const NOW: Now = Now { mono: Duration::from_secs(100), wall: WALL };
 
     fn base(serves: bool) -> BaseStanding {
         BaseStanding { ip: "127.0.0.9".into(), serves }
     }
 
     fn told(pod: &mut ModulePod, standing: Standing, base: &BaseStanding) -> Option<PodStatus> {
-        let status = desired(pod, &[standing], base, WALL)?;
+        let status = desired(pod, &[standing], base, NOW)?;
         pod.view.status = status.clone();
         Some(status)
     }
@@ -377,6 +397,46 @@ mod tests {
         assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None);
     }
 
+    /// It is told with its first words, keeps them, and gets others when these have lasted.
+    #[test]
+    fn a_wait_is_told_once_it_lasts_and_its_words_stay() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        let at = |seconds| Now { mono: Duration::from_secs(seconds), wall: WALL };
+        let mut look = |wait: Wait, seconds| {
+            pod.containers[0].waiting.see(Some(wait), at(seconds));
+            let status = desired(&pod, &[Standing::Installing], &base(true), at(seconds))?;
+            if tells_wait(&status, &pod.view.status, 0) {
+                pod.containers[0].waiting.told();
+            }
+            pod.view.status = status.clone();
+            let ContainerState::Waiting { reason, message } = &status.containers[0].state else { panic!() };
+            assert_eq!(&**reason, "Installing");
+            Some(message.to_string())
+        };
+        assert_eq!(look(Wait::Intent, 1), None);
+        assert_eq!(look(Wait::Workers(8), 2), None);
+        assert_eq!(look(Wait::Workers(8), 11), None);
+        let told = look(Wait::Workers(8), 12).unwrap();
+        assert!(told.starts_with("since 2027-01-15T08:00:00Z it waits for its turn: 8 commands"), "{told}");
+        for seconds in 13..60 {
+            assert_eq!(look(Wait::Workers(8), seconds), None);
+        }
+        assert_eq!(look(Wait::Command(arklet::CommandKind::InstallBiz), 60), None);
+        assert_eq!(look(Wait::Command(arklet::CommandKind::InstallBiz), 79), None);
+        let told = look(Wait::Command(arklet::CommandKind::InstallBiz), 80).unwrap();
+        assert!(told.ends_with("it waits for the base to carry installBiz out"), "{told}");
+    }
+
+    #[test]
+    fn what_gave_way_stays_told_while_nobody_knows_how_it_stands() {
+        let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        told(&mut pod, Standing::Deactivated, &base(true)).unwrap();
+        pod.containers[0].waiting.see(Some(Wait::Base), Now { mono: Duration::ZERO, wall: WALL });
+        assert!(pod.containers[0].waiting.lasts(NOW.mono));
+        let status = told(&mut pod, Standing::Unknown, &base(false)).unwrap();
+        assert!(status.containers.iter().all(is_deactivated), "{status:?}");
+    }
+
     #[test]
     fn never_means_failed_for_good() {
         let mut pod = ModulePod::new(testing::pod("p", "biz1", "1"));
@@ -413,7 +473,7 @@ mod tests {
         view.containers.push(testing::container("biz2", "1"));
         let pod = ModulePod::new(view);
         let standings = [Standing::Running(Some(WALL)), Standing::Installing];
-        let status = desired(&pod, &standings, &base(true), WALL).unwrap();
+        let status = desired(&pod, &standings, &base(true), NOW).unwrap();
         let ready = status.condition("Ready").unwrap();
         assert_eq!(
             (ready.status, &*ready.message),

@@ -20,6 +20,20 @@ pub(crate) fn is_module(pod: &PodView) -> bool {
     COMPONENT_LABELS.iter().any(|label| pod.labels.get(*label).is_some_and(|value| value == "module"))
 }
 
+/// The container stands for a module: it names a package or a version. Any other was put there by somebody else, as webhooks
+/// do with sidecars.
+pub(crate) fn is_biz(pod: &PodView, container: &ContainerView) -> bool {
+    let names_version = || container.env.iter().any(|variable| variable.name == VERSION_VARIABLE);
+    model::is_of_package(&container.image)
+        || names_version()
+        || pod.annotations.contains_key(&version_annotation(container))
+}
+
+/// What a Pod asks for, as far as it can be.
+pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
+    pod.containers.iter().filter_map(|container| module(pod, container).ok()).collect()
+}
+
 /// The most characters of a cause and of what was being done, both of which repeat what the user wrote: one line of an Event
 /// or a condition.
 const MAX_CAUSE_CHARS: usize = 300;
@@ -65,10 +79,13 @@ fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
     })
 }
 
+fn version_annotation(container: &ContainerView) -> String {
+    format!("{PREFIX}/biz-version.{}", container.name)
+}
+
 /// The version: annotation `…/biz-version.<container>` where set, else `BIZ_VERSION`.
 fn version(pod: &PodView, container: &ContainerView) -> Result<String, String> {
-    let key = format!("{PREFIX}/biz-version.{}", container.name);
-    if let Some(version) = pod.annotations.get(&key) {
+    if let Some(version) = pod.annotations.get(&version_annotation(container)) {
         return Ok(version.clone());
     }
     let variable = container.env.iter().find(|variable| variable.name == VERSION_VARIABLE);

@@ -61,12 +61,12 @@ pub struct EnvVar {
     pub value: EnvValue,
 }
 
-/// A container of a module Pod: a biz.
+/// A container of a Pod: a biz, or what a webhook has put beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContainerView {
-    /// The bizName.
+    /// Its name; of a biz the bizName.
     pub name: String,
-    /// The package URL, as the user wrote it.
+    /// Its image; of a biz the package URL, as the user wrote it.
     pub image: String,
     /// The environment; only `BIZ_VERSION` means something here.
     pub env: Vec<EnvVar>,
@@ -114,6 +114,8 @@ pub struct PodView {
     pub restart_policy: RestartPolicy,
     /// `spec.containers`, in order.
     pub containers: Common<Vec<ContainerView>>,
+    /// The names of `spec.initContainers` and `spec.ephemeralContainers`, none of which a VNode runs.
+    pub aside: Common<Vec<String>>,
     /// `spec.readinessGates[].conditionType`.
     pub readiness_gates: Common<Vec<String>>,
     /// `status`, as the API server has it.
@@ -257,11 +259,17 @@ pub struct PodStatus {
     pub started: Option<Timestamp>,
     /// `conditions`.
     pub conditions: Vec<Condition>,
-    /// `containerStatuses`, in the containers' order.
+    /// `containerStatuses`, in the containers' order where it was written by us.
     pub containers: Vec<ContainerStatus>,
 }
 
 impl PodStatus {
+    /// The status of the container of this name, which is the one at `place` nearly always.
+    pub fn container(&self, place: usize, name: &str) -> Option<&ContainerStatus> {
+        let is_of = |status: &&ContainerStatus| *status.name == *name;
+        self.containers.get(place).filter(is_of).or_else(|| self.containers.iter().find(is_of))
+    }
+
     /// The condition of a type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| *condition.kind == *kind)

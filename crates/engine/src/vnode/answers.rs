@@ -74,7 +74,10 @@ impl VNode {
         }
         match (key.command, outcome) {
             (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, &op, ctx),
-            (CommandKind::UninstallBiz, Ok(_)) => self.uninstalled(id, now),
+            (CommandKind::UninstallBiz, Ok(_)) => {
+                self.begin_gap(id, op.sent, now);
+                self.uninstalled(id, now);
+            }
             (
                 CommandKind::UninstallBiz,
                 Err(CallError::Refused(Failure { kind: FailureKind::NotFoundBiz, .. })),
@@ -262,7 +265,8 @@ impl VNode {
         }
     }
 
-    pub(super) fn container(&mut self, uid: &Arc<str>, index: usize) -> Option<&mut Container> {
-        self.pods.get_mut(uid)?.containers.get_mut(index)
+    /// A container of a Pod, by its place in the spec.
+    pub(super) fn container(&mut self, uid: &Arc<str>, place: usize) -> Option<&mut Container> {
+        self.pods.get_mut(uid)?.containers.iter_mut().find(|container| container.place == place)
     }
 }

@@ -8,6 +8,7 @@ mod announce;
 mod answers;
 mod ending;
 mod evicted;
+mod gaps;
 mod holder;
 mod inventory;
 mod lease;
@@ -25,7 +26,8 @@ mod pods;
 mod query;
 mod scope;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+mod waits;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,6 +55,7 @@ use crate::{
 };
 use announce::News;
 use evicted::Evicted;
+use gaps::Gaps;
 use holder::Held;
 use inventory::Inventory;
 use lease::LeaseTimer;
@@ -101,7 +104,7 @@ pub(crate) struct Fleet {
 #[derive(Debug, Clone)]
 struct Op {
     key: AnswerKey,
-    /// For whom: the Pod's UID and the container's place in it.
+    /// For whom: the Pod's UID and the container's place in its spec.
     claim: Option<(Arc<str>, usize)>,
     /// It may end a version that serves.
     displacing: bool,
@@ -154,6 +157,8 @@ pub(crate) struct VNode {
     modules: Modules,
     /// What stays for the replacements of Pods that were taken away.
     evicted: Evicted,
+    /// What serves nothing because Kubernetes deleted its Pod before there was another.
+    gaps: Gaps,
     /// Whose version lost to that of another owner, and when (rule 13).
     lost: BTreeMap<(Owner, BizId), Timestamp>,
     pods: BTreeMap<Arc<str>, Box<ModulePod>>,
@@ -211,6 +216,7 @@ impl VNode {
             managed: BTreeMap::new(),
             modules: Modules::default(),
             evicted: Evicted::default(),
+            gaps: Gaps::default(),
             lost: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
@@ -278,6 +284,7 @@ impl VNode {
         self.ops.clear();
         self.inventory.forget();
         self.modules.restarted();
+        self.gaps = Gaps::default();
         self.playback = Playback::default();
         self.look_again(now);
     }

@@ -15,13 +15,14 @@ use model::{BizId, BizName, BizState, TunnelKind};
 use super::{
     Context, Scope, Standing, VNode,
     permits::{Permit, Permitted},
+    waits::held_up,
 };
 use crate::{
     ordering::{
         Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
     },
-    pod::ModulePod,
+    pod::{ModulePod, wait::Wait},
     view::{PodView, RestartPolicy},
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Arranged {
     pub(super) spoilt: bool,
     /// The permit that was asked for, and is held or waited for.
     pub(super) permit: Option<Permit>,
+    /// What keeps the next step from being taken.
+    pub(super) wait: Option<Wait>,
 }
 
 /// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
@@ -126,7 +129,10 @@ impl VNode {
             let arrangement = self.arrange(&name, claims, &all, ctx);
             self.notice_loss(&name, claims, &arrangement, ctx.now.mono);
             match arrangement.step {
-                Some(step) if self.ops.len() < ctx.config.workers => self.take_step(step, claims, ctx),
+                Some(step) if self.ops.len() < ctx.config.workers => {
+                    self.take_step(step, claims, ctx);
+                    self.note_intent(&name);
+                }
                 Some(_) => drop(self.queued.insert(name)),
                 None => {}
             }
@@ -185,14 +191,14 @@ impl VNode {
                 let stopped = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Stopped);
                 stopped && super::pods::ends_when_stopped(pod)
             };
-            for (index, container) in pod.containers.iter().enumerate() {
+            for container in &pod.containers {
                 let Ok(spec) = &container.wanted else { continue };
                 if !scope.holds(&spec.id.name) {
                     continue;
                 }
                 claims.entry(spec.id.name.clone()).or_default().push(Claim {
                     uid: pod.view.pod.uid.clone(),
-                    index,
+                    index: container.place,
                     spec: spec.clone(),
                     created: pod.view.created,
                     owner: pod.view.owner.clone(),
@@ -250,6 +256,7 @@ impl VNode {
                     others_yield: arrangement.others_yield,
                     target_waits: arrangement.target_waits,
                     spoilt,
+                    wait: held_up(&situation, &arrangement, target, permit.as_ref().map(|(whose, _)| whose)),
                     permit,
                 };
                 self.arranged.insert(name.clone(), Box::new(arranged));

@@ -23,7 +23,9 @@ impl VNode {
         let base = BaseStanding { ip: self.ip().into(), serves: alive && self.is_node_ready() };
         self.tell_what_is_wrong(scope, ctx);
         self.tell_what_is_ignored(scope, ctx);
+        self.tell_what_is_not_run(scope, ctx);
         self.note_activations(alive, scope, ctx);
+        self.end_gaps(alive, scope, ctx);
         let uids: Vec<Arc<str>> =
             self.pods.iter().filter(|(_, pod)| scope.holds_pod(pod)).map(|(uid, _)| uid.clone()).collect();
         for uid in uids {
@@ -34,12 +36,12 @@ impl VNode {
             } else if !pod.is_foreign && pod.status_slot.is_free(ctx.now.mono) {
                 let standings: Vec<Standing> =
                     pod.containers.iter().map(|container| self.standing_of(pod, container, alive)).collect();
-                let Some(status) = status::desired(pod, &standings, &base, ctx.now.wall) else { continue };
-                let pod_ref = pod.view.pod.clone();
-                if let Some(pod) = self.pods.get_mut(&uid) {
-                    pod.telling(&status);
-                }
-                ctx.out.push(Action::PatchPodStatus { pod: pod_ref, status: Box::new(status) });
+                self.note_waits(&uid, &standings, alive, ctx);
+                let Some(pod) = self.pods.get_mut(&uid) else { continue };
+                let Some(status) = status::desired(pod, &standings, &base, ctx.now) else { continue };
+                pod.telling(&status);
+                let pod = pod.view.pod.clone();
+                ctx.out.push(Action::PatchPodStatus { pod, status: Box::new(status) });
             }
         }
     }
@@ -194,11 +196,34 @@ impl VNode {
         }
     }
 
+    /// Tells once which containers of a Pod nobody runs: webhooks put them there, and who relies on them shall know.
+    fn tell_what_is_not_run(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+        let has_any = |pod: &ModulePod| !pod.not_run.is_empty() && scope.holds_pod(pod);
+        let having: Vec<Arc<str>> =
+            self.pods.iter().filter(|(_, pod)| has_any(pod)).map(|(uid, _)| uid.clone()).collect();
+        for uid in having {
+            let Some(pod) = self.pods.get_mut(&uid) else { continue };
+            let names = std::mem::take(&mut pod.not_run).join(" ");
+            // Of one without a module, or that is none, something worse is told.
+            if pod.containers.is_empty() {
+                continue;
+            }
+            let note = format!(
+                "containers that are no modules are not run: [{names}]; a base runs containers of which the image is a \
+                 package (.jar, .wasm or .ark) or that have BIZ_VERSION, and the Pod does not wait for others"
+            );
+            let news = News { warning: false, reason: "NotAModule", action: "Read", note };
+            self.announce_of_pod(&uid, news, ctx);
+        }
+    }
+
     /// When something is to be done for a Pod, if nothing happens until then.
     pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
         self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
             let tries = pod.containers.iter().map(|container| container.run.next_try());
+            let lasting = pod.containers.iter().filter_map(|container| container.waiting.lasts_at());
             tries
+                .chain(lasting)
                 .chain(pod.status_slot.wake())
                 .chain(pod.delete_slot.wake())
                 .chain([pod.drained_at()])
@@ -227,6 +252,12 @@ fn faults(pod: &ModulePod) -> Vec<Fault> {
         let cause = "it is no module (it lacks the label module-controller.koupleless.io/component: module), and a \
                      VNode runs nothing else; keep it away with a node affinity or a narrower toleration";
         return vec![Fault::new(code, doing, cause)];
+    }
+    if pod.containers.is_empty() {
+        let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
+        let cause = "none of its containers is a module: give one a package as its image (a URL that ends in .jar, .wasm \
+                     or .ark) and the environment variable BIZ_VERSION";
+        return vec![Fault::new(code, "reading the containers of the Pod", cause)];
     }
     pod.containers.iter().filter_map(|container| container.wanted.as_ref().err().cloned()).collect()
 }

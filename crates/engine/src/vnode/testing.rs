@@ -8,48 +8,51 @@ use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
 
 use crate::{
     Action, Config, Engine, Event, Now, WriteError,
+    action::{Announcement, Regarding},
     event::{Watched, Write},
     testing,
     view::{ModuleState, ModuleView, NodeView, PodRef, PodView},
 };
 
 /// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
-pub(super) struct Case {
-    pub(super) engine: Engine,
-    pub(super) seconds: u64,
+pub(crate) struct Case {
+    pub(crate) engine: Engine,
+    pub(crate) seconds: u64,
     /// What the base holds.
-    pub(super) held: BTreeMap<BizId, BizState>,
+    pub(crate) held: BTreeMap<BizId, BizState>,
     /// Commands about biz that were sent, as text.
-    pub(super) commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
     /// Of each install, whether it was written down before.
-    pub(super) intended: Vec<bool>,
+    pub(crate) intended: Vec<bool>,
     /// Module objects, by name and version.
-    pub(super) modules: BTreeMap<BizId, ModuleView>,
+    pub(crate) modules: BTreeMap<BizId, ModuleView>,
     /// Writes of Module objects, as text.
-    pub(super) writes: Vec<String>,
+    pub(crate) writes: Vec<String>,
     /// What every write of a Module object ends with, where it fails.
-    pub(super) refusal: Option<WriteError>,
+    pub(crate) refusal: Option<WriteError>,
     /// What every write of a Pod's status ends with, where it fails.
-    pub(super) status_refusal: Option<WriteError>,
-    pub(super) pods: BTreeMap<Arc<str>, PodView>,
-    pub(super) version: u64,
+    pub(crate) status_refusal: Option<WriteError>,
+    pub(crate) pods: BTreeMap<Arc<str>, PodView>,
+    pub(crate) version: u64,
     /// Its Node, once there is one.
-    pub(super) node: Option<NodeView>,
+    pub(crate) node: Option<NodeView>,
     /// An earlier controller's install of it is at work: every other command for it is refused.
-    pub(super) at_work: Option<BizId>,
+    pub(crate) at_work: Option<BizId>,
     /// Answers to commands about biz, where the base takes its time with them.
-    pub(super) slow: Option<Vec<Event>>,
+    pub(crate) slow: Option<Vec<Event>>,
+    /// What people were told of Pods.
+    pub(crate) said: Vec<Announcement>,
     /// Everything that was sent since the last look, as text.
-    pub(super) sent: Vec<String>,
+    pub(crate) sent: Vec<String>,
 }
 
 impl Case {
-    pub(super) fn start(change: impl FnOnce(&mut Config), held: &[(&str, BizState)]) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut Config), held: &[(&str, BizState)]) -> Self {
         Self::start_with(change, held, &[])
     }
 
     /// With Module objects of an earlier controller.
-    pub(super) fn start_with(
+    pub(crate) fn start_with(
         change: impl FnOnce(&mut Config),
         held: &[(&str, BizState)],
         modules: &[ModuleView],
@@ -71,6 +74,7 @@ impl Case {
             node: None,
             at_work: None,
             slow: None,
+            said: vec![],
             sent: vec![],
         };
         for module in modules {
@@ -85,13 +89,13 @@ impl Case {
         case
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.version += 1;
         self.version
     }
 
     /// Lets time pass, with a heartbeat every ten seconds.
-    pub(super) fn until(&mut self, seconds: u64) {
+    pub(crate) fn until(&mut self, seconds: u64) {
         loop {
             if self.seconds.is_multiple_of(10) {
                 self.step(report(BaseState::Activated));
@@ -104,7 +108,7 @@ impl Case {
         }
     }
 
-    pub(super) fn step(&mut self, event: Event) {
+    pub(crate) fn step(&mut self, event: Event) {
         let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
         let mut actions = std::collections::VecDeque::from(self.engine.step(event, now));
         while let Some(action) = actions.pop_front() {
@@ -125,6 +129,11 @@ impl Case {
                 }
                 _ => vec![answer],
             };
+        }
+        if let Action::Announce(said) = &action
+            && matches!(said.regarding, Regarding::Pod(_))
+        {
+            self.said.push((**said).clone());
         }
         let Some(write) = action.write() else { return vec![] };
         let done = |write| Event::Written { write, result: Ok(()) };
@@ -197,7 +206,7 @@ impl Case {
     }
 
     /// No controller runs for so long that Kubernetes gives the Node up; then another begins with what there is.
-    pub(super) fn begin_anew(
+    pub(crate) fn begin_anew(
         &mut self,
         change: impl FnOnce(&mut NodeView, &mut BTreeMap<Arc<str>, PodView>),
     ) {
@@ -244,7 +253,7 @@ impl Case {
         Event::Answer { tunnel: TunnelKind::Http, base: "b".parse().unwrap(), key, outcome }
     }
 
-    pub(super) fn create(&mut self, name: &str, biz: &str) -> PodRef {
+    pub(crate) fn create(&mut self, name: &str, biz: &str) -> PodRef {
         let mut pod = testing::pod(name, biz, "1");
         pod.resource_version = self.next();
         let reference = pod.pod.clone();
@@ -253,12 +262,12 @@ impl Case {
         reference
     }
 
-    pub(super) fn delete(&mut self, pod: &PodRef) {
+    pub(crate) fn delete(&mut self, pod: &PodRef) {
         self.change(pod, |view| view.deletion = Some(Duration::ZERO));
     }
 
     /// Somebody changes a Pod.
-    pub(super) fn change(&mut self, pod: &PodRef, change: impl FnOnce(&mut PodView)) {
+    pub(crate) fn change(&mut self, pod: &PodRef, change: impl FnOnce(&mut PodView)) {
         let version = self.next();
         let view = self.pods.get_mut(&pod.uid).unwrap();
         change(view);
@@ -268,15 +277,15 @@ impl Case {
     }
 }
 
-pub(super) fn id(name: &str) -> BizId {
+pub(crate) fn id(name: &str) -> BizId {
     BizId { name: name.parse().unwrap(), version: "1".parse().unwrap() }
 }
 
-pub(super) fn biz(id: &BizId, state: BizState) -> BizStatus {
+pub(crate) fn biz(id: &BizId, state: BizState) -> BizStatus {
     BizStatus { id: id.clone(), state, changed_at: None, message: "".into(), web_context_path: None }
 }
 
-pub(super) fn report(state: BaseState) -> Event {
+pub(crate) fn report(state: BaseState) -> Event {
     Event::Heartbeat { tunnel: TunnelKind::Http, report: testing::report(Some(1238), state) }
 }
 

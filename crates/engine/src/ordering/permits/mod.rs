@@ -18,7 +18,7 @@ use model::{BaseIdentity, ModuleSpec};
 
 use crate::{
     config::Config,
-    pod::status,
+    pod::{barred, translate},
     view::{Owner, Phase, PodView, WorkloadRef, WorkloadView},
 };
 pub(crate) use bars::Bar;
@@ -200,7 +200,7 @@ impl Permits {
         let over = matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
         let live = pod.deletion.is_none() && !over;
         let ready = live && crate::pod::is_ready(&pod.status);
-        let barred = if live { status::barred_specs(pod) } else { Vec::new() };
+        let barred = if live { barred::specs(pod) } else { Vec::new() };
         let done = ready || !barred.is_empty();
         self.see_bars(uid, owner, barred, live && !ready, pod);
         let seen = Seen {
@@ -230,7 +230,7 @@ impl Permits {
         if barred.is_empty() && known.is_empty() {
             return;
         }
-        let asked = status::specs(pod);
+        let asked = translate::specs(pod);
         let stays = |(_, spec): &&Bar| waits && asked.contains(spec) && !barred.contains(spec);
         let kept: Vec<Bar> = known.iter().filter(stays).cloned().collect();
         let bars = barred.into_iter().map(|spec| (owner.clone(), spec)).chain(kept).collect();

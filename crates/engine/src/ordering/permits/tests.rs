@@ -50,7 +50,7 @@ fn condition(kind: &str, is: bool, message: &str) -> Condition {
 /// It failed in the place of another.
 fn barred(name: &str, version: u64) -> PodView {
     let mut pod = pod(name, version, false);
-    let spec = status::specs(&pod).pop().unwrap();
+    let spec = translate::specs(&pod).pop().unwrap();
     pod.status.conditions.push(condition(BARRED, true, &format!("{} {}", spec.id, spec.url)));
     pod
 }
@@ -314,7 +314,7 @@ fn who_waits_thinks_again_when_the_same_has_failed_elsewhere() {
 }
 
 fn bar_of(pod: &PodView) -> Bar {
-    (whose(), status::specs(pod).pop().unwrap())
+    (whose(), translate::specs(pod).pop().unwrap())
 }
 
 #[test]

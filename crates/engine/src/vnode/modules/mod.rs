@@ -17,7 +17,7 @@ use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
     event::WriteError,
-    pod::{Container, ModulePod},
+    pod::{Container, ModulePod, told},
     view::{Common, Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
     write_slot::WriteSlot,
 };
@@ -320,7 +320,7 @@ impl VNode {
             .pods
             .iter()
             .filter(|(_, pod)| pod.is_live())
-            .flat_map(|(uid, pod)| (0..pod.containers.len()).map(move |index| (uid.clone(), index)))
+            .flat_map(|(uid, pod)| pod.containers.iter().map(|container| (uid.clone(), container.place)))
             .collect();
         for (uid, index) in waiting {
             let Some(container) = self.container(&uid, index) else { continue };
@@ -372,8 +372,8 @@ impl VNode {
     /// A Pod's status says that it was installed for it, maybe by a controller of before.
     fn is_told_installed(&self, id: &BizId) -> bool {
         self.pods.values().any(|pod| {
-            pod.containers.iter().enumerate().any(|(index, container)| {
-                let told = pod.view.status.containers.get(index);
+            pod.containers.iter().any(|container| {
+                let told = told(&pod.view, container);
                 container.wanted.as_ref().is_ok_and(|spec| spec.id == *id)
                     && (container.run.has_begun() || told.is_some_and(|told| !told.image_id.is_empty()))
             })
@@ -662,8 +662,8 @@ impl VNode {
 
 /// What a Pod's status says of packages: biz and URL.
 fn told_packages(pod: &ModulePod) -> impl Iterator<Item = (&BizId, &str)> {
-    pod.containers.iter().enumerate().filter_map(|(index, container)| {
-        let told = pod.view.status.containers.get(index).map(|told| &*told.image_id)?;
+    pod.containers.iter().filter_map(|container| {
+        let told = told(&pod.view, container).map(|told| &*told.image_id)?;
         let spec = container.wanted.as_ref().ok()?;
         (!told.is_empty()).then_some((&spec.id, told))
     })

@@ -1,0 +1,179 @@
+//! What a container waits for that is not installed yet, in words that do not change while it waits.
+//!
+//! A wait is told when it has lasted: most are over in a moment, and a status for each would cost more than the install.
+
+use std::{fmt, time::Duration};
+
+use arklet::CommandKind;
+use jiff::Timestamp;
+use model::BizId;
+
+use super::status::whole_seconds;
+use crate::{backoff, event::Now, view::Owner};
+
+/// What a container waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing is heard of the base, or it says that it does not serve.
+    Base,
+    /// What the base holds is not known, or not any more.
+    List,
+    /// The command that was sent for it.
+    Command(CommandKind),
+    /// A command that was sent for another version of it.
+    Another(CommandKind, Option<BizId>),
+    /// As many Pods of this owner are being replaced as may be at a time.
+    Permit(Owner),
+    /// Another Pod of the module is Ready, as far as the API server knows.
+    Yield,
+    /// Requests to what serves have not had their time.
+    Drain,
+    /// It was not there a moment ago, or could not be reached.
+    BackOff,
+    /// So many commands are at work on the base, and no more may be.
+    Workers(usize),
+    /// What is about to be installed is written down first.
+    Intent,
+    /// The base installs it by itself.
+    Baseline,
+    /// The base has it, and has not started it.
+    Start,
+    /// It failed in the place of what serves.
+    Barred,
+    /// Something that is over in a moment.
+    Turn,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base => f.write_str("the base, which does not answer or does not serve"),
+            Self::List => f.write_str("the base to say what it holds"),
+            Self::Command(command) => write!(f, "the base to carry {command} out"),
+            Self::Another(command, Some(id)) => write!(f, "the base to carry {command} of {id} out"),
+            Self::Another(command, None) => write!(f, "the base to carry {command} out"),
+            Self::Permit(Owner { namespace, kind, name }) => write!(
+                f,
+                "a permit to take the place of what serves: of {kind} {namespace}/{name} as many Pods are being replaced as \
+                 may be at a time"
+            ),
+            Self::Yield => f.write_str("another Pod of this module to be known as not Ready"),
+            Self::Drain => f.write_str("the end of requests to what serves (MODULE_DRAIN_MS)"),
+            Self::BackOff => f.write_str("the end of its back-off"),
+            Self::Workers(most) => {
+                write!(f, "its turn: {most} commands are at work on the base (VNODE_WORKER_NUM)")
+            }
+            Self::Intent => f.write_str("its Module object to be written"),
+            Self::Baseline => f.write_str("the base, which installs its baseline by itself"),
+            Self::Start => f.write_str("the base to start it"),
+            Self::Barred => f.write_str("what serves to go, or a change of this Pod: it failed in its place"),
+            Self::Turn => f.write_str("its turn"),
+        }
+    }
+}
+
+/// A wait since it began.
+#[derive(Debug, Clone)]
+struct Since {
+    wait: Wait,
+    mono: Duration,
+    wall: Timestamp,
+}
+
+/// What a container waits for at the moment, and how often that was told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waiting {
+    // Nearly always none.
+    since: Option<Box<Since>>,
+    told: u32,
+}
+
+impl Waiting {
+    /// It waits for this, or for nothing.
+    pub(crate) fn see(&mut self, wait: Option<Wait>, now: Now) {
+        let Some(wait) = wait else {
+            *self = Self::default();
+            return;
+        };
+        if self.since.as_ref().is_none_or(|since| since.wait != wait) {
+            self.since = Some(Box::new(Since { wait, mono: now.mono, wall: now.wall }));
+        }
+    }
+
+    /// It was told.
+    pub(crate) fn told(&mut self) {
+        self.told = self.told.saturating_add(1);
+    }
+
+    /// When it has lasted long enough to be told: each time that something else is told it has to last longer, so that
+    /// what comes and goes is not written for ever.
+    pub(crate) fn lasts_at(&self) -> Option<Duration> {
+        let since = self.since.as_ref()?;
+        Some(since.mono.saturating_add(backoff::restart(self.told.saturating_add(1))))
+    }
+
+    /// It has lasted long enough to be told.
+    pub(crate) fn lasts(&self, now: Duration) -> bool {
+        self.lasts_at().is_some_and(|at| at <= now)
+    }
+
+    /// A status tells it already, since whenever.
+    pub(crate) fn is_told_by(&self, message: &str) -> bool {
+        self.since.as_ref().is_some_and(|since| message.ends_with(&what(&since.wait)))
+    }
+
+    /// What a status says of it; empty where nothing is known of a wait.
+    pub(crate) fn message(&self) -> String {
+        let Some(since) = &self.since else { return String::new() };
+        format!("since {}{}", whole_seconds(since.wall), what(&since.wait))
+    }
+}
+
+fn what(wait: &Wait) -> String {
+    format!(" it waits for {wait}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        let mono = Duration::from_secs(seconds);
+        Now { mono, wall: Timestamp::UNIX_EPOCH + mono }
+    }
+
+    #[test]
+    fn a_wait_is_told_when_it_has_lasted_with_its_beginning() {
+        let mut waiting = Waiting::default();
+        for second in 3..13 {
+            waiting.see(Some(Wait::Workers(8)), at(second));
+            assert!(!waiting.lasts(at(second).mono));
+        }
+        assert!(waiting.lasts(at(13).mono));
+        assert_eq!(
+            waiting.message(),
+            "since 1970-01-01T00:00:03Z it waits for its turn: 8 commands are at work on the base (VNODE_WORKER_NUM)"
+        );
+        assert!(waiting.is_told_by(&waiting.message().replace(":03Z", ":01Z")), "another controller told it");
+        waiting.see(Some(Wait::List), at(14));
+        assert!(!waiting.is_told_by("since 1970-01-01T00:00:03Z it waits for its turn"));
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_told_less_and_less_often() {
+        let mut waiting = Waiting::default();
+        let mut told = Vec::new();
+        for second in 0..3_600 {
+            let wait = if second / 45 % 2 == 0 { Wait::Base } else { Wait::List };
+            waiting.see(Some(wait), at(second));
+            if waiting.lasts(at(second).mono) && told.last() != Some(&waiting.message()) {
+                told.push(waiting.message());
+                waiting.told();
+            }
+        }
+        assert_eq!(told.len(), 3, "{told:?}");
+        waiting.see(None, at(3_600));
+        waiting.see(Some(Wait::Base), at(3_601));
+        assert_eq!(waiting.lasts_at(), Some(at(3_611).mono), "it ran in between");
+    }
+}
