@@ -175,7 +175,7 @@ impl Flood {
         self.tally.state_bytes[1] = size(&self.engine);
         self.hostile_due = None;
         for uid in std::mem::take(&mut self.pods) {
-            self.queue.extend(self.api.delete_pod_by_force(&uid));
+            self.queue.extend(self.api.delete_pod_by_force(&uid, self.now));
         }
         self.run_until(self.now + REST)?;
         self.tally.state_bytes[2] = size(&self.engine);
@@ -247,7 +247,7 @@ impl Flood {
             self.queue.extend(self.api.delete_pod(&uid, Duration::from_secs(30), self.now));
         }
         if self.pods.len() > most {
-            let gone = self.pods.pop_front().and_then(|uid| self.api.delete_pod_by_force(&uid));
+            let gone = self.pods.pop_front().and_then(|uid| self.api.delete_pod_by_force(&uid, self.now));
             self.queue.extend(gone);
         }
     }
