@@ -52,17 +52,18 @@ fn waiting<T>(queue: &mpsc::WeakSender<T>) -> usize {
 impl Admin {
     /// Serves the pages until `stop` becomes true.
     pub(crate) async fn serve(self, settings: &Settings, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
-        let listen = settings.admin;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("ADMIN_LISTEN: listening on {listen}"))?;
-        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
         let pages = Router::new()
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics_page))
             .with_state(self);
-        tokio::spawn(serve::serve(listener, pages, stop));
+        for &listen in &settings.admin {
+            let listener = TcpListener::bind(listen)
+                .await
+                .with_context(|| format!("ADMIN_LISTEN: listening on {listen}"))?;
+            tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
+            tokio::spawn(serve::serve(listener, pages.clone(), stop.clone()));
+        }
         Ok(())
     }
 

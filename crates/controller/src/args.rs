@@ -49,9 +49,10 @@ args! {
     base_address_cidrs: "BASE_ADDRESS_CIDRS";
     /// Talk to bases over MQTT. [default: false]
     enable_mqtt_tunnel: "ENABLE_MQTT_TUNNEL", num_args = 0..=1, default_missing_value = "true";
-    /// The broker's host name or address; `embedded` runs a broker in this process.
+    /// The broker's host name or address, with a port or without, or its URL (`tcp://`, `mqtt://`; `ssl://` and
+    /// `mqtts://` with MQTT_CA_PATH); `embedded` runs a broker in this process.
     mqtt_broker: "MQTT_BROKER";
-    /// The broker's port. [default: 1883, with TLS 8883]
+    /// The broker's port, where MQTT_BROKER has none. [default: 1883, with TLS 8883]
     mqtt_port: "MQTT_PORT";
     /// The user name for the broker; with `embedded` the one that clients must give.
     mqtt_username: "MQTT_USERNAME";
@@ -61,7 +62,7 @@ args! {
     /// the identity (or `prefix*`) that this user speaks as; read again when it changes. MQTT_USERNAME and
     /// MQTT_PASSWORD are the controller's own then. [default: none, MQTT_USERNAME is everybody's]
     broker_users_file: "BROKER_USERS_FILE";
-    /// What the client id at the broker begins with. [default: module-controller]
+    /// What the client id at the broker begins with; `@@@` and CLIENT_ID follow. [default: koupleless]
     mqtt_client_prefix: "MQTT_CLIENT_PREFIX";
     /// PEM file of the authority that the broker's certificate is verified against; turns TLS on.
     mqtt_ca_path: "MQTT_CA_PATH";
@@ -81,8 +82,8 @@ args! {
     /// How new VNodes are named: `manual` (`virtual-node-<identity>`) or `upstream`
     /// (`vnode.<identity>.<env>`). [default: manual]
     vnode_name_format: "VNODE_NAME_FORMAT";
-    /// The zone of a VNode: `own` (each alone, so that zone anti-affinity means one per base) or
-    /// `none`. [default: own]
+    /// The zone of a VNode: `own` (each alone, so that zone anti-affinity means one per base), `base` (that of
+    /// the Node on which the base's own Pod runs) or `none`. [default: own]
     vnode_zone_source: "VNODE_ZONE_SOURCE";
     /// Whether VNodes also get the taint `schedule.koupleless.io/node-env=<env>`. [default: false]
     vnode_env_taint: "VNODE_ENV_TAINT", num_args = 0..=1, default_missing_value = "true";
@@ -112,7 +113,7 @@ args! {
     enable_module_deployment_controller: "ENABLE_MODULE_DEPLOYMENT_CONTROLLER", num_args = 0..=1, default_missing_value = "true";
     /// The Go controller's name for ENABLE_MODULE_DEPLOYMENT_CONTROLLER; either turns it on. [default: false]
     enable_module_replicas_sync_with_base: "ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", num_args = 0..=1, default_missing_value = "true";
-    /// Where /healthz, /readyz and /metrics are served. [default: 0.0.0.0:9090]
+    /// Where /healthz, /readyz and /metrics are served; `,` between several. [default: 0.0.0.0:9090]
     admin_listen: "ADMIN_LISTEN";
     /// How the log is written: `text` or `json`. [default: text]
     log_format: "LOG_FORMAT";

@@ -51,6 +51,9 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         client_id = settings.client_id,
         "module-controller starts"
     );
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
     let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
     let config = ClientConfig { user_agent, ..ClientConfig::default() };
     let server = Server::configured(config).await?;

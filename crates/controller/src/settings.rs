@@ -4,37 +4,20 @@
 mod cluster;
 mod doors;
 mod hooks;
+mod mqtt;
+mod names;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::{Allocatable, UnmanagedBiz, ZoneSource};
-use model::{Secret, name::VNodeNameFormat};
+use model::name::VNodeNameFormat;
 use report::Hook;
 
-pub(crate) use self::doors::Doors;
+pub(crate) use self::{
+    doors::Doors,
+    mqtt::{Broker, Mqtt},
+};
 use crate::args::Args;
-
-/// Which broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Broker {
-    /// One in this process.
-    Embedded,
-    /// One elsewhere.
-    At(String),
-}
-
-/// The MQTT tunnel's settings.
-#[derive(Debug, Clone)]
-pub(crate) struct Mqtt {
-    pub(crate) broker: Broker,
-    pub(crate) port: u16,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<Secret>,
-    pub(crate) client_prefix: String,
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +34,8 @@ pub(crate) struct Settings {
     /// The MQTT tunnel; none where it is off.
     pub(crate) mqtt: Option<Mqtt>,
     pub(crate) client_id: String,
-    pub(crate) admin: SocketAddr,
+    /// Where health and metrics are served.
+    pub(crate) admin: Vec<SocketAddr>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     /// Where faults are reported to.
@@ -61,6 +45,8 @@ pub(crate) struct Settings {
     /// Where other replicas send on what they hear; none where nothing is sent on.
     pub(crate) forward: Option<SocketAddr>,
     pub(crate) engine: engine::Config,
+    /// What is not wrong, and not as it was meant either: for the log, once.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// One value that is refused.
@@ -162,11 +148,10 @@ impl TryFrom<Args> for Settings {
     fn try_from(args: Args) -> Result<Self, Refusals> {
         let mut refused = Refusals::default();
         later(&args, &mut refused);
-        let env = env(&args, &mut refused);
+        let env = names::env(&args, &mut refused);
         let http = refused.flag("ENABLE_HTTP_TUNNEL", &args.enable_http_tunnel);
         let http_port = refused.port("HTTP_TUNNEL_LISTEN_PORT", &args.http_tunnel_listen_port, 7777);
-        let mqtt =
-            refused.flag("ENABLE_MQTT_TUNNEL", &args.enable_mqtt_tunnel).then(|| mqtt(&args, &mut refused));
+        let mqtt = mqtt::mqtt(&args, &mut refused);
         if !http && mqtt.is_none() && refused.0.is_empty() {
             refused.add(
                 "ENABLE_HTTP_TUNNEL, ENABLE_MQTT_TUNNEL",
@@ -174,11 +159,7 @@ impl TryFrom<Args> for Settings {
                 "no tunnel is on; set one of them to true",
             );
         }
-        let admin = set(&args.admin_listen).unwrap_or("0.0.0.0:9090");
-        let admin = admin.parse().unwrap_or_else(|_| {
-            refused.add("ADMIN_LISTEN", Some(admin), "allowed is ADDRESS:PORT, as 0.0.0.0:9090");
-            SocketAddr::from(([0, 0, 0, 0], 9090))
-        });
+        let admin = admin(&args, &mut refused);
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         let log_level = set(&args.log_level).unwrap_or("info").to_owned();
         if let Err(error) = log_level.parse::<tracing_subscriber::filter::Targets>() {
@@ -187,10 +168,11 @@ impl TryFrom<Args> for Settings {
             );
             refused.add("LOG_LEVEL", Some(&log_level), allowed);
         }
-        let client_id = set(&args.client_id).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        let client_id = names::client_id(&args, &mut refused);
         let mut engine = engine(&args, &env, &mut refused);
         engine.cluster = cluster::cluster(&args, &client_id, mqtt.is_some(), &mut refused);
         let forward = cluster::forward(&args, engine.cluster.is_some(), http, &mut refused);
+        let (hooks, warning) = hooks::hooks(&args, &mut refused);
         let settings = Self {
             http_port: http.then_some(http_port),
             mqtt,
@@ -198,10 +180,11 @@ impl TryFrom<Args> for Settings {
             admin,
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
-            hooks: hooks::hooks(&args, &mut refused),
+            hooks,
             doors: doors::doors(&args, &mut refused),
             forward,
             engine,
+            warnings: warning.into_iter().collect(),
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
     }
@@ -213,47 +196,23 @@ fn later(args: &Args, refused: &mut Refusals) {
     refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, "kubectl logs");
 }
 
-/// The environment is a label's value and a part of topics.
-fn env(args: &Args, refused: &mut Refusals) -> String {
-    let env = set(&args.env).unwrap_or("dev");
-    if model::name::label_value(env) != env {
-        let allowed =
-            "allowed are at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last";
-        refused.add("ENV", Some(env), allowed);
-    }
-    env.to_owned()
-}
+/// The most addresses of health and metrics: two ports, each for both families.
+const MOST_ADMIN: usize = 4;
 
-fn mqtt(args: &Args, refused: &mut Refusals) -> Mqtt {
-    let broker = match set(&args.mqtt_broker) {
-        Some(word) if word.eq_ignore_ascii_case("embedded") => Broker::Embedded,
-        Some(host) if host.contains("://") || host.contains('/') => {
-            let allowed = "allowed is a host name or an address without scheme or path, or embedded";
-            refused.add("MQTT_BROKER", Some(host), allowed);
-            Broker::Embedded
+/// Where health and metrics are served: in more places than one where old probes look elsewhere.
+fn admin(args: &Args, refused: &mut Refusals) -> Vec<SocketAddr> {
+    let given = set(&args.admin_listen).unwrap_or("0.0.0.0:9090");
+    let addresses: Result<Vec<SocketAddr>, _> =
+        given.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect();
+    match addresses {
+        Ok(addresses) if (1..=MOST_ADMIN).contains(&addresses.len()) => addresses,
+        _ => {
+            let allowed = format!(
+                "allowed is ADDRESS:PORT, as 0.0.0.0:9090, or up to {MOST_ADMIN} of them with ',' between them"
+            );
+            refused.add("ADMIN_LISTEN", Some(given), allowed);
+            Vec::new()
         }
-        Some(host) => Broker::At(host.to_owned()),
-        None => {
-            let allowed = "it is needed with ENABLE_MQTT_TUNNEL: the broker's host, or embedded";
-            refused.add("MQTT_BROKER", None, allowed);
-            Broker::Embedded
-        }
-    };
-    let path = |given: &Option<String>| set(given).map(PathBuf::from);
-    let ca = path(&args.mqtt_ca_path);
-    let port = refused.port("MQTT_PORT", &args.mqtt_port, if ca.is_some() { 8883 } else { 1883 });
-    if set(&args.mqtt_password).is_some() && set(&args.mqtt_username).is_none() {
-        refused.add("MQTT_USERNAME", None, "it is needed with MQTT_PASSWORD");
-    }
-    Mqtt {
-        broker,
-        port,
-        username: set(&args.mqtt_username).map(str::to_owned),
-        password: args.mqtt_password.as_deref().filter(|text| !text.is_empty()).map(Secret::new),
-        client_prefix: set(&args.mqtt_client_prefix).unwrap_or("module-controller").to_owned(),
-        ca,
-        certificate: path(&args.mqtt_client_crt_path),
-        key: path(&args.mqtt_client_key_path),
     }
 }
 
@@ -265,7 +224,7 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     let formats = [("manual", VNodeNameFormat::Manual), ("upstream", VNodeNameFormat::Upstream)];
     config.name_format =
         refused.word("VNODE_NAME_FORMAT", &args.vnode_name_format, VNodeNameFormat::Manual, &formats);
-    let zones = [("own", ZoneSource::Own), ("none", ZoneSource::None)];
+    let zones = [("own", ZoneSource::Own), ("base", ZoneSource::Base), ("none", ZoneSource::None)];
     config.zones = refused.word("VNODE_ZONE_SOURCE", &args.vnode_zone_source, ZoneSource::Own, &zones);
     config.env_taint = refused.flag("VNODE_ENV_TAINT", &args.vnode_env_taint);
     let memory = [("remaining", Allocatable::Remaining), ("max", Allocatable::Max)];
@@ -280,7 +239,7 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     ];
     config.unmanaged =
         refused.word("UNMANAGED_BIZ_POLICY", &args.unmanaged_biz_policy, UnmanagedBiz::Report, &unmanaged);
-    config.namespace = set(&args.namespace).unwrap_or("default").into();
+    config.namespace = names::namespace(args, refused).into();
     let names = [
         ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller),
         ("ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", &args.enable_module_replicas_sync_with_base),
@@ -332,6 +291,20 @@ mod tests {
         assert!(!settings(&["--enable-http-tunnel"]).unwrap().engine.module_deployments);
         assert!(on("--enable-module-deployment-controller") && on("--enable-module-replicas-sync-with-base"));
         assert!(!on("--enable-module-deployment-controller=false"));
+    }
+
+    #[test]
+    fn health_may_be_served_where_old_probes_look_too() {
+        let admin = |given: &str| {
+            let settings = settings(&["--enable-http-tunnel", "--admin-listen", given])?;
+            Ok(settings.admin.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(admin(""), Ok("0.0.0.0:9090".to_owned()));
+        assert_eq!(admin("0.0.0.0:9090, [::]:8081"), Ok("0.0.0.0:9090 [::]:8081".to_owned()));
+        for bad in [",", ":9090", "0.0.0.0:1,0.0.0.0:2,0.0.0.0:3,0.0.0.0:4,0.0.0.0:5"] {
+            let refusal: Result<String, String> = admin(bad);
+            assert!(refusal.unwrap_err().contains("ADMIN_LISTEN is"), "{bad}");
+        }
     }
 
     #[test]

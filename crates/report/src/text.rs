@@ -15,6 +15,8 @@ const MOST_OF_NAME: usize = 330;
 const MOST_BLOCKS: usize = 20;
 /// A robot that filters by keyword looks for it in every message.
 const KEYWORD: &str = "Module Controller";
+/// The Go controller's heading: robots that were set up for its reports have this keyword.
+const UPSTREAM_KEYWORD: &str = "MC告警";
 
 /// A message that is filled with reports until it is full.
 #[derive(Debug, Default)]
@@ -127,7 +129,7 @@ fn block(report: &Report, env: &str) -> String {
             &format!("{times} 次（自上次告警） / {times} times since it was last reported"),
         );
     }
-    line("来源 / From", KEYWORD);
+    line("来源 / From", &format!("{KEYWORD} ({UPSTREAM_KEYWORD})"));
     format!(
         "### {}\n\n> {}\n\n{}",
         heading(report.alarm),
@@ -241,7 +243,7 @@ mod tests {
             - 环境 / Env: dev\n\
             - 时间 / Time: 2026-11-23T01:02:03Z\n\
             - Trace: 0000000000c0ffee\n\
-            - 来源 / From: Module Controller";
+            - 来源 / From: Module Controller (MC告警)";
         let title = "Module Controller: Arklet.PullBizError biz1:1.0.0";
         assert_eq!(body, json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}}));
     }
@@ -259,6 +261,19 @@ mod tests {
             assert!(text.contains(said), "{said} is not in\n{text}");
         }
         assert_eq!(message.len(), 2);
+    }
+
+    #[test]
+    fn every_report_has_both_keywords() {
+        let mut message = Message::default();
+        assert!(message.push(&report(), "dev") && message.push(&report(), "dev"));
+        let text = text(&message.body(0));
+        for keyword in ["Module Controller", "MC告警"] {
+            assert!(
+                text.split(SEPARATOR).all(|block| block.contains(keyword)),
+                "{keyword} is not in\n{text}"
+            );
+        }
     }
 
     #[test]

@@ -3,36 +3,31 @@
 use model::Secret;
 use report::Hook;
 
-use super::{Refusals, set};
+use super::{Refusals, mqtt::is_placeholder, set};
 use crate::args::Args;
 
-/// Every entry of REPORT_HOOKS with the one of REPORT_HOOK_SECRETS in the same place. A refusal says
-/// which entry, and never what it is.
-pub(super) fn hooks(args: &Args, refused: &mut Refusals) -> Vec<Hook> {
-    const HOOKS: &str = "REPORT_HOOKS";
-    const SECRETS: &str = "REPORT_HOOK_SECRETS";
+const HOOKS: &str = "REPORT_HOOKS";
+const SECRETS: &str = "REPORT_HOOK_SECRETS";
+
+/// Every entry of REPORT_HOOKS with the one of REPORT_HOOK_SECRETS in the same place, and what is to be warned of. A
+/// refusal says which entry, and never what it is.
+///
+/// An entry of nothing is none, as with the Go controller, whose manifests end with a separator or have it twice; it keeps
+/// its place, so that the secrets of the others keep theirs.
+pub(super) fn hooks(args: &Args, refused: &mut Refusals) -> (Vec<Hook>, Option<String>) {
     let entries = |given| set(given).map(|list| list.split(';').map(str::trim).collect::<Vec<_>>());
     let mut urls = entries(&args.report_hooks).unwrap_or_default();
-    // A separator after the last one is no entry.
-    if urls.last().is_some_and(|last| last.is_empty()) {
+    // A separator after the last one is no place.
+    while urls.last().is_some_and(|last| last.is_empty()) {
         urls.pop();
     }
     let secrets = entries(&args.report_hook_secrets).unwrap_or_default();
-    let surplus = secrets.get(urls.len()..).unwrap_or_default().iter().any(|secret| !secret.is_empty());
-    if surplus || (!secrets.is_empty() && secrets.len() < urls.len()) {
-        let allowed = format!(
-            "it has {} entries for {} of {HOOKS}; allowed is one for each, in the same order, with ';' between them and \
-             nothing for a robot that wants no signature",
-            secrets.len(),
-            urls.len()
-        );
-        refused.add(SECRETS, None, allowed);
-    }
+    check_places(&urls, &secrets, refused);
     let secret = |index: usize| {
         secrets.get(index).filter(|secret| !secret.is_empty()).map(|secret| Secret::new(*secret))
     };
     let mut hooks = Vec::new();
-    for (index, url) in urls.into_iter().enumerate() {
+    for (index, url) in urls.iter().enumerate().filter(|(_, url)| names_robot(url)) {
         match Hook::new(url, secret(index)) {
             Ok(hook) => hooks.push(hook),
             Err(why) => {
@@ -45,7 +40,35 @@ pub(super) fn hooks(args: &Args, refused: &mut Refusals) -> Vec<Hook> {
             }
         }
     }
-    hooks
+    let placeholder = urls.iter().position(|url| is_placeholder(url));
+    let warning = placeholder.map(|index| {
+        format!("{HOOKS}: entry {} is the placeholder of a sample and no robot; it is left out", index + 1)
+    });
+    (hooks, warning)
+}
+
+fn names_robot(url: &str) -> bool {
+    !url.is_empty() && !is_placeholder(url)
+}
+
+/// There is one secret, or nothing, for each place, and none where there is no robot.
+fn check_places(urls: &[&str], secrets: &[&str], refused: &mut Refusals) {
+    let surplus = secrets.get(urls.len()..).unwrap_or_default().iter().any(|secret| !secret.is_empty());
+    if surplus || (!secrets.is_empty() && secrets.len() < urls.len()) {
+        let allowed = format!(
+            "it has {} entries for {} of {HOOKS}; allowed is one for each, in the same order, with ';' between them and \
+             nothing for a robot that wants no signature",
+            secrets.len(),
+            urls.len()
+        );
+        refused.add(SECRETS, None, allowed);
+        return;
+    }
+    let pairs = urls.iter().zip(secrets);
+    if let Some(index) = pairs.into_iter().position(|(url, secret)| !names_robot(url) && !secret.is_empty()) {
+        let allowed = format!("entry {0} is for entry {0} of {HOOKS}, which names no robot", index + 1);
+        refused.add(SECRETS, None, allowed);
+    }
 }
 
 #[cfg(test)]
@@ -83,11 +106,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_or_a_placeholder_is_no_hook() {
+        let one = "https://oapi.dingtalk.com/robot/send?access_token=a";
+        let hook = |secret: Option<&str>| Hook::new(one, secret.map(Secret::new)).unwrap();
+        let given = |urls: &str, secrets: &str| {
+            let settings = settings(&["--report-hooks", urls, "--report-hook-secrets", secrets]).unwrap();
+            (settings.hooks, settings.warnings.len())
+        };
+        assert_eq!(given(&format!(" {one} ; ;\n{one};;"), ""), (vec![hook(None), hook(None)], 0));
+        assert_eq!(given(&format!("{one};;{one}"), "S1;;S3"), (vec![hook(Some("S1")), hook(Some("S3"))], 0));
+        assert_eq!(given(";", ""), (vec![], 0));
+        assert_eq!(given("YOUR_REPORT_HOOKS", ""), (vec![], 1), "as the manual's sample has it");
+    }
+
+    #[test]
     fn a_bad_hook_is_named_by_its_place_and_never_shown() {
         let good = "https://oapi.dingtalk.com/robot/send?access_token=hunter2";
         for (urls, secrets, said) in [
             (format!("{good};hunter2"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
-            (format!("{good};;{good}"), "", "REPORT_HOOKS: entry 2 is refused: it is no URL"),
+            (
+                format!("{good};;{good}"),
+                ";hunter2;",
+                "entry 2 is for entry 2 of REPORT_HOOKS, which names no robot",
+            ),
             (format!("{good}#hunter2"), "", "entry 1 is refused: it has a fragment"),
             (good.replace("https", "http"), "", "entry 1 is refused: it is dingtalk.com without TLS"),
             (
