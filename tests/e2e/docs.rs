@@ -15,8 +15,14 @@ use e2e::{
 use testkit::artifacts;
 
 /// The pages for users, in English; each has its twin in Chinese.
-const PAGES: [&str; 4] =
-    ["README.md", "docs/guide/getting-started.md", "docs/guide/modules.md", "docs/guide/operations.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "docs/guide/getting-started.md",
+    "docs/guide/go-controller.md",
+    "docs/guide/modules.md",
+    "docs/guide/operations.md",
+    "docs/guide/real-clusters.md",
+];
 /// The page whose commands are for a cluster that has no controller yet: `deploy.rs` runs them.
 const DEPLOYMENT: &str = "docs/guide/deployment.md";
 /// The pages of the error codes, all in one.
@@ -28,7 +34,11 @@ fn every_command_of_the_pages_works() -> Result<()> {
     let scene = Scene::start(Way::Http, &[])?;
     let bases = scene.bases(2)?;
     let base = bases.first().context("a base")?;
-    let values = [("<baseIP>", base.ip().to_string()), ("<baseUUID>", base.identity().to_owned())];
+    let values = [
+        ("<baseIP>", base.ip().to_string()),
+        ("<baseUUID>", base.identity().to_owned()),
+        ("<baseHostName>", base.identity().to_owned()),
+    ];
     let sample = read(SAMPLE)?
         .replace("https://example.com/biz1-1.0.0-ark-biz.jar", &manifest::file_url("biz1", "1.0.0")?)
         .replace("values: [\"2.0.0\"]", &format!("values: [\"{}\"]", scene.base_version));

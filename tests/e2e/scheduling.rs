@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Scene, Way, manifest,
+    Scene, Simulated, Way, manifest,
     scene::node_name,
     seen::{condition, is_ready, summary, text},
 };
@@ -60,6 +60,17 @@ fn the_samples_schedule_and_the_strong_scatter_holds() -> Result<()> {
     let pods = scene.wait_pods_ready(3)?;
     let on_it = pods.iter().any(|pod| text(pod, "/spec/nodeName") == node_name(&third[0]));
     ensure!(on_it, "{:?}", pods.iter().map(summary).collect::<Vec<_>>());
+    // An update goes through although every base holds a Pod and none may be unavailable.
+    let (old, new) = (manifest::file_url("biz1", "1.0.0")?, manifest::file_url("biz1", "2.0.0")?);
+    let next =
+        sample(&scene, "module-scatter.yaml")?.replace(&old, &new).replace("replicas: 1", "replicas: 3");
+    let next =
+        next.replace("version: 1.0.0", "version: 2.0.0").replace("value: \"1.0.0\"", "value: \"2.0.0\"");
+    scene.cluster.apply(&next)?;
+    scene.kubectl(&["rollout", "status", "deployment/test-module-scatter", "--timeout=90s"])?;
+    for base in bases.iter().chain(&third) {
+        ensure!(base.serving("biz1")?.as_deref() == Some("2.0.0"), "{:?}", base.serving("biz1")?);
+    }
     Ok(())
 }
 
@@ -88,6 +99,94 @@ fn a_module_waits_for_a_base_of_its_version() -> Result<()> {
         summary(&pods[0])
     );
     ensure!(new.serving("biz1")?.as_deref() == Some("1.0.0"), "{:?}", new.serving("biz1")?);
+    Ok(())
+}
+
+/// The manual's scatter (5.2) as it is printed, with the version in the selector and in the anti-affinity.
+fn as_printed(scene: &Scene) -> Result<Value> {
+    let names = json!({"module.koupleless.io/name": "biz1", "module.koupleless.io/version": "0.0.1"});
+    let mut deployment = manifest::deployment(scene, "biz1", 1, &[manifest::container("biz1", "1.0.0")?]);
+    deployment["metadata"]["labels"] =
+        json!({"module-controller.koupleless.io/component": "module-deployment"});
+    let spec = &mut deployment["spec"];
+    spec["selector"] = json!({"matchLabels": names});
+    let mut labels = names.clone();
+    labels["module-controller.koupleless.io/component"] = json!("module");
+    spec["template"]["metadata"]["labels"] = labels;
+    spec["template"]["spec"]["affinity"]["podAntiAffinity"] = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"labelSelector": {"matchLabels": names}, "topologyKey": "topology.kubernetes.io/zone"},
+        ],
+    });
+    Ok(deployment)
+}
+
+/// Where every base holds a Pod, the Pod of an update finds no place, and is told why and what helps.
+#[test]
+fn an_update_of_the_printed_scatter_says_why_it_waits_for_itself() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let _base = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
+    let mut deployment = as_printed(&scene)?;
+    scene.cluster.apply(&deployment.to_string())?;
+    let old = scene.wait_pods_ready(1)?.remove(0);
+    deployment["spec"]["template"]["spec"]["containers"][0] = manifest::container("biz1", "2.0.0")?;
+    scene.cluster.apply(&deployment.to_string())?;
+    let waiting = wait_for("the new Pod is Pending", Duration::from_secs(30), || {
+        Ok(scene.pods(&[])?.into_iter().find(is_unschedulable))
+    })?;
+    let event = scene.wait_event(text(&waiting, "/metadata/name"), "BlockedByOwnPods")?;
+    let note = text(&event, "/note");
+    for said in ["Deployment biz1", text(&old, "/metadata/name"), "maxUnavailable", "matchLabelKeys"] {
+        ensure!(note.contains(said), "{said} is not in {note}");
+    }
+    ensure!(text(&event, "/type") == "Warning", "{event}");
+    // What it advises helps.
+    scene.kubectl(&[
+        "patch",
+        "deployment",
+        "biz1",
+        "-p",
+        r#"{"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 1}}}}"#,
+    ])?;
+    let pods = wait_for("the update is through", Duration::from_secs(60), || {
+        let pods = scene.pods(&[])?;
+        let done = matches!(&pods[..], [pod] if is_ready(pod) && pod["metadata"]["uid"] == waiting["metadata"]["uid"]);
+        ensure!(done, "{:?}", pods.iter().map(summary).collect::<Vec<_>>());
+        Ok(Some(pods))
+    })?;
+    ensure!(pods.len() == 1, "{pods:?}");
+    Ok(())
+}
+
+/// `VNODE_ZONE_SOURCE=base`: a VNode is in the zone of the machine on which its base's own Pod runs.
+#[test]
+fn a_vnode_is_in_the_zone_of_its_bases_machine() -> Result<()> {
+    const ZONE: &str = "topology.kubernetes.io/zone";
+    let scene = Scene::start(Way::Http, &[("VNODE_ZONE_SOURCE", "base")])?;
+    let (machine, zone) = (names::unique("machine"), names::unique("zone"));
+    let options = scene.base();
+    let labels = json!({ZONE: zone});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": machine, "labels": labels}});
+    scene.cluster.apply(&node.to_string())?;
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": options.hostname, "namespace": scene.namespace},
+        "spec": {
+            "nodeName": machine,
+            "containers": [{"name": "base", "image": "base"}],
+            "tolerations": [{"operator": "Exists"}],
+        },
+    });
+    scene.cluster.apply(&pod.to_string())?;
+    let base = JavaBase::start(options)?;
+    let vnode = scene.wait_node_ready(&base, true)?;
+    ensure!(vnode["metadata"]["labels"][ZONE] == zone.as_str(), "{}", vnode["metadata"]["labels"]);
+    // A base that is no Pod has no zone.
+    let other = &scene.bases(1)?[0];
+    let labels = scene.node(other)?["metadata"]["labels"].clone();
+    ensure!(labels[ZONE].is_null(), "{labels}");
+    scene.cluster.kubectl(&["delete", "node", &machine])?;
     Ok(())
 }
 

@@ -187,6 +187,8 @@ pub enum Action {
         base: BaseIdentity,
         /// By what.
         address: BaseAddress,
+        /// The zone of its Node is wanted too.
+        zone: bool,
     },
     /// Set a Deployment's `spec.replicas`, if the Deployment is still as it was seen.
     ScaleDeployment {

@@ -20,6 +20,8 @@ pub enum ZoneSource {
     /// Alone in a zone of its own, `vz-<n>`: zone anti-affinity then means "never twice on one base".
     #[default]
     Own,
+    /// That of the real Node on which the base's own Pod runs, where there is one.
+    Base,
     /// No zone label.
     None,
 }

@@ -22,6 +22,7 @@ use crate::{
     ownership::Ownership,
     replicas::{self, Peers, Workloads},
     services::Services,
+    unplaced::Unplaced,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView, WorkloadRef, WorkloadView},
     vnode::{self, Context, Fleet, Playback, Scope, VNode},
     zones::Zones,
@@ -66,6 +67,8 @@ pub struct Engine {
     waiting_pods: HashMap<Arc<str>, BTreeMap<Arc<str>, PodView>>,
     /// Which Node a Pod is bound to, by UID.
     pod_nodes: HashMap<Arc<str>, Arc<str>>,
+    /// Module Pods that no Node was found for.
+    unplaced: Unplaced,
     /// Nodes seen before all were told, by name.
     early_nodes: BTreeMap<Arc<str>, NodeView>,
     /// The last heartbeats of before all Nodes were told: a base's Node may bear another name.
@@ -114,6 +117,7 @@ impl Engine {
             turned_away: 0,
             waiting_pods: HashMap::new(),
             pod_nodes: HashMap::new(),
+            unplaced: Unplaced::default(),
             early_nodes: BTreeMap::new(),
             early_reports: BTreeMap::new(),
             zones: Zones::default(),
@@ -160,7 +164,8 @@ impl Engine {
     pub fn next_wake(&self) -> Option<Duration> {
         let vnodes = self.wakes.first().map(|(at, _)| *at);
         let workloads = self.peers.next_wake().into_iter().chain(self.rollouts.next_wake()).min();
-        [vnodes, workloads, self.questions.next_wake(), self.orphans_wake, self.shared_wake]
+        let (questions, unplaced) = (self.questions.next_wake(), self.unplaced.next_wake());
+        [vnodes, workloads, questions, unplaced, self.orphans_wake, self.shared_wake]
             .into_iter()
             .flatten()
             .min()
@@ -212,6 +217,8 @@ impl Engine {
             Event::TunnelDown(tunnel) => *self.tunnel(tunnel) = None,
             Event::Pod(view) => self.see_pod(*view, now, out),
             Event::PodGone(pod) => self.lose_pod(&pod.uid, now, out),
+            Event::Unplaced(view) => self.unplaced.see(*view, now.mono),
+            Event::UnplacedGone { uid } => self.unplaced.lose(&uid),
             Event::Node(view) => self.see_node(*view, now, out),
             Event::NodeGone { name, uid } => self.lose_node(&name, &uid, now, out),
             Event::Module(view) => self.see_module(*view, now, out),
@@ -651,6 +658,9 @@ impl Engine {
         if self.rollouts.next_wake().is_some_and(|at| at <= now.mono) {
             self.with_rollouts(now, out, |rollouts, workloads, turn| rollouts.tick(workloads, false, turn));
         }
+        if self.unplaced.next_wake().is_some_and(|at| at <= now.mono) {
+            self.look_at_unplaced(now, out);
+        }
         while let Some((at, base)) = self.wakes.first().cloned() {
             if at > now.mono {
                 return;
@@ -659,6 +669,18 @@ impl Engine {
             self.wake_of.remove(&base);
             self.visit(&base, now, out, |vnode, _| vnode.time_passed());
         }
+    }
+
+    /// Tells the Pods that find no place because of their siblings.
+    fn look_at_unplaced(&mut self, now: Now, out: &mut Vec<Action>) {
+        let mut unplaced = std::mem::take(&mut self.unplaced);
+        let speaks = self.leads() && self.is_synced();
+        let bound = || {
+            let of_vnodes = self.vnodes.values().flat_map(|vnode| vnode.pods());
+            of_vnodes.chain(self.waiting_pods.values().flat_map(BTreeMap::values))
+        };
+        unplaced.tick(now.mono, speaks, &self.nodes(), bound, out);
+        self.unplaced = unplaced;
     }
 
     /// Lets something happen to a VNode, then has it act on it.

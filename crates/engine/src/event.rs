@@ -8,7 +8,7 @@ use model::{BaseIdentity, BaseReport, TunnelKind};
 
 use crate::view::{
     LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PodRef, PodView,
-    ServiceView, WorkloadRef, WorkloadView,
+    ServiceView, UnplacedView, WorkloadRef, WorkloadView,
 };
 
 /// The time of a step, given from outside.
@@ -31,6 +31,10 @@ pub enum Watched {
     Modules,
     /// Services, which may send requests to modules.
     Services,
+    /// Pods of modules that are bound to no Node, by the manual's label.
+    UnplacedPods,
+    /// Those that have the Go controller's label only.
+    UpstreamUnplacedPods,
     /// ReplicaSets of modules, by the manual's label.
     ReplicaSets,
     /// ReplicaSets of modules that have the Go controller's label only.
@@ -147,6 +151,8 @@ pub struct BasePod {
     pub pod: PodRef,
     /// The real Node that it runs on.
     pub node: Arc<str>,
+    /// `topology.kubernetes.io/zone` of that Node, where that was asked for and there is one.
+    pub zone: Option<Arc<str>>,
 }
 
 /// The closed set of what can happen.
@@ -190,6 +196,13 @@ pub enum Event {
     Pod(Box<PodView>),
     /// A Pod is gone.
     PodGone(PodRef),
+    /// A module Pod that no Node was found for appeared, or changed.
+    Unplaced(Box<UnplacedView>),
+    /// It was bound, or is gone.
+    UnplacedGone {
+        /// Its UID.
+        uid: Arc<str>,
+    },
     /// A Node appeared, changed, or was read in answer to a write.
     Node(Box<NodeView>),
     /// A Node is gone.

@@ -20,6 +20,7 @@ mod services;
 #[cfg(test)]
 mod testing;
 mod trace;
+mod unplaced;
 pub mod view;
 mod vnode;
 mod write_slot;

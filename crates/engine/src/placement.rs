@@ -5,11 +5,16 @@
 //! NodeAffinity, TaintToleration and NodeUnschedulable have it. `scheduler.rs` among the tests of
 //! `cluster` holds this against what a real scheduler does.
 
+mod anti_affinity;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use litemap::LiteMap;
 
 use crate::view::{NodeView, Taint};
+
+pub use self::anti_affinity::AntiAffinity;
+pub(crate) use self::anti_affinity::{Blocked, blocked_by_siblings};
 
 /// The taint that stands for `spec.unschedulable`.
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
@@ -186,19 +191,21 @@ impl NodeSelectorTerm {
     /// A term that asks for nothing admits nothing.
     fn admits(&self, site: &Site<'_>) -> bool {
         let asks = !self.expressions.is_empty() || !self.fields.is_empty();
-        asks && self.expressions.iter().all(|expression| expression.holds_for_label(site.labels))
+        let label = |key: &str| site.labels.get(key).map(|value| &**value);
+        asks && self.expressions.iter().all(|expression| expression.holds(label(&expression.key)))
             && self.fields.iter().all(|field| field.holds_for_field(site.name))
     }
 }
 
 impl Requirement {
+    /// Whether the label of this key may have this value, or none.
+    ///
     /// A requirement that makes no sense (values where none belong, none where some do, one that is
     /// no label's value) holds for no Node.
-    fn holds_for_label(&self, labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
+    fn holds(&self, value: Option<&str>) -> bool {
         if !self.values.iter().all(|value| is_label_value(value)) {
             return false;
         }
-        let value = labels.get(self.key.as_str()).map(|value| &**value);
         let listed = |value: &str| self.values.iter().any(|one| one == value);
         match self.operator {
             Operator::In => value.is_some_and(listed),

@@ -27,7 +27,11 @@ impl Api {
                     .map(|(set, revision)| Event::Revision { replica_set: set.clone(), revision: *revision })
                     .collect()
             }
-            Watched::UpstreamReplicaSets | Watched::Deployments | Watched::DaemonSets => vec![],
+            Watched::UnplacedPods
+            | Watched::UpstreamUnplacedPods
+            | Watched::UpstreamReplicaSets
+            | Watched::Deployments
+            | Watched::DaemonSets => vec![],
         }
     }
 }

@@ -9,9 +9,11 @@ pub(crate) mod lease;
 mod meta;
 pub(crate) mod module;
 pub(crate) mod node;
+mod placement;
 pub(crate) mod pod;
 pub(crate) mod replica_set;
 pub(crate) mod service;
+mod unplaced;
 pub(crate) mod workload;
 
 use std::borrow::Cow;
@@ -169,6 +171,13 @@ pub(crate) struct ConditionJson {
     #[serde(default, deserialize_with = "nothing")]
     message: String,
     last_transition_time: Option<String>,
+}
+
+impl ConditionJson {
+    /// The scheduler has looked for a Node, and none takes the Pod.
+    fn is_unschedulable(&self) -> bool {
+        self.r#type == "PodScheduled" && self.status == "False" && self.reason == "Unschedulable"
+    }
 }
 
 impl From<ConditionJson> for Condition {

@@ -299,13 +299,17 @@ fn container_state(json: StateJson) -> ContainerState {
 }
 
 /// The owner that controls a Pod.
-fn direct(references: &[OwnerJson]) -> Option<&OwnerJson> {
+pub(super) fn direct(references: &[OwnerJson]) -> Option<&OwnerJson> {
     references.iter().find(|reference| reference.controller)
 }
 
 /// The controller behind a Pod. A ReplicaSet that a Deployment made is named after it and the hash
 /// of the template, which the Pod has as a label: no ReplicaSet has to be read to know.
-fn owner(namespace: &Arc<str>, references: &[OwnerJson], labels: &BTreeMap<String, String>) -> Option<Owner> {
+pub(super) fn owner(
+    namespace: &Arc<str>,
+    references: &[OwnerJson],
+    labels: &BTreeMap<String, String>,
+) -> Option<Owner> {
     let direct = direct(references)?;
     let hash = labels.get("pod-template-hash");
     let deployment = hash.and_then(|hash| direct.name.strip_suffix(hash.as_str())?.strip_suffix('-'));

@@ -5,7 +5,7 @@ pub(crate) mod record;
 use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
-    placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
+    placement::Placement,
     view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
 };
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::{
     ConditionJson, Kind, Unreadable,
     meta::MetaJson,
     nothing,
+    placement::{self, AffinityJson, TolerationJson},
     pod::{ContainerJson, container},
     time, version,
 };
@@ -134,57 +135,6 @@ struct PodSpecJson {
     tolerations: Vec<TolerationJson>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AffinityJson {
-    #[serde(default, deserialize_with = "nothing")]
-    node_affinity: NodeAffinityJson,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeAffinityJson {
-    required_during_scheduling_ignored_during_execution: Option<NodeSelectorJson>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeSelectorJson {
-    #[serde(default, deserialize_with = "nothing")]
-    node_selector_terms: Vec<TermJson>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TermJson {
-    #[serde(default, deserialize_with = "nothing")]
-    match_expressions: Vec<RequirementJson>,
-    #[serde(default, deserialize_with = "nothing")]
-    match_fields: Vec<RequirementJson>,
-}
-
-#[derive(Deserialize)]
-struct RequirementJson {
-    #[serde(default, deserialize_with = "nothing")]
-    key: String,
-    #[serde(default, deserialize_with = "nothing")]
-    operator: String,
-    #[serde(default, deserialize_with = "nothing")]
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct TolerationJson {
-    #[serde(default, deserialize_with = "nothing")]
-    key: String,
-    #[serde(default, deserialize_with = "nothing")]
-    operator: String,
-    #[serde(default, deserialize_with = "nothing")]
-    value: String,
-    #[serde(default, deserialize_with = "nothing")]
-    effect: String,
-}
-
 /// What either kind says; the names differ and do not meet.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -284,32 +234,13 @@ fn template(mut json: TemplateJson) -> TemplateView {
 
 /// What a Pod's spec says of the Nodes that it may be bound to.
 fn placement(json: PodSpecJson) -> Placement {
-    let required = json.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
-    Placement {
-        node_selector: json.node_selector,
-        terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
-        tolerations: json.tolerations.into_iter().map(toleration).collect(),
-    }
-}
-
-fn term(json: TermJson) -> NodeSelectorTerm {
-    let requirements = |list: Vec<RequirementJson>| list.into_iter().map(requirement).collect();
-    NodeSelectorTerm {
-        expressions: requirements(json.match_expressions),
-        fields: requirements(json.match_fields),
-    }
-}
-
-fn requirement(json: RequirementJson) -> Requirement {
-    Requirement { key: json.key, operator: Operator::from_name(&json.operator), values: json.values }
-}
-
-fn toleration(json: TolerationJson) -> Toleration {
-    Toleration { key: json.key, operator: json.operator, value: json.value, effect: json.effect }
+    placement::placement(json.node_selector, json.affinity.node_affinity, json.tolerations)
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::placement::{NodeSelectorTerm, Operator, Requirement};
+
     use super::*;
 
     const DEPLOYMENT: &str = r#"{

@@ -12,6 +12,7 @@ mod nodes;
 mod pods;
 mod replica_sets;
 mod services;
+mod unplaced;
 mod views;
 mod workloads;
 
@@ -19,7 +20,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
     Event, Watched,
-    view::{LeaseView, MemberView, PermitsView, ServiceView, WorkloadView},
+    view::{LeaseView, MemberView, PermitsView, ServiceView, UnplacedView, WorkloadView},
 };
 use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::apps::v1 as apps;
@@ -56,6 +57,13 @@ use crate::{
 /// is how long we may be blind; and two requests in this time are nothing to the server. It cannot
 /// be left to bookmarks: a server sends none for a kind that never changed since it started.
 pub(crate) const LENGTH: u32 = 30;
+
+/// Objects of modules with the manual's label. The server cannot select by one label or another, so each family has a watch,
+/// and no object is in both.
+const OURS: &str = "module-controller.koupleless.io/component=module";
+/// Those that have the Go controller's label only.
+const UPSTREAM: &str =
+    "virtual-kubelet.koupleless.io/component=module,module-controller.koupleless.io/component!=module";
 
 /// How long after a failure the definition of Module objects is looked for again.
 const INSTALL_AGAIN: Duration = Duration::from_secs(2);
@@ -101,8 +109,13 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
         Starting { tasks: &mut tasks, client, config, events: events.clone(), again, running: Vec::new() };
     starting.watch(Watched::Nodes, nodes);
     starting.watch(Watched::Pods, pods);
-    starting.watch_revisions(Watched::ReplicaSets, replica_sets::OURS);
-    starting.watch_revisions(Watched::UpstreamReplicaSets, replica_sets::UPSTREAM);
+    let unplaced = |labels: &str| {
+        Views::<UnplacedView>::labelled(labels.to_owned(), events.clone()).with_fields(unplaced::UNBOUND)
+    };
+    starting.watch(Watched::UnplacedPods, unplaced(OURS));
+    starting.watch(Watched::UpstreamUnplacedPods, unplaced(UPSTREAM));
+    starting.watch_revisions(Watched::ReplicaSets, OURS);
+    starting.watch_revisions(Watched::UpstreamReplicaSets, UPSTREAM);
     starting.watch(Watched::Services, Views::<ServiceView>::all(events.clone()));
     starting.watch_modules(told);
     if starting.config.module_deployments {

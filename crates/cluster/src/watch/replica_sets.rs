@@ -1,7 +1,6 @@
 //! ReplicaSets of modules: metadata only, for their revisions.
 //!
-//! A ReplicaSet has the labels of its template, so that the server can select those of modules. It
-//! cannot select by one label or another, so each family has a watch, and no ReplicaSet is in both.
+//! A ReplicaSet has the labels of its template, so that the server can select those of modules.
 
 use std::sync::Arc;
 
@@ -9,12 +8,6 @@ use engine::Event;
 
 use super::views::View;
 use crate::slim::replica_set::ReplicaSet;
-
-/// ReplicaSets of modules with the manual's label.
-pub(super) const OURS: &str = "module-controller.koupleless.io/component=module";
-/// Those that have the Go controller's label only.
-pub(super) const UPSTREAM: &str =
-    "virtual-kubelet.koupleless.io/component=module,module-controller.koupleless.io/component!=module";
 
 impl View for ReplicaSet {
     type Key = ();

@@ -38,6 +38,7 @@ pub(super) trait View: Send + Sync + 'static {
 pub(super) struct Views<B, V: View = B> {
     events: mpsc::Sender<Event>,
     labels: Option<String>,
+    fields: Option<&'static str>,
     table: Mutex<Table<V::Key>>,
     body: PhantomData<fn() -> B>,
 }
@@ -45,12 +46,17 @@ pub(super) struct Views<B, V: View = B> {
 impl<B: Into<V>, V: View> Views<B, V> {
     /// All objects of the kind.
     pub(super) fn all(events: mpsc::Sender<Event>) -> Self {
-        Self { events, labels: None, table: Mutex::default(), body: PhantomData }
+        Self { events, labels: None, fields: None, table: Mutex::default(), body: PhantomData }
     }
 
     /// Those that a label selector picks.
     pub(super) fn labelled(labels: String, events: mpsc::Sender<Event>) -> Self {
         Self { labels: Some(labels), ..Self::all(events) }
+    }
+
+    /// Those of them that a field selector picks.
+    pub(super) fn with_fields(self, fields: &'static str) -> Self {
+        Self { fields: Some(fields), ..self }
     }
 
     /// The place in the queue is taken first, so that looking and telling are one step.
@@ -76,8 +82,12 @@ where
     type Body = B;
 
     fn narrow(&self, config: watcher::Config) -> watcher::Config {
-        match &self.labels {
+        let config = match &self.labels {
             Some(labels) => config.labels(labels),
+            None => config,
+        };
+        match self.fields {
+            Some(fields) => config.fields(fields),
             None => config,
         }
     }

@@ -7,11 +7,14 @@ use engine::{
     view::{Phase, PodRef},
 };
 
-use super::api::Api;
+use super::api::{Api, Place};
 use crate::{
-    slim::{Slim, candidate::Candidate},
+    slim::{Slim, candidate::Candidate, node::Node},
     watch::is_module,
 };
+
+/// The label of a Node's zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
 
 impl Api {
     /// Looks by IP, and where nothing has it, by host name, in these namespaces; in all where none is named. The list is
@@ -38,6 +41,16 @@ impl Api {
         }
         let found = self.candidates(&format!("metadata.name={}", address.host_name)).await?;
         Ok(self.choose(found, namespaces, None))
+    }
+
+    /// Looks up the zone of the Node that a base's Pod runs on. A Node that is gone has none.
+    pub(crate) async fn with_zone(&self, pod: BasePod) -> Result<BasePod, WriteError> {
+        let zone = match self.get::<Node>(&Place::nodes(), &pod.node).await {
+            Ok(node) => node.body.ok().and_then(|node| node.labels.get(ZONE).cloned()),
+            Err(WriteError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(BasePod { zone: zone.filter(|zone| !zone.is_empty()), ..pod })
     }
 
     fn choose(
@@ -73,7 +86,7 @@ fn choose(found: impl Iterator<Item = Candidate>, host_name: Option<&str>) -> Op
         .filter(|pod| !matches!(pod.phase, Phase::Succeeded | Phase::Failed))
         .filter(|pod| host_name.is_none() || !pod.host_network || named(&pod.pod))
         .min_by_key(|pod| (!named(&pod.pod), pod.pod.clone()))
-        .map(|pod| BasePod { pod: pod.pod, node: pod.node })
+        .map(|pod| BasePod { pod: pod.pod, node: pod.node, zone: None })
 }
 
 /// Whether a Pod can have this address alone.

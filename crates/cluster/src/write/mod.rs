@@ -314,8 +314,11 @@ impl Shared {
 
     /// Does it, and says how it ended.
     async fn perform(&self, api: &Api, action: Action) -> Option<Event> {
-        if let Action::FindBasePod { base, address } = action {
-            let found = api.find_base_pod(&address, &self.config.base_namespaces).await;
+        if let Action::FindBasePod { base, address, zone } = action {
+            let found = match api.find_base_pod(&address, &self.config.base_namespaces).await {
+                Ok(Some(found)) if zone => api.with_zone(found).await.map(Some),
+                found => found,
+            };
             return Some(Event::BasePod { base, found });
         }
         let write = action.write()?;

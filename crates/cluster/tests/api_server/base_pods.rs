@@ -8,7 +8,7 @@ use crate::harness::{Harness, unique};
 async fn find(h: &mut Harness, ip: &str, host_name: &str) -> Option<BasePod> {
     let base: model::BaseIdentity = unique("base").parse().unwrap();
     let address = BaseAddress { ip: ip.parse().ok(), host_name: host_name.into() };
-    h.submit(Action::FindBasePod { base: base.clone(), address });
+    h.submit(Action::FindBasePod { base: base.clone(), address, zone: false });
     let found = h.event("the base's Pod", |event| match event {
         Event::BasePod { base: asked, found } if *asked == base => Some(found.clone()),
         _ => None,

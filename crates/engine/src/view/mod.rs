@@ -7,6 +7,7 @@ pub mod node;
 pub mod permits;
 pub mod pod;
 pub mod service;
+pub mod unplaced;
 pub mod workload;
 
 pub use common::Common;
@@ -19,6 +20,7 @@ pub use pod::{
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
 };
 pub use service::ServiceView;
+pub use unplaced::UnplacedView;
 pub use workload::{
     MaxUnavailable, RolledOut, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
 };

@@ -79,6 +79,7 @@ impl Leaving {
 impl VNode {
     /// The answer to the search for the base's own Pod.
     pub(crate) fn found_base_pod(&mut self, found: &Result<Option<BasePod>, WriteError>, ctx: &Context<'_>) {
+        self.base_zone.found(found, ctx.now.mono);
         self.leaving.asked = false;
         self.leaving.base_pod_is_gone = matches!(found, Ok(None));
         if !self.leaving.base_pod_is_gone {
@@ -139,12 +140,17 @@ impl VNode {
         if !self.leaving.base_pod_is_gone {
             if !self.leaving.asked && now >= self.leaving.ask_after {
                 self.leaving.asked = true;
-                let address = BaseAddress { ip: self.ip().parse().ok(), host_name: self.host_name() };
-                ctx.out.push(Action::FindBasePod { base: self.identity.clone(), address });
+                ctx.out.push(self.find_base_pod(false));
             }
             return false;
         }
         true
+    }
+
+    /// Looks for the base's own Pod.
+    pub(super) fn find_base_pod(&self, zone: bool) -> Action {
+        let address = BaseAddress { ip: self.ip().parse().ok(), host_name: self.host_name() };
+        Action::FindBasePod { base: self.identity.clone(), address, zone }
     }
 
     fn is_fault_elsewhere(&mut self, ctx: &mut Context<'_>) -> bool {

@@ -28,6 +28,7 @@ mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
 mod waits;
+mod zone;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,6 +67,7 @@ use modules::Modules;
 use plan::Arranged;
 use query::Query;
 use scope::Happened;
+use zone::BaseZone;
 
 pub(crate) use node::{ZONE, expected_node, identity_of};
 pub(crate) use playback::Playback;
@@ -170,6 +172,7 @@ pub(crate) struct VNode {
     /// What is told of its present absence, or was of its last one, bears this id.
     trouble: Option<TraceId>,
     leaving: Leaving,
+    base_zone: BaseZone,
     playback: Playback,
     is_routine: bool,
     happened: Happened,
@@ -225,6 +228,7 @@ impl VNode {
             down_since: None,
             trouble: None,
             leaving: Leaving::default(),
+            base_zone: BaseZone::default(),
             playback: Playback::default(),
             is_routine: false,
             happened: Happened::default(),
@@ -332,6 +336,11 @@ impl VNode {
     pub(crate) fn lose_pod(&mut self, uid: &str) {
         self.concerns_pod(uid);
         self.pods.remove(uid);
+    }
+
+    /// The Pods that are bound to it.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &PodView> {
+        self.pods.values().map(|pod| &pod.view)
     }
 
     /// A Pod on it was made by this ReplicaSet.
@@ -595,6 +604,7 @@ impl VNode {
             .chain(self.node_slot.wake())
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
+            .chain(self.base_zone.wake())
             .chain(self.playback.wake())
             .chain(self.evicted.wakes())
             .filter(|&at| at > now)

@@ -155,8 +155,10 @@ impl VNode {
         let base_name = report.name.as_deref().or_else(|| master.map(|master| master.name.as_str()));
         let http_port = self.http_address(ctx.config).map(|address| address.port());
         let mut labels = labels(&self.name, report, base_name, http_port, ctx.config);
-        if ctx.config.zones == ZoneSource::Own {
-            labels.insert(ZONE.into(), ctx.zones.of(&self.name).into());
+        match ctx.config.zones {
+            ZoneSource::Own => drop(labels.insert(ZONE.into(), ctx.zones.of(&self.name).into())),
+            ZoneSource::Base => labels.extend(self.base_zone.name().map(|zone| (ZONE.into(), zone.clone()))),
+            ZoneSource::None => {}
         }
         let ip = self.ip();
         let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };

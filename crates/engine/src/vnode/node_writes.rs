@@ -43,6 +43,9 @@ impl VNode {
         if !alive || !self.inventory.is_known() || !named || self.report.is_none() {
             return;
         }
+        if !self.knows_zone(ctx) {
+            return;
+        }
         let Some(desired) = self.desired_node(ctx) else { return };
         self.node_slot.sent();
         let note = format!("base {} joined", self.identity);

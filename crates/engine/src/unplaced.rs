@@ -1,0 +1,127 @@
+//! Module Pods that find no place because of their own siblings: who waits so is told it, once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    action::{Action, Announcement, Regarding},
+    backoff,
+    placement::{Blocked, blocked_by_siblings},
+    trace::TraceId,
+    view::{NodeView, PodView, UnplacedView},
+};
+
+/// In an ordinary update an old Pod makes room within seconds: what waits for longer is looked at, and then more rarely.
+const LOOK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+/// Of more nobody reads, and each costs a look at all bases.
+const MOST: usize = 256;
+
+#[derive(Debug)]
+struct Waiting {
+    view: UnplacedView,
+    /// How often it was looked at.
+    looks: u32,
+    /// When it is looked at next; none once it was told.
+    at: Option<Duration>,
+}
+
+/// The Pods that the scheduler finds no Node for.
+#[derive(Debug, Default)]
+pub(crate) struct Unplaced {
+    pods: BTreeMap<Arc<str>, Waiting>,
+    wakes: BTreeSet<(Duration, Arc<str>)>,
+}
+
+impl Unplaced {
+    /// When [`Self::tick`] is due.
+    pub(crate) fn next_wake(&self) -> Option<Duration> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// A Pod appeared, or changed.
+    pub(crate) fn see(&mut self, view: UnplacedView, now: Duration) {
+        if !view.is_unschedulable || view.is_deleting {
+            return self.lose(&view.pod.uid);
+        }
+        if let Some(waiting) = self.pods.get_mut(&view.pod.uid) {
+            waiting.view = view;
+        } else if self.pods.len() < MOST {
+            let (uid, at) = (view.pod.uid.clone(), now + LOOK.0);
+            self.wakes.insert((at, uid.clone()));
+            self.pods.insert(uid, Waiting { view, looks: 0, at: Some(at) });
+        }
+    }
+
+    /// A Pod is gone, or is bound.
+    pub(crate) fn lose(&mut self, uid: &Arc<str>) {
+        if let Some(at) = self.pods.remove(uid).and_then(|waiting| waiting.at) {
+            self.wakes.remove(&(at, uid.clone()));
+        }
+    }
+
+    /// Looks at what has waited for long enough; among several replicas one of them (`speaks`) tells it.
+    pub(crate) fn tick<'a, P: Iterator<Item = &'a PodView>>(
+        &mut self,
+        now: Duration,
+        speaks: bool,
+        nodes: &[&NodeView],
+        pods: impl Fn() -> P,
+        out: &mut Vec<Action>,
+    ) {
+        while let Some((_, uid)) = self.wakes.first().filter(|(at, _)| *at <= now).cloned() {
+            self.wakes.pop_first();
+            let Some(waiting) = self.pods.get_mut(&uid) else { continue };
+            let blocked = match speaks {
+                true => blocked_by_siblings(&waiting.view, nodes, pods()),
+                false => None,
+            };
+            // Who comes to speak looks soon.
+            waiting.looks = if speaks { waiting.looks.saturating_add(1) } else { 1 };
+            waiting.at = None;
+            match blocked {
+                Some(blocked) => announce(&waiting.view, &blocked, out),
+                None => {
+                    let at = now + backoff::exponential(LOOK.0, LOOK.1, waiting.looks);
+                    waiting.at = Some(at);
+                    self.wakes.insert((at, uid));
+                }
+            }
+        }
+    }
+}
+
+fn announce(view: &UnplacedView, blocked: &Blocked, out: &mut Vec<Action>) {
+    let Blocked { nodes, sibling, in_update } = blocked;
+    let owner = view.owner.as_ref().map(|owner| format!("{} {}", owner.kind, owner.name)).unwrap_or_default();
+    let why = format!(
+        "no base takes this Pod: on each of the {nodes} that it may be on is a Pod of {owner} already ({sibling}, say), and its \
+         required podAntiAffinity keeps it away from those"
+    );
+    let advice = match in_update {
+        true => {
+            "The update waits for itself. Set maxUnavailable to 1 or more (30% of up to 3 replicas is 0), or let the anti-affinity \
+             match one revision only: by matchLabelKeys: [pod-template-hash] where Kubernetes is 1.31 or newer, else by a label with \
+             the version that is in the template and not in the Deployment's selector"
+        }
+        false => "There are more replicas than bases: it is placed when another base comes",
+    };
+    let note = format!("{why}. {advice}");
+    out.push(Action::Announce(Box::new(Announcement {
+        regarding: Regarding::Pod(view.pod.clone()),
+        warning: *in_update,
+        reason: "BlockedByOwnPods".to_owned(),
+        action: "Schedule",
+        what: note.clone(),
+        note,
+        code: None,
+        detail: String::new(),
+        base: None,
+        biz: None,
+        trace: TraceId::of(&[&view.pod.uid, "BlockedByOwnPods"]),
+        alarm: None,
+    })));
+}
