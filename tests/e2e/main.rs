@@ -58,4 +58,5 @@ mod rollouts;
 mod scheduling;
 mod services;
 mod three_hundred;
+mod upstream;
 mod workloads;

@@ -32,6 +32,8 @@ struct State {
     silent: bool,
     /// How often it was started anew.
     life: usize,
+    /// It answers as the bases of the Go controller's own tests do.
+    as_go_has_it: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,9 @@ impl Arklet {
             self.state().questions += 1;
         }
         let answer = match command {
+            "queryAllBiz" if self.is_as_go_has_it() => {
+                success(self.state().biz.iter().map(go_entry).collect())
+            }
             "queryAllBiz" => success(self.state().biz.iter().map(entry).collect()),
             "health" => success(json!({"healthData": {
                 "jvm": {"java max metaspace": -1, "java committed metaspace": 1},
@@ -113,6 +118,9 @@ impl Arklet {
         }
         let activated = "activated".to_owned();
         self.state().biz.insert(id.to_owned(), activated.clone());
+        if self.is_as_go_has_it() {
+            return go_success(json!([go_entry((&id.to_owned(), &activated))]));
+        }
         success(
             json!({"bizInfos": [entry((&id.to_owned(), &activated))], "code": "SUCCESS", "message": "done"}),
         )
@@ -136,6 +144,9 @@ impl Arklet {
         state.told("uninstallBiz", id, true);
         if self.work(state, id) {
             self.state().biz.remove(id);
+        }
+        if self.is_as_go_has_it() {
+            return go_success(Value::Null);
         }
         success(json!({"code": "SUCCESS", "message": "done"}))
     }
@@ -192,6 +203,14 @@ impl Arklet {
         self.state().silent = silent;
     }
 
+    pub(super) fn is_as_go_has_it(&self) -> bool {
+        self.state().as_go_has_it
+    }
+
+    pub(super) fn be_as_go_has_it(&self) {
+        self.state().as_go_has_it = true;
+    }
+
     pub(super) fn start_anew(&self) {
         let mut state = self.state();
         state.life += 1;
@@ -228,4 +247,24 @@ fn refused(code: &str, message: &str, outer: &str) -> Value {
 fn entry((id, state): (&String, &String)) -> Value {
     let (name, version) = id.split_once(':').unwrap_or((id, ""));
     json!({"bizName": name, "bizVersion": version, "bizState": state, "webContextPath": name})
+}
+
+/// That a command is done, with every field that there is.
+fn go_success(biz: Value) -> Value {
+    json!({
+        "code": "SUCCESS",
+        "data": {"code": "SUCCESS", "message": "", "elapsedSpace": 0, "bizInfos": biz},
+        "message": "",
+        "errorStackTrace": "",
+        "baseIdentity": "",
+    })
+}
+
+/// States in capitals, and a time that is text.
+fn go_entry((id, state): (&String, &String)) -> Value {
+    let (name, version) = id.split_once(':').unwrap_or((id, ""));
+    let state = state.to_uppercase();
+    let record =
+        json!({"changeTime": "2024-01-01 00:00:00.000", "state": state, "reason": "", "message": ""});
+    json!({"bizName": name, "bizVersion": version, "bizState": state, "bizStateRecords": [record]})
 }

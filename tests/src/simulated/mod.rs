@@ -60,11 +60,33 @@ impl Simulated {
         let identity = names::unique("simulated");
         // Over MQTT a base tells port 0.
         let heartbeat = heartbeat(&identity, version, SocketAddr::from((address, 0)));
-        let (topics, arklet) = (format!("koupleless_{env}/{identity}"), Arc::<Arklet>::default());
+        Self::connected(port, env, identity, heartbeat, Arc::default())
+    }
+
+    fn connected(port: u16, env: &str, identity: String, heartbeat: Value, arklet: Arc<Arklet>) -> Self {
+        let topics = format!("koupleless_{env}/{identity}");
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
         let mut base = Self::unheard(identity, heartbeat, arklet);
         base._connected = Some(connected);
         base
+    }
+
+    /// One as the Go controller's own tests have it, over HTTP: it tells no name, states are in capitals, and answers have
+    /// null where they have nothing.
+    pub fn as_go_has_it(tunnel: &str, version: &str) -> Result<Self> {
+        let mut base = Self::new(version)?;
+        base.arklet.be_as_go_has_it();
+        nameless(&mut base.heartbeat);
+        Self::over_http(tunnel, vec![base], heartbeat::PERIOD).pop().context("one base")
+    }
+
+    /// The same over MQTT: see [`Simulated::over_mqtt`].
+    pub fn as_go_has_it_over_mqtt(port: u16, env: &str, version: &str) -> Self {
+        let (identity, arklet) = (names::unique("simulated"), Arc::<Arklet>::default());
+        arklet.be_as_go_has_it();
+        let mut heartbeat = heartbeat(&identity, version, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        nameless(&mut heartbeat);
+        Self::connected(port, env, identity, heartbeat, arklet)
     }
 
     /// As [`Simulated::start`], but first it asks for its baseline and has all of it.
@@ -178,6 +200,11 @@ impl Simulated {
         self.arklet.start_anew();
     }
 
+    /// What it says of itself; a last word is the same with another state.
+    pub fn heartbeat(&self) -> &Value {
+        &self.heartbeat
+    }
+
     /// Its last word, over HTTP.
     pub fn say_goodbye(&self) -> Result<()> {
         self.say_goodbye_to(self.tunnel.as_ref().context("it is not heard over HTTP")?)
@@ -196,6 +223,15 @@ impl Simulated {
         ensure!(answer.status == 200, "a goodbye: {} {}", answer.status, answer.body);
         Ok(())
     }
+}
+
+/// A heartbeat as the Go controller's tests send it.
+fn nameless(heartbeat: &mut Value) {
+    if let Some(metadata) = heartbeat["baseMetadata"].as_object_mut() {
+        metadata.remove("name");
+    }
+    heartbeat["localHostName"] = json!("localhost");
+    heartbeat["state"] = json!("ACTIVATED");
 }
 
 impl Drop for Simulated {

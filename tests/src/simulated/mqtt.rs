@@ -102,6 +102,8 @@ impl Base {
         let Some(answer) = self.arklet.answer(command, &asked) else { return Ok(()) };
         match command {
             "health" => self.publish(client, "health", answer),
+            // As bases before 2.1.11 told it: the whole answer.
+            "queryAllBiz" if self.arklet.is_as_go_has_it() => self.publish(client, "biz", answer),
             "queryAllBiz" => {
                 let simple = |biz: &Value| json!({"name": biz["bizName"], "version": biz["bizVersion"], "state": biz["bizState"]});
                 let all = answer["data"].as_array().map(|all| all.iter().map(simple).collect());
