@@ -29,6 +29,43 @@ pub struct Base {
     pub(crate) waiting: Vec<Call>,
     /// Counts starts of the process: what was sent to an earlier one is lost.
     pub incarnation: u32,
+    /// What it does otherwise than a present Java base; each start may be of another release.
+    pub release: Release,
+}
+
+/// Which releases a base may be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Release {
+    /// A present one.
+    #[default]
+    Present,
+    /// It says that it has installed something, and not what.
+    NamesNothing,
+    /// It does not say why a start failed, as those of koupleless 2.1.6 over MQTT.
+    Terse,
+    /// It knows no `installStrategy`, as those before koupleless 1.3.
+    Old,
+    /// Neither.
+    OldAndTerse,
+}
+
+impl Release {
+    /// All of them, the present one as often as the others together.
+    pub const ALL: [Self; 8] = [
+        Self::Present,
+        Self::Present,
+        Self::Present,
+        Self::Present,
+        Self::NamesNothing,
+        Self::Terse,
+        Self::Old,
+        Self::OldAndTerse,
+    ];
+
+    /// An install is only that: what else is there of the same name stays, whatever the install says.
+    pub fn only_installs(self) -> bool {
+        matches!(self, Self::Old | Self::OldAndTerse)
+    }
 }
 
 /// An installed biz.
@@ -66,6 +103,14 @@ impl Package {
     /// The URL that stands for it.
     pub fn url(self) -> String {
         format!("file:///{self:?}.jar")
+    }
+
+    /// Where its biz of this name and version serves.
+    pub fn context_path(self, id: &BizId) -> Arc<str> {
+        match self {
+            Self::OwnPath => format!("{}-{}", id.name, id.version).into(),
+            _ => id.name.as_str().into(),
+        }
     }
 
     /// What a URL stands for.
@@ -116,27 +161,31 @@ impl Base {
             _ => id.clone(),
         };
         match strategy {
-            WireStrategy::UninstallThenInstall => self.biz.retain(|other, _| other.name != id.name),
-            WireStrategy::InstallOnly if self.biz.contains_key(&id) => {
+            WireStrategy::UninstallThenInstall if !self.release.only_installs() => {
+                self.biz.retain(|other, _| other.name != id.name);
+            }
+            _ if self.biz.contains_key(&id) => {
                 return refused(FailureKind::RepeatBiz);
             }
-            WireStrategy::InstallOnly => {}
+            _ => {}
         }
-        let context_path: Arc<str> = match package {
-            Package::OwnPath => format!("{}-{}", id.name, id.version).into(),
-            _ => id.name.as_str().into(),
+        let context_path = package.context_path(&id);
+        let failed = |kind| match self.release {
+            Release::Terse | Release::OldAndTerse => refused(FailureKind::Unclear),
+            _ => refused(kind),
         };
         if self.biz.values().any(|biz| biz.context_path == context_path) {
-            return refused(FailureKind::ContextPathTaken);
+            return failed(FailureKind::ContextPathTaken);
         }
         if package == Package::Failing {
-            return refused(FailureKind::StartUp);
+            return failed(FailureKind::StartUp);
         }
         let another_serves =
             self.biz.iter().any(|(other, biz)| other.name == id.name && biz.state == BizState::Activated);
         let state = if another_serves { BizState::Deactivated } else { BizState::Activated };
         let biz = Biz { state, context_path, activated: now, package };
-        let answer = Answer::Installed(vec![status(&id, &biz)]);
+        let came = vec![status(&id, &biz)];
+        let answer = Answer::Installed(if self.release == Release::NamesNothing { vec![] } else { came });
         self.biz.insert(id, biz);
         Ok(answer)
     }
@@ -162,9 +211,10 @@ impl Base {
         self.connected = false;
     }
 
-    /// It is started (again).
-    pub fn start(&mut self) {
+    /// It is started (again), maybe as another release.
+    pub fn start(&mut self, release: Release) {
         self.up = true;
+        self.release = release;
         self.incarnation += 1;
     }
 }

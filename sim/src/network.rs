@@ -12,7 +12,7 @@ use engine::{Event, Target};
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use crate::{
-    base::word,
+    base::{Release, word},
     replica::{Inside, Process},
     world::{Happening, World},
 };
@@ -232,11 +232,12 @@ impl World {
     pub fn start_base(&mut self, name: &str) {
         let identity: BaseIdentity = word(name);
         let connected = !self.broker_away;
+        let release = self.rng().choice(Release::ALL).unwrap_or_default();
         let base = self.bases.entry(identity.clone()).or_default();
-        base.start();
+        base.start(release);
         base.connected = connected;
         let incarnation = base.incarnation;
-        self.tell(format_args!("base {name} starts"));
+        self.tell(format_args!("base {name} starts ({release:?})"));
         if tunnel_of(&identity) == TunnelKind::Mqtt {
             let query = question(&identity);
             self.publish(&identity, |_| {

@@ -112,7 +112,7 @@ fn what_cannot_be_is_told_and_nothing_is_sent(way: Way) -> Result<()> {
             ),
             Case::new("no-url", with_image("biz1.jar"), url, "cannot be parsed"),
             Case::new("half-a-url", with_image("http://[::1"), url, "cannot be parsed"),
-            Case::new("strange-scheme", with_image("ftp://host/biz1.jar"), url, "\"ftp\""),
+            Case::new("strange-scheme", with_image("sftp://host/biz1.jar"), url, "\"sftp\""),
             annotated(
                 "args-no-array",
                 &[("args", "--biz.fail=true")],

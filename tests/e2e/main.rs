@@ -43,6 +43,7 @@ mod liveness;
 mod main_job;
 mod module_objects;
 mod modules;
+mod old_bases;
 mod partitions;
 mod peers;
 mod permits;

@@ -10,13 +10,14 @@ use crate::command::CommandKind;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// `installBiz`: what was really installed. The package's manifest decides, not the request:
-    /// compare it with what was asked. Empty where the command runs on asynchronously.
+    /// compare it with what was asked. Empty where the command runs on asynchronously, or where the base does not say:
+    /// its list does.
     Installed(Vec<BizStatus>),
     /// `uninstallBiz`. Where it runs on asynchronously the answer is [`Self::Operation`].
     Uninstalled,
     /// `switchBiz`.
     Switched,
-    /// `queryAllBiz`. Entries that cannot be read are left out; where none can be, there is a
+    /// `queryAllBiz`. Entries without a name or version are left out; where all are, there is a
     /// [`CallError::Malformed`] instead.
     Biz(Vec<BizStatus>),
     /// `health`.
@@ -83,6 +84,9 @@ pub enum FailureKind {
     MetaspaceFull,
     /// The module's own code failed while it started.
     StartUp,
+    /// Its start failed, and the base says no more: over MQTT one of koupleless 2.1.6 does not tell whether the module's own
+    /// code failed or its web context path is taken.
+    Unclear,
     /// Anything else.
     Other,
 }
@@ -113,6 +117,10 @@ pub enum CallError {
     /// The command did not reach the base; it was not carried out. Safe to retry.
     #[error("the base cannot be reached: {0}")]
     Unreachable(String),
+    /// What answers at the base's port knows none of Arklet's commands (HTTP 404), so that the command was not carried out.
+    /// Safe to retry.
+    #[error("what answers at the base's port is no Arklet: {0}")]
+    NotArklet(String),
     /// No answer in time: it may have been carried out or not. Ask `queryAllBiz` before retrying.
     #[error("the base did not answer in time")]
     TimedOut,

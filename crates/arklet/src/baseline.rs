@@ -9,7 +9,7 @@ use crate::{
     body::packages,
     error::WireError,
     heartbeat::name,
-    wire::{json, object, text, word},
+    wire::{json, object, optional, required_word, word},
 };
 
 /// A base's question for its baseline.
@@ -34,14 +34,19 @@ pub struct BaselineQuery {
 /// Where the text is no JSON, the identity is missing or impossible, or a field that we use
 /// holds what it cannot.
 pub fn parse_baseline_query(body: &[u8]) -> Result<BaselineQuery, WireError> {
-    query(&json(body)?)
+    query(&json(body)?, None)
 }
 
-/// A question that was parsed as JSON.
-pub(crate) fn query(value: &Value) -> Result<BaselineQuery, WireError> {
+/// A question that was parsed as JSON, and over MQTT on whose topic it came: bases before koupleless 2 name themselves
+/// nowhere else.
+pub(crate) fn query(value: &Value, topic: Option<&BaseIdentity>) -> Result<BaselineQuery, WireError> {
     let map = object(value, "queryBaseline")?;
+    let identity = match (optional(map, "identity"), topic) {
+        (None, Some(topic)) => topic.clone(),
+        _ => required_word(map, "identity")?.parse()?,
+    };
     Ok(BaselineQuery {
-        identity: text(map, "identity")?.parse()?,
+        identity,
         name: name(map, "name")?,
         version: word(map, "version")?,
         cluster: word(map, "clusterName")?,

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::WireError,
-    wire::{array, bad, detail, object, optional, remark, text},
+    wire::{array, bad, detail, object, optional, remark, required_word, spelled, whole},
 };
 
-/// A list of biz. An entry whose name, version or state cannot be read is left out, and the
-/// others stand: one strange module must not hide all others of a base.
+/// A list of biz. An entry whose name or version cannot be read is left out, and the others stand: one strange module
+/// must not hide all others of a base. One whose state is not known is there in [`BizState::Unknown`].
 ///
 /// # Errors
 /// Where it is no list, or holds entries of which none can be read: then the list would say that
@@ -32,14 +32,26 @@ pub(crate) fn biz_list(value: &Value, path: &'static str) -> Result<Vec<BizStatu
     }
 }
 
+/// What an installation brought, where all of it can be read; empty where the base does not say, or not so that it can be
+/// read. Its list says it then.
+pub(crate) fn biz_infos(value: Option<&Value>) -> Vec<BizStatus> {
+    let all = |list: &Vec<Value>| list.iter().map(biz).collect::<Result<Vec<_>, _>>().ok();
+    value.and_then(Value::as_array).and_then(all).unwrap_or_default()
+}
+
 /// `{bizName,bizVersion,bizState,bizStateRecords,webContextPath}`, or over MQTT
-/// `{name,version,state,latestStateRecord}`.
+/// `{name,version,state,latestStateRecord}`, before koupleless 2 `[name,version,state]`.
 fn biz(value: &Value) -> Result<BizStatus, WireError> {
+    if let Some([name, version, state, ..]) = value.as_array().map(Vec::as_slice) {
+        let map = [("name", name), ("version", version), ("state", state)];
+        let map = map.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+        return biz(&Value::Object(map));
+    }
     let map = object(value, "biz")?;
-    let (id, state) = if map.contains_key("bizName") {
-        (biz_id(map, "bizName", "bizVersion")?, state(map, "bizState")?)
+    let (id, state) = if optional(map, "bizName").is_some() {
+        (biz_id(map, "bizName", "bizVersion")?, state(map, "bizState"))
     } else {
-        (biz_id(map, "name", "version")?, state(map, "state")?)
+        (biz_id(map, "name", "version")?, state(map, "state"))
     };
     let record = optional(map, "latestStateRecord").or_else(|| latest(map)).and_then(Value::as_object);
     let path = map.get("webContextPath").and_then(Value::as_str);
@@ -57,9 +69,9 @@ fn latest(map: &Map<String, Value>) -> Option<&Value> {
     map.get("bizStateRecords")?.as_array()?.last()
 }
 
-/// `changeTime`, in milliseconds since 1970; none where it is absent or no time.
+/// `changeTime`, in milliseconds since 1970; none where it is absent or no time, as a local time without its zone.
 fn changed_at(record: &Map<String, Value>) -> Option<Timestamp> {
-    Timestamp::from_millisecond(record.get("changeTime")?.as_i64()?).ok()
+    Timestamp::from_millisecond(whole(record.get("changeTime")?)?).ok()
 }
 
 /// A biz's name and version.
@@ -70,8 +82,10 @@ pub(crate) fn biz_id(
 ) -> Result<BizId, WireError> {
     let word = "text of at most 253 bytes without white space";
     Ok(BizId {
-        name: text(map, name)?.parse().map_err(|_| bad(name, &shown(map, name), word))?,
-        version: text(map, version)?.parse().map_err(|_| bad(version, &shown(map, version), word))?,
+        name: required_word(map, name)?.parse().map_err(|_| bad(name, &shown(map, name), word))?,
+        version: required_word(map, version)?
+            .parse()
+            .map_err(|_| bad(version, &shown(map, version), word))?,
     })
 }
 
@@ -79,9 +93,17 @@ fn shown(map: &Map<String, Value>, path: &'static str) -> Value {
     optional(map, path).cloned().unwrap_or_default()
 }
 
-fn state(map: &Map<String, Value>, path: &'static str) -> Result<BizState, WireError> {
-    let expected = "unresolved, resolved, activated, deactivated, broken or stopped";
-    text(map, path)?.parse().map_err(|_| bad(path, &shown(map, path), expected))
+/// The state, by its name or, before koupleless 2 over MQTT, by its number.
+fn state(map: &Map<String, Value>, path: &'static str) -> BizState {
+    let told = optional(map, path).and_then(spelled).unwrap_or_default();
+    match told.trim() {
+        "1" => BizState::Unresolved,
+        "2" => BizState::Resolved,
+        "3" => BizState::Activated,
+        "4" => BizState::Deactivated,
+        "5" => BizState::Broken,
+        name => name.parse().unwrap_or(BizState::Unknown),
+    }
 }
 
 #[cfg(test)]
@@ -110,8 +132,14 @@ mod tests {
 
     #[test]
     fn what_only_tells_more_may_be_anything() {
-        let records =
-            [r#"[{},{}]"#, "[]", "7", r#"[{"changeTime":"x","message":[]}]"#, r#"[{"changeTime":1e300}]"#];
+        let records = [
+            r#"[{},{}]"#,
+            "[]",
+            "7",
+            "null",
+            r#"[{"changeTime":"x","message":[]}]"#,
+            r#"[{"changeTime":1e300}]"#,
+        ];
         for records in records {
             let json = format!(
                 r#"[{{"bizName":"a","bizVersion":"1","bizState":"resolved","bizStateRecords":{records}}}]"#
@@ -124,23 +152,61 @@ mod tests {
     #[test]
     fn one_bad_entry_does_not_lose_the_others() {
         let good = r#"{"name":"b","version":"2","state":"activated"}"#;
-        for bad in ["7", "{}", r#"{"name":"a"}"#, r#"{"name":"a","version":"1","state":"running"}"#] {
+        for bad in ["7", "null", "{}", "[]", r#"{"name":"a"}"#, r#"{"name":"a","version":[]}"#] {
             assert_eq!(list(&format!("[{bad},{good},{bad}]")).unwrap().len(), 1, "{bad}");
         }
     }
 
     #[test]
+    fn a_biz_whose_state_is_not_known_is_there_all_the_same() {
+        for state in [r#""running""#, r#""""#, "null", "7", "{}", "true"] {
+            let all = list(&format!(
+                r#"[{{"name":"a","version":"1","state":{state}}},{{"bizName":"b","bizVersion":"2"}}]"#
+            ));
+            let all: Vec<_> = all.unwrap().into_iter().map(|biz| (biz.id.to_string(), biz.state)).collect();
+            let expected = [("a:1".to_owned(), BizState::Unknown), ("b:2".to_owned(), BizState::Unknown)];
+            assert_eq!(all, expected, "{state}");
+        }
+    }
+
+    /// As bases before koupleless 2 say it over MQTT, and as the Go controller's own tests do.
+    #[test]
+    fn states_may_be_numbers_and_an_entry_a_list() {
+        let all = list(
+            r#"[["a","1","3"],["b","2",4,"x"],{"name":"c","version":3,"state":"5"},
+                {"bizName":null,"name":"d","version":"1","state":"2"}]"#,
+        );
+        let all: Vec<_> = all.unwrap().into_iter().map(|biz| (biz.id.to_string(), biz.state)).collect();
+        let expected = [
+            ("a:1", BizState::Activated),
+            ("b:2", BizState::Deactivated),
+            ("c:3", BizState::Broken),
+            ("d:1", BizState::Resolved),
+        ];
+        assert_eq!(all, expected.map(|(id, state)| (id.to_owned(), state)));
+    }
+
+    #[test]
+    fn a_time_may_be_text_and_one_without_its_zone_is_none() {
+        let at = |time: &str| {
+            let json = format!(
+                r#"[{{"name":"a","version":"1","state":"broken","latestStateRecord":{{"changeTime":{time}}}}}]"#
+            );
+            list(&json).unwrap().remove(0).changed_at.map(Timestamp::as_millisecond)
+        };
+        assert_eq!(
+            (at("1500"), at(r#""1500""#), at(r#""2026-11-22 15:19:50.000""#)),
+            (Some(1500), Some(1500), None)
+        );
+    }
+
+    #[test]
     fn a_list_of_bad_entries_is_no_empty_list() {
         assert_eq!(list("[]"), Ok(vec![]));
-        let error = list(r#"[{"name":"a b","version":"1","state":"resolved"}]"#).unwrap_err();
+        let error = list(r#"[{"name":"a b","version":"1","state":"resolved"},7]"#).unwrap_err();
         assert_eq!(
             error.to_string(),
             "field name is \"a b\"; expected text of at most 253 bytes without white space"
-        );
-        let error = list(r#"[{"name":"a","version":"1","state":"running"},7]"#).unwrap_err();
-        assert!(
-            error.to_string().starts_with("field state is \"running\"; expected unresolved, "),
-            "{error}"
         );
     }
 }

@@ -98,6 +98,9 @@ impl<'a> Story<'a> {
         {
             return one_line(&format!("the web context path \"{path}\" is taken: another biz serves on it"));
         }
+        if kind == FailureKind::Unclear {
+            return "its start failed, and the base does not say why: see the base's log".to_owned();
+        }
         let innermost = self.trace.lines().rev().find_map(|line| line.strip_prefix("Caused by: "));
         let message = self.message.strip_prefix("Internal Error: ").unwrap_or(self.message);
         let first = self.trace.lines().next().unwrap_or_default();
@@ -134,6 +137,10 @@ fn classify(said: &str) -> FailureKind {
         K::MetaspaceFull
     } else if all(&["child name [", "] is not unique"]) {
         K::ContextPathTaken
+    } else if said.lines().filter(|line| !line.is_empty()).all(|line| line.trim_end().ends_with(STARTING))
+        && said.contains(STARTING)
+    {
+        K::Unclear
     } else if said.contains(STARTING) {
         // Only now: a module that cannot reach its own database is not a package that cannot
         // be fetched.
@@ -165,7 +172,7 @@ const INVALID: [&str; 7] = [
 ];
 
 /// What Java says where it cannot fetch a URL.
-const UNREACHABLE: [&str; 11] = [
+const UNREACHABLE: [&str; 12] = [
     "filenotfoundexception",
     "nosuchfileexception",
     "accessdeniedexception",
@@ -177,6 +184,7 @@ const UNREACHABLE: [&str; 11] = [
     "java.net.socketexception",
     "javax.net.ssl.",
     "server returned http response code",
+    "sun.net.ftp.",
 ];
 
 /// What Java and SOFAArk say of a file that is no module package.
@@ -222,7 +230,8 @@ impl Failure {
     pub fn of_broken(message: &str) -> Self {
         let story = Story { message: "the module failed to start", ..Story::default() }.with_inner(message);
         let failure = story.failure();
-        let kind = if failure.kind == FailureKind::Other { FailureKind::StartUp } else { failure.kind };
+        let is_vague = matches!(failure.kind, FailureKind::Other | FailureKind::Unclear);
+        let kind = if is_vague { FailureKind::StartUp } else { failure.kind };
         Self { kind, ..failure }
     }
 }
@@ -252,9 +261,15 @@ mod tests {
                 "java.io.IOException: Server returned HTTP response code: 503 for URL: http://h/a",
                 FailureKind::PullFailed,
             ),
+            ("sun.net.ftp.FtpLoginException: Invalid username/password", FailureKind::PullFailed),
             ("java.lang.IllegalArgumentException: Archive must be a ark biz!", FailureKind::BadPackage),
             ("java.util.zip.ZipException: zip file is empty", FailureKind::BadPackage),
-            ("java.lang.reflect.InvocationTargetException", FailureKind::StartUp),
+            ("java.lang.reflect.InvocationTargetException", FailureKind::Unclear),
+            ("Internal Error: java.lang.reflect.InvocationTargetException", FailureKind::Unclear),
+            (
+                "java.lang.reflect.InvocationTargetException\nCaused by: java.lang.Error: x",
+                FailureKind::StartUp,
+            ),
             ("something new", FailureKind::Other),
         ] {
             assert_eq!(said(message), kind, "{message}");

@@ -34,7 +34,7 @@ impl Failure {
             FailureKind::PullFailed => arklet(ErrorType::PullBizError),
             FailureKind::PullTimedOut => arklet(ErrorType::PullBizTimeOut),
             FailureKind::BadPackage => arklet(ErrorType::InstallationRequirementNotMet),
-            FailureKind::StartUp => user(ErrorType::InstallBizUserError),
+            FailureKind::StartUp | FailureKind::Unclear => user(ErrorType::InstallBizUserError),
             FailureKind::ContextPathTaken | FailureKind::RepeatBiz => arklet(ErrorType::InstallBizFailed),
             FailureKind::Other if installing => arklet(ErrorType::InstallBizFailed),
             FailureKind::Other => arklet(ErrorType::UnknownError),
@@ -60,6 +60,7 @@ impl CallError {
         match self {
             Self::Refused(failure) => failure.code(command),
             Self::Unreachable(_) => arklet(ErrorType::NetworkError),
+            Self::NotArklet(_) => arklet(ErrorType::ArkletServiceNotFound),
             Self::TimedOut => match command {
                 CommandKind::InstallBiz | CommandKind::BatchInstallBiz => {
                     arklet(ErrorType::InstallModuleTimedOut)
@@ -100,6 +101,7 @@ mod tests {
             (K::MetaspaceFull, InstallBiz, "User.MetaspaceFull"),
             (K::ContextPathTaken, InstallBiz, "Arklet.InstallBizFailed"),
             (K::StartUp, InstallBiz, "User.InstallBizUserError"),
+            (K::Unclear, InstallBiz, "User.InstallBizUserError"),
             (K::RepeatBiz, InstallBiz, "Arklet.InstallBizFailed"),
             (K::Conflict, InstallBiz, "Arklet.InstallBizExecuting"),
             (K::NotFoundBiz, UninstallBiz, "Arklet.NoMatchedBiz"),
@@ -114,6 +116,7 @@ mod tests {
         }
         for (error, command, code) in [
             (CallError::Unreachable("x".into()), InstallBiz, "Arklet.NetworkError"),
+            (CallError::NotArklet("x".into()), InstallBiz, "Arklet.ArkletServiceNotFound"),
             (CallError::TimedOut, InstallBiz, "Arklet.InstallModuleTimedOut"),
             (CallError::TimedOut, UninstallBiz, "Arklet.UninstallBizTimedOut"),
             (CallError::TimedOut, QueryAllBiz, "Arklet.NetworkError"),

@@ -7,21 +7,22 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::WireError,
-    wire::{self, bad, object, optional, required, text, word},
+    wire::{self, bad, object, optional, required, required_word, whole, word},
 };
 
 /// The stack of a base that names none: the stock agent is a Java one.
 const DEFAULT_STACK: &str = "java";
 
 /// A heartbeat as HTTP posts it, `{baseMetadata:{identity,name,version,clusterName},localIP,
-/// localHostName,port,state}`; over MQTT the same is an envelope's `data`. Fields that we do not
-/// know are left alone.
+/// localHostName,port,state}`, or before koupleless 2 `{baseID,masterBizInfo:{name,version},networkInfo:{localIP,
+/// localHostName,arkletPort},state}`; over MQTT the same is an envelope's `data`. Fields that we do not know are left
+/// alone.
 ///
 /// # Errors
 /// Where the text is no JSON, the identity is missing or impossible, or a field that we use
 /// holds what it cannot.
 pub fn parse_heartbeat(body: &[u8]) -> Result<BaseReport, WireError> {
-    report(&wire::json(body)?)
+    report(&wire::json(body)?, None)
 }
 
 /// What a base said, as HTTP posts it, on one line: [`parse_heartbeat`] reads all of it but where it was heard from.
@@ -47,23 +48,69 @@ pub fn heartbeat_body(report: &BaseReport) -> String {
     body.to_string()
 }
 
-/// A heartbeat that was parsed as JSON.
-pub(crate) fn report(value: &Value) -> Result<BaseReport, WireError> {
+/// A heartbeat that was parsed as JSON, and over MQTT on whose topic it came. There the broker is the way to the base:
+/// its address and port are not needed, and one that cannot be read is none.
+pub(crate) fn report(value: &Value, topic: Option<&BaseIdentity>) -> Result<BaseReport, WireError> {
     let map = object(value, "heartbeat")?;
-    let base = object(required(map, "baseMetadata")?, "baseMetadata")?;
-    let stack = word(base, "baseMetadata.stack")?;
+    let form = Form::of(map)?;
+    let stack = word(form.base, "baseMetadata.stack")?;
+    let (ip, port) = (ip(form.network), port(form.network, form.port));
+    let is_needed = topic.is_none();
     Ok(BaseReport {
-        identity: text(base, "baseMetadata.identity")?.parse::<BaseIdentity>()?,
-        name: name(base, "baseMetadata.name")?,
-        version: word(base, "baseMetadata.version")?,
-        cluster: word(base, "baseMetadata.clusterName")?,
+        identity: form.identity(map, topic)?,
+        name: name(form.base, "baseMetadata.name")?,
+        version: word(form.base, "baseMetadata.version")?,
+        cluster: word(form.base, "baseMetadata.clusterName")?,
         stack: if stack.is_empty() { DEFAULT_STACK.into() } else { stack },
-        host_name: word(map, "localHostName")?,
-        ip: ip(map)?,
+        host_name: word(form.network, "localHostName")?,
+        ip: if is_needed { ip? } else { ip.unwrap_or_default() },
         peer: None,
-        port: port(map)?,
-        state: state(map)?,
+        port: if is_needed { port? } else { port.unwrap_or_default() },
+        state: state(map),
     })
+}
+
+/// Where a heartbeat has what.
+struct Form<'a> {
+    /// Name and version.
+    base: &'a Map<String, Value>,
+    /// Address and host name.
+    network: &'a Map<String, Value>,
+    /// Arklet's port, beside the address.
+    port: &'static str,
+    /// The base's identity; in the old form it may be told by the topic alone.
+    identity: Option<&'static str>,
+}
+
+impl<'a> Form<'a> {
+    fn of(map: &'a Map<String, Value>) -> Result<Self, WireError> {
+        match (optional(map, "baseMetadata"), optional(map, "masterBizInfo")) {
+            (None, Some(base)) => Ok(Self {
+                base: object(base, "masterBizInfo")?,
+                network: optional(map, "networkInfo").and_then(Value::as_object).unwrap_or(map),
+                port: "arkletPort",
+                identity: None,
+            }),
+            _ => Ok(Self {
+                base: object(required(map, "baseMetadata")?, "baseMetadata")?,
+                network: map,
+                port: "port",
+                identity: Some("baseMetadata.identity"),
+            }),
+        }
+    }
+
+    fn identity(
+        &self,
+        map: &Map<String, Value>,
+        topic: Option<&BaseIdentity>,
+    ) -> Result<BaseIdentity, WireError> {
+        match (self.identity, topic) {
+            (Some(path), _) => Ok(required_word(self.base, path)?.parse()?),
+            (None, Some(topic)) if optional(map, "baseID").is_none() => Ok(topic.clone()),
+            (None, _) => Ok(required_word(map, "baseID")?.parse()?),
+        }
+    }
 }
 
 /// A base's name; none where it has none, or the agent's placeholder for one.
@@ -84,28 +131,28 @@ fn ip(map: &Map<String, Value>) -> Result<Option<IpAddr>, WireError> {
 }
 
 /// Arklet's port; none where it is 0 (as over MQTT) or -1 (not known).
-fn port(map: &Map<String, Value>) -> Result<Option<u16>, WireError> {
-    let Some(value) = optional(map, "port") else { return Ok(None) };
-    match value.as_i64() {
+fn port(map: &Map<String, Value>, path: &'static str) -> Result<Option<u16>, WireError> {
+    let Some(value) = optional(map, path) else { return Ok(None) };
+    match whole(value) {
         Some(0 | -1) => Ok(None),
         port => match port.and_then(|port| u16::try_from(port).ok()) {
             Some(port) => Ok(Some(port)),
-            None => Err(bad("port", value, "a port, 1 to 65535, or 0 or -1 for none")),
+            None => Err(bad(path, value, "a port, 1 to 65535, or 0 or -1 for none")),
         },
     }
 }
 
-/// The state, in any letter case; a base that names none takes commands.
-fn state(map: &Map<String, Value>) -> Result<BaseState, WireError> {
-    let Some(value) = optional(map, "state") else { return Ok(BaseState::Activated) };
-    let state = value.as_str().ok_or_else(|| bad("state", value, "text"))?.trim();
-    Ok(if state.is_empty() || state.eq_ignore_ascii_case("activated") {
+/// The state, in any letter case; a base that names none takes commands, and one that names something else does not.
+fn state(map: &Map<String, Value>) -> BaseState {
+    let Some(value) = optional(map, "state") else { return BaseState::Activated };
+    let Some(state) = value.as_str().map(str::trim) else { return BaseState::NotServing };
+    if state.is_empty() || state.eq_ignore_ascii_case("activated") {
         BaseState::Activated
     } else if state.eq_ignore_ascii_case("deactivated") {
         BaseState::Deactivated
     } else {
         BaseState::NotServing
-    })
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +203,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_needed_may_be_anything() {
+        for odd in ["null", "{}", "[1]", "true", "1.5"] {
+            let body = format!(
+                r#"{{"baseMetadata":{{"identity":"b1","name":{odd},"version":{odd},"clusterName":{odd},"stack":{odd}}},
+                    "localHostName":{odd},"localIP":null,"port":null,"x":{odd}}}"#
+            );
+            assert_eq!(parse_heartbeat(body.as_bytes()), with(""), "{odd}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_texts_stand_for_each_other() {
+        let report = with(r#","port":"1238""#).unwrap();
+        assert_eq!(report.port, Some(1238));
+        let body = br#"{"baseMetadata":{"identity":17,"version":2}}"#;
+        let report = parse_heartbeat(body).unwrap();
+        assert_eq!((report.identity.as_str(), &*report.version), ("17", "2"));
+    }
+
+    /// As bases before koupleless 2 say it.
+    #[test]
+    fn the_old_form_is_read_too() {
+        let body = r#"{"baseID":"b1","state":"ACTIVATED","masterBizInfo":{"name":"base","version":"1.0.0","customLabels":{}},
+            "networkInfo":{"localIP":"192.0.2.2","localHostName":"h","arkletPort":1238}}"#;
+        let report = parse_heartbeat(body.as_bytes()).unwrap();
+        assert_eq!((report.identity.as_str(), report.name.as_deref()), ("b1", Some("base")));
+        assert_eq!((&*report.version, &*report.host_name), ("1.0.0", "h"));
+        assert_eq!((report.ip, report.port), ("192.0.2.2".parse().ok(), Some(1238)));
+        let nobody = parse_heartbeat(br#"{"masterBizInfo":{"name":"base"}}"#);
+        assert_eq!(nobody, Err(WireError::MissingField("baseID")));
+    }
+
+    #[test]
     fn placeholders_are_nothing() {
         for field in
             [r#","port":0"#, r#","port":-1"#, r#","port":null"#, r#","localIP":"""#, r#","state":"""#]
@@ -169,8 +249,13 @@ mod tests {
 
     #[test]
     fn states_other_than_the_two_are_not_serving() {
-        for state in ["unresolved", "RESOLVED", "broken", "stopped", "?"] {
-            assert_eq!(with(&format!(r#","state":"{state}""#)).unwrap().state, BaseState::NotServing);
+        for state in [r#""unresolved""#, r#""RESOLVED""#, r#""broken""#, r#""stopped""#, r#""?""#, "7", "[]"]
+        {
+            assert_eq!(
+                with(&format!(r#","state":{state}"#)).unwrap().state,
+                BaseState::NotServing,
+                "{state}"
+            );
         }
     }
 
@@ -181,7 +266,6 @@ mod tests {
             (r#","port":-2"#, "field port is -2; expected a port, 1 to 65535, or 0 or -1 for none"),
             (r#","port":"x""#, "field port is \"x\"; expected a port, 1 to 65535, or 0 or -1 for none"),
             (r#","localIP":"here""#, "field localIP is \"here\"; expected an IP address"),
-            (r#","state":7"#, "field state is 7; expected text"),
             (
                 r#","localHostName":"a\nb""#,
                 "field localHostName is \"a\\nb\"; expected text of at most 253 bytes without control characters",

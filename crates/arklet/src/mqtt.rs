@@ -9,7 +9,7 @@ use model::{BaseIdentity, BaseReport, BizId};
 use serde_json::{Map, Value};
 
 use crate::{
-    answer::{AnswerKey, CallError, Outcome},
+    answer::{Answer, AnswerKey, CallError, Outcome},
     baseline::{self, BaselineQuery},
     biz::biz_id,
     command::CommandKind,
@@ -47,7 +47,12 @@ pub enum Message {
 pub fn parse_message(env: &str, topic: &str, payload: &[u8]) -> Result<Option<Message>, WireError> {
     let Some((base, channel)) = topic::read(env, topic)? else { return Ok(None) };
     let envelope = json(payload)?;
-    let data = required(object(&envelope, "envelope")?, "data")?;
+    let envelope = object(&envelope, "envelope")?;
+    let data = match channel {
+        // A list that was never made.
+        Channel::BizList => envelope.get("data").ok_or(WireError::MissingField("data"))?,
+        _ => required(envelope, "data")?,
+    };
     let answer = |command, biz, outcome| Message::Answer {
         base: base.clone(),
         key: AnswerKey { command, biz },
@@ -55,12 +60,12 @@ pub fn parse_message(env: &str, topic: &str, payload: &[u8]) -> Result<Option<Me
     };
     Ok(Some(match channel {
         Channel::Heartbeat => {
-            let report = heartbeat::report(data)?;
+            let report = heartbeat::report(data, Some(&base))?;
             same(&base, &report.identity)?;
             Message::Heartbeat(report)
         }
         Channel::BaselineQuery => {
-            let query = baseline::query(data)?;
+            let query = baseline::query(data, Some(&base))?;
             same(&base, &query.identity)?;
             Message::BaselineQuery(query)
         }
@@ -91,6 +96,7 @@ fn same(topic: &BaseIdentity, found: &BaseIdentity) -> Result<(), WireError> {
 fn biz_list(data: &Value) -> Outcome {
     match data {
         Value::Array(_) => parse::biz_list_answer(data),
+        Value::Null => Ok(Answer::Biz(Vec::new())),
         _ => parse::outcome(CommandKind::QueryAllBiz, data),
     }
 }
@@ -118,7 +124,7 @@ fn response(command: CommandKind, map: &Map<String, Value>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use crate::answer::{Answer, FailureKind};
+    use crate::answer::FailureKind;
 
     use super::*;
 
@@ -182,6 +188,37 @@ mod tests {
             assert_eq!(key.command, CommandKind::QueryAllBiz);
             assert!(matches!(outcome, Ok(Answer::Biz(list)) if list.len() == 1));
         }
+    }
+
+    #[test]
+    fn a_list_that_was_never_made_is_empty() {
+        for payload in [r#"{"data":null}"#, r#"{"data":[]}"#, r#"{"data":{"code":"SUCCESS","data":null}}"#] {
+            for last in ["simpleBiz", "biz"] {
+                assert_eq!(outcome(last, payload).1, Ok(Answer::Biz(vec![])), "{last} {payload}");
+            }
+        }
+    }
+
+    /// The broker is the way to it.
+    #[test]
+    fn an_address_that_cannot_be_read_is_none() {
+        let heart =
+            r#"{"data":{"baseMetadata":{"identity":"b1"},"localIP":"here","port":"no","state":"activated"}}"#;
+        let Ok(Some(Message::Heartbeat(report))) = on("heart", heart) else { panic!() };
+        assert_eq!((report.ip, report.port), (None, None));
+    }
+
+    /// As bases before koupleless 2 speak.
+    #[test]
+    fn the_topic_names_who_does_not() {
+        let heart = r#"{"data":{"masterBizInfo":{"name":"base","version":"1"},"networkInfo":{},"state":"ACTIVATED"}}"#;
+        let Ok(Some(Message::Heartbeat(report))) = on("heart", heart) else { panic!() };
+        assert_eq!((report.identity.as_str(), report.name.as_deref()), ("b1", Some("base")));
+        let query = on("queryBaseline", r#"{"data":{"name":"base","version":"1"}}"#);
+        let Ok(Some(Message::BaselineQuery(query))) = query else { panic!() };
+        assert_eq!((query.identity.as_str(), &*query.version), ("b1", "1"));
+        let other = on("heart", r#"{"data":{"baseID":"b2","masterBizInfo":{}}}"#);
+        assert_eq!(other, Err(WireError::Topic { topic: "b1".into(), found: "b2".into() }));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     answer::{Answer, CallError, Failure, Health, Operation, Outcome, PackageResult},
-    biz::{biz_id, biz_list},
+    biz::{biz_id, biz_infos, biz_list},
     command::CommandKind,
     error::WireError,
     failure::Story,
-    wire::{array, bad, json, object, optional, remark, required, text},
+    wire::{array, bad, json, object, optional, remark, required, text, whole},
 };
 
 /// A base's answer to a command: the body of its HTTP answer.
@@ -37,22 +37,27 @@ pub(crate) fn outcome(command: CommandKind, value: &Value) -> Outcome {
     let data = optional(answer, "data");
     // A batch tells of each package how it ended, whether or not all of them succeeded.
     if command == CommandKind::BatchInstallBiz
-        && let Some(results) = data.and_then(|data| data.get("bizUrlToResponse")).filter(|it| !it.is_null())
+        && let Some(results) = data.and_then(|data| data.get("bizUrlToResponse")).and_then(Value::as_object)
     {
-        return Ok(Answer::Batch(batch(results)?));
+        return Ok(Answer::Batch(batch(results)));
     }
     let inner = data.and_then(Value::as_object).and_then(|data| data.get("code")).and_then(Value::as_str);
     if !succeeded(code) || inner.is_some_and(|code| !succeeded(code)) {
         return Err(CallError::Refused(Story::of_answer(answer).failure()));
     }
     Ok(match command {
-        CommandKind::InstallBiz => installed(required(answer, "data")?)?,
+        CommandKind::InstallBiz => installed(data)?,
         CommandKind::UninstallBiz => done(data, Answer::Uninstalled)?,
         CommandKind::SwitchBiz => done(data, Answer::Switched)?,
-        CommandKind::QueryAllBiz => Answer::Biz(biz_list(required(answer, "data")?, "data")?),
+        // A list that was never made is an empty one: `null` where Go writes it, left out where Java does.
+        CommandKind::QueryAllBiz => match data {
+            Some(data) => Answer::Biz(biz_list(data, "data")?),
+            None => Answer::Biz(Vec::new()),
+        },
         CommandKind::QueryBizOps => Answer::Operation(operation(required(answer, "data")?)?),
-        CommandKind::BatchInstallBiz => return Err(WireError::MissingField("data.bizUrlToResponse").into()),
-        CommandKind::Health => Answer::Health(health(required(answer, "data")?)?),
+        // The list says what came of it.
+        CommandKind::BatchInstallBiz => Answer::Batch(Vec::new()),
+        CommandKind::Health => Answer::Health(health(data)),
         CommandKind::Help => Answer::Help(commands(required(answer, "data")?)?),
     })
 }
@@ -63,29 +68,25 @@ pub(crate) fn biz_list_answer(data: &Value) -> Outcome {
 }
 
 fn succeeded(code: &str) -> bool {
-    code.eq_ignore_ascii_case("SUCCESS")
+    code.trim().eq_ignore_ascii_case("SUCCESS")
 }
 
-/// What an installation brought; nothing yet where it runs on asynchronously.
-fn installed(data: &Value) -> Outcome {
-    let map = object(data, "data")?;
-    if let Some(list) = optional(map, "data.bizInfos") {
-        return Ok(Answer::Installed(biz_list(list, "data.bizInfos")?));
-    }
-    match running(map)? {
-        Some(Operation::Failed(failure)) => Err(CallError::Refused(failure)),
-        Some(_) => Ok(Answer::Installed(Vec::new())),
-        None => Err(WireError::MissingField("data.bizInfos").into()),
+/// What an installation brought; nothing where it runs on asynchronously, or where the base does not say: its list does.
+fn installed(data: Option<&Value>) -> Outcome {
+    let Some(map) = data.and_then(Value::as_object) else { return Ok(Answer::Installed(Vec::new())) };
+    match running(map) {
+        Ok(Some(Operation::Failed(failure))) => Err(CallError::Refused(failure)),
+        _ => Ok(Answer::Installed(biz_infos(map.get("bizInfos")))),
     }
 }
 
 /// A command with nothing to tell; an [`Answer::Operation`] where it runs on asynchronously,
 /// because then it is not done.
 fn done(data: Option<&Value>, answer: Answer) -> Outcome {
-    match data.and_then(Value::as_object).map(running).transpose()?.flatten() {
-        None | Some(Operation::Succeeded) => Ok(answer),
-        Some(Operation::Running) => Ok(Answer::Operation(Operation::Running)),
-        Some(Operation::Failed(failure)) => Err(CallError::Refused(failure)),
+    match data.and_then(Value::as_object).map_or(Ok(None), running) {
+        Ok(None | Some(Operation::Succeeded)) => Ok(answer),
+        Ok(Some(Operation::Failed(failure))) => Err(CallError::Refused(failure)),
+        Ok(Some(Operation::Running)) | Err(_) => Ok(Answer::Operation(Operation::Running)),
     }
 }
 
@@ -114,35 +115,32 @@ fn status(data: &Map<String, Value>) -> Result<Operation, WireError> {
 }
 
 /// Each package URL's own result.
-fn batch(results: &Value) -> Result<Vec<PackageResult>, WireError> {
-    let results = object(results, "data.bizUrlToResponse")?;
-    results.iter().map(|(url, result)| Ok((url.clone(), package(result)?))).collect()
+fn batch(results: &Map<String, Value>) -> Vec<PackageResult> {
+    results.iter().map(|(url, result)| (url.clone(), package(result))).collect()
 }
 
-fn package(result: &Value) -> Result<Result<Vec<BizStatus>, Failure>, WireError> {
-    let map = object(result, "data.bizUrlToResponse.*")?;
-    if succeeded(text(map, "data.bizUrlToResponse.*.code")?) {
-        Ok(Ok(biz_list(
-            required(map, "data.bizUrlToResponse.*.bizInfos")?,
-            "data.bizUrlToResponse.*.bizInfos",
-        )?))
-    } else {
-        Ok(Err(Story::of_answer(map).failure()))
+/// One that does not say that it succeeded has failed; the list tells better, where it has not.
+fn package(result: &Value) -> Result<Vec<BizStatus>, Failure> {
+    match result.as_object() {
+        Some(map) if succeeded(remark(map, "code")) => Ok(biz_infos(map.get("bizInfos"))),
+        Some(map) => Err(Story::of_answer(map).failure()),
+        None => Err(Story::default().failure()),
     }
 }
 
-/// `data.healthData`; what it leaves out stays unknown, as in the answer to a narrower question.
-fn health(data: &Value) -> Result<Health, WireError> {
-    let data = object(required(object(data, "data")?, "data.healthData")?, "data.healthData")?;
-    let master = data.get("masterBizInfo").and_then(Value::as_object);
-    let jvm = data.get("jvm").and_then(Value::as_object);
+/// `data.healthData`; what it leaves out stays unknown, as in the answer to a narrower question. Nothing of it is needed.
+fn health(data: Option<&Value>) -> Health {
+    let data = data.and_then(|data| data.get("healthData"));
+    let part = |key| data.and_then(|data| data.get(key)).and_then(Value::as_object);
+    let (master, jvm) = (part("masterBizInfo"), part("jvm"));
     // No limit is -1, which is no u64.
-    let bytes = |key| jvm.and_then(|jvm| jvm.get(key)).and_then(Value::as_u64);
-    Ok(Health {
+    let bytes =
+        |key| jvm.and_then(|jvm| jvm.get(key)).and_then(whole).and_then(|bytes| u64::try_from(bytes).ok());
+    Health {
         master: master.and_then(|master| biz_id(master, "bizName", "bizVersion").ok()),
         max_metaspace_bytes: bytes("java max metaspace"),
         committed_metaspace_bytes: bytes("java committed metaspace"),
-    })
+    }
 }
 
 /// The names of commands.
@@ -186,13 +184,8 @@ mod tests {
             (K::InstallBiz, "{}", "field code is missing"),
             (K::InstallBiz, r#"{"code":null}"#, "field code is missing"),
             (K::InstallBiz, r#"{"code":200}"#, "field code is 200; expected text"),
-            (K::InstallBiz, r#"{"code":"SUCCESS"}"#, "field data is missing"),
-            (K::InstallBiz, r#"{"code":"SUCCESS","data":{}}"#, "field data.bizInfos is missing"),
-            (K::QueryAllBiz, r#"{"code":"SUCCESS"}"#, "field data is missing"),
             (K::QueryAllBiz, r#"{"code":"SUCCESS","data":{}}"#, "field data is {}; expected a list"),
-            (K::Health, r#"{"code":"SUCCESS","data":{}}"#, "field data.healthData is missing"),
             (K::QueryBizOps, r#"{"code":"SUCCESS","data":{}}"#, "field data.status is missing"),
-            (K::BatchInstallBiz, r#"{"code":"SUCCESS"}"#, "field data.bizUrlToResponse is missing"),
             (K::Help, "[]", "field answer is []; expected an object"),
         ] {
             assert_eq!(malformed(command, body), says, "{command} {body}");
@@ -201,6 +194,53 @@ mod tests {
             malformed(K::Help, "POST only").starts_with("not JSON: expected value at line 1 column 1; near")
         );
         assert!(malformed(K::Help, "").starts_with("not JSON: EOF"));
+    }
+
+    /// As the Go controller's own simulated bases answer: lists that were never made are `null`.
+    #[test]
+    fn a_success_that_says_nothing_more_is_one() {
+        use CommandKind as K;
+        for data in ["", r#","data":null"#, r#","data":{}"#, r#","data":[]"#, r#","data":"done""#] {
+            let answer = |command| parse_answer(command, format!(r#"{{"code":"SUCCESS"{data}}}"#).as_bytes());
+            assert_eq!(answer(K::InstallBiz), Ok(Answer::Installed(vec![])), "{data}");
+            assert_eq!(answer(K::UninstallBiz), Ok(Answer::Uninstalled), "{data}");
+            assert_eq!(answer(K::SwitchBiz), Ok(Answer::Switched), "{data}");
+            assert_eq!(answer(K::BatchInstallBiz), Ok(Answer::Batch(vec![])), "{data}");
+            assert_eq!(answer(K::Health), Ok(Answer::Health(Health::default())), "{data}");
+        }
+        for data in ["", r#","data":null"#, r#","data":[]"#] {
+            let body = format!(r#"{{"code":"SUCCESS"{data}}}"#);
+            assert_eq!(parse_answer(K::QueryAllBiz, body.as_bytes()), Ok(Answer::Biz(vec![])), "{data}");
+        }
+    }
+
+    #[test]
+    fn what_an_install_brought_is_read_whole_or_asked_for() {
+        let good = r#"{"bizName":"a","bizVersion":"1","bizState":"ACTIVATED"}"#;
+        let brought = |list: &str| {
+            let body = format!(r#"{{"code":"SUCCESS","data":{{"code":"SUCCESS","bizInfos":{list}}}}}"#);
+            match parse_answer(CommandKind::InstallBiz, body.as_bytes()) {
+                Ok(Answer::Installed(biz)) => biz.len(),
+                other => panic!("{list}: {other:?}"),
+            }
+        };
+        assert_eq!(brought(&format!("[{good}]")), 1);
+        for list in ["null", "[]", "{}", "7", r#""""#, &format!("[{good},{{}}]"), "[7]"] {
+            assert_eq!(brought(list), 0, "{list}");
+        }
+    }
+
+    #[test]
+    fn a_batch_whose_results_are_strange_tells_of_each_package() {
+        let body =
+            br#"{"code":"SUCCESS","data":{"bizUrlToResponse":{"file:///a":{"code":"SUCCESS","bizInfos":null},
+            "file:///b":null,"file:///c":{"code":7}}}}"#;
+        let Ok(Answer::Batch(results)) = parse_answer(CommandKind::BatchInstallBiz, body) else { panic!() };
+        let ended: Vec<_> = results.into_iter().map(|(url, result)| (url, result.is_ok())).collect();
+        assert_eq!(
+            ended,
+            [("file:///a".into(), true), ("file:///b".into(), false), ("file:///c".into(), false)]
+        );
     }
 
     #[test]
@@ -226,6 +266,7 @@ mod tests {
         };
         assert_eq!(health(r#"{"java max metaspace":-1,"java committed metaspace":7}"#), (None, Some(7)));
         assert_eq!(health(r#"{"java max metaspace":9}"#), (Some(9), None));
+        assert_eq!(health(r#"{"java max metaspace":"9","java committed metaspace":"x"}"#), (Some(9), None));
         assert_eq!(health("[]"), (None, None));
     }
 

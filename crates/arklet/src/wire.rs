@@ -3,7 +3,7 @@
 //! Messages are walked, not deserialised into structs: a base of another version may hold
 //! anything in a field that we do not need, and one bad entry must not lose its neighbours.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -55,18 +55,45 @@ pub(crate) fn text<'a>(map: &'a Map<String, Value>, path: &'static str) -> Resul
     value.as_str().ok_or_else(|| bad(path, value, "text"))
 }
 
+/// A value as text. Who writes JSON by hand writes a version as a number; a fraction is not taken, because `1.10` reads
+/// as `1.1`.
+pub(crate) fn spelled(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
+}
+
+/// A whole number, written as one or as text.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// Text behind a key that must be there, or a number that stands for text.
+pub(crate) fn required_word<'a>(
+    map: &'a Map<String, Value>,
+    path: &'static str,
+) -> Result<Cow<'a, str>, WireError> {
+    let value = required(map, path)?;
+    spelled(value).ok_or_else(|| bad(path, value, "text"))
+}
+
 /// Text that only serves to tell a person more; empty where there is none, or something else.
 pub(crate) fn remark<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A short word, trimmed; empty where there is none.
+/// A short word, trimmed; empty where there is none, or what is no word. A word that is too long is an error, because
+/// half of it would be another one.
 pub(crate) fn word(map: &Map<String, Value>, path: &'static str) -> Result<Arc<str>, WireError> {
     let Some(value) = optional(map, path) else { return Ok(Arc::from("")) };
-    match value.as_str().map(str::trim) {
-        Some(text) if text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control) => Ok(text.into()),
-        _ => Err(bad(path, value, "text of at most 253 bytes without control characters")),
+    let text = spelled(value).unwrap_or_default();
+    let text = text.trim();
+    if text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control) {
+        return Ok(text.into());
     }
+    Err(bad(path, value, "text of at most 253 bytes without control characters"))
 }
 
 /// A base's own words, as long as is of use, without secrets.

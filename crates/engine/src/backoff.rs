@@ -10,6 +10,9 @@ pub(crate) fn exponential(first: Duration, most: Duration, failures: u32) -> Dur
     }
 }
 
+/// After so many failures in a row [`restart`] is as long as it gets.
+pub(crate) const STEPS: u32 = 6;
+
 /// The kubelet's back-off for a container that does not start: 10 s doubling to 5 min.
 pub(crate) fn restart(failures: u32) -> Duration {
     exponential(Duration::from_secs(10), Duration::from_secs(300), failures)
@@ -28,6 +31,7 @@ mod tests {
     fn the_kubelets_steps() {
         let steps: Vec<u64> = (0..8).map(|n| restart(n).as_secs()).collect();
         assert_eq!(steps, [0, 10, 20, 40, 80, 160, 300, 300]);
+        assert!(restart(STEPS - 1) < restart(STEPS) && restart(STEPS) == restart(STEPS + 1));
         assert_eq!(restart(u32::MAX).as_secs(), 300);
     }
 }

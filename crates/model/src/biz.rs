@@ -114,6 +114,8 @@ pub enum BizState {
     Broken,
     /// It stopped.
     Stopped,
+    /// The base holds it in a state that it does not tell, or that has none of the names above: not known to serve.
+    Unknown,
 }
 
 impl BizState {
@@ -126,6 +128,7 @@ impl BizState {
             Self::Deactivated => "deactivated",
             Self::Broken => "broken",
             Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -19,7 +19,7 @@ pub const MAX_URL_BYTES: usize = 8 * 1024;
 /// of other containers of Ark.
 const PACKAGE_SUFFIXES: [&str; 3] = [".jar", ".wasm", ".ark"];
 
-/// Where a package is: `http`, `https` or `file`. Kept as the user wrote it, because that is
+/// Where a package is: `http`, `https`, `ftp` or `file`, which is what Java opens. Kept as the user wrote it, because that is
 /// what the base is asked to fetch; `Display` leaves credentials and query out, because they
 /// must not reach a log, an Event or an error. What is shown and told of it is worked out once: it
 /// is compared with what was told whenever its Pod is looked at.
@@ -57,7 +57,7 @@ pub enum UrlError {
     #[error("the package URL cannot be parsed: {0}")]
     Unparsable(url::ParseError),
     /// A scheme that no base fetches.
-    #[error("the package URL's scheme is {0:?}; supported are http, https and file")]
+    #[error("the package URL's scheme is {0:?}; supported are http, https, ftp and file")]
     Scheme(String),
 }
 
@@ -74,7 +74,7 @@ impl FromStr for PackageUrl {
         }
         let url = Url::parse(text).map_err(UrlError::Unparsable)?;
         match url.scheme() {
-            "http" | "https" | "file" => Ok(Self::new(text, &url)),
+            "http" | "https" | "ftp" | "file" => Ok(Self::new(text, &url)),
             other => Err(UrlError::Scheme(other.chars().take(32).collect())),
         }
     }
@@ -219,7 +219,12 @@ mod tests {
 
     #[test]
     fn urls_a_base_can_fetch_are_taken_as_written() {
-        for ok in ["file:///opt/biz.jar", "http://h/a.jar", "https://u:p@h:8/a.jar?sig=1"] {
+        for ok in [
+            "file:///opt/biz.jar",
+            "http://h/a.jar",
+            "https://u:p@h:8/a.jar?sig=1",
+            "ftp://u:p@h/a.jar;type=i",
+        ] {
             assert_eq!(ok.parse::<PackageUrl>().unwrap().as_written(), ok);
         }
     }
@@ -280,7 +285,8 @@ mod tests {
     #[test]
     fn an_image_that_is_no_url_shows_no_credentials_either() {
         assert_eq!(shown_image("repo/biz1:1.0.0"), "repo/biz1:1.0.0");
-        assert_eq!(shown_image("ftp://user:secret@h/a.jar"), "(unreadable URL)");
+        assert_eq!(shown_image("sftp://user:secret@h/a.jar"), "(unreadable URL)");
+        assert!(!shown_image("ftp://user:secret@h/a.jar").contains("secret"));
         assert!(!shown_image("https://user:secret@h/a.jar").contains("secret"));
     }
 

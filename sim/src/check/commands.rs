@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use arklet::{AnswerKey, CallError, Command, CommandKind, Failure, FailureKind, Outcome};
+use arklet::{AnswerKey, CallError, Command, CommandKind, Failure, FailureKind, Outcome, WireStrategy};
 use engine::{Event, Write};
 use model::{BaseIdentity, BizName};
 
@@ -71,14 +71,17 @@ impl Commands {
         }
     }
 
-    pub(super) fn carried_out(&mut self, command: &Command, outcome: &Outcome) {
+    /// Of a base that knows no `installStrategy` (`only_installs`) a refusal is how that is learnt.
+    pub(super) fn carried_out(&mut self, command: &Command, outcome: &Outcome, only_installs: bool) {
+        let is_told_to_replace =
+            matches!(command, Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, .. });
         match (command.kind(), outcome) {
             (CommandKind::InstallBiz, Ok(_)) => self.installs += 1,
             (kind, Err(error)) => {
                 self.failures += usize::from(kind == CommandKind::InstallBiz);
                 let repeat = FailureKind::RepeatBiz;
-                self.repeats +=
-                    usize::from(matches!(error, CallError::Refused(Failure { kind, .. }) if *kind == repeat));
+                let repeats = matches!(error, CallError::Refused(Failure { kind, .. }) if *kind == repeat);
+                self.repeats += usize::from(repeats && !(only_installs && is_told_to_replace));
             }
             _ => {}
         }

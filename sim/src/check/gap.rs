@@ -7,7 +7,7 @@ use arklet::Command;
 use engine::view::{Phase, PodView};
 use model::{BaseIdentity, BizState};
 
-use super::{Known, biz_of};
+use super::{Known, biz_of, makes_room};
 use crate::{base::Package, world::World};
 
 pub(super) fn check(
@@ -18,6 +18,10 @@ pub(super) fn check(
 ) -> Result<(), String> {
     let Known { told, bases, api, .. } = *known;
     let (Command::UninstallBiz(id), Some(state)) = (command, bases.get(base)) else { return Ok(()) };
+    // Where it has no room for both, the newer can come no other way.
+    if makes_room(base, id, known) {
+        return Ok(());
+    }
     let serves = |biz: &crate::base::Biz| biz.state == BizState::Activated;
     let is_the_last = state.biz.get(id).is_some_and(serves)
         && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz));

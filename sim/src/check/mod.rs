@@ -15,12 +15,14 @@ mod wanted;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, Outcome};
-use engine::view::{ContainerView, EnvValue, PodView};
-use model::{BaseIdentity, BizId};
+use engine::view::{ContainerView, EnvValue, Phase, PodView};
+use model::{BaseIdentity, BizId, BizState, TunnelKind};
 
 use crate::{
     api::Api,
-    base::{Base, word},
+    base::{Base, Package, word},
+    network::tunnel_of,
+    world::World,
 };
 
 pub use commands::Commands;
@@ -37,6 +39,31 @@ fn biz_of(container: &ContainerView) -> Option<BizId> {
         _ => None,
     });
     Some(BizId { name: word(&container.name), version: word(version?) })
+}
+
+/// A base that knows no `installStrategy` holds this, and a live Pod asks for something that has no room beside it: the same
+/// from another package, or what serves on the same path. Over MQTT it cannot switch between two either: what is deactivated
+/// serves only when it is installed anew, and in the place of what serves.
+fn makes_room(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
+    let Some(state) = known.bases.get(base).filter(|base| base.release.only_installs()) else { return false };
+    let Some(held) = state.biz.get(id) else { return false };
+    let cannot_switch = tunnel_of(base) == TunnelKind::Mqtt;
+    let node = World::node_of(base);
+    let is_live = |pod: &&PodView| {
+        let is_over = matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
+        pod.node == node && pod.deletion.is_none() && !is_over
+    };
+    let containers = known.told.values().filter(is_live).flat_map(|pod| &pod.containers);
+    containers.filter(|container| container.name == id.name.as_str()).any(|container| {
+        let package = Package::of(&container.image);
+        match biz_of(container) {
+            Some(wanted) if wanted == *id => {
+                package != held.package || (cannot_switch && held.state == BizState::Deactivated)
+            }
+            Some(wanted) => cannot_switch || package.context_path(&wanted) == held.context_path,
+            None => false,
+        }
+    })
 }
 
 /// What a command is judged by.
@@ -94,7 +121,8 @@ impl Checks {
         bases: &BTreeMap<BaseIdentity, Base>,
         now: Duration,
     ) {
-        self.commands.carried_out(command, outcome);
+        let only_installs = bases.get(base).is_some_and(|base| base.release.only_installs());
+        self.commands.carried_out(command, outcome, only_installs);
         self.ready.changed(base, bases, now);
     }
 

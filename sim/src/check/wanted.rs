@@ -8,7 +8,7 @@ use engine::view::{Phase, PodView};
 use jiff::SignedDuration;
 use model::BaseIdentity;
 
-use super::{Known, biz_of};
+use super::{Known, biz_of, makes_room};
 use crate::{clock::true_wall, world::World};
 
 /// How long a process that acts may not know of a Pod: the longest that its watch lags or is closed.
@@ -21,6 +21,9 @@ pub(super) fn check(
     now: Duration,
 ) -> Result<(), String> {
     let Command::UninstallBiz(id) = command else { return Ok(()) };
+    if makes_room(base, id, known) {
+        return Ok(());
+    }
     let node = World::node_of(base);
     let names = |pod: &&PodView| {
         pod.node == node

@@ -34,6 +34,19 @@ struct State {
     life: usize,
     /// It answers as the bases of the Go controller's own tests do.
     as_go_has_it: bool,
+    release: Release,
+}
+
+/// What a base does otherwise than a present Java one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Release {
+    /// Nothing.
+    #[default]
+    Present,
+    /// It says that it has installed something, and not what, as the Go controller's own simulated bases do.
+    NamesNothing,
+    /// It knows no `installStrategy`, as those of koupleless before 1.3.
+    Old,
 }
 
 #[derive(Debug)]
@@ -78,7 +91,7 @@ impl Arklet {
         if let Some(refusal) = state.conflict("installBiz", id) {
             return refusal;
         }
-        if state.biz.contains_key(id) {
+        if state.biz.contains_key(id) && (!replaces || state.release == Release::Old) {
             state.told("installBiz", id, false);
             let message = format!("Biz: {id} has been installed or registered.");
             return refused("REPEAT_BIZ", &message, "install biz not success!");
@@ -90,7 +103,7 @@ impl Arklet {
             .filter(|key| key.split_once(':').is_some_and(|(older, _)| older == name))
             .cloned()
             .collect();
-        if !older.is_empty() && !replaces {
+        if !older.is_empty() && (!replaces || state.release == Release::Old) {
             state.told("installBiz", id, false);
             let cause = format!("java.lang.IllegalArgumentException: Child name [{name}] is not unique");
             return json!({
@@ -121,9 +134,11 @@ impl Arklet {
         if self.is_as_go_has_it() {
             return go_success(json!([go_entry((&id.to_owned(), &activated))]));
         }
-        success(
-            json!({"bizInfos": [entry((&id.to_owned(), &activated))], "code": "SUCCESS", "message": "done"}),
-        )
+        let came = match self.state().release {
+            Release::NamesNothing => Value::Null,
+            Release::Present | Release::Old => json!([entry((&id.to_owned(), &activated))]),
+        };
+        success(json!({"bizInfos": came, "code": "SUCCESS", "message": "done"}))
     }
 
     fn uninstall(&self, id: &str) -> Value {
@@ -189,6 +204,10 @@ impl Arklet {
 
     pub(super) fn refuse_uninstalls(&self, count: usize) {
         self.state().refuses = count;
+    }
+
+    pub(super) fn be(&self, release: Release) {
+        self.state().release = release;
     }
 
     pub(super) fn take(&self, time: Duration) {

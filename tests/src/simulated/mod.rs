@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::names;
 
+pub use self::arklet::Release;
 use self::{arklet::Arklet, mqtt::Connected};
 use crate::heartbeat::{self, Heart, heartbeat};
 
@@ -178,6 +179,11 @@ impl Simulated {
     /// The next uninstalls fail.
     pub fn refuse_uninstalls(&self, count: usize) {
         self.arklet.refuse_uninstalls(count);
+    }
+
+    /// From now on it is of this release.
+    pub fn be(&self, release: Release) {
+        self.arklet.be(release);
     }
 
     /// From now on an install or uninstall takes so long.

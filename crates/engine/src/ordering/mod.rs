@@ -86,6 +86,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) at_work: Option<AtWork>,
     /// The base knows `switchBiz`.
     pub(crate) can_switch: bool,
+    /// The base uninstalls other versions by itself where an install says so. One before koupleless 1.3 does not.
+    pub(crate) can_replace: bool,
     /// The permit to displace is held (rule 7).
     pub(crate) permit: bool,
 }
@@ -97,8 +99,10 @@ pub(crate) enum Step {
     Install(usize, WireStrategy),
     /// Have this claim's version serve.
     Switch(usize),
-    /// Uninstall; for a claim where it makes room for its own next install.
+    /// Uninstall; for a claim where it removes what is left of its last install.
     Uninstall(BizId, Option<usize>),
+    /// Uninstall what is in the way of this claim's install, on a base that cannot do both in one command.
+    MakeRoom(BizId, usize),
 }
 
 /// What is to be.
@@ -147,15 +151,15 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         return arrangement;
     }
     let displacing = match (state, serving) {
-        // A base that holds the version from another package replaces it in one command.
+        // The base holds the version from another package.
         (Some(BizState::Activated | BizState::Deactivated), _) if claim.stale => {
-            Some(Step::Install(index, WireStrategy::UninstallThenInstall))
+            situation.replacement(index, claim)
         }
         // Both are there: this one is to serve.
         (Some(BizState::Deactivated), _) if situation.can_switch => Some(Step::Switch(index)),
-        (Some(BizState::Deactivated), _) => Some(Step::Install(index, WireStrategy::UninstallThenInstall)),
+        (Some(BizState::Deactivated), _) => situation.replacement(index, claim),
         (None | Some(BizState::Stopped), Some(_)) if claim.replaces || is_told_to_replace(claim) => {
-            Some(Step::Install(index, WireStrategy::UninstallThenInstall))
+            situation.replacement(index, claim)
         }
         _ => None,
     };
@@ -169,7 +173,7 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         // Installed first, so that a package that cannot be fetched or does not fit never costs
         // the version that serves (rules 5 and 6).
         None | Some(BizState::Stopped) if claim.due => {
-            let strategy = match is_told_to_replace(claim) {
+            let strategy = match is_told_to_replace(claim) && situation.can_replace {
                 true => WireStrategy::UninstallThenInstall,
                 false => WireStrategy::InstallOnly,
             };
@@ -190,7 +194,7 @@ impl Arrangement {
         if !claim.due {
             return;
         }
-        let replaces = matches!(step, Step::Install(..)) && ends_another;
+        let replaces = matches!(step, Step::Install(..) | Step::MakeRoom(..)) && ends_another;
         self.wants_permit = replaces;
         if replaces && !permit {
             return;
@@ -210,6 +214,16 @@ impl Situation<'_> {
     /// The version that serves.
     fn serving(&self) -> Option<&BizId> {
         self.held.iter().find(|(_, state)| *state == BizState::Activated).map(|(id, _)| id)
+    }
+
+    /// Puts a claim's version in the place of what is there: in one command, or, where the base cannot, by uninstalling
+    /// first what is there of the version itself, whose new install would be refused, and then what serves.
+    fn replacement(&self, index: usize, claim: &Claim) -> Option<Step> {
+        if self.can_replace {
+            return Some(Step::Install(index, WireStrategy::UninstallThenInstall));
+        }
+        let own = self.state(&claim.spec.id).map(|_| &claim.spec.id);
+        Some(Step::MakeRoom(own.or_else(|| self.serving())?.clone(), index))
     }
 
     /// Claims for other versions than this one's.

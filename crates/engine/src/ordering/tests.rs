@@ -52,6 +52,7 @@ fn decide(
         draining: &[],
         at_work: None,
         can_switch: true,
+        can_replace: true,
         permit: false,
     };
     change(&mut situation);
@@ -111,6 +112,42 @@ fn a_base_that_cannot_switch_replaces_what_it_holds_deactivated() {
         s.permit = true;
     });
     assert_eq!(got.step, Some(Step::Install(0, WireStrategy::UninstallThenInstall)));
+}
+
+/// As those before koupleless 1.3.
+#[test]
+fn a_base_that_knows_no_strategy_is_made_room_on_under_the_same_permit_and_drain() {
+    let on_old = |claims: &[Claim], held: &[(&str, BizState)], permit: bool, can_switch: bool| {
+        decide(claims, held, |s| {
+            (s.can_replace, s.permit, s.can_switch) = (false, permit, can_switch);
+        })
+    };
+    let claims = |ready: bool| [Claim { replaces: true, ..claim("2") }, Claim { ready, ..claim("1") }];
+    let held = [("1", Activated)];
+    let asks = on_old(&claims(true), &held, false, true);
+    assert!(asks.wants_permit && !asks.others_yield && asks.step.is_none(), "{asks:?}");
+    let yields = on_old(&claims(true), &held, true, true);
+    assert!(yields.others_yield && yields.step.is_none(), "{yields:?}");
+    assert_eq!(on_old(&claims(false), &held, true, true).step, Some(Step::MakeRoom(id("1"), 0)));
+    assert_eq!(
+        on_old(&claims(false), &[], true, true).step,
+        Some(Step::Install(0, WireStrategy::InstallOnly))
+    );
+    // The first try is beside what serves, whatever the Pod says.
+    let told = |claim: Claim| Claim {
+        spec: ModuleSpec { strategy: InstallStrategy::UninstallThenInstall, ..claim.spec.clone() },
+        ..claim
+    };
+    let empty = on_old(&[told(claim("2"))], &[], false, true);
+    assert_eq!(empty.step, Some(Step::Install(0, WireStrategy::InstallOnly)));
+    // Another package of the same version.
+    let stale = [Claim { stale: true, ..claim("1") }];
+    assert!(on_old(&stale, &held, false, true).wants_permit);
+    assert_eq!(on_old(&stale, &held, true, true).step, Some(Step::MakeRoom(id("1"), 0)));
+    // One that cannot switch either: what is deactivated would be refused as a repeat.
+    let both = [("1", Activated), ("2", Deactivated)];
+    assert_eq!(on_old(&claims(false), &both, true, false).step, Some(Step::MakeRoom(id("2"), 0)));
+    assert_eq!(on_old(&claims(false), &both, true, true).step, Some(Step::Switch(0)));
 }
 
 #[test]

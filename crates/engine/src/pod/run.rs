@@ -113,6 +113,13 @@ impl Run {
         self.must_replace = true;
     }
 
+    /// The other one goes now, and then this one is installed. What failed before is no reason to give way once more to what
+    /// was just uninstalled.
+    pub(crate) fn makes_room(&mut self) {
+        self.must_replace = true;
+        self.fault = None;
+    }
+
     /// See [`Self::replace`].
     pub(crate) fn must_replace(&self) -> bool {
         self.must_replace
@@ -176,9 +183,14 @@ impl Run {
         self.fault = Some(Box::new(fault));
     }
 
-    /// The base says that it is there already. Its list tells whether that is so; where it is not,
-    /// the package is that of another biz which is there.
-    pub(crate) fn repeated(&mut self, now: Duration, fault: Fault) {
+    /// It failed so often that the pause is as long as it gets, for the first time.
+    pub(crate) fn is_first_of_the_rarest(&self) -> bool {
+        self.failures == backoff::STEPS
+    }
+
+    /// The base did not even begin: it says that it is there already, and its list that another biz of its package is; or
+    /// what is in the way does not go.
+    pub(crate) fn hindered(&mut self, now: Duration, fault: Fault) {
         self.failures = self.failures.saturating_add(1);
         self.next_try = now + backoff::restart(self.failures);
         self.fault = Some(Box::new(fault));

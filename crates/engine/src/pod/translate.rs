@@ -229,9 +229,9 @@ mod tests {
         assert_eq!(blank, "OtherUpstream.InvalidParameter");
         let (unparsable, _) = code(one(|pod| pod.containers[0].image = "biz1.jar".into()));
         assert_eq!(unparsable, "OtherUpstream.DecodeURLFailed");
-        let (scheme, cause) = code(one(|pod| pod.containers[0].image = "ftp://h/biz1.jar".into()));
+        let (scheme, cause) = code(one(|pod| pod.containers[0].image = "sftp://h/biz1.jar".into()));
         assert_eq!(scheme, "OtherUpstream.DecodeURLFailed");
-        assert!(cause.contains("ftp"), "{cause}");
+        assert!(cause.contains("\"sftp\""), "{cause}");
         let (args, cause) = code(one(|pod| {
             pod.annotations.insert("module-controller.koupleless.io/args".into(), "--x".into());
         }));

@@ -41,12 +41,14 @@ pub(super) enum Origin<'a> {
     Command(&'a Op),
     /// What the base installed by itself when it started.
     Baseline,
+    /// What the base was asked.
+    Question,
 }
 
 impl Origin<'_> {
     fn biz(self) -> Option<BizId> {
         match self {
-            Self::Pod | Self::Baseline => None,
+            Self::Pod | Self::Baseline | Self::Question => None,
             Self::Unsent(id) => Some(id.clone()),
             Self::Command(op) => op.key.biz.clone(),
         }
@@ -56,6 +58,7 @@ impl Origin<'_> {
     fn alarm(self, kind: ErrorType) -> Option<Alarm> {
         let command = match self {
             Self::Pod => return None,
+            Self::Question => return Some(Alarm::LostBase),
             Self::Unsent(_) | Self::Baseline => CommandKind::InstallBiz,
             Self::Command(op) => op.key.command,
         };
@@ -160,7 +163,7 @@ impl VNode {
         };
         let trace = match origin {
             Origin::Command(op) => op.trace,
-            Origin::Pod | Origin::Unsent(_) | Origin::Baseline => {
+            Origin::Pod | Origin::Unsent(_) | Origin::Baseline | Origin::Question => {
                 TraceId::new(&[self.identity.as_str(), &about, &fault.doing], ctx.now)
             }
         };
@@ -320,9 +323,55 @@ mod tests {
     fn an_install_that_could_not_be_sent_is_an_alarm_too() {
         let case = Case::start_with(false);
         let [(alarm, code, said)] = &case.alarms()[..] else { panic!("{:?}", case.said) };
-        assert_eq!((*alarm, code.as_str()), (Alarm::InstallFailed, "KubeAPIServer.DBAccessError"));
+        assert_eq!((*alarm, code.as_str()), (Alarm::InstallFailed, "ModuleController.DBAccessError"));
         assert_eq!(said.biz.as_ref().unwrap().to_string(), "biz1:1.0.0");
         assert!(case.sent.iter().all(|(command, _)| command.kind() != CommandKind::InstallBiz));
+    }
+
+    /// Each try is told once, and that there will be few from now on once more.
+    #[test]
+    fn an_install_that_fails_again_and_again_is_told_when_it_comes_to_the_longest_wait() {
+        let mut case = Case::start();
+        let failure = || Failure { kind: FailureKind::PullFailed, cause: "gone".into(), detail: "".into() };
+        let tries = |case: &Case| {
+            case.sent.iter().filter(|(command, _)| command.kind() == CommandKind::InstallBiz).count()
+        };
+        for told in 1..=8 {
+            case.answer(CommandKind::InstallBiz, Some("1.0.0"), Err(CallError::Refused(failure())));
+            case.answer(CommandKind::QueryAllBiz, None, Ok(Answer::Biz(Vec::new())));
+            while tries(&case) == told {
+                assert!(case.seconds < 3_600, "{told} tries in an hour");
+                case.seconds += 5;
+                case.heartbeat(BaseState::Activated);
+                case.answer(CommandKind::QueryAllBiz, None, Ok(Answer::Biz(Vec::new())));
+                case.step(Event::Tick);
+            }
+        }
+        let told: Vec<String> = case.alarms().into_iter().map(|(_, code, _)| code).collect();
+        let count = |code: &str| told.iter().filter(|told| *told == code).count();
+        assert_eq!(count("Arklet.PullBizError"), 8, "{told:?}");
+        assert_eq!(
+            told.iter().position(|told| told == "ModuleController.RetryTimesExceeded"),
+            Some(6),
+            "{told:?}"
+        );
+        assert_eq!(count("ModuleController.RetryTimesExceeded"), 1, "{told:?}");
+    }
+
+    #[test]
+    fn what_is_no_arklet_is_told_once_although_it_has_no_node() {
+        let mut case = Case::start_with(true);
+        let before = case.said.len();
+        for _ in 0..5 {
+            case.seconds += 31;
+            case.heartbeat(BaseState::Activated);
+            case.step(Event::Tick);
+            let outcome = Err(CallError::NotArklet("HTTP 404 Not Found: who?".into()));
+            case.answer(CommandKind::QueryAllBiz, None, outcome);
+        }
+        let codes = case.said.iter().skip(before).filter_map(|said| Some(said.code?.to_string()));
+        let codes: Vec<String> = codes.filter(|code| code == "Arklet.ArkletServiceNotFound").collect();
+        assert_eq!(codes.len(), 1);
     }
 
     #[test]

@@ -5,18 +5,16 @@ use std::{sync::Arc, time::Duration};
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
 use model::{BizId, BizName, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
 
-use super::{Context, Op, VNode, announce::Origin};
+use super::{Context, Op, VNode, announce::Origin, explained::Said};
 use crate::{backoff, pod::Container};
 
 impl VNode {
     /// `queryAllBiz` ended.
     pub(super) fn listed(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
-        let Ok(Answer::Biz(list)) = outcome else {
-            if let Some(sent) = self.inventory_query.failed(now) {
-                self.life.unanswered(sent);
-            }
-            return;
+        let list = match outcome {
+            Ok(Answer::Biz(list)) => list,
+            outcome => return self.did_not_list(&outcome, ctx),
         };
         let changing = list.iter().any(|biz| {
             use model::BizState::{Resolved, Unresolved};
@@ -28,8 +26,22 @@ impl VNode {
         let Some(asked) = self.inventory_query.answered(now, period) else { return };
         let ops = &self.ops;
         self.inventory.replace(list, asked, |id| ops.get(&id.name).is_some_and(|op| op.changes(id)));
+        self.explain(ctx);
         self.note_in_place(now, ctx.config);
         self.playback.shown(&self.inventory);
+    }
+
+    /// `queryAllBiz` brought no list.
+    fn did_not_list(&mut self, outcome: &Outcome, ctx: &mut Context<'_>) {
+        if let Some(sent) = self.inventory_query.failed(ctx.now.mono) {
+            self.life.unanswered(sent);
+        }
+        // Where it never answered it has no Node to say so.
+        if let (Err(error @ CallError::NotArklet(_)), 1) = (outcome, self.inventory_query.failures()) {
+            let fault =
+                error.to_fault(CommandKind::QueryAllBiz, format!("asking {} for its modules", self.identity));
+            self.announce_fault_of_base("Ask", Origin::Question, &fault, ctx);
+        }
     }
 
     /// `health` ended.
@@ -69,12 +81,12 @@ impl VNode {
             }
         }
         let Some(op) = self.ops.remove(&id.name) else { return };
-        if let Err(CallError::Unreachable(_)) = &outcome {
+        if let Err(CallError::Unreachable(_) | CallError::NotArklet(_)) = &outcome {
             self.life.unanswered(op.sent);
         }
         match (key.command, outcome) {
-            (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, &op, ctx),
-            (CommandKind::UninstallBiz, Ok(_)) => {
+            (CommandKind::InstallBiz, Ok(Answer::Installed(biz))) => self.installed(id, biz, op, ctx),
+            (CommandKind::UninstallBiz, Ok(Answer::Uninstalled)) => {
                 self.begin_gap(id, op.sent, now);
                 self.uninstalled(id, now);
             }
@@ -84,9 +96,11 @@ impl VNode {
             ) => {
                 self.uninstalled(id, now);
             }
-            (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, &op, ctx),
+            (CommandKind::InstallBiz, Err(error)) => self.install_failed(id, &error, op, ctx),
             (CommandKind::UninstallBiz, Err(error)) => self.uninstall_failed(id, &error, &op, ctx),
-            (_, Err(CallError::Unreachable(_))) => self.inventory.touch(&id.name, now),
+            (_, Err(CallError::Unreachable(_) | CallError::NotArklet(_))) => {
+                self.inventory.touch(&id.name, now);
+            }
             // A switch, or an answer of another kind than was asked for: the list tells the truth.
             (_, result) => {
                 self.inventory.doubt(&id.name, now);
@@ -106,24 +120,25 @@ impl VNode {
             || self.pods.values().any(|pod| pod.biz().any(|id| id.name == *name))
     }
 
-    fn installed(&mut self, id: &BizId, biz: Vec<BizStatus>, op: &Op, ctx: &mut Context<'_>) {
+    fn installed(&mut self, id: &BizId, biz: Vec<BizStatus>, op: Box<Op>, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        if biz.is_empty() {
-            self.inventory.doubt(&id.name, now);
+        // What does not serve where it was to take the place of others stands beside them.
+        let serves = biz.iter().any(|biz| biz.id == *id && biz.state == model::BizState::Activated);
+        let asked_for = biz.iter().any(|biz| biz.id == *id);
+        if biz.is_empty() || (op.replaces && op.displacing && asked_for && !serves) {
+            self.find_out(op, Said::Done, now);
             return;
         }
         self.concerns(biz.iter().map(|biz| biz.id.name.clone()));
         self.inventory.touch(&id.name, now);
         let right = biz.iter().any(|biz| biz.id == *id);
-        let found = biz.iter().map(|biz| biz.id.to_string()).collect::<Vec<_>>().join(", ");
-        if op.displacing {
+        let found: Vec<BizId> = biz.iter().map(|biz| biz.id.clone()).collect();
+        if op.displacing && op.replaces {
             // The base uninstalled them first.
             self.inventory.remove_all(&id.name);
         }
         for biz in biz {
-            // Whatever came by our command is ours to remove, under whatever name.
-            self.managed.entry(biz.id.clone()).or_default().stray |= biz.id != *id;
-            self.modules.came(&biz.id);
+            self.takes_up(&biz.id, biz.id != *id);
             self.inventory.touch(&biz.id.name, now);
             self.inventory.put(biz);
         }
@@ -132,17 +147,26 @@ impl VNode {
         if serving.count() > 1 {
             self.inventory.doubt(&id.name, now);
         }
-        let Some((uid, index)) = &op.claim else { return };
-        if right {
-            if let Some(container) = self.container(uid, *index) {
-                container.run.installed();
-                if let Ok(spec) = &container.wanted {
-                    let url = spec.url.clone();
-                    self.modules.installed(id, &url);
-                }
-            }
+        if op.claim.is_none() {
             return;
         }
+        if right {
+            self.came_for(id, &op);
+            return;
+        }
+        self.came_instead(id, &found, &op, ctx);
+    }
+
+    /// Whatever came by our command is ours to remove, under whatever name.
+    fn takes_up(&mut self, id: &BizId, is_stray: bool) {
+        self.managed.entry(id.clone()).or_default().stray |= is_stray;
+        self.modules.came(id);
+    }
+
+    /// Something else came than was asked for: the package's manifest decides.
+    pub(super) fn came_instead(&mut self, id: &BizId, found: &[BizId], op: &Op, ctx: &mut Context<'_>) {
+        found.iter().for_each(|came| self.takes_up(came, true));
+        let found = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
         let cause =
             format!("the package's manifest says {found}; name the container and BIZ_VERSION after it");
@@ -150,11 +174,22 @@ impl VNode {
         self.bar(op);
     }
 
-    fn install_failed(&mut self, id: &BizId, error: &CallError, op: &Op, ctx: &mut Context<'_>) {
+    /// It is there, from the package that was asked for.
+    pub(super) fn came_for(&mut self, id: &BizId, op: &Op) {
+        let Some((uid, index)) = &op.claim else { return };
+        let Some(container) = self.container(uid, *index) else { return };
+        container.run.installed();
+        if let Ok(spec) = &container.wanted {
+            let url = spec.url.clone();
+            self.modules.installed(id, &url);
+        }
+    }
+
+    fn install_failed(&mut self, id: &BizId, error: &CallError, op: Box<Op>, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         let (kind, reached) = match error {
             CallError::Refused(failure) => (Some(failure.kind), true),
-            CallError::Unreachable(_) => (None, false),
+            CallError::Unreachable(_) | CallError::NotArklet(_) => (None, false),
             CallError::TimedOut | CallError::Malformed(_) => (None, true),
         };
         if reached {
@@ -171,9 +206,14 @@ impl VNode {
             self.inventory.of(&id.name).any(|biz| biz.id != *id && biz.state == model::BizState::Activated);
         let fault = error.to_fault(CommandKind::InstallBiz, format!("installing {id}"));
         match kind {
+            // A base that knows no strategy answers one that is to replace so; and a failure without a cause may be this.
+            Some(kind @ (FailureKind::RepeatBiz | FailureKind::ContextPathTaken)) if op.replaces => {
+                self.find_out(op, Said::Refused(kind, fault), now);
+            }
+            Some(kind @ FailureKind::Unclear) => self.find_out(op, Said::Refused(kind, fault), now),
             Some(FailureKind::RepeatBiz) => {
                 if let Some(container) = self.container(&uid, index) {
-                    container.run.repeated(now, fault);
+                    container.run.hindered(now, fault);
                 }
             }
             // Something is at work there: the list says what became of it.
@@ -194,16 +234,16 @@ impl VNode {
                 }
             }
             _ => {
-                self.fail(op, fault, ctx);
+                self.fail(&op, fault, ctx);
                 // Where the base said nothing, its list will tell whether it failed.
                 if kind.is_some() {
-                    self.bar(op);
+                    self.bar(&op);
                 }
             }
         }
     }
 
-    fn may_replace(&mut self, uid: &Arc<str>, index: usize) -> bool {
+    pub(super) fn may_replace(&mut self, uid: &Arc<str>, index: usize) -> bool {
         let wanted = self.container(uid, index).and_then(|container| container.wanted.as_ref().ok());
         wanted.is_some_and(|spec| spec.strategy != InstallStrategy::InstallOnly)
     }
@@ -217,7 +257,7 @@ impl VNode {
 
     fn uninstall_failed(&mut self, id: &BizId, error: &CallError, op: &Op, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let reached = !matches!(error, CallError::Unreachable(_));
+        let reached = !matches!(error, CallError::Unreachable(_) | CallError::NotArklet(_));
         if reached {
             self.inventory.doubt(&id.name, now);
         } else {
@@ -230,6 +270,9 @@ impl VNode {
         managed.next_try = now + wait;
         let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
         managed.fault = Some(Box::new(fault.clone()));
+        if op.claim.is_some() {
+            return self.is_in_the_way(id, &fault, reached, op, ctx);
+        }
         if !reached {
             return;
         }
@@ -247,17 +290,46 @@ impl VNode {
         }
     }
 
+    /// What was to make room for an install did not go: the Pod that waits for it says so, and it is tried again later.
+    fn is_in_the_way(&mut self, id: &BizId, why: &Fault, reached: bool, op: &Op, ctx: &mut Context<'_>) {
+        let Some((uid, index)) = op.claim.clone() else { return };
+        let Some(container) = self.container(&uid, index) else { return };
+        let Ok(spec) = &container.wanted else { return };
+        if !reached {
+            return container.run.put_off(ctx.now.mono, Some(why.clone()));
+        }
+        let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallBizTimedOut);
+        let cause = format!("{id} is in its way and cannot be uninstalled: {}", why.cause);
+        let fault = Fault {
+            detail: why.detail.clone(),
+            ..Fault::new(code, format!("installing {}", spec.id), cause)
+        };
+        container.run.hindered(ctx.now.mono, fault.clone());
+        self.announce_fault(&uid, "Install", Origin::Command(op), &fault, ctx);
+    }
+
     /// A container's install failed: keep it, tell it, try again later.
-    fn fail(&mut self, op: &Op, fault: Fault, ctx: &mut Context<'_>) {
+    pub(super) fn fail(&mut self, op: &Op, fault: Fault, ctx: &mut Context<'_>) {
         let Some((uid, index)) = &op.claim else { return };
         self.announce_fault(uid, "Install", Origin::Command(op), &fault, ctx);
-        if let Some(container) = self.container(uid, *index) {
-            container.run.failed(ctx.now.mono, fault);
+        let Some(container) = self.container(uid, *index) else { return };
+        container.run.failed(ctx.now.mono, fault.clone());
+        if container.run.is_first_of_the_rarest() {
+            let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::RetryTimesExceeded);
+            let cause = format!(
+                "it failed {} times in a row, and is tried only every {} s from now on; the last time: {} ({})",
+                backoff::STEPS,
+                backoff::restart(backoff::STEPS).as_secs(),
+                fault.cause,
+                fault.code
+            );
+            let fault = Fault { detail: fault.detail, ..Fault::new(code, fault.doing, cause) };
+            self.announce_fault(uid, "Install", Origin::Command(op), &fault, ctx);
         }
     }
 
     /// What failed in the place of a version that served is not tried over one again (rule 9).
-    fn bar(&mut self, op: &Op) {
+    pub(super) fn bar(&mut self, op: &Op) {
         if let (true, Some((uid, index))) = (op.displacing, &op.claim)
             && let Some(container) = self.container(uid, *index)
         {

@@ -8,6 +8,7 @@ mod announce;
 mod answers;
 mod ending;
 mod evicted;
+mod explained;
 mod gaps;
 mod holder;
 mod inventory;
@@ -37,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome};
+use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome, WireStrategy};
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
@@ -56,6 +57,7 @@ use crate::{
 };
 use announce::News;
 use evicted::Evicted;
+use explained::Unexplained;
 use gaps::Gaps;
 use holder::Held;
 use inventory::Inventory;
@@ -110,6 +112,8 @@ struct Op {
     claim: Option<(Arc<str>, usize)>,
     /// It may end a version that serves.
     displacing: bool,
+    /// An install that tells the base to uninstall other versions first.
+    replaces: bool,
     sent: Duration,
     deadline: Duration,
     trace: TraceId,
@@ -152,6 +156,11 @@ pub(crate) struct VNode {
     health_query: Query,
     // A map has room for eleven of what is in it from the first on, and keeps it: what is large is in a box.
     ops: BTreeMap<BizName, Box<Op>>,
+    /// Installs that ended, and of which the next list says how.
+    unexplained: BTreeMap<BizName, Box<Unexplained>>,
+    /// It uninstalls other versions where an install says so, as far as is known. One before koupleless 1.3 does not: that
+    /// is learnt by its list, and holds until it is heard as another version or started anew, because then it may know.
+    can_replace: bool,
     arranged: BTreeMap<BizName, Box<Arranged>>,
     /// What has a command that waits until fewer are at work.
     queued: BTreeSet<BizName>,
@@ -214,6 +223,8 @@ impl VNode {
             inventory_query: Query::default(),
             health_query: Query::default(),
             ops: BTreeMap::new(),
+            unexplained: BTreeMap::new(),
+            can_replace: true,
             arranged: BTreeMap::new(),
             queued: BTreeSet::new(),
             managed: BTreeMap::new(),
@@ -274,6 +285,9 @@ impl VNode {
         }
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
         let is_as_before = !again && !was_assumed && self.report.as_ref() == Some(&report);
+        if self.report.as_ref().is_some_and(|before| before.version != report.version) {
+            self.can_replace = true;
+        }
         self.is_routine = alive && self.down_since.is_none() && is_as_before;
         self.report = Some(report);
     }
@@ -286,6 +300,8 @@ impl VNode {
     /// The base was started anew: nothing of what was there or at work before is.
     pub(crate) fn restarted(&mut self, now: Duration) {
         self.ops.clear();
+        self.unexplained.clear();
+        self.can_replace = true;
         self.inventory.forget();
         self.modules.restarted();
         self.gaps = Gaps::default();
@@ -703,8 +719,11 @@ impl VNode {
         }
         let key = AnswerKey { command: command.kind(), biz: Some(id.clone()) };
         self.inventory.touch(&id.name, ctx.now.mono);
+        self.unexplained.remove(&id.name);
+        let replaces =
+            matches!(command, Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, .. });
         let trace = self.trace_of(&command, ctx.now);
-        let op = Op { key, claim, displacing, sent: ctx.now.mono, deadline, trace };
+        let op = Op { key, claim, displacing, replaces, sent: ctx.now.mono, deadline, trace };
         self.ops.insert(id.name, Box::new(op));
         ctx.out.push(Action::Call { target, command, deadline, trace });
     }
@@ -720,7 +739,8 @@ impl VNode {
                 }
                 self.life.answered(now);
             }
-            Err(CallError::Unreachable(_) | CallError::TimedOut) => {}
+            // Whatever answers at its port, it is not the base.
+            Err(CallError::Unreachable(_) | CallError::NotArklet(_) | CallError::TimedOut) => {}
         }
         match key.command {
             CommandKind::QueryAllBiz => self.listed(outcome, ctx),

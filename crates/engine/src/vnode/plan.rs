@@ -245,6 +245,7 @@ impl VNode {
                 .get(name)
                 .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
             can_switch: tunnel == Some(TunnelKind::Http),
+            can_replace: self.can_replace,
             permit: false,
         };
         let Permitted { arrangement, permit, spoilt } = self.arrange_with_permit(name, &mut situation, ctx);
@@ -283,8 +284,19 @@ impl VNode {
     }
 
     fn take_step(&mut self, step: Step, claims: &[Claim], ctx: &mut Context<'_>) {
+        let mut makes_room = false;
         let (command, index) = match step {
             Step::Uninstall(id, index) => (Command::UninstallBiz(id), index),
+            Step::MakeRoom(id, index) => {
+                makes_room = true;
+                // The install that follows is the second half of a replacement.
+                if let Some(claim) = claims.get(index)
+                    && let Some(container) = self.container(&claim.uid, claim.index)
+                {
+                    container.run.makes_room();
+                }
+                (Command::UninstallBiz(id), Some(index))
+            }
             Step::Install(index, strategy) => {
                 let Some(claim) = claims.get(index) else { return };
                 if !self.intend(&claim.spec.id, ctx) {
@@ -297,15 +309,18 @@ impl VNode {
                 (Command::SwitchBiz(claim.spec.id.clone()), Some(index))
             }
         };
+        let claim = index.and_then(|index| claims.get(index));
         let displacing = match &command {
-            Command::InstallBiz { strategy, spec } => {
-                let stale = index.and_then(|index| claims.get(index)).is_some_and(|claim| claim.stale);
-                *strategy == WireStrategy::UninstallThenInstall
-                    && (stale || self.inventory.of(&spec.id.name).any(|biz| biz.id != spec.id))
+            Command::InstallBiz { strategy: WireStrategy::InstallOnly, .. } => {
+                !self.can_replace && claim.is_some_and(|claim| claim.replaces)
             }
-            other => other.kind() == CommandKind::SwitchBiz,
+            Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, spec } => {
+                claim.is_some_and(|claim| claim.stale)
+                    || self.inventory.of(&spec.id.name).any(|biz| biz.id != spec.id)
+            }
+            other => makes_room || other.kind() == CommandKind::SwitchBiz,
         };
-        let claim = index.and_then(|index| claims.get(index)).map(|claim| (claim.uid.clone(), claim.index));
+        let claim = claim.map(|claim| (claim.uid.clone(), claim.index));
         self.send(command, claim, displacing, ctx);
     }
 }

@@ -117,6 +117,7 @@ impl VNode {
             (Some(BizState::Resolved | BizState::Unresolved | BizState::Deactivated), _) => {
                 Standing::Installing
             }
+            (Some(BizState::Unknown), _) => Standing::Invalid(unreadable(&spec.id)),
             (Some(BizState::Broken | BizState::Stopped) | None, None) => {
                 let over = pod.view.restart_policy == RestartPolicy::Never && run.has_begun();
                 if over {
@@ -245,6 +246,13 @@ fn spoilt(id: &BizId) -> Fault {
     Fault::new(code, format!("installing {id}"), cause)
 }
 
+/// The base holds it, and nobody can say whether it serves.
+fn unreadable(id: &BizId) -> Fault {
+    let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::UnknownError);
+    let cause = "the base's list has it in no state that is known here";
+    Fault::new(code, format!("looking at {id}"), cause)
+}
+
 fn faults(pod: &ModulePod) -> Vec<Fault> {
     if pod.is_foreign {
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidRequest);
@@ -277,6 +285,12 @@ mod tests {
         view::{Owner, PodStatus, PodView},
         vnode::testing::{Case, biz, report},
     };
+
+    #[test]
+    fn what_failed_on_another_base_is_the_user_s_to_mend() {
+        let fault = super::spoilt(&crate::vnode::testing::id("biz1"));
+        assert_eq!(fault.code.to_string(), "User.InstallModuleFailed");
+    }
 
     /// A version came back by a command that was thought to be over.
     #[test]

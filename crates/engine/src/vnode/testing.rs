@@ -11,7 +11,7 @@ use crate::{
     action::{Announcement, Regarding},
     event::{Watched, Write},
     testing,
-    view::{ModuleState, ModuleView, NodeView, PodRef, PodView},
+    view::{ContainerState, ModuleState, ModuleView, NodeView, Owner, PodRef, PodView},
 };
 
 /// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
@@ -44,6 +44,30 @@ pub(crate) struct Case {
     pub(crate) said: Vec<Announcement>,
     /// Everything that was sent since the last look, as text.
     pub(crate) sent: Vec<String>,
+    /// How the base carries installs out.
+    pub(crate) manner: Manner,
+}
+
+/// How a base carries installs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It does what it is told, and says what came.
+    Obeys,
+    /// It does, and does not say what came.
+    SaysNothing,
+    /// It says that it did.
+    Pretends,
+    /// Whatever it is told, the package is another version; and it does not say what came.
+    Misnames,
+    /// One version has room at a time, and it knows no strategy; with no words where a start fails, where it has none.
+    Old {
+        /// It says what is wrong.
+        tells: bool,
+    },
+    /// As a present one, with one version at a time, and no words where a start fails.
+    Terse,
+    /// What is there does not go.
+    Clings,
 }
 
 impl Case {
@@ -76,6 +100,7 @@ impl Case {
             slow: None,
             said: vec![],
             sent: vec![],
+            manner: Manner::Obeys,
         };
         for module in modules {
             case.modules.insert(module.key.id.clone(), module.clone());
@@ -239,8 +264,11 @@ impl Case {
                 let how = if *strategy == WireStrategy::InstallOnly { "install" } else { "replace by" };
                 self.commands.push(format!("{how} {}", spec.id));
                 self.intended.push(self.modules.contains_key(&spec.id));
-                self.held.insert(spec.id.clone(), BizState::Activated);
-                Ok(Answer::Installed(vec![biz(&spec.id, BizState::Activated)]))
+                self.install(&spec.id, *strategy == WireStrategy::UninstallThenInstall)
+            }
+            Command::UninstallBiz(id) if self.manner == Manner::Clings => {
+                self.commands.push(format!("uninstall {id}"));
+                Err(refused(FailureKind::Other, "it does not let go"))
             }
             Command::UninstallBiz(id) => {
                 self.commands.push(format!("uninstall {id}"));
@@ -253,13 +281,66 @@ impl Case {
         Event::Answer { tunnel: TunnelKind::Http, base: "b".parse().unwrap(), key, outcome }
     }
 
+    fn install(&mut self, id: &BizId, replaces: bool) -> Outcome {
+        let is_of_name = |held: &BizId| held.name == id.name;
+        let knows_strategy = !matches!(self.manner, Manner::Old { .. } | Manner::Clings);
+        if replaces && knows_strategy {
+            self.held.retain(|held, _| !is_of_name(held));
+        }
+        let has_room = !matches!(self.manner, Manner::Old { .. } | Manner::Terse | Manner::Clings);
+        if self.held.contains_key(id) && !has_room {
+            return Err(refused(FailureKind::RepeatBiz, "has been installed or registered"));
+        }
+        let tells = matches!(self.manner, Manner::Old { tells: true } | Manner::Clings);
+        if !has_room && self.held.keys().any(is_of_name) {
+            let kind = if tells { FailureKind::ContextPathTaken } else { FailureKind::Unclear };
+            return Err(refused(kind, "no room"));
+        }
+        if id.version.as_str() == "bad" {
+            let kind = if tells { FailureKind::StartUp } else { FailureKind::Unclear };
+            return Err(refused(kind, "it does not start"));
+        }
+        if self.manner == Manner::Misnames {
+            let other = BizId { version: "other".parse().unwrap(), ..id.clone() };
+            self.held.insert(other, BizState::Activated);
+        }
+        if matches!(self.manner, Manner::Pretends | Manner::Misnames) {
+            return Ok(Answer::Installed(vec![]));
+        }
+        self.held.insert(id.clone(), BizState::Activated);
+        let came =
+            if self.manner == Manner::SaysNothing { vec![] } else { vec![biz(id, BizState::Activated)] };
+        Ok(Answer::Installed(came))
+    }
+
     pub(crate) fn create(&mut self, name: &str, biz: &str) -> PodRef {
-        let mut pod = testing::pod(name, biz, "1");
+        self.make(testing::pod(name, biz, "1"))
+    }
+
+    /// One of a Deployment's, made now.
+    pub(crate) fn create_version(&mut self, name: &str, biz: &str, version: &str) -> PodRef {
+        let mut pod = testing::pod(name, biz, version);
+        pod.created = Timestamp::UNIX_EPOCH + Duration::from_secs(self.seconds);
+        pod.owner = Some(Owner { namespace: "default".into(), kind: "Deployment".into(), name: "d".into() });
+        self.make(pod)
+    }
+
+    fn make(&mut self, mut pod: PodView) -> PodRef {
         pod.resource_version = self.next();
         let reference = pod.pod.clone();
         self.pods.insert(pod.pod.uid.clone(), pod.clone());
         self.step(Event::Pod(Box::new(pod)));
         reference
+    }
+
+    /// Whether a Pod is Ready, and why its container waits, where it does.
+    pub(crate) fn told(&self, pod: &PodRef) -> (bool, String) {
+        let status = &self.pods[&pod.uid].status;
+        let why = status.containers.first().map(|container| match &container.state {
+            ContainerState::Waiting { reason, message } => format!("{reason} {message}").trim().to_owned(),
+            _ => String::new(),
+        });
+        (crate::pod::is_ready(status), why.unwrap_or_default())
     }
 
     pub(crate) fn delete(&mut self, pod: &PodRef) {
@@ -283,6 +364,10 @@ pub(crate) fn id(name: &str) -> BizId {
 
 pub(crate) fn biz(id: &BizId, state: BizState) -> BizStatus {
     BizStatus { id: id.clone(), state, changed_at: None, message: "".into(), web_context_path: None }
+}
+
+fn refused(kind: FailureKind, cause: &str) -> CallError {
+    CallError::Refused(Failure { kind, cause: cause.into(), detail: "".into() })
 }
 
 pub(crate) fn report(state: BaseState) -> Event {

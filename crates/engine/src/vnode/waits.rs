@@ -181,6 +181,7 @@ mod tests {
                 draining: &[],
                 at_work: None,
                 can_switch: true,
+                can_replace: true,
                 permit,
             };
             let arrangement = arrange(&situation);

@@ -102,6 +102,10 @@ async fn exchange(
         (StatusCode::OK, Body::BrokenOff(bytes)) => {
             Err(CallError::Malformed(format!("it broke off after {} bytes", bytes.len())))
         }
+        // Arklet answers a command that it does not know with 200.
+        (StatusCode::NOT_FOUND, Body::Whole(bytes) | Body::TooLarge(bytes) | Body::BrokenOff(bytes)) => {
+            Err(CallError::NotArklet(format!("HTTP {status}: {}", quote(&bytes))))
+        }
         (_, Body::Whole(bytes) | Body::TooLarge(bytes) | Body::BrokenOff(bytes)) => {
             Err(CallError::Malformed(format!("HTTP {status}: {}", quote(&bytes))))
         }

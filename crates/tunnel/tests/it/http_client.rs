@@ -145,6 +145,9 @@ async fn a_status_other_than_200_is_malformed_and_quoted() {
             "HTTP 500 Internal Server Error: POST http request only supported by arklet".into()
         ))
     );
+    let other = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nwho?".to_vec();
+    let outcome = call(Behaviour::Say(other), PATIENCE).await;
+    assert_eq!(outcome, Err(CallError::NotArklet("HTTP 404 Not Found: who?".into())));
     let moved = b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n".to_vec();
     let outcome = call(Behaviour::Say(moved), PATIENCE).await;
     assert_eq!(outcome, Err(CallError::Malformed("HTTP 302 Found: ".into())));

@@ -314,7 +314,7 @@ impl VNode {
         record.slot.ended(now, result);
         let (Err(error @ WriteError::Refused(_)), None) = (result, &record.view) else { return };
         let first = record.slot.is_first_failure();
-        let code = ErrorCode::new(ErrorSource::KubeAPIServer, ErrorType::DBAccessError);
+        let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::DBAccessError);
         let fault = Fault::new(code, format!("writing the Module object of {}", key.id), error.to_string());
         let waiting: Vec<(Arc<str>, usize)> = self
             .pods
@@ -642,7 +642,9 @@ impl VNode {
             },
             (None, Some(BizState::Deactivated)) if target.is_some() => ModuleState::Prepare,
             (None, Some(BizState::Deactivated)) => ModuleState::Deactivated,
-            (None, Some(BizState::Resolved | BizState::Unresolved)) => ModuleState::Upgrading,
+            (None, Some(BizState::Resolved | BizState::Unresolved | BizState::Unknown)) => {
+                ModuleState::Upgrading
+            }
             (None, Some(BizState::Broken | BizState::Stopped)) => ModuleState::Failed,
             (None, None) => ModuleState::Pending,
         };

@@ -37,7 +37,7 @@ fn what_cannot_be_written_down_is_not_installed_and_the_pod_says_why() {
     case.until(30);
     assert_eq!(case.commands, [] as [&str; 0]);
     let status = format!("{:?}", case.pods[&pod.uid].status);
-    assert!(status.contains("KubeAPIServer.DBAccessError") && status.contains("a quota"), "{status}");
+    assert!(status.contains("ModuleController.DBAccessError") && status.contains("a quota"), "{status}");
     case.refusal = None;
     case.until(400);
     assert_eq!(case.commands, ["install biz1:1"]);
