@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check.
 
+mod arising_codes;
 mod error_codes;
 mod generated;
 mod named_tests;
@@ -35,6 +36,7 @@ pub(crate) fn check() -> Result<()> {
     wrong.extend(purity::impure(&workspace.pure_sources())?);
     wrong.extend(generated::stale()?);
     wrong.extend(named_tests::missing()?);
+    wrong.extend(arising_codes::untold()?);
     println!("{}", rooms::largest()?);
     for one in &wrong {
         println!("tidy: {one}");

@@ -33,7 +33,7 @@ fn named(page: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-fn has(source: &str, test: &str) -> bool {
+pub(super) fn has(source: &str, test: &str) -> bool {
     !source::occurrences(source, &format!("fn {test}")).is_empty()
 }
 

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use model::{ErrorCode, ErrorSource, ErrorType};
+
 use crate::{
     action::{Action, Announcement, Regarding},
     backoff,
@@ -95,7 +97,7 @@ impl Peer {
                 ROW.as_secs(),
                 wait.as_secs()
             );
-            announce(view, true, "PeerReplicasContested", note, out);
+            announce(view, Some(NOT_MET), "PeerReplicasContested", note, out);
         }
     }
 
@@ -114,7 +116,12 @@ impl Peer {
                 if let Some((from, to)) = sent {
                     let note =
                         format!("replicas {from} to {to}: as many as Ready VNodes that the template admits");
-                    announce(view, false, "PeerReplicas", note, out);
+                    announce(view, None, "PeerReplicas", note, out);
+                }
+                if let Some((_, 0)) = sent {
+                    let note = "there is no VNode that the template admits: compare its node affinity and tolerations with the \
+                                labels and taints of the Nodes, or start a base that fits";
+                    announce(view, Some(NO_NODE), &NO_NODE.to_string(), note.to_owned(), out);
                 }
             }
             // It may have been carried out.
@@ -126,7 +133,7 @@ impl Peer {
                     let note = format!(
                         "setting the replicas was refused (the controller needs the verb patch on deployments/scale): {error}"
                     );
-                    announce(view, true, "WriteRefused", note, out);
+                    announce(view, Some(NOT_MET), "WriteRefused", note, out);
                 }
             }
         }
@@ -173,15 +180,21 @@ impl Peer {
     }
 }
 
-fn announce(view: &WorkloadView, warning: bool, reason: &str, note: String, out: &mut Vec<Action>) {
+/// The number of replicas that is wanted cannot be.
+const NOT_MET: ErrorCode = ErrorCode::new(ErrorSource::ModuleController, ErrorType::RescaleRequirementNotMet);
+/// There is no base that it could run on.
+const NO_NODE: ErrorCode = ErrorCode::new(ErrorSource::ModuleController, ErrorType::ProcessNodeMissed);
+
+/// What has a code is a warning.
+fn announce(view: &WorkloadView, code: Option<ErrorCode>, reason: &str, note: String, out: &mut Vec<Action>) {
     out.push(Action::Announce(Box::new(Announcement {
         regarding: Regarding::Workload(view.workload.clone()),
-        warning,
+        warning: code.is_some(),
         reason: reason.to_owned(),
         action: "Scale",
         what: note.clone(),
         note,
-        code: None,
+        code,
         detail: String::new(),
         base: None,
         biz: None,

@@ -103,7 +103,12 @@ impl Case {
             Action::ScaleDeployment { replicas, .. } => Out::Scale(replicas),
             Action::Announce(announcement) => {
                 assert!(matches!(announcement.regarding, Regarding::Workload(_)));
-                Out::Told(announcement.reason)
+                let code = announcement.code.map(|code| code.to_string());
+                assert_eq!(announcement.warning, code.is_some(), "{}", announcement.reason);
+                match code.filter(|code| *code != announcement.reason) {
+                    Some(code) => Out::Told(format!("{} {code}", announcement.reason)),
+                    None => Out::Told(announcement.reason),
+                }
             }
             other => panic!("{other:?}"),
         };
@@ -161,6 +166,9 @@ fn replicas_follow_ready_nodes_within_a_second_and_joins_are_written_together() 
         case.lose(&format!("n{n}"));
     }
     assert_eq!(case.wake(), [Out::Scale(0)]);
+    case.replicas(0);
+    let told = ["PeerReplicas", "ModuleController.ProcessNodeMissed"];
+    assert_eq!(case.written(Ok(())), told.map(|told| Out::Told(told.into())));
 }
 
 #[test]
@@ -253,7 +261,10 @@ fn whoever_sets_the_replicas_back_again_and_again_gets_a_slow_answer_and_an_even
     assert_eq!(case.wake(), [Out::Scale(1)]);
     case.replicas(1);
     case.written(Ok(()));
-    assert_eq!(case.replicas(5), [Out::Told("PeerReplicasContested".into())]);
+    assert_eq!(
+        case.replicas(5),
+        [Out::Told("PeerReplicasContested ModuleController.RescaleRequirementNotMet".into())]
+    );
     for wait in [60, 120, 240, 300, 300] {
         let begun = case.now;
         assert_eq!(case.wake(), [Out::Scale(1)]);
@@ -275,7 +286,10 @@ fn a_refusal_is_told_once_and_says_what_is_missing() {
     let (mut case, _) = Case::begun(deployment(0), &[node("n", "base", true)]);
     case.wake();
     let refused = || Err(WriteError::Refused("forbidden".into()));
-    assert_eq!(case.written(refused()), [Out::Told("WriteRefused".into())]);
+    assert_eq!(
+        case.written(refused()),
+        [Out::Told("WriteRefused ModuleController.RescaleRequirementNotMet".into())]
+    );
     assert_eq!(case.wake(), [Out::Scale(1)]);
     assert_eq!(case.written(refused()), []);
     assert!(case.peers.next_wake().unwrap() >= case.now + s(10));

@@ -228,7 +228,7 @@ async fn dispatch(
         return Err(Refused::new(
             Refusal::Unauthorized,
             StatusCode::UNAUTHORIZED,
-            ErrorType::InvalidRequest,
+            ErrorType::SecretAKError,
             "a token is needed: Authorization: Bearer <one of HTTP_TUNNEL_TOKEN_FILE>",
         ));
     };

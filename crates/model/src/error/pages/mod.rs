@@ -83,7 +83,6 @@ pages! {
     OtherDownstream.ExternalError,
     KouplelessBoard.NetworkError,
     OtherUpstream.InvalidRequest,
-    KubeAPIServer.DBAccessError,
 }
 
 /// What a code means at length. `Display` is Markdown, with the code as its title.
