@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Scene, Simulated, Snapshot, Way, manifest,
+    Scene, Simulated, Snapshot, Stranger, Way, manifest,
     scene::node_name,
     seen::{condition, is_ready, summary, text},
     snapshot::commands,
@@ -15,7 +15,7 @@ use e2e::{
 use serde_json::Value;
 use testkit::{
     broker::{Broker, BrokerOptions},
-    java_base::MqttAccess,
+    java_base::{JavaBase, MqttAccess},
     wait::{stays, wait_for},
 };
 
@@ -108,6 +108,50 @@ fn refused(scene: &mut Scene, changed: &[(&str, &str)], port: &str, said: &str) 
     ensure!(alive.status == 200, "{alive:?}");
     scene.controller.stop()?;
     scene.controller.options_mut().env = settings;
+    Ok(())
+}
+
+/// The Go controller retains its commands: a base that comes back would carry out the last of each kind again.
+#[test]
+fn a_command_that_another_controller_left_retained_is_taken_away_before_the_base_comes_back() -> Result<()> {
+    let mut scene = Scene::start(Way::Mosquitto, &[])?;
+    let port = scene.broker_port().context("a broker")?;
+    let mut options = scene.base();
+    let identity = options.identity.clone();
+    scene.controller.stop()?;
+    let mut stranger = Stranger::connect(port)?;
+    let topic = format!("koupleless_{}/{identity}/uninstallBiz", scene.env);
+    stranger.publish(&topic, r#"{"bizName":"biz1","bizVersion":"1.0.0"}"#, true)?;
+    scene.controller.start_again()?;
+    let cleared = "tunnel=\"mqtt\",reason=\"retained_command\"";
+    wait_for("the retained command is taken away", Duration::from_secs(20), || {
+        Ok((scene.metric("module_controller_messages_refused_total", cleared)? == 1).then_some(()))
+    })?;
+    wait_for("the broker has nothing retained there", Duration::from_secs(10), || {
+        let mut late = Stranger::connect(port)?;
+        late.subscribe(&topic)?;
+        late.publish(&topic, "marker", false)?;
+        let (_, heard) = late.hear()?;
+        ensure!(heard == "marker", "{heard}");
+        Ok(Some(()))
+    })?;
+
+    options.heartbeat = Duration::from_secs(1);
+    let base = JavaBase::start(options)?;
+    scene.wait_node_ready(&base, true)?;
+    let pod = manifest::pod(&scene, "module", None, &[manifest::container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&pod.to_string())?;
+    scene.wait_pods_ready(1)?;
+    let heard = || scene.metric("module_controller_heartbeats_total", "mqtt");
+    let before = heard()?;
+    // It is cut off, and connects again.
+    drop(Stranger::connect_as(port, &format!("base@@@{identity}"))?);
+    wait_for("the base is heard again", Duration::from_secs(60), || {
+        ensure!(heard()? > before + 3, "{} heartbeats", heard()? - before);
+        Ok(Some(()))
+    })?;
+    ensure!(base.serving("biz1")?.as_deref() == Some("1.0.0"), "it serves nothing");
+    ensure!(commands(&base).len() == 1, "{:?}", commands(&base));
     Ok(())
 }
 

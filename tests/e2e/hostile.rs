@@ -1,11 +1,14 @@
 //! Whoever reaches the tunnels can say anything. It is counted and costs nobody else anything.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Recording, Scene, Stranger, Way,
-    heartbeat::{Heart, SilentBase, heartbeat, raw, shout},
+    Recording, Scene, Simulated, Stranger, Way,
+    heartbeat::{Heart, LargeBase, SilentBase, heartbeat, raw, shout},
     manifest,
     scene::node_name,
     seen::{condition, text},
@@ -73,21 +76,27 @@ fn bad_requests(scene: &Scene) -> Result<()> {
     ]
     .concat();
     for (reason, status, said, requests) in [
-        ("malformed", 400, "JSON", vec![post(""), post("{"), post("\u{1}\u{2}"), post(&"[".repeat(50_000))]),
+        ("malformed", 400, "JSON", vec![post(""), post("{"), post("\u{1}\u{2}"), post(&"[".repeat(10_000))]),
         ("malformed", 400, "baseMetadata", vec![post("{}"), post(r#"{"baseMetadata":7}"#)]),
         ("malformed", 400, "identity is empty", vec![identity(""), identity(" ")]),
-        ("malformed", 400, "identity has 60000 bytes; at most 253", vec![identity(&"x".repeat(60_000))]),
+        ("malformed", 400, "identity has 10000 bytes; at most 253", vec![identity(&"x".repeat(10_000))]),
         ("malformed", 400, "identity holds the character", vec![identity("a/b"), identity("a\u{7}b")]),
         ("malformed", 400, "field port", vec![heart(r#""port":70000"#), heart(r#""port":"x""#)]),
         ("malformed", 400, "field localIP", vec![heart(r#""localIP":"here""#)]),
         (
             "address",
             403,
-            "is link-local",
-            vec![heart(r#""localIP":"169.254.169.254""#), heart(r#""localIP":"fe80::1%eth0""#)],
+            "is in none of the networks",
+            vec![heart(r#""localIP":"169.254.7.7""#), heart(r#""localIP":"fe80::1%eth0""#)],
+        ),
+        (
+            "address",
+            403,
+            "a cloud's metadata service",
+            vec![heart(r#""localIP":"169.254.169.254""#), heart(r#""localIP":"168.63.129.16""#)],
         ),
         ("address", 403, "no address of one host", vec![heart(r#""localIP":"224.0.0.1""#)]),
-        ("too_large", 413, "at most 65536 bytes", vec![declared, chunked]),
+        ("too_large", 413, "at most 16384 bytes", vec![declared, chunked]),
         ("method", 405, "POST only", vec![b"GET /heartbeat HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()]),
         ("path", 404, "only /heartbeat", vec![b"GET /../etc/passwd HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()]),
         ("protocol", 400, "", vec![b"\x16\x03\x01 no HTTP at all\r\n\r\n".to_vec()]),
@@ -254,4 +263,110 @@ fn noise(scene: &Scene, port: u16, mut stranger: Stranger) -> Result<()> {
         ensure!(after > before + 2, "{before} before, {after} now");
         Ok(Some(()))
     })
+}
+
+/// How long somebody goes on about the base, and how often.
+const ABOUT: Duration = Duration::from_secs(12);
+const SAYS_EVERY: Duration = Duration::from_millis(100);
+
+/// A base that is reached over MQTT installs something that takes long; meanwhile somebody who reaches the HTTP tunnel
+/// asks for its baseline, and says goodbye, in its name.
+#[test]
+fn over_http_nobody_speaks_for_a_base_of_the_broker() -> Result<()> {
+    let scene = Scene::start(Way::Both, &[("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true")])?;
+    let port = scene.broker_port().context("a broker")?;
+    let base = Simulated::over_mqtt(port, &scene.env, &scene.base_version);
+    wait_for("its Node", Duration::from_secs(30), || Ok((scene.nodes()?.len() == 1).then_some(())))?;
+    base.take(ABOUT / 2);
+    let pod = manifest::pod(&scene, "module", Some(&base.node()), &[manifest::container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&pod.to_string())?;
+    wait_for("the install is under way", Duration::from_secs(30), || {
+        Ok((!base.commands().is_empty()).then_some(()))
+    })?;
+    let nodes = scene.record_nodes()?;
+    let tunnel = scene.controller.http_tunnel();
+    let query = json!({"identity": base.identity(), "name": "base", "version": scene.base_version});
+    let mut goodbye =
+        heartbeat(base.identity(), &scene.base_version, SocketAddr::from(([127, 0, 0, 1], 1238)));
+    goodbye["state"] = json!("deactivated");
+    let since = Instant::now();
+    let mut asked = 0;
+    while since.elapsed() < ABOUT {
+        let answer = testkit::http::post(&format!("{tunnel}/queryBaseline"), &query, ABOUT)?;
+        ensure!(answer.status == 200, "whoever asks is answered: {answer:?}");
+        testkit::http::post(&format!("{tunnel}/heartbeat"), &goodbye, ABOUT)?;
+        asked += 1;
+        std::thread::sleep(SAYS_EVERY);
+    }
+    scene.wait_pods_ready(1)?;
+    ensure!(base.commands() == ["installBiz biz1:1.0.0"], "asked {asked} times: {:?}", base.commands());
+    for change in nodes.changes()? {
+        let ready = condition(&change.object, "Ready");
+        ensure!(change.kind != "DELETED" && ready["status"] == "True", "{} {ready}", change.kind);
+    }
+    Ok(())
+}
+
+/// Bases whose answers are large, and how long they are watched.
+const LARGE: usize = 16;
+const WATCHED: Duration = Duration::from_secs(30);
+
+#[test]
+fn sixteen_bases_with_large_answers_cost_little_and_are_asked_seldom() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let honest = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
+    wait_for("the honest base's Node", Duration::from_secs(30), || {
+        Ok((scene.nodes()?.len() == 1).then_some(()))
+    })?;
+    let (memory, cpu) = (memory_mib(scene.controller.id())?, cpu_ticks(scene.controller.id())?);
+    let large = LargeBase::start(8 << 20)?;
+    let lies = (0..LARGE).map(|n| heartbeat(&format!("large-{n}"), &scene.base_version, large.address()));
+    let _lies = Heart::beat(&scene.controller.http_tunnel(), lies.collect());
+    wait_for("each was asked both questions", Duration::from_secs(30), || {
+        ensure!(large.asked() >= 2 * LARGE, "{} questions", large.asked());
+        Ok(Some(()))
+    })?;
+    // What is watched is what comes of the rest of this time.
+    std::thread::sleep(WATCHED);
+    let more = memory_mib(scene.controller.id())?.saturating_sub(memory);
+    // A hundred ticks are a second.
+    let busy = (cpu_ticks(scene.controller.id())? - cpu) as f64 / WATCHED.as_secs_f64();
+    println!("{} questions, {more} MiB more, {busy:.1}% of a processor", large.asked());
+    // At once, after 10 s and after 30 s, two questions each.
+    ensure!(large.asked() <= 3 * 2 * LARGE, "{} questions", large.asked());
+    ensure!(more <= 64, "{more} MiB more");
+    let nodes = scene.nodes()?;
+    ensure!(nodes.len() == 1 && text(&nodes[0], "/metadata/name") == honest.node(), "{nodes:?}");
+    ensure!(scene.controller.log().contains("cannot be read"), "nobody is told");
+    Ok(())
+}
+
+/// What a process has in memory.
+fn memory_mib(process: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.split_whitespace().next().context("a number")?.parse::<u64>()? / 1024)
+}
+
+/// How long a process has run so far.
+fn cpu_ticks(process: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("a name")?;
+    let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    Ok(times.sum::<Result<u64, _>>()?)
+}
+
+#[test]
+fn an_identity_that_can_be_no_name_is_told_once_at_warn() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let body = json!({"baseMetadata": {"identity": "a/b"}}).to_string();
+    let request =
+        format!("POST /heartbeat HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    for _ in 0..20 {
+        refused(&scene, request.as_bytes(), 400, "identity holds the character")?;
+    }
+    let log = scene.controller.log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("no Node can be named by")).collect();
+    ensure!(said.len() == 1 && said[0].contains("WARN") && said[0].contains("'/'"), "{said:?}");
+    Ok(())
 }

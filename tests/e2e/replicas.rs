@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Scene, Sharing, Simulated, Way, seen::text};
+use e2e::{Scene, Sharing, Simulated, Way, manifest, seen::text};
 use jiff::Timestamp;
 use testkit::{
     controller::{Controller, REPLICA},
@@ -146,4 +146,46 @@ fn written(replica: &Controller) -> Result<Vec<String>> {
         writes && line.starts_with("module_controller_api_requests_total") && !line.contains("\"leases\"")
     };
     Ok(page.lines().filter(is_write).map(str::to_owned).collect())
+}
+
+/// Of two replicas under one CLIENT_ID the second is not ready and says why, and neither costs the other its connection.
+#[test]
+fn a_second_replica_of_one_client_id_says_so_and_acts_for_nothing() -> Result<()> {
+    let name = testkit::names::unique("same");
+    let more = [REPLICA[0], ("CLIENT_ID", &*name), ("POD_UID", "pod-a")];
+    let mut scene = Scene::start(Way::Mosquitto, &more)?;
+    let port = scene.broker_port().context("a broker")?;
+    let base = Simulated::over_mqtt(port, &scene.env, &scene.base_version);
+    wait_for("its Node", Duration::from_secs(60), || Ok((scene.nodes()?.len() == 1).then_some(())))?;
+    let options = scene.controller.options().clone().env("POD_UID", "pod-b");
+    let mut second = Controller::prepare(options)?;
+    second.spawn()?;
+    wait_for("the second says why it is not ready", Duration::from_secs(60), || {
+        let page = second.admin("/readyz")?;
+        let says = [&*name, "pod-a", "acts for no base"].iter().all(|word| page.body.contains(word));
+        ensure!(page.status == 503 && says, "{page:?}");
+        Ok(Some(()))
+    })?;
+    let pod = manifest::pod(&scene, "module", Some(&base.node()), &[manifest::container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&manifest::patient(pod).to_string())?;
+    scene.wait_pods_ready(1)?;
+    ensure!(scene.controller.admin("/readyz")?.status == 200, "the first is not ready");
+    for (replica, said) in [(&scene.controller, "pod-b"), (&second, "pod-a")] {
+        let log = replica.log();
+        let told = log.lines().filter(|line| line.contains("two replicas have one CLIENT_ID"));
+        let told: Vec<&str> = told.filter(|line| line.contains(said)).collect();
+        ensure!(told.len() == 1, "{told:?}");
+        ensure!(log.matches("the tunnel is up").count() == 1 && !log.contains("the tunnel is down"), "{log}");
+    }
+    scene.controller.stop()?;
+    wait_for("the second is ready", Duration::from_secs(60), || {
+        let page = second.admin("/readyz")?;
+        ensure!(page.status == 200, "{page:?}");
+        Ok(Some(()))
+    })?;
+    let pod = manifest::pod(&scene, "another", Some(&base.node()), &[manifest::container("biz2", "1.0.0")?]);
+    scene.cluster.apply(&manifest::patient(pod).to_string())?;
+    scene.wait_pods_ready(2)?;
+    ensure!(base.commands() == ["installBiz biz1:1.0.0", "installBiz biz2:1.0.0"], "{:?}", base.commands());
+    Ok(())
 }

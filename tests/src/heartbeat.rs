@@ -117,6 +117,51 @@ impl SilentBase {
     }
 }
 
+/// A base whose every answer is a list of so many bytes. It is there until the process ends.
+#[derive(Debug)]
+pub struct LargeBase {
+    address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+impl LargeBase {
+    /// Begins to listen on a port of its own on 127.0.0.1.
+    pub fn start(bytes: usize) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening")?;
+        let address = listener.local_addr().context("listening")?;
+        let asked = Arc::<AtomicUsize>::default();
+        let counter = asked.clone();
+        let biz = r#"{"bizName":"biz","bizVersion":"1","bizState":"activated"},"#;
+        let text = format!(
+            "HTTP/1.1 200 OK\r\n\r\n{{\"code\":\"SUCCESS\",\"data\":[{}",
+            biz.repeat(bytes / biz.len())
+        );
+        let answer = Arc::new(text.into_bytes());
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let answer = answer.clone();
+                // Whoever hangs up early has its reason.
+                thread::spawn(move || {
+                    let _ = stream.read(&mut [0; 4096]);
+                    let _ = stream.write_all(&answer);
+                });
+            }
+        });
+        Ok(Self { address, asked })
+    }
+
+    /// Where.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often it was asked something.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
 /// Sends these bytes to the tunnel (`http://host:port`) and gives what it answers until it closes.
 pub fn raw(tunnel: &str, request: &[u8]) -> Result<String> {
     let address = tunnel.strip_prefix("http://").context("a tunnel's URL")?;

@@ -18,7 +18,12 @@ pub struct Stranger {
 impl Stranger {
     /// Connects to the broker on this port of 127.0.0.1.
     pub fn connect(port: u16) -> Result<Self> {
-        let mut options = MqttOptions::new(names::unique("stranger"), ("127.0.0.1", port));
+        Self::connect_as(port, &names::unique("stranger"))
+    }
+
+    /// Connects under the client id of another, whom the broker then cuts off.
+    pub fn connect_as(port: u16, client_id: &str) -> Result<Self> {
+        let mut options = MqttOptions::new(client_id, ("127.0.0.1", port));
         options.set_max_packet_size(16 * 1024 * 1024, 16 * 1024 * 1024);
         let (client, connection) = Client::builder(options).capacity(16).build();
         let mut stranger = Self { client, connection };

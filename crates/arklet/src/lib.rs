@@ -19,6 +19,7 @@ mod fault;
 pub mod heartbeat;
 pub mod mqtt;
 pub mod parse;
+pub mod sieve;
 mod topic;
 mod wire;
 
@@ -29,5 +30,9 @@ pub use baseline::{BaselineQuery, baseline_answer, parse_baseline_query};
 pub use command::{Command, CommandKind, WireStrategy};
 pub use error::WireError;
 pub use heartbeat::{heartbeat_body, parse_heartbeat};
-pub use mqtt::{Message, baseline_topic, command_topic, is_baseline_topic, parse_message, subscription};
+pub use mqtt::{
+    Message, base_of_topic, baseline_topic, command_of_topic, command_subscription, command_topic,
+    is_baseline_topic, parse_message, subscription, unread_answer,
+};
 pub use parse::parse_answer;
+pub use sieve::{Sieve, SieveError, SieveLimits, sieve};

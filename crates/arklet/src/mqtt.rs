@@ -3,7 +3,10 @@
 //! The timestamp is neither needed nor believed: it is the base's clock, and what is late is
 //! judged by when it arrives.
 
-pub use crate::topic::{baseline_topic, command_topic, is_baseline_topic, subscription};
+pub use crate::topic::{
+    base_of_topic, baseline_topic, command_of_topic, command_subscription, command_topic, is_baseline_topic,
+    subscription,
+};
 
 use model::{BaseIdentity, BaseReport, BizId};
 use serde_json::{Map, Value};
@@ -81,6 +84,21 @@ pub fn parse_message(env: &str, topic: &str, payload: &[u8]) -> Result<Option<Me
             answer(command, None, response(command, object(data, "data")?))
         }
     }))
+}
+
+/// What whoever waits for it is told of an answer that is not read, for this reason; none where the topic does not say to
+/// which command it is.
+pub fn unread_answer(env: &str, topic: &str, why: &str) -> Option<Message> {
+    let (base, channel) = topic::read(env, topic).ok()??;
+    let command = match channel {
+        Channel::Health => CommandKind::Health,
+        Channel::BizList => CommandKind::QueryAllBiz,
+        Channel::Heartbeat | Channel::BizOperation | Channel::BatchInstall | Channel::BaselineQuery => {
+            return None;
+        }
+    };
+    let key = AnswerKey { command, biz: None };
+    Some(Message::Answer { base, key, outcome: Err(CallError::Malformed(why.to_owned())) })
 }
 
 /// Refuses a message that speaks for another base than its topic: whoever may publish for one

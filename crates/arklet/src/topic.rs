@@ -10,6 +10,23 @@ pub fn subscription(env: &str) -> String {
     format!("koupleless_{env}/+/base/+")
 }
 
+/// The filter for all that bases are told, but baselines: only to see what a broker has retained of it.
+pub fn command_subscription(env: &str) -> String {
+    format!("koupleless_{env}/+/+")
+}
+
+/// Whether this is a topic of [`command_subscription`] for a command that we know.
+pub fn command_of_topic(env: &str, topic: &str) -> Option<(BaseIdentity, CommandKind)> {
+    let rest = topic.strip_prefix("koupleless_")?.strip_prefix(env)?.strip_prefix('/')?;
+    let (identity, command) = rest.split_once('/')?;
+    Some((identity.parse().ok()?, CommandKind::from_name(command)?))
+}
+
+/// Whose this topic is, of those of [`subscription`].
+pub fn base_of_topic(env: &str, topic: &str) -> Option<BaseIdentity> {
+    Some(read(env, topic).ok()??.0)
+}
+
 /// Where a base listens for a command.
 pub fn command_topic(env: &str, base: &BaseIdentity, command: CommandKind) -> String {
     format!("koupleless_{env}/{base}/{command}")
@@ -95,6 +112,20 @@ mod tests {
         assert_eq!(channel("baseline"), None);
         assert_eq!(channel("heart/x"), None);
         assert_eq!(channel(""), None);
+    }
+
+    #[test]
+    fn a_commands_topic_is_read_back() {
+        let base: BaseIdentity = "b1".parse().unwrap();
+        for command in CommandKind::ALL {
+            let topic = command_topic("dev", &base, command);
+            assert_eq!(command_of_topic("dev", &topic), Some((base.clone(), command)));
+        }
+        for topic in
+            ["koupleless_dev/b1/base", "koupleless_dev/b1/base/heart", "koupleless_dev2/b1/health", ""]
+        {
+            assert_eq!(command_of_topic("dev", topic), None, "{topic}");
+        }
     }
 
     #[test]

@@ -13,7 +13,13 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use crate::{commands::Commands, dispatch::Pulse, metrics, settings::Settings, tunnels::Tunnels};
+use crate::{
+    commands::Commands,
+    dispatch::{self, Pulse},
+    metrics,
+    settings::Settings,
+    tunnels::Tunnels,
+};
 
 /// A loop that has not come round for this long hangs: it does so at least once a second, and no
 /// step takes a tenth of one.
@@ -89,7 +95,9 @@ impl Admin {
         if summary.fenced_off {
             troubles.push("this replica acts for no base: its own Lease is not renewed".to_owned());
         }
-        if summary.cut_off {
+        if let Some(twin) = self.pulse.twin().filter(|twin| twin.yields) {
+            troubles.push(dispatch::describe(&twin));
+        } else if summary.cut_off {
             troubles.push("this replica reaches no base; a replica that does is to have them".to_owned());
         }
         troubles

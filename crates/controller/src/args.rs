@@ -45,7 +45,8 @@ args! {
     /// PEM file of that certificate's key.
     http_tunnel_tls_key_path: "HTTP_TUNNEL_TLS_KEY_PATH";
     /// The networks that bases may be in, comma separated, as `10.0.0.0/8,fd00::/8`: a heartbeat that names
-    /// another address is refused. [default: any address but link-local ones; never the API server's]
+    /// another address is refused. [default: any address but link-local and loopback ones; never the API
+    /// server's, and a cloud's metadata service only where that very address is listed]
     base_address_cidrs: "BASE_ADDRESS_CIDRS";
     /// Talk to bases over MQTT. [default: false]
     enable_mqtt_tunnel: "ENABLE_MQTT_TUNNEL", num_args = 0..=1, default_missing_value = "true";
@@ -62,7 +63,8 @@ args! {
     /// the identity (or `prefix*`) that this user speaks as; read again when it changes. MQTT_USERNAME and
     /// MQTT_PASSWORD are the controller's own then. [default: none, MQTT_USERNAME is everybody's]
     broker_users_file: "BROKER_USERS_FILE";
-    /// What the client id at the broker begins with; `@@@` and CLIENT_ID follow. [default: koupleless]
+    /// What the client id at the broker begins with; CLIENT_ID and what tells this process from any other
+    /// follow, with `@@@` between them. [default: koupleless]
     mqtt_client_prefix: "MQTT_CLIENT_PREFIX";
     /// PEM file of the authority that the broker's certificate is verified against; turns TLS on.
     mqtt_ca_path: "MQTT_CA_PATH";
@@ -72,7 +74,8 @@ args! {
     mqtt_client_key_path: "MQTT_CLIENT_KEY_PATH";
     /// The environment: bases and VNodes of another one are left alone. [default: dev]
     env: "ENV";
-    /// This instance's id, unique in its environment. [default: a random UUID]
+    /// This instance's id, unique in its environment: with IS_CLUSTER a second replica of the same id, in another
+    /// Pod, acts for nothing while the first lives. [default: a random UUID]
     client_id: "CLIENT_ID";
     /// The namespace that this controller runs in; Module objects of modules without a Pod live here.
     /// [default: default]

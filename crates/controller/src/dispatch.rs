@@ -7,7 +7,7 @@ use std::{
 
 use arklet::AnswerKey;
 use cluster::{Watches, Writer};
-use engine::{Action, Census, Engine, Event, Now, Summary};
+use engine::{Action, Census, Engine, Event, Now, Summary, Twin};
 use jiff::Timestamp;
 use model::Fence;
 use report::Reporter;
@@ -38,6 +38,7 @@ struct Beat {
     at: Instant,
     summary: Summary,
     census: Census,
+    twin: Option<Twin>,
 }
 
 impl Pulse {
@@ -47,6 +48,7 @@ impl Pulse {
             at: Instant::now(),
             summary: Summary::default(),
             census: Census::default(),
+            twin: None,
         })))
     }
 
@@ -60,6 +62,25 @@ impl Pulse {
         self.beats().census.clone()
     }
 
+    /// Another replica that lives under the same `CLIENT_ID`.
+    pub(crate) fn twin(&self) -> Option<Twin> {
+        self.beats().twin.clone()
+    }
+
+    /// Notes another of the same name, and says it where that is new.
+    fn see_twin(&self, twin: Option<Twin>) {
+        let before = std::mem::replace(&mut self.beats().twin, twin.clone());
+        match (before, twin) {
+            (before, Some(twin)) if before.as_ref() != Some(&twin) => {
+                tracing::warn!(twin = describe(&twin), "two replicas have one CLIENT_ID; give each its own");
+            }
+            (Some(before), None) => {
+                tracing::info!(pod_uid = %before.pod_uid, "the other replica of this CLIENT_ID is gone");
+            }
+            _ => {}
+        }
+    }
+
     fn beats(&self) -> MutexGuard<'_, Beat> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,6 +90,19 @@ impl Pulse {
         let beat = self.beats();
         (beat.at.elapsed(), beat.summary)
     }
+}
+
+/// Which other replica has the name of this one, and what comes of it.
+pub(crate) fn describe(twin: &Twin) -> String {
+    let Twin { client_id, pod_uid, incarnation, yields } = twin;
+    let which = if *yields {
+        "it was there first, so this one acts for no base"
+    } else {
+        "that one acts for no base"
+    };
+    format!(
+        "CLIENT_ID {client_id} is also that of incarnation {incarnation} in the Pod with UID {pod_uid}; {which}"
+    )
 }
 
 /// Everything that the loop works with.
@@ -115,6 +149,7 @@ impl Loop {
             if counted.is_none_or(|at: Duration| now.mono.saturating_sub(at) >= CENSUS_PERIOD) {
                 counted = Some(now.mono);
                 self.pulse.beats().census = self.engine.census(now.mono);
+                self.pulse.see_twin(self.engine.twin());
             }
             self.pulse.beat(self.engine.summary(now.mono));
         }

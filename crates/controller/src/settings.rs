@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     /// The MQTT tunnel; none where it is off.
     pub(crate) mqtt: Option<Mqtt>,
     pub(crate) client_id: String,
+    /// What tells this process from any other that ever was.
+    pub(crate) incarnation: String,
     /// Where health and metrics are served.
     pub(crate) admin: Vec<SocketAddr>,
     pub(crate) log_format: LogFormat,
@@ -169,14 +171,17 @@ impl TryFrom<Args> for Settings {
             refused.add("LOG_LEVEL", Some(&log_level), allowed);
         }
         let client_id = names::client_id(&args, &mut refused);
+        let incarnation = uuid::Uuid::new_v4().to_string();
         let mut engine = engine(&args, &env, &mut refused);
-        engine.cluster = cluster::cluster(&args, &client_id, mqtt.is_some(), &mut refused);
+        let names = (&*client_id, &*incarnation);
+        engine.cluster = cluster::cluster(&args, names, mqtt.is_some(), &mut refused);
         let forward = cluster::forward(&args, engine.cluster.is_some(), http, &mut refused);
         let (hooks, warning) = hooks::hooks(&args, &mut refused);
         let settings = Self {
             http_port: http.then_some(http_port),
             mqtt,
             client_id,
+            incarnation,
             admin,
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
@@ -187,6 +192,13 @@ impl TryFrom<Args> for Settings {
             warnings: warning.into_iter().collect(),
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
+    }
+}
+
+impl Settings {
+    /// Anybody may send heartbeats of any address.
+    pub(crate) fn is_open(&self) -> bool {
+        self.http_port.is_some() && self.doors.tokens.is_none() && self.doors.networks.is_empty()
     }
 }
 
@@ -274,6 +286,26 @@ mod tests {
         assert_eq!(settings.http_port, Some(7777));
         assert_eq!((&*settings.engine.env, settings.engine.workers), ("dev", 8));
         assert!(settings.mqtt.is_none() && settings.client_id.len() == 36);
+    }
+
+    #[test]
+    fn a_tunnel_without_tokens_and_networks_is_open() {
+        let is_open = |flags: &[&str]| settings(flags).unwrap().is_open();
+        assert!(is_open(&["--enable-http-tunnel"]));
+        assert!(!is_open(&["--enable-http-tunnel", "--http-tunnel-token-file=f"]));
+        assert!(!is_open(&["--enable-http-tunnel", "--base-address-cidrs=10.0.0.0/8"]));
+        assert!(!is_open(&["--enable-mqtt-tunnel", "--mqtt-broker=b"]));
+    }
+
+    #[test]
+    fn each_process_is_another_client_of_the_broker() {
+        let flags = ["--enable-mqtt-tunnel", "--mqtt-broker=b", "--client-id=c1", "--mqtt-client-prefix=p"];
+        let id = || {
+            let settings = settings(&flags).unwrap();
+            crate::tunnels::client_id(&settings, settings.mqtt.as_ref().unwrap())
+        };
+        let (first, second) = (id(), id());
+        assert!(first.starts_with("p@@@c1@@@") && second.starts_with("p@@@c1@@@") && first != second);
     }
 
     #[test]

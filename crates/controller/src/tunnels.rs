@@ -39,6 +39,11 @@ impl Tunnels {
         api_server: Vec<SocketAddr>,
         events: mpsc::Sender<tunnel::Event>,
     ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
+        if settings.is_open() {
+            tracing::warn!(
+                "whoever reaches the HTTP tunnel may speak as any base: set HTTP_TUNNEL_TOKEN_FILE, or BASE_ADDRESS_CIDRS at least"
+            );
+        }
         let networks = settings.doors.networks.clone();
         let addresses = Addresses::new(AddressRule { networks, api_server });
         let http = match settings.http_port {
@@ -80,6 +85,7 @@ impl Tunnels {
         if let Some(broker) = &broker {
             config.host = Ipv4Addr::LOCALHOST.to_string();
             config.port = broker.local_addr().port();
+            config.lag = Some(broker.lag());
         }
         let mqtt = MqttTunnel::start(config, events).context("starting the MQTT tunnel")?;
         Ok((Self { http, mqtt: Some(mqtt), forwarder }, broker))
@@ -87,8 +93,8 @@ impl Tunnels {
 
     /// Sends a command to a base. Its end comes as an event.
     pub(crate) fn call(&self, target: Target, command: arklet::Command, deadline: Duration) {
-        let Target { base, tunnel, address } = target;
-        let to = tunnel::Target { base, tunnel, address };
+        let Target { base, tunnel, address, known } = target;
+        let to = tunnel::Target { base, tunnel, address, known };
         match (tunnel, &self.http, &self.mqtt) {
             (TunnelKind::Http, Some(http), _) => http.call(to, command, deadline),
             (TunnelKind::Mqtt, _, Some(mqtt)) => mqtt.call(to, command, deadline),
@@ -208,9 +214,10 @@ async fn start_broker(
     Ok(broker)
 }
 
-/// As the Go controller forms it, so that a broker's rules for client ids go on working.
-fn client_id(settings: &Settings, mqtt: &Mqtt) -> String {
-    format!("{}@@@{}", mqtt.client_prefix, settings.client_id)
+/// As the Go controller forms it, so that a broker's rules for client ids go on working by their beginning; and for this
+/// process alone: of two clients of one id a broker cuts off the first whenever the second comes, without end.
+pub(crate) fn client_id(settings: &Settings, mqtt: &Mqtt) -> String {
+    format!("{}@@@{}@@@{}", mqtt.client_prefix, settings.client_id, settings.incarnation)
 }
 
 fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {

@@ -25,6 +25,8 @@ pub struct Target {
     pub tunnel: TunnelKind,
     /// Arklet's address, where the tunnel is HTTP.
     pub address: Option<SocketAddr>,
+    /// It has answered well before: of a stranger no large answer is read.
+    pub known: bool,
 }
 
 /// What a Kubernetes Event is about.

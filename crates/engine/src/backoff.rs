@@ -23,6 +23,11 @@ pub(crate) fn reach(failures: u32) -> Duration {
     exponential(Duration::from_millis(500), Duration::from_secs(10), failures)
 }
 
+/// For a base whose answer cannot be read, or is too large: another of that kind is likely, and as much work.
+pub(crate) fn unreadable(failures: u32) -> Duration {
+    exponential(Duration::from_secs(10), Duration::from_secs(120), failures)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod sharing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -19,12 +20,12 @@ use crate::{
     event::{Event, Now, Watched, Write},
     ordering::{newest::Revisions, permits::Permits},
     orphans::Orphans,
-    ownership::Ownership,
+    ownership::{Ownership, Twin},
     replicas::{self, Peers, Workloads},
     services::Services,
     unplaced::Unplaced,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodView, WorkloadRef, WorkloadView},
-    vnode::{self, Context, Fleet, Playback, Scope, VNode},
+    vnode::{self, Context, Fleet, Playback, Scope, VNode, Voice},
     zones::Zones,
 };
 
@@ -90,7 +91,7 @@ pub struct Engine {
     /// Questions for the baseline that wait for the workloads to be known.
     questions: Questions,
     /// What bases that have no VNode yet were told to install.
-    playbacks: BTreeMap<BaseIdentity, Playback>,
+    playbacks: BTreeMap<BaseIdentity, Told>,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
@@ -101,6 +102,14 @@ pub struct Engine {
     pub(crate) ownership: Option<Ownership>,
     /// When something is to be done about it.
     shared_wake: Option<Duration>,
+}
+
+/// What a base that has no VNode yet was told to install, and who had asked.
+#[derive(Debug)]
+struct Told {
+    tunnel: TunnelKind,
+    peer: Option<IpAddr>,
+    playback: Playback,
 }
 
 impl Engine {
@@ -160,6 +169,11 @@ impl Engine {
         }
     }
 
+    /// Another replica that lives under this one's `CLIENT_ID`, in another Pod.
+    pub fn twin(&self) -> Option<Twin> {
+        self.ownership.as_ref()?.members.twin()
+    }
+
     /// When [`Event::Tick`] is due; none while nothing waits for time.
     pub fn next_wake(&self) -> Option<Duration> {
         let vnodes = self.wakes.first().map(|(at, _)| *at);
@@ -192,17 +206,15 @@ impl Engine {
                 self.heartbeat(tunnel, report, now, out);
             }
             Event::Forwarded(report) => self.forwarded(report, now, out),
-            Event::Answer { base, key, outcome, .. } => {
+            Event::Answer { tunnel, base, key, outcome } => {
                 if !matches!(outcome, Err(CallError::TimedOut | CallError::Unreachable(_))) {
                     self.reaches_a_base(now);
                 }
-                self.visit(&base, now, out, |vnode, ctx| vnode.answer(&key, outcome, ctx));
+                self.visit(&base, now, out, |vnode, ctx| vnode.answered(tunnel, &key, outcome, ctx));
             }
             Event::BaselineQuery { tunnel, query, ask } => {
                 self.visit(&query.identity, now, out, |vnode, ctx| {
-                    if !vnode.is_elsewhere(query.peer, ctx.now, ctx.config) {
-                        vnode.restarted(now.mono);
-                    }
+                    vnode.asked_for_baseline(tunnel, query.peer, ctx);
                 });
                 if self.answers(tunnel, &query.identity) {
                     self.asked(tunnel, query, ask, now, out);
@@ -289,10 +301,12 @@ impl Engine {
     fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now, out: &mut Vec<Action>) {
         let identity = report.identity.clone();
         if !self.is_synced() {
-            if self.early_reports.len() < MOST_BASES || self.early_reports.contains_key(&identity) {
-                self.early_reports.insert(identity, (tunnel, report));
-            } else {
-                self.turned_away += 1;
+            match self.early_reports.get(&identity) {
+                Some((way, before)) if !vnode::may_follow((*way, before), tunnel, &report) => {
+                    self.claims_refused += 1;
+                }
+                None if self.early_reports.len() >= MOST_BASES => self.turned_away += 1,
+                _ => drop(self.early_reports.insert(identity, (tunnel, report))),
             }
             return;
         }
@@ -309,19 +323,19 @@ impl Engine {
                 return;
             }
             let mut vnode = VNode::heard(name, &report, now.mono);
-            vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
+            vnode.play_back(self.told(tunnel, &report));
             self.adopt_vnode(vnode, identity.clone(), now.mono);
         }
-        let mut claimed = false;
+        let mut voice = Voice::Own;
         self.visit(&identity, now, out, |vnode, ctx| {
-            claimed = vnode.is_claimed_by(tunnel, &report, ctx.now, ctx.config);
-            if claimed {
-                vnode.refuse_claim(tunnel, &report, ctx);
-            } else {
-                vnode.heartbeat(tunnel, report, ctx);
+            voice = vnode.voice(tunnel, &report, ctx.now, ctx.config);
+            match voice {
+                Voice::Own => vnode.heartbeat(tunnel, report, ctx),
+                Voice::Echo => vnode.echo(tunnel, &report, ctx),
+                Voice::Claim => vnode.refuse_claim(tunnel, &report, ctx),
             }
         });
-        self.claims_refused += u64::from(claimed);
+        self.claims_refused += u64::from(voice == Voice::Claim);
     }
 
     /// A base that was never heard may be taken up under this Node's name. What is no legal name is made one, and another
@@ -480,19 +494,31 @@ impl Engine {
         let modules = baseline::modules(&node, &sources, served_by);
         let playback = Playback::new(modules.iter().map(|spec| spec.id.name.clone()), now.mono);
         match self.vnodes.get_mut(&base) {
+            Some(vnode) if vnode.may_play_back(tunnel, query.peer, now, &self.config) => {
+                vnode.play_back(playback);
+            }
             // Somebody else who asks in its name says nothing about it.
-            Some(vnode) if vnode.is_elsewhere(query.peer, now, &self.config) => {}
-            Some(vnode) => vnode.play_back(playback),
+            Some(_) => {}
             None => {
                 // A base that never comes leaves nothing behind.
-                self.playbacks.retain(|_, playback| playback.is_under_way(now.mono));
+                self.playbacks.retain(|_, told| told.playback.is_under_way(now.mono));
                 // One more that is not remembered may be told to install what it installs already, and says so.
                 if self.playbacks.len() < MOST_STRANGERS {
-                    self.playbacks.insert(base.clone(), playback);
+                    self.playbacks.insert(base.clone(), Told { tunnel, peer: query.peer, playback });
                 }
             }
         }
         out.push(Action::AnswerBaseline { tunnel, base, ask, modules });
+    }
+
+    /// What a base that is heard for the first time was told to install: it has asked from where it is heard now.
+    fn told(&mut self, tunnel: TunnelKind, report: &BaseReport) -> Playback {
+        let told = self.playbacks.remove(&report.identity);
+        let is_its = |told: &Told| match told.tunnel {
+            TunnelKind::Mqtt => true,
+            TunnelKind::Http => tunnel == TunnelKind::Http && told.peer == report.peer,
+        };
+        told.filter(is_its).map(|told| told.playback).unwrap_or_default()
     }
 
     fn see_workload(&mut self, view: WorkloadView, now: Now, out: &mut Vec<Action>) {

@@ -32,4 +32,5 @@ pub use config::{
 };
 pub use engine::{Census, Engine, Summary};
 pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
+pub use ownership::Twin;
 pub use trace::TraceId;

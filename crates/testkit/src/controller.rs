@@ -22,12 +22,19 @@ const START: Duration = Duration::from_secs(60);
 pub const REPLICA: [(&str, &str); 3] =
     [("IS_CLUSTER", "true"), ("POD_IP", "127.0.0.1"), ("FORWARD_PORT", "0")];
 
+/// Where the tests' bases are: on this host, which has to be said, and at addresses that are made up.
+const BASES: (&str, &str) = (
+    "BASE_ADDRESS_CIDRS",
+    "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,192.0.2.0/24,198.51.100.0/24,203.0.113.0/24,fd00::/8,2001:db8::/32",
+);
+
 /// What the controller is started with.
 #[derive(Clone, Debug)]
 pub struct ControllerOptions {
     /// How it reaches the cluster.
     pub kubeconfig: PathBuf,
-    /// Its environment variables, besides `KUBECONFIG`, `ADMIN_LISTEN` and `HTTP_TUNNEL_LISTEN_PORT`, which are set.
+    /// Its environment variables, besides `KUBECONFIG`, `ADMIN_LISTEN` and `HTTP_TUNNEL_LISTEN_PORT`, which are set, and
+    /// `BASE_ADDRESS_CIDRS`, which has the addresses of tests.
     pub env: Vec<(String, String)>,
 }
 
@@ -59,16 +66,21 @@ pub struct Controller {
 impl Controller {
     /// Starts one and waits until it says that it is ready.
     pub fn start(options: ControllerOptions) -> Result<Self> {
-        let mut controller = Self {
+        let mut controller = Self::prepare(options)?;
+        controller.start_again()?;
+        Ok(controller)
+    }
+
+    /// One that is not started yet: for one that is not expected to be ready.
+    pub fn prepare(options: ControllerOptions) -> Result<Self> {
+        Ok(Self {
             program: program()?,
             admin_port: names::free_port()?,
             tunnel_port: names::free_port()?,
             dir: WorkDir::new("controller")?,
             process: None,
             options,
-        };
-        controller.start_again()?;
-        Ok(controller)
+        })
     }
 
     /// Where bases send their HTTP heartbeats.
@@ -149,6 +161,7 @@ impl Controller {
             .env("KUBECONFIG", &self.options.kubeconfig)
             .env("ADMIN_LISTEN", format!("127.0.0.1:{}", self.admin_port))
             .env("HTTP_TUNNEL_LISTEN_PORT", self.tunnel_port.to_string())
+            .env(BASES.0, BASES.1)
             .envs(self.options.env.iter().map(|(k, v)| (k, v)));
         self.process =
             Some(Process::spawn("controller", command, &self.dir.join("controller.log"), Tie::Guard)?);

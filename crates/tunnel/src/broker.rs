@@ -1,6 +1,8 @@
 //! A broker inside the controller, for installations that have none. Bases and controller are
 //! ordinary clients of it; it keeps nothing on disk and no message for a client that is away.
 
+mod lag;
+mod places;
 mod rates;
 mod users;
 
@@ -10,7 +12,7 @@ use model::Secret;
 use mqtt5::{
     broker::{
         BrokerConfig, MqttBroker,
-        auth::{AuthProvider, AuthResult},
+        auth::{AllowAllAuthProvider, AuthProvider, AuthResult},
         config::{StorageBackend, StorageConfig},
         server::BrokerShutdownHandle,
     },
@@ -20,8 +22,11 @@ use mqtt5::{
 use subtle::ConstantTimeEq as _;
 use tokio::{task::JoinHandle, time::timeout};
 
-pub use self::users::{USERS_VARIABLE, UsersFile};
-use self::{rates::Rates, users::Doorman};
+pub use self::{
+    lag::Lag,
+    users::{USERS_VARIABLE, UsersFile},
+};
+use self::{places::Places, rates::Rates, users::Doorman};
 use crate::{SHUTDOWN_BOUND, mqtt::MAX_PACKET_BYTES};
 
 /// Clients at once: 5,000 bases, twice during a restart of all, and the controllers.
@@ -88,6 +93,7 @@ pub enum BrokerError {
 #[derive(Debug)]
 pub struct EmbeddedBroker {
     local_addr: SocketAddr,
+    lag: Lag,
     shutdown: ShutdownHandle,
     task: JoinHandle<()>,
 }
@@ -115,22 +121,21 @@ impl EmbeddedBroker {
     /// Where the port cannot be bound.
     pub async fn start(address: SocketAddr, access: Access, controller: &str) -> Result<Self, BrokerError> {
         let listen = |cause: String| BrokerError::Listen { address, cause };
-        let mut broker =
-            MqttBroker::with_config(config(address).with_event_handler(Arc::new(Rates::new(controller))))
-                .await
-                .map_err(|e| listen(e.to_string()))?;
+        let (places, lag) = (Arc::new(Places::default()), Lag::default());
+        let rates = Rates::new(controller, places.clone(), lag.clone());
+        let broker = MqttBroker::with_config(config(address).with_event_handler(Arc::new(rates)))
+            .await
+            .map_err(|e| listen(e.to_string()))?;
         let mut following = None;
-        match access {
-            Access::Anyone => {}
-            Access::Password { username, password } => {
-                broker = broker.with_auth_provider(Arc::new(OneUser { username, password }));
-            }
+        let who: Box<dyn AuthProvider> = match access {
+            Access::Anyone => Box::new(AllowAllAuthProvider),
+            Access::Password { username, password } => Box::new(OneUser { username, password }),
             Access::Users { env, username, password, users } => {
                 following = Some(users.0.clone());
-                let doorman = Doorman::new(env, (username, password), users.0);
-                broker = broker.with_auth_provider(Arc::new(doorman));
+                Box::new(Doorman::new(env, (username, password), users.0))
             }
-        }
+        };
+        let mut broker = broker.with_auth_provider(Arc::new(Gate { places, who }));
         let local_addr = broker.local_addr().ok_or_else(|| listen(String::from("no listener came about")))?;
         let shutdown = ShutdownHandle(broker.shutdown_handle());
         let mut ready = broker.ready_receiver();
@@ -146,7 +151,7 @@ impl EmbeddedBroker {
                 tracing::error!(%error, "the embedded broker ended");
             }
         });
-        let started = Self { local_addr, shutdown, task };
+        let started = Self { local_addr, lag, shutdown, task };
         match timeout(READY_TIMEOUT, ready.wait_for(|ready| *ready)).await {
             Ok(Ok(_)) => Ok(started),
             Ok(Err(_)) | Err(_) => Err(BrokerError::NotReady),
@@ -156,6 +161,11 @@ impl EmbeddedBroker {
     /// The address that is really listened on, with the port that was given for port 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// What waits for the controller, which tells what it has read.
+    pub fn lag(&self) -> Lag {
+        self.lag.clone()
     }
 
     /// Closes the port and every connection, within
@@ -190,6 +200,51 @@ fn config(address: SocketAddr) -> BrokerConfig {
 async fn wrong_password() -> AuthResult {
     tokio::time::sleep(WRONG_PASSWORD).await;
     AuthResult::fail(ReasonCode::BadUsernameOrPassword)
+}
+
+/// Lets in who has a place, and then who is who it says.
+struct Gate {
+    places: Arc<Places>,
+    who: Box<dyn AuthProvider>,
+}
+
+impl AuthProvider for Gate {
+    fn authenticate<'a>(
+        &'a self,
+        connect: &'a ConnectPacket,
+        client: SocketAddr,
+    ) -> Decision<'a, mqtt5::error::Result<AuthResult>> {
+        Box::pin(async move {
+            let answer = self.who.authenticate(connect, client).await?;
+            if answer.authenticated && !self.places.admits(&connect.client_id, client.ip()) {
+                tracing::debug!(%client, "a client of the embedded broker has no place: its address has too many");
+                return Ok(AuthResult::fail(ReasonCode::QuotaExceeded));
+            }
+            Ok(answer)
+        })
+    }
+
+    fn authorize_publish<'a>(
+        &'a self,
+        client: &str,
+        user: Option<&'a str>,
+        topic: &'a str,
+    ) -> Decision<'a, bool> {
+        self.who.authorize_publish(client, user, topic)
+    }
+
+    fn authorize_subscribe<'a>(
+        &'a self,
+        client: &str,
+        user: Option<&'a str>,
+        filter: &'a str,
+    ) -> Decision<'a, bool> {
+        self.who.authorize_subscribe(client, user, filter)
+    }
+
+    fn cleanup_session<'a>(&'a self, user: &'a str) -> Decision<'a, ()> {
+        self.who.cleanup_session(user)
+    }
 }
 
 /// One user name and password for all.

@@ -61,6 +61,8 @@ pub struct Target {
     pub tunnel: TunnelKind,
     /// Arklet's address; needed over HTTP only.
     pub address: Option<SocketAddr>,
+    /// It has answered well before, so that a large answer of it is read.
+    pub known: bool,
 }
 
 /// Reports an event that must not be lost from code that must not wait. The task that waits in

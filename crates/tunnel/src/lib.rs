@@ -14,6 +14,7 @@
 
 pub mod addresses;
 mod application;
+mod bodies;
 pub mod broker;
 mod bucket;
 mod counts;
@@ -23,6 +24,7 @@ pub mod forward;
 pub mod http;
 pub mod mqtt;
 mod stop;
+mod told;
 
 pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;

@@ -34,7 +34,7 @@ pub(super) fn forward(
 /// How replicas share the VNodes; none where this is the only one.
 pub(super) fn cluster(
     args: &Args,
-    client_id: &str,
+    (client_id, incarnation): (&str, &str),
     mqtt: bool,
     refused: &mut Refusals,
 ) -> Option<ClusterConfig> {
@@ -50,7 +50,7 @@ pub(super) fn cluster(
     }
     Some(ClusterConfig {
         client_id: client_id.into(),
-        incarnation: uuid::Uuid::new_v4().to_string().into(),
+        incarnation: incarnation.into(),
         pod_uid: set(&args.pod_uid).unwrap_or_default().into(),
         levels,
     })

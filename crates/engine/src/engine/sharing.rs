@@ -235,6 +235,14 @@ impl Engine {
             shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
                 self.config.name_format.node_name(&report.identity, &self.config.env).into()
             });
+        let fresh = self.config.times.not_ready_after;
+        let before = shared.claims.base(&name).and_then(|base| base.heard.as_ref());
+        let before = before.filter(|heard| now.mono.saturating_sub(heard.at) < fresh);
+        // Whoever takes it would send its commands to who spoke last.
+        if before.is_some_and(|heard| !vnode::may_follow((heard.tunnel, &heard.report), tunnel, &report)) {
+            self.claims_refused += 1;
+            return;
+        }
         if report.state == BaseState::Deactivated && shared.claims.forget_stranger(&name) {
             return;
         }
@@ -266,7 +274,9 @@ impl Engine {
             (None, None) => VNode::unheard(identity.clone(), name.clone(), now.mono),
         };
         vnode.lease_taken(now.mono, self.vnodes.len(), &self.config);
-        vnode.play_back(self.playbacks.remove(&identity).unwrap_or_default());
+        if let Some(heard) = &heard {
+            vnode.play_back(self.told(heard.tunnel, &heard.report));
+        }
         self.adopt_vnode(vnode, identity.clone(), now.mono);
         self.visit(&identity, now, out, |vnode, ctx| {
             if let Some(heard) = heard {

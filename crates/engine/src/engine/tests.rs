@@ -183,3 +183,33 @@ fn the_end_of_a_node_is_not_that_of_the_one_that_has_its_name_now() {
     case.step(gone("3"));
     assert_eq!(case.engine.zones.of(&"virtual-node-third".into()), zone);
 }
+
+#[test]
+fn a_base_whose_answers_cannot_be_read_is_asked_seldom_stays_ready_and_says_why_once() {
+    let mut case = Case::started(&["b"]);
+    let large = || Err(CallError::Malformed("it has more than 8388608 bytes".into()));
+    let answers = |case: &mut Case| {
+        let questions = [CommandKind::QueryAllBiz, CommandKind::Health];
+        questions.map(|command| case.answered("b", command, None, large())).concat()
+    };
+    let says_why = |actions: &[Action]| {
+        announced(actions).iter().filter(|said| said.note.contains("more than 8388608 bytes")).count()
+    };
+    // It was asked when its Node was found.
+    let (mut asked, mut told, mut lost) = (Vec::new(), says_why(&answers(&mut case)), false);
+    for second in 0..300 {
+        case.seconds = second;
+        // It speaks much more often than any base, which makes nobody ask it more often.
+        let mut actions = case.heard("b");
+        actions.extend(case.step(Event::Tick));
+        let asks = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::QueryAllBiz);
+        if actions.iter().any(asks) {
+            asked.push(second);
+            actions.extend(answers(&mut case));
+        }
+        told += says_why(&actions);
+        lost |= summary(&case).silent > 0;
+    }
+    assert_eq!(asked, [10, 30, 70, 150, 270]);
+    assert_eq!((told, lost), (1, false));
+}

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
+use super::twin::{Twin, Yielding, is_twin};
 use crate::{
     action::Action,
     config::ClusterConfig,
@@ -44,6 +45,8 @@ struct Other {
     view: MemberView,
     /// Since when its version has not changed, or since when this replica can tell.
     since: Duration,
+    /// It has renewed since it was first seen, so it really lives.
+    renewed: bool,
     doubt: Doubt,
     /// Not to be asked about before.
     not_before: Duration,
@@ -63,6 +66,7 @@ pub(crate) struct Membership {
     next_at: Duration,
     fence_until: Duration,
     others: BTreeMap<Arc<str>, Other>,
+    yielding: Yielding,
     /// Incarnations whose Leases were deleted while they may have lived, and until when they hold.
     gone: BTreeMap<Arc<str>, Duration>,
 }
@@ -80,6 +84,7 @@ impl Membership {
             next_at: Duration::ZERO,
             fence_until: Duration::ZERO,
             others: BTreeMap::new(),
+            yielding: Yielding::default(),
             gone: BTreeMap::new(),
         }
     }
@@ -128,11 +133,13 @@ impl Membership {
             Some(other) if other.view.uid == view.uid => {
                 if view.resource_version > other.view.resource_version {
                     other.since = now;
+                    other.renewed |= view.state == MemberState::Living;
                     other.view = view;
                 }
             }
             _ => {
-                let other = Other { since: now, doubt: Doubt::None, not_before: Duration::ZERO, view };
+                let (doubt, not_before) = (Doubt::None, Duration::ZERO);
+                let other = Other { since: now, renewed: false, doubt, not_before, view };
                 self.others.insert(other.view.name.clone(), other);
             }
         }
@@ -334,9 +341,32 @@ impl Membership {
         }
     }
 
-    /// This one does what one of them has to do.
+    /// Looks whether another of its name lives.
+    pub(crate) fn look_for_twin(&mut self) {
+        let joins = self.own.uid.is_empty() && self.sent.is_none();
+        self.yielding.look(&self.own, joins, self.others.values().map(|other| &other.view));
+    }
+
+    /// Another of its name was there before: this one acts for nothing.
+    pub(crate) fn yields(&self) -> bool {
+        self.yielding.yields()
+    }
+
+    /// Another that is known to live under this one's name.
+    pub(crate) fn twin(&self) -> Option<Twin> {
+        let twin = self.others.values().find(|other| other.renewed && is_twin(&other.view, &self.own))?;
+        Some(Twin {
+            client_id: self.own.client_id.clone(),
+            pod_uid: twin.view.pod_uid.clone(),
+            incarnation: twin.view.incarnation.clone(),
+            yields: self.yields(),
+        })
+    }
+
+    /// This one does what one of them has to do: the first of those that take VNodes.
     pub(crate) fn is_first(&self) -> bool {
-        self.living().map(|(incarnation, _)| incarnation).min() == Some(&self.own.incarnation)
+        let first = self.takers().map(|(incarnation, _)| incarnation).min();
+        first == Some(&self.own.incarnation) && !self.yields()
     }
 
     /// This one's place among those that live, in the order of their names, and how many they are.

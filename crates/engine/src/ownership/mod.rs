@@ -10,6 +10,7 @@ mod reach;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,12 +18,13 @@ use crate::{action::Action, config::ClusterConfig, view::Door};
 pub(crate) use claims::{Claims, Heard};
 pub(crate) use membership::Membership;
 pub(crate) use reach::{Reach, Seen};
+pub use twin::Twin;
 
 /// How often it is looked whether this replica has too much to do.
 const BALANCE_EVERY: Duration = Duration::from_secs(1);
 /// VNodes that are handed over at once.
 const HANDED_OVER: usize = 20;
-/// VNodes that are given up at once by one that is cut off from them: as many as are taken in that time.
+/// VNodes that are given up at once by one that is cut off from them, or yields: as many as are taken in that time.
 const GIVEN_UP: usize = 200;
 const GIVE_UP_EVERY: Duration = Duration::from_secs(1);
 /// How often what belongs to nobody is looked for.
@@ -86,7 +88,9 @@ impl Ownership {
     ) {
         let (mine, all) = self.claims.counts();
         let (level, claims) = (level(mine, all, self.levels), &self.claims);
-        self.members.be_cut_off(self.reach.is_cut_off(), now);
+        self.members.look_for_twin();
+        // One that yields takes nothing, which the others have to know.
+        self.members.be_cut_off(self.reach.is_cut_off() || self.members.yields(), now);
         self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
         let takers: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
         let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
@@ -110,7 +114,7 @@ impl Ownership {
     }
 
     fn gives(&self) -> bool {
-        self.reach.is_cut_off() && self.members.others_reach()
+        self.members.yields() || self.reach.is_cut_off() && self.members.others_reach()
     }
 
     /// Says which replicas live, where that has changed (rule 11).
@@ -129,7 +133,7 @@ impl Ownership {
             return 0;
         }
         self.balance_at = now + BALANCE_EVERY;
-        if self.reach.is_cut_off() {
+        if self.reach.is_cut_off() || self.members.yields() {
             return 0;
         }
         let surplus = self.claims.shares(&self.members).surplus(self.sheds);
@@ -140,7 +144,8 @@ impl Ownership {
     /// How many VNodes shall be given to others now, because this replica does not reach them: not more than are
     /// taken in a second.
     pub(crate) fn given_up(&mut self, now: Duration) -> usize {
-        if now < self.give_up_at || !self.members.may_act(now) || !self.reach.gives_up(now) {
+        let gives_up = self.reach.gives_up(now) || self.members.yields();
+        if now < self.give_up_at || !self.members.may_act(now) || !gives_up {
             return 0;
         }
         self.give_up_at = now + GIVE_UP_EVERY;

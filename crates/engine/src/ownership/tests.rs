@@ -83,9 +83,13 @@ impl World {
 
     /// One more replica, which lists what there is.
     fn join(&mut self, rate: f64, pod_uid: &str) -> usize {
+        self.join_as(&format!("c{}", self.replicas.len()), rate, pod_uid)
+    }
+
+    fn join_as(&mut self, client_id: &str, rate: f64, pod_uid: &str) -> usize {
         let mut config = Config::new("dev");
         config.cluster = Some(ClusterConfig {
-            client_id: format!("c{}", self.replicas.len()).into(),
+            client_id: client_id.into(),
             incarnation: format!("i{}", self.replicas.len()).into(),
             pod_uid: pod_uid.into(),
             levels: 3,
@@ -773,4 +777,52 @@ fn in_no_schedule_do_two_act_for_one_vnode() {
         let owned: usize = (0..3).map(|which| world.owned(which)).sum();
         assert_eq!(owned, 6, "seed {seed}: all is owned in the end");
     }
+}
+
+#[test]
+fn a_second_replica_of_one_name_acts_for_nothing_until_the_first_is_gone() {
+    let mut world = World::new(12);
+    world.join_as("same", 1.0, "p0");
+    world.run(10.0);
+    assert_eq!(world.owned(0), 12);
+    world.join_as("same", 1.0, "p1");
+    let since = world.time;
+    for _ in 0..60 {
+        world.run(1.0);
+        assert_eq!((world.owned(0), world.owned(1)), (12, 0), "at {:.0} s", world.time);
+    }
+    assert_eq!(world.acted_since(1, since), 0);
+    let twin = |world: &World, which: usize| {
+        let twin = world.replicas[which].engine.twin().unwrap();
+        (twin.client_id.to_string(), twin.pod_uid.to_string(), twin.yields)
+    };
+    assert_eq!(twin(&world, 0), ("same".into(), "p1".into(), false));
+    assert_eq!(twin(&world, 1), ("same".into(), "p0".into(), true));
+    let leads = |which: usize| world.replicas[which].engine.ownership.as_ref().unwrap().leads;
+    assert!(leads(0) && !leads(1));
+    world.replicas[0].dead = true;
+    world.run(20.0);
+    assert_eq!(world.owned(1), 12);
+    assert_eq!(world.replicas[1].engine.twin(), None);
+}
+
+#[test]
+fn of_two_of_one_name_that_come_at_once_one_acts_and_they_do_not_take_turns() {
+    let mut world = World::new(12);
+    world.join_as("same", 1.0, "p0");
+    world.join_as("same", 1.0, "p1");
+    world.run(30.0);
+    let (acts, since) = (if world.owned(0) == 12 { 0 } else { 1 }, world.time);
+    world.run(60.0);
+    assert_eq!((world.owned(acts), world.acted_since(1 - acts, since)), (12, 0));
+}
+
+#[test]
+fn whoever_shares_a_name_and_does_not_tell_its_pod_shares_the_vnodes() {
+    let mut world = World::new(12);
+    world.join_as("same", 1.0, "");
+    world.join_as("same", 1.0, "p1");
+    world.run(30.0);
+    assert!(world.owned(0) > 0 && world.owned(1) > 0);
+    assert_eq!(world.replicas[1].engine.twin(), None);
 }

@@ -33,6 +33,15 @@ impl VNode {
 
     /// `queryAllBiz` brought no list.
     fn did_not_list(&mut self, outcome: &Outcome, ctx: &mut Context<'_>) {
+        if let Err(error @ CallError::Malformed(_)) = outcome {
+            // It has answered, so it is there. Of strangers people are told in the log: there may be any number.
+            if self.inventory_query.unreadable(ctx.now.mono) && self.node.is_some() {
+                let doing = format!("asking {} for its modules", self.identity);
+                let fault = error.to_fault(CommandKind::QueryAllBiz, doing);
+                self.announce_fault_of_base("Ask", Origin::Question, &fault, ctx);
+            }
+            return;
+        }
         if let Some(sent) = self.inventory_query.failed(ctx.now.mono) {
             self.life.unanswered(sent);
         }
@@ -47,11 +56,18 @@ impl VNode {
     /// `health` ended.
     pub(super) fn examined(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
-        let Ok(Answer::Health(health)) = outcome else {
-            if let Some(sent) = self.health_query.failed(now) {
-                self.life.unanswered(sent);
+        let health = match outcome {
+            Ok(Answer::Health(health)) => health,
+            Err(CallError::Malformed(_)) => {
+                self.health_query.unreadable(now);
+                return;
             }
-            return;
+            _ => {
+                if let Some(sent) = self.health_query.failed(now) {
+                    self.life.unanswered(sent);
+                }
+                return;
+            }
         };
         // Without a limit on metaspace there is nothing that changes in it.
         let period =
@@ -74,7 +90,7 @@ impl VNode {
                 // kept: a base may tell of as many as it likes.
                 match other {
                     None if self.is_about(&id.name) => self.inventory.doubt(&id.name, now),
-                    None => self.inventory_query.want(now),
+                    None => self.inventory_query.hint(now),
                     Some(_) => {}
                 }
                 return;

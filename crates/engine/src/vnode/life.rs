@@ -77,6 +77,12 @@ impl Life {
         silent || early || back || first
     }
 
+    /// Somebody spoke who may be the base: a sign of life, and nothing else.
+    pub(crate) fn echoed(&mut self, now: Duration) {
+        self.heard = now;
+        self.proven = true;
+    }
+
     /// The base answered a command, whatever it said. An answer on its way while the base said
     /// goodbye does not bring it back.
     pub(crate) fn answered(&mut self, now: Duration) {

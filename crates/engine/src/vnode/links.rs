@@ -34,6 +34,11 @@ impl Links {
         }
     }
 
+    /// It was heard over MQTT within `fresh`.
+    pub(crate) fn hears_mqtt(&self, now: Duration, fresh: Duration) -> bool {
+        self.mqtt.is_some_and(|heard| now.saturating_sub(heard) < fresh)
+    }
+
     /// The way for commands: the one heard last, HTTP where both were heard within `fresh`,
     /// because a Java base knows more commands there.
     pub(crate) fn target(&self, base: &BaseIdentity, fresh: Duration) -> Option<Target> {
@@ -42,10 +47,13 @@ impl Links {
                 base: base.clone(),
                 tunnel: TunnelKind::Http,
                 address: Some(address),
+                known: false,
             })
         };
-        let mqtt =
-            || self.mqtt.map(|_| Target { base: base.clone(), tunnel: TunnelKind::Mqtt, address: None });
+        let mqtt = || {
+            let base = base.clone();
+            self.mqtt.map(|_| Target { base, tunnel: TunnelKind::Mqtt, address: None, known: false })
+        };
         match (self.http, self.mqtt) {
             (Some((_, http_heard)), Some(mqtt_heard)) if http_heard + fresh < mqtt_heard => mqtt(),
             (Some(_), _) => http(),

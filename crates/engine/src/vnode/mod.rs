@@ -43,7 +43,7 @@ use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
-    action::Action,
+    action::{Action, Target},
     config::{Config, Times},
     engine::Census,
     event::{Now, Write, WriteError},
@@ -71,6 +71,7 @@ use query::Query;
 use scope::Happened;
 use zone::BaseZone;
 
+pub(crate) use holder::{Voice, may_follow};
 pub(crate) use node::{ZONE, expected_node, identity_of};
 pub(crate) use playback::Playback;
 pub(crate) use scope::Scope;
@@ -115,6 +116,8 @@ struct Op {
     /// An install that tells the base to uninstall other versions first.
     replaces: bool,
     sent: Duration,
+    /// By which way.
+    tunnel: TunnelKind,
     deadline: Duration,
     trace: TraceId,
 }
@@ -273,12 +276,32 @@ impl VNode {
         self.links.target(&self.identity, Duration::ZERO).map(|target| target.tunnel)
     }
 
-    /// A heartbeat came.
+    /// The way for commands.
+    fn target(&self, config: &Config) -> Option<Target> {
+        let target = self.links.target(&self.identity, config.times.not_ready_after)?;
+        // A base has its Node once it has answered well.
+        Some(Target { known: self.node.is_some(), ..target })
+    }
+
+    /// Somebody spoke who may be the base, on another way than its own.
+    pub(crate) fn echo(&mut self, tunnel: TunnelKind, report: &BaseReport, ctx: &Context<'_>) {
+        let (now, times) = (ctx.now.mono, &ctx.config.times);
+        let was_assumed = self.life.is_assumed(now, times);
+        if tunnel == TunnelKind::Mqtt {
+            // Over HTTP it names where commands would go.
+            self.links.heard(tunnel, report, now);
+        }
+        self.life.echoed(now);
+        let alive = self.life.standing(now, times) == Standing::Alive;
+        self.is_routine = alive && self.down_since.is_none() && !was_assumed;
+    }
+
+    /// A heartbeat of the base came.
     pub(crate) fn heartbeat(&mut self, tunnel: TunnelKind, report: BaseReport, ctx: &Context<'_>) {
         let now = ctx.now.mono;
         let was_assumed = self.life.is_assumed(now, &ctx.config.times);
         self.links.heard(tunnel, &report, now);
-        self.held.heard(tunnel, &report);
+        self.held.heard(tunnel, &report, now);
         let again = self.life.heartbeat(now, report.state, &ctx.config.times);
         if again {
             self.look_again(now);
@@ -311,8 +334,8 @@ impl VNode {
 
     /// The base may have been started anew: what it holds is asked again.
     fn look_again(&mut self, now: Duration) {
-        self.inventory_query.want(now);
-        self.health_query.want(now);
+        self.inventory_query.hint(now);
+        self.health_query.hint(now);
     }
 
     /// A view of its Node came.
@@ -683,14 +706,14 @@ impl VNode {
         if self.inventory.has_doubt() && self.inventory_query.failures() == 0 {
             self.inventory_query.want(now);
         }
-        let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
+        let Some(target) = self.target(ctx.config) else { return };
         let mut due = Vec::new();
         if self.inventory_query.is_due(now) {
-            self.inventory_query.sent(now);
+            self.inventory_query.sent(now, target.tunnel);
             due.push(Command::QueryAllBiz);
         }
         if self.health_query.is_due(now) {
-            self.health_query.sent(now);
+            self.health_query.sent(now, target.tunnel);
             due.push(Command::Health);
         }
         for command in due {
@@ -708,7 +731,7 @@ impl VNode {
         ctx: &mut Context<'_>,
     ) {
         let times = &ctx.config.times;
-        let Some(target) = self.links.target(&self.identity, times.not_ready_after) else { return };
+        let Some(target) = self.target(ctx.config) else { return };
         let Some(id) = command.biz().cloned() else { return };
         let deadline = match command.kind() {
             CommandKind::InstallBiz => times.install_deadline,
@@ -723,7 +746,16 @@ impl VNode {
         let replaces =
             matches!(command, Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, .. });
         let trace = self.trace_of(&command, ctx.now);
-        let op = Op { key, claim, displacing, replaces, sent: ctx.now.mono, deadline, trace };
+        let op = Op {
+            key,
+            claim,
+            displacing,
+            replaces,
+            sent: ctx.now.mono,
+            tunnel: target.tunnel,
+            deadline,
+            trace,
+        };
         self.ops.insert(id.name, Box::new(op));
         ctx.out.push(Action::Call { target, command, deadline, trace });
     }

@@ -39,6 +39,7 @@ impl VNode {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
         let named = self.health.is_some()
             || self.report.as_ref().is_some_and(|report| report.name.is_some())
+            || self.health_query.is_unreadable()
             || self.health_query.failures() >= NAME_ATTEMPTS;
         if !alive || !self.inventory.is_known() || !named || self.report.is_none() {
             return;

@@ -8,12 +8,18 @@ use std::{
     time::Instant,
 };
 
-use mqtt5::broker::{
-    BrokerEventHandler,
-    events::{ClientDisconnectEvent, ClientPublishEvent, PublishAction},
+use mqtt5::{
+    QoS,
+    broker::{
+        BrokerEventHandler,
+        events::{
+            ClientConnectEvent, ClientDisconnectEvent, ClientPublishEvent, ClientSubscribeEvent,
+            PublishAction,
+        },
+    },
 };
 
-use super::Decision;
+use super::{Decision, lag::Lag, places::Places};
 use crate::bucket::{Bucket, Rate};
 
 /// Messages of one client. A base says some in ten seconds, and an answer to each command; at its start
@@ -30,6 +36,10 @@ pub(super) struct Rates {
     controller: Arc<str>,
     /// Those that are connected: as many as may be.
     clients: Mutex<HashMap<Arc<str>, Client>>,
+    /// Who is connected from where.
+    places: Arc<Places>,
+    /// What waits for the controller.
+    lag: Lag,
 }
 
 struct Client {
@@ -46,16 +56,16 @@ impl fmt::Debug for Rates {
 }
 
 impl Rates {
-    pub(super) fn new(controller: &str) -> Self {
-        Self { controller: controller.into(), clients: Mutex::default() }
+    pub(super) fn new(controller: &str, places: Arc<Places>, lag: Lag) -> Self {
+        Self { controller: controller.into(), clients: Mutex::default(), places, lag }
     }
 
     fn clients(&self) -> MutexGuard<'_, HashMap<Arc<str>, Client>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this client may say so many bytes more.
-    fn admit(&self, client: &Arc<str>, bytes: usize, now: Instant) -> bool {
+    /// Whether this client may say so many bytes more; `fits` where there is room for them.
+    fn admit(&self, client: &Arc<str>, bytes: usize, fits: bool, now: Instant) -> bool {
         if *client == self.controller {
             return true;
         }
@@ -67,11 +77,11 @@ impl Rates {
         });
         let kilobytes = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
         let admitted =
-            known.messages.take(MESSAGES, 1, now) && known.kilobytes.take(KILOBYTES, kilobytes, now);
+            known.messages.take(MESSAGES, 1, now) && known.kilobytes.take(KILOBYTES, kilobytes, now) && fits;
         if !admitted && !std::mem::replace(&mut known.told, true) {
             tracing::warn!(
                 client = %client,
-                "a client of the embedded broker says more than a base has to say; what is too much is dropped"
+                "a client of the embedded broker says more than a base has to say, or than the controller keeps up with; what is too much is dropped"
             );
         }
         admitted
@@ -79,13 +89,36 @@ impl Rates {
 }
 
 impl BrokerEventHandler for Rates {
+    fn on_client_connect<'a>(&'a self, came: ClientConnectEvent) -> Decision<'a, ()> {
+        self.places.comes(&came.client_id);
+        Box::pin(async {})
+    }
+
+    fn on_client_subscribe<'a>(&'a self, wants: ClientSubscribeEvent) -> Decision<'a, ()> {
+        if wants.client_id == self.controller {
+            for subscription in &wants.subscriptions {
+                self.lag.subscribed(&subscription.topic_filter, Instant::now());
+            }
+        }
+        Box::pin(async {})
+    }
+
     fn on_client_publish<'a>(&'a self, said: ClientPublishEvent) -> Decision<'a, PublishAction> {
-        let admitted = self.admit(&said.client_id, said.payload.len(), Instant::now());
+        let (bytes, now) = (said.payload.len(), Instant::now());
+        let fits = self.lag.takes(&said.topic, bytes, said.qos == QoS::AtMostOnce, now);
+        let admitted = self.admit(&said.client_id, bytes, fits, now);
+        if fits && !admitted && said.qos != QoS::AtMostOnce {
+            self.lag.dropped(&said.topic, bytes);
+        }
         Box::pin(async move { if admitted { PublishAction::Continue } else { PublishAction::Handled } })
     }
 
     fn on_client_disconnect<'a>(&'a self, gone: ClientDisconnectEvent) -> Decision<'a, ()> {
         self.clients().remove(&gone.client_id);
+        self.places.leaves(&gone.client_id);
+        if gone.client_id == self.controller {
+            self.lag.gone();
+        }
         Box::pin(async {})
     }
 }
@@ -98,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_client_may_say_so_much_and_the_controller_what_it_wants() {
-        let (rates, start) = (Rates::new("controller"), Instant::now());
+        let (rates, start) = (Rates::new("controller", Arc::default(), Lag::default()), Instant::now());
         let admitted = |client: &str, bytes: usize, now: Instant| {
-            (0..2_000).filter(|_| rates.admit(&client.into(), bytes, now)).count()
+            (0..2_000).filter(|_| rates.admit(&client.into(), bytes, true, now)).count()
         };
         assert_eq!(admitted("controller", 100, start), 2_000);
         assert_eq!(admitted("talks", 100, start), 1_000);

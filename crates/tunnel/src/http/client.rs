@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     guarded::{Guarded, was_shut},
-    limits::{CONNECT_TIMEOUT, MAX_ANSWER_BYTES},
+    limits::{CONNECT_TIMEOUT, CONNECTION_BUFFER_BYTES},
 };
+use crate::bodies::Body;
 
 /// How long a connection that a base keeps open is kept by us. A stock Java base closes after
 /// each answer; what keeps open must not be closed by the base first, or a command is in doubt.
@@ -48,6 +49,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(1)
+            .http1_max_buf_size(CONNECTION_BUFFER_BYTES)
             .build(connector);
         Self(client)
     }
@@ -59,6 +61,7 @@ impl Client {
         command: Command,
         deadline: Instant,
         pass: Pass,
+        body: Body,
     ) -> impl Future<Output = Outcome> + use<> {
         let client = self.0.clone();
         async move {
@@ -72,7 +75,7 @@ impl Client {
                 .headers_mut()
                 .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
             let connection = capture_connection(&mut request);
-            match timeout_at(deadline, exchange(&client, request, kind)).await {
+            match timeout_at(deadline, exchange(&client, request, kind, body)).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(error)) => Err(lost(address, &connection, &error)),
                 Err(_) if never_connected(&connection) => {
@@ -89,49 +92,50 @@ async fn exchange(
     client: &legacy::Client<HttpConnector, Guarded>,
     request: Request<Guarded>,
     kind: CommandKind,
+    body: Body,
 ) -> Result<Outcome, legacy::Error> {
     let mut response = client.request(request).await?;
     let status = response.status();
-    let limit = if status == StatusCode::OK { MAX_ANSWER_BYTES } else { MAX_QUOTE_BYTES };
-    let body = read(&mut response, limit).await;
-    Ok(match (status, body) {
-        (StatusCode::OK, Body::Whole(bytes)) => arklet::parse_answer(kind, &bytes),
-        (StatusCode::OK, Body::TooLarge(_)) => {
-            Err(CallError::Malformed(format!("it has more than {MAX_ANSWER_BYTES} bytes")))
-        }
-        (StatusCode::OK, Body::BrokenOff(bytes)) => {
-            Err(CallError::Malformed(format!("it broke off after {} bytes", bytes.len())))
-        }
+    Ok(match status {
+        StatusCode::OK => read(&mut response, kind, body).await,
         // Arklet answers a command that it does not know with 200.
-        (StatusCode::NOT_FOUND, Body::Whole(bytes) | Body::TooLarge(bytes) | Body::BrokenOff(bytes)) => {
-            Err(CallError::NotArklet(format!("HTTP {status}: {}", quote(&bytes))))
+        StatusCode::NOT_FOUND => {
+            Err(CallError::NotArklet(format!("HTTP {status}: {}", quote(&beginning(&mut response).await))))
         }
-        (_, Body::Whole(bytes) | Body::TooLarge(bytes) | Body::BrokenOff(bytes)) => {
-            Err(CallError::Malformed(format!("HTTP {status}: {}", quote(&bytes))))
+        _ => {
+            let page = beginning(&mut response).await;
+            Err(CallError::Malformed(format!("HTTP {status}: {}", quote(&page))))
         }
     })
 }
 
-enum Body {
-    Whole(Vec<u8>),
-    TooLarge(Vec<u8>),
-    BrokenOff(Vec<u8>),
-}
-
-/// Reads to the end or to the limit.
-async fn read(response: &mut Response<Incoming>, limit: usize) -> Body {
-    let mut bytes = Vec::new();
+/// Reads the answer while it comes.
+async fn read(response: &mut Response<Incoming>, kind: CommandKind, mut body: Body) -> Outcome {
+    let mut length = 0;
     while let Some(frame) = response.body_mut().frame().await {
-        let Ok(frame) = frame else { return Body::BrokenOff(bytes) };
+        let Ok(frame) = frame else {
+            return Err(CallError::Malformed(format!("it broke off after {length} bytes")));
+        };
         // What is no data is a trailer, and says nothing.
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            bytes.extend(data.into_iter().take(limit.saturating_sub(bytes.len())));
-            return Body::TooLarge(bytes);
-        }
-        bytes.extend_from_slice(&data);
+        length += data.len();
+        // Who says too much is not listened to any further.
+        body.feed(&data).await.map_err(|cause| CallError::Malformed(cause.to_string()))?;
     }
-    Body::Whole(bytes)
+    body.read(|bytes| arklet::parse_answer(kind, bytes))
+}
+
+/// As much of an error page as is quoted.
+async fn beginning(response: &mut Response<Incoming>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = response.body_mut().frame().await {
+        let Ok(data) = frame.into_data() else { continue };
+        bytes.extend(data.into_iter().take(MAX_QUOTE_BYTES.saturating_sub(bytes.len())));
+        if bytes.len() >= MAX_QUOTE_BYTES {
+            break;
+        }
+    }
+    bytes
 }
 
 /// A failed exchange: certain that nothing was done only where no connection came about.

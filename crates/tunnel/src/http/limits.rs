@@ -10,12 +10,11 @@ use crate::{
     counts::{Counts, reasons},
 };
 
-/// The largest request body, in bytes. A Java heartbeat has about 200.
-pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// The largest request body, in bytes. A Java heartbeat has about 200; of all connections together it is 16 MiB.
+pub const MAX_REQUEST_BYTES: usize = 16 * 1024;
 
-/// The largest answer of a base, in bytes. `queryAllBiz` carries a stack trace for each broken
-/// biz: some tens of KiB each, for the hundred or so modules that a base may hold.
-pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// The largest buffer of a connection to a base, in bytes. What is larger comes in parts.
+pub(super) const CONNECTION_BUFFER_BYTES: usize = 16 * 1024;
 
 /// How long a base may take to accept a connection. A base in the same cluster does so in
 /// milliseconds; two lost SYNs (1 s and 2 s) still fit.
@@ -106,6 +105,10 @@ pub struct HttpStats {
     pub calls_refused: u64,
     /// Commands under way now.
     pub calls_open: usize,
+    /// Bytes of answers in memory now.
+    pub answer_bytes: usize,
+    /// The most that there ever were.
+    pub answer_bytes_peak: usize,
     /// Connections to the listener now.
     pub connections_open: usize,
     /// Requests and connections that the listener refused.
@@ -134,13 +137,20 @@ impl HttpCounts {
         self.refused.add(reason as usize);
     }
 
-    pub(crate) fn snapshot(&self, calls_open: usize, connections_open: usize) -> HttpStats {
+    pub(crate) fn snapshot(
+        &self,
+        calls_open: usize,
+        (answer_bytes, answer_bytes_peak): (usize, usize),
+        connections_open: usize,
+    ) -> HttpStats {
         HttpStats {
             heartbeats: self.heartbeats.load(Ordering::Relaxed),
             baseline_queries: self.baseline_queries.load(Ordering::Relaxed),
             calls: self.calls.load(Ordering::Relaxed),
             calls_refused: self.calls_refused.load(Ordering::Relaxed),
             calls_open,
+            answer_bytes,
+            answer_bytes_peak,
             connections_open,
             refused: Refusal::ALL.iter().copied().zip(self.refused.read()).collect(),
         }

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arklet::WireError;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -290,7 +291,12 @@ fn heartbeat(
     application: &Application,
     body: &[u8],
 ) -> Result<Bytes, Refused> {
-    let mut report = arklet::parse_heartbeat(body).map_err(|cause| malformed(cause.to_string()))?;
+    let mut report = arklet::parse_heartbeat(body).map_err(|cause| {
+        if matches!(cause, WireError::Identity(_)) && shared.told.is_news(&format!("{peer} {cause}"), Instant::now()) {
+            tracing::warn!(%peer, %cause, "a base has an identity that no Node can be named by; it is not taken");
+        }
+        malformed(cause.to_string())
+    })?;
     application
         .admit(&mut report.name, &mut report.cluster)
         .map_err(|cause| other(shared, &report.identity, &cause))?;

@@ -23,18 +23,19 @@ use tokio::{
     time::Instant,
 };
 
-pub use self::limits::{
-    CONNECT_TIMEOUT, HttpLimits, HttpStats, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Refusal,
-};
+pub use self::limits::{CONNECT_TIMEOUT, HttpLimits, HttpStats, MAX_REQUEST_BYTES, Refusal};
 pub use self::{
     tls::{SERVER_CERTIFICATE_VARIABLE, SERVER_KEY_VARIABLE, ServerTls},
     token::{TOKEN_VARIABLE, TokenFile},
 };
+pub use crate::bodies::{MAX_ANSWER_BYTES, MAX_ANSWER_OF_STRANGER_BYTES};
 use crate::{
     Addresses, Event, SHUTDOWN_BOUND, Target, application,
+    bodies::Bodies,
     event::report,
     files::Reloaded,
     stop::{Phase, Stop},
+    told::Told,
 };
 
 /// How the HTTP tunnel is set up.
@@ -107,6 +108,10 @@ struct Shared {
     fence: Fence,
     events: mpsc::Sender<Event>,
     counts: limits::HttpCounts,
+    /// All answers that are being read.
+    bodies: Bodies,
+    /// Who was spoken of for what it said.
+    told: Told,
     /// One permit for each connection to the listener.
     connections: Arc<Semaphore>,
     /// One permit for each command under way, until its answer is delivered.
@@ -135,6 +140,8 @@ impl HttpTunnel {
             fence: config.fence,
             events,
             counts: limits::HttpCounts::default(),
+            bodies: Bodies::default(),
+            told: Told::default(),
             stop,
         });
         report(&shared.events, Event::Up(TunnelKind::Http));
@@ -181,7 +188,8 @@ impl HttpTunnel {
         };
         shared.counts.calls.fetch_add(1, Ordering::Relaxed);
         let at = Instant::now() + deadline;
-        let call = self.inner.client.call(address, command, at, shared.fence.pass());
+        let body = shared.bodies.begin(target.known);
+        let call = self.inner.client.call(address, command, at, shared.fence.pass(), body);
         let mut stop = shared.stop.clone();
         let events = shared.events.clone();
         tokio::spawn(async move {
@@ -190,6 +198,14 @@ impl HttpTunnel {
                 // It may have reached the base: the same doubt as a deadline.
                 () = stop.reached(Phase::Stopped) => Err(CallError::TimedOut),
             };
+            // Of one that is known people are told on its Node.
+            if let Err(CallError::Malformed(cause)) = &outcome
+                && !target.known
+                && shared.told.is_news(target.base.as_str(), std::time::Instant::now())
+            {
+                let (base, command) = (&target.base, key.command);
+                tracing::warn!(%base, %address, %command, cause, "the answer of a base that has no Node yet cannot be read");
+            }
             let event = Event::Answer { tunnel: TunnelKind::Http, base: target.base, key, outcome };
             // The receiver is gone when the controller ends; nobody wants the answer then.
             let _ = events.send(event).await;
@@ -202,6 +218,7 @@ impl HttpTunnel {
         let shared = &self.inner.shared;
         shared.counts.snapshot(
             shared.limits.calls.saturating_sub(shared.calls.available_permits()),
+            shared.bodies.held(),
             shared.limits.connections.saturating_sub(shared.connections.available_permits()),
         )
     }

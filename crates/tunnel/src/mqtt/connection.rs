@@ -8,15 +8,15 @@ use rumqttc::{
     Publish, PublishOptions, QoS, StateError, SubscribeReasonCode, TlsConfiguration, TlsError, Transport,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
     time::{Instant, timeout},
 };
 
-use super::{MAX_PACKET_BYTES, MqttConfig, lull::Lull, stats::MqttCounts};
+use super::{HANDOVER_BYTES, MAX_PACKET_BYTES, MqttConfig, READ_AT_ONCE, lull::Lull, stats::MqttCounts};
+use crate::broker::Lag;
 
-/// Messages between the connection and the worker: enough to hide that they take turns, few
-/// enough that 8 MiB messages in it are no danger.
+/// Messages between the connection and the worker: enough to hide that they take turns.
 const HANDOVER: usize = 32;
 
 /// Publishes that wait for the socket. A rollout over 5,000 bases sends one to each at once.
@@ -36,8 +36,10 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) enum Inbound {
     /// Connected, and the subscription is acknowledged.
     Up,
-    /// A message came.
-    Message(Publish),
+    /// A message came; its bytes count until the permit is dropped.
+    Message(Publish, OwnedSemaphorePermit),
+    /// The broker does not show what it has retained of commands.
+    Hidden,
     /// It is over; nothing follows.
     Lost(String),
 }
@@ -65,7 +67,9 @@ impl Link {
         let (sender, inbound) = mpsc::channel(HANDOVER);
         let filter = arklet::subscription(&config.env);
         let lull = Arc::new(Lull::new(counts));
-        let task = tokio::spawn(run(event_loop, client.clone(), filter, sender, lull.clone()));
+        let room = Arc::new(Semaphore::new(HANDOVER_BYTES as usize));
+        let out = Handover { sender, room, lag: config.lag.clone() };
+        let task = tokio::spawn(run(event_loop, client.clone(), filter, out, lull.clone()));
         Self { client, inbound, task, lull, up_since: None }
     }
 
@@ -93,6 +97,27 @@ impl Link {
         })
     }
 
+    /// Takes away what the broker has retained on a topic.
+    ///
+    /// # Errors
+    /// Where it was surely not sent.
+    pub(super) fn clear_retained(&self, topic: String) -> Result<(), ClientError> {
+        let handed_over =
+            self.client.try_publish(topic, Vec::new(), PublishOptions::at_least_once().retained());
+        self.lull.ends();
+        handed_over
+    }
+
+    /// Begins to be shown what the broker has retained on such topics, and all that is said there; or ends it.
+    pub(super) fn look_at(&self, filter: String, look: bool) {
+        // A connection that takes nothing any more is about to be lost; the next one looks again.
+        let _ = match look {
+            true => self.client.try_subscribe(filter, QoS::AtLeastOnce),
+            false => self.client.try_unsubscribe(filter),
+        };
+        self.lull.ends();
+    }
+
     /// Sends what is left and says goodbye.
     pub(super) async fn close(mut self) {
         if self.client.try_disconnect_with_timeout(DISCONNECT_TIMEOUT).is_ok() {
@@ -110,7 +135,8 @@ fn options(config: &MqttConfig) -> MqttOptions {
         .set_keep_alive(config.keep_alive_seconds)
         .set_clean_session(true)
         .set_max_packet_size(MAX_PACKET_BYTES, MAX_PACKET_BYTES)
-        .set_inflight(INFLIGHT);
+        .set_inflight(INFLIGHT)
+        .set_read_batch_size(READ_AT_ONCE);
     match (&config.username, &config.password) {
         (Some(user), Some(password)) => {
             options.set_credentials(user, password.expose().to_owned());
@@ -126,13 +152,7 @@ fn options(config: &MqttConfig) -> MqttOptions {
     options
 }
 
-async fn run(
-    mut event_loop: EventLoop,
-    client: AsyncClient,
-    filter: String,
-    out: mpsc::Sender<Inbound>,
-    lull: Arc<Lull>,
-) {
+async fn run(mut event_loop: EventLoop, client: AsyncClient, filter: String, out: Handover, lull: Arc<Lull>) {
     let mut network = event_loop.network_options();
     network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
     network.set_tcp_nodelay(true);
@@ -145,7 +165,7 @@ async fn run(
         }
         Err(reason) => reason,
     };
-    let _ = out.send(Inbound::Lost(reason)).await;
+    let _ = out.sender.send(Inbound::Lost(reason)).await;
 }
 
 /// CONNECT and SUBSCRIBE, both acknowledged.
@@ -153,7 +173,7 @@ async fn connect(
     event_loop: &mut EventLoop,
     client: &AsyncClient,
     filter: String,
-    out: &mpsc::Sender<Inbound>,
+    out: &Handover,
 ) -> Result<(), String> {
     let subscribed = async {
         loop {
@@ -168,7 +188,7 @@ async fn connect(
                     };
                 }
                 // A broker may send before it acknowledges.
-                Event::Incoming(Incoming::Publish(publish)) => hand_over(out, publish).await?,
+                Event::Incoming(Incoming::Publish(publish)) => out.message(publish).await?,
                 _ => {}
             }
         }
@@ -176,18 +196,24 @@ async fn connect(
     timeout(2 * CONNECT_TIMEOUT, subscribed)
         .await
         .unwrap_or_else(|_| Err("the broker does not acknowledge the subscription".into()))?;
-    out.send(Inbound::Up).await.map_err(|_| gone())
+    out.say(Inbound::Up).await
 }
 
 /// Passes messages on until the end, and says why it came. Waits where the worker does not keep
 /// up: then nothing is read from the socket either, and the broker holds the rest.
-async fn forward(event_loop: &mut EventLoop, out: &mpsc::Sender<Inbound>, lull: &Lull) -> String {
+async fn forward(event_loop: &mut EventLoop, out: &Handover, lull: &Lull) -> String {
     let mut came = 0;
     loop {
         let passed = match event_loop.poll().await {
             Ok(Event::Incoming(Incoming::Publish(publish))) => {
                 came += 1;
-                hand_over(out, publish).await
+                out.message(publish).await
+            }
+            // The only other subscription is for what is retained.
+            Ok(Event::Incoming(Incoming::SubAck(ack)))
+                if !matches!(ack.return_codes.first(), Some(SubscribeReasonCode::Success(_))) =>
+            {
+                out.say(Inbound::Hidden).await
             }
             Ok(_) => Ok(()),
             Err(error) => Err(describe(&error)),
@@ -201,8 +227,28 @@ async fn forward(event_loop: &mut EventLoop, out: &mpsc::Sender<Inbound>, lull: 
     }
 }
 
-async fn hand_over(out: &mpsc::Sender<Inbound>, publish: Publish) -> Result<(), String> {
-    out.send(Inbound::Message(publish)).await.map_err(|_| gone())
+/// The way to the worker: so many messages, and so many bytes.
+struct Handover {
+    sender: mpsc::Sender<Inbound>,
+    room: Arc<Semaphore>,
+    lag: Option<Lag>,
+}
+
+impl Handover {
+    async fn message(&self, publish: Publish) -> Result<(), String> {
+        let bytes = publish.payload.len();
+        if let Some(lag) = self.lag.as_ref().filter(|_| publish.qos != QoS::AtMostOnce) {
+            lag.read(bytes, std::time::Instant::now());
+        }
+        // One is always let through: no packet is larger than all the room.
+        let room = u32::try_from(bytes).unwrap_or(u32::MAX).min(HANDOVER_BYTES);
+        let permit = self.room.clone().acquire_many_owned(room).await.map_err(|_| gone())?;
+        self.say(Inbound::Message(publish, permit)).await
+    }
+
+    async fn say(&self, inbound: Inbound) -> Result<(), String> {
+        self.sender.send(inbound).await.map_err(|_| gone())
+    }
 }
 
 fn gone() -> String {

@@ -23,15 +23,22 @@ pub use self::{
 };
 use crate::{
     Addresses, Event, SHUTDOWN_BOUND, Target,
-    broker::UsersFile,
+    broker::{Lag, UsersFile},
     event::report,
     stop::{Phase, Stop},
 };
 
-/// The largest MQTT packet, in either direction, in bytes: as
-/// [`MAX_ANSWER_BYTES`](crate::http::MAX_ANSWER_BYTES). MQTT 3.1.1 knows no other answer to a
-/// larger one than to close the connection; set the broker's own limit to the same or less.
-pub const MAX_PACKET_BYTES: usize = 8 * 1024 * 1024;
+/// The largest MQTT packet, in either direction, in bytes: what a base answers that failed to install a hundred modules, with
+/// their stack traces. MQTT 3.1.1 knows no other answer to a larger one than to close the connection; set the broker's own
+/// limit to the same or less.
+pub const MAX_PACKET_BYTES: usize = 4 * 1024 * 1024;
+
+/// Packets that are read from the socket before they are looked at: 48 MiB, if all are as large as may be. More than come
+/// together while the connection rests.
+const READ_AT_ONCE: usize = 12;
+
+/// Bytes of messages between the connection and the worker, which takes each in microseconds.
+const HANDOVER_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Orders that wait for the worker, which takes each in microseconds: 5,000 bases with two or
 /// three each at once.
@@ -73,6 +80,8 @@ pub struct MqttConfig {
     pub max_pending: usize,
     /// Until when commands may be sent, where there are several replicas.
     pub fence: Fence,
+    /// Who is told what is read, where the broker is the embedded one.
+    pub lag: Option<Lag>,
 }
 
 impl MqttConfig {
@@ -98,6 +107,7 @@ impl MqttConfig {
             reconnect_max: Duration::from_secs(5),
             max_pending: 16 * 1024,
             fence: Fence::open(),
+            lag: None,
         }
     }
 }
@@ -137,7 +147,7 @@ struct Inner {
 /// What the worker is told to do.
 #[derive(Debug)]
 enum Order {
-    Call { base: BaseIdentity, command: Command, deadline: Instant, pass: Pass },
+    Call { base: BaseIdentity, known: bool, command: Command, deadline: Instant, pass: Pass },
     Baseline { base: BaseIdentity, modules: Vec<ModuleSpec>, pass: Pass },
 }
 
@@ -174,7 +184,7 @@ impl MqttTunnel {
     /// `help` here: they time out.
     pub fn call(&self, target: Target, command: Command, deadline: Duration) {
         let (deadline, pass) = (Instant::now() + deadline, self.inner.fence.pass());
-        let order = Order::Call { base: target.base, command, deadline, pass };
+        let order = Order::Call { base: target.base, known: target.known, command, deadline, pass };
         let (order, cause) = match self.inner.orders.try_send(order) {
             Ok(()) => return,
             Err(mpsc::error::TrySendError::Full(order)) => (order, "too many commands wait"),

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use arklet::AnswerKey;
+use arklet::{AnswerKey, CommandKind};
 use model::BaseIdentity;
 use tokio::time::Instant;
 
 /// Whose answer to what. A base answers without naming the request, so this is all there is.
 pub(super) type Waiting = (BaseIdentity, AnswerKey);
+
+/// Until when, with a number that makes equal times differ, and whether the base has answered well before.
+type Entry = ((Instant, u64), bool);
 
 /// The table. Two commands of one base and key are one entry with the later deadline: the first
 /// answer ends it, and a second one is delivered unsolicited.
@@ -15,7 +18,7 @@ pub(super) type Waiting = (BaseIdentity, AnswerKey);
 pub(super) struct Pending {
     limit: usize,
     // No hash maps: those keep what a burst has needed.
-    deadlines: BTreeMap<Waiting, (Instant, u64)>,
+    deadlines: BTreeMap<Waiting, Entry>,
     /// The same by time. The number makes equal times differ without comparing keys.
     order: BTreeMap<(Instant, u64), Waiting>,
     next_number: u64,
@@ -33,18 +36,26 @@ impl Pending {
     }
 
     /// Notes that an answer is awaited. Ask [`has_room_for`](Self::has_room_for) first.
-    pub(super) fn insert(&mut self, waiting: Waiting, deadline: Instant) {
-        let earlier = self.deadlines.get(&waiting).map(|(deadline, _)| *deadline);
+    pub(super) fn insert(&mut self, waiting: Waiting, deadline: Instant, known: bool) {
+        let earlier = self.deadlines.get(&waiting).map(|((deadline, _), _)| *deadline);
         self.remove(&waiting);
         let entry = (earlier.map_or(deadline, |earlier| earlier.max(deadline)), self.next_number);
         self.next_number += 1;
         self.order.insert(entry, waiting.clone());
-        self.deadlines.insert(waiting, entry);
+        self.deadlines.insert(waiting, (entry, known));
+    }
+
+    /// Whether a base that has answered well before is asked something.
+    pub(super) fn asks_known(&self, base: &BaseIdentity) -> bool {
+        let first = AnswerKey { command: CommandKind::InstallBiz, biz: None };
+        let of_base =
+            self.deadlines.range((base.clone(), first)..).take_while(|((asked, _), _)| asked == base);
+        of_base.into_iter().any(|(_, (_, known))| *known)
     }
 
     /// Takes an entry out; false where nothing waits for it.
     pub(super) fn remove(&mut self, waiting: &Waiting) -> bool {
-        let Some(entry) = self.deadlines.remove(waiting) else { return false };
+        let Some((entry, _)) = self.deadlines.remove(waiting) else { return false };
         self.order.remove(&entry);
         true
     }
@@ -78,8 +89,6 @@ impl Pending {
 mod tests {
     use std::time::Duration;
 
-    use arklet::CommandKind;
-
     use super::*;
 
     fn waiting(base: &str, command: CommandKind) -> Waiting {
@@ -90,9 +99,9 @@ mod tests {
     fn the_oldest_deadline_comes_first_and_only_when_it_is_due() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut pending = Pending::new(8);
-        pending.insert(waiting("late", CommandKind::Health), now + 2 * second);
-        pending.insert(waiting("soon", CommandKind::Health), now + second);
-        pending.insert(waiting("also", CommandKind::Health), now + second);
+        pending.insert(waiting("late", CommandKind::Health), now + 2 * second, false);
+        pending.insert(waiting("soon", CommandKind::Health), now + second, false);
+        pending.insert(waiting("also", CommandKind::Health), now + second, false);
         assert_eq!(pending.next(), Some(now + second));
         assert_eq!(pending.expired(now), None);
         assert_eq!(pending.expired(now + second), Some(waiting("soon", CommandKind::Health)));
@@ -105,7 +114,7 @@ mod tests {
     fn an_answer_ends_the_wait() {
         let now = Instant::now();
         let mut pending = Pending::new(8);
-        pending.insert(waiting("a", CommandKind::Health), now);
+        pending.insert(waiting("a", CommandKind::Health), now, false);
         assert!(!pending.remove(&waiting("a", CommandKind::QueryAllBiz)));
         assert!(pending.remove(&waiting("a", CommandKind::Health)));
         assert!(!pending.remove(&waiting("a", CommandKind::Health)));
@@ -116,16 +125,30 @@ mod tests {
     fn the_same_command_twice_is_one_wait_with_the_later_deadline() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut pending = Pending::new(1);
-        pending.insert(waiting("a", CommandKind::Health), now + 2 * second);
-        pending.insert(waiting("a", CommandKind::Health), now + second);
+        pending.insert(waiting("a", CommandKind::Health), now + 2 * second, false);
+        pending.insert(waiting("a", CommandKind::Health), now + second, false);
         assert_eq!((pending.len(), pending.next()), (1, Some(now + 2 * second)));
+    }
+
+    #[test]
+    fn of_whom_much_is_read_is_who_is_known_and_asked_something() {
+        let now = Instant::now();
+        let mut pending = Pending::new(8);
+        for (base, known) in [("a", false), ("b", true), ("c", false)] {
+            pending.insert(waiting(base, CommandKind::QueryAllBiz), now, known);
+        }
+        let known =
+            |pending: &Pending| ["a", "b", "c", "d"].map(|base| pending.asks_known(&base.parse().unwrap()));
+        assert_eq!(known(&pending), [false, true, false, false]);
+        pending.remove(&waiting("b", CommandKind::QueryAllBiz));
+        assert_eq!(known(&pending), [false; 4]);
     }
 
     #[test]
     fn a_full_table_has_room_for_what_it_holds_only() {
         let now = Instant::now();
         let mut pending = Pending::new(1);
-        pending.insert(waiting("a", CommandKind::Health), now);
+        pending.insert(waiting("a", CommandKind::Health), now, false);
         assert!(!pending.has_room_for(&waiting("b", CommandKind::Health)));
         assert!(pending.has_room_for(&waiting("a", CommandKind::Health)));
         assert_eq!(pending.drain().count(), 1);

@@ -14,6 +14,11 @@ reasons!(
         Heartbeat = "heartbeat_overload",
         /// A retained message: it may be older than everything we know.
         Retained = "retained",
+        /// A command or a baseline that another controller left retained, which a base would carry out whenever it comes
+        /// back: it was taken away.
+        RetainedCommand = "retained_command",
+        /// A message of a base that has not answered well yet, or of nobody, that is larger than theirs may be.
+        TooLarge = "too_large",
         /// A heartbeat that names an address where no base may be.
         Address = "address",
         /// A base that calls itself another application than its user is.

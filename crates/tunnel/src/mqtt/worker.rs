@@ -4,13 +4,14 @@
 //! while events wait for the controller.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use arklet::{AnswerKey, CallError, Command, Message, Outcome};
+use arklet::{AnswerKey, CallError, Command, Message, Outcome, WireError};
 use model::{BaseIdentity, BaseState, Pass, TunnelKind};
 use rumqttc::Publish;
 use tokio::{
@@ -26,20 +27,45 @@ use super::{
 };
 use crate::{
     Event, application,
+    bodies::{KNOWN, STRANGER},
     stop::{Phase, Stop},
+    told::Told,
 };
 
 /// Events that wait for the controller before no more messages are read: a second's answers of a
 /// thousand bases. Beyond it the broker holds the rest, and TCP holds the broker.
 const MAX_OUTBOX: usize = 1024;
 
+/// How long it is looked at what the broker has retained of commands, after each connection: it sends all of it at once. The
+/// own commands are shown too meanwhile.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What is read as it is, in bytes: nearly all that bases say.
+const SMALL_PAYLOAD: usize = 16 * 1024;
+
+/// How much of a topic is shown.
+const MAX_TOPIC_CHARS: usize = 200;
+
+/// A look at what the broker has retained of commands.
+struct Look {
+    until: Instant,
+    /// Topics that are clean now.
+    cleared: u64,
+    /// Those that are not: too much waits to be sent. The next connection looks again.
+    left: u64,
+}
+
 pub(super) struct Worker {
     config: MqttConfig,
     orders: mpsc::Receiver<Order>,
     events: mpsc::Sender<Event>,
     counts: Arc<MqttCounts>,
+    /// Who was spoken of for what it said.
+    told: Told,
     stop: Stop,
     link: Option<Link>,
+    /// What the broker has retained of commands is looked at until then.
+    look: Option<Look>,
     /// When to connect again, while there is no link.
     connect_at: Instant,
     /// Connections that failed or broke soon, in a row.
@@ -70,6 +96,8 @@ impl Worker {
             orders,
             events,
             counts,
+            told: Told::default(),
+            look: None,
             stop,
             connect_at: Instant::now(),
             failures: 0,
@@ -106,13 +134,17 @@ impl Worker {
     /// When something is due by itself.
     fn wake(&self) -> Option<Instant> {
         let connect = self.link.is_none().then_some(self.connect_at);
-        [connect, self.pending.next()].into_iter().flatten().min()
+        let look = self.look.as_ref().map(|look| look.until);
+        [connect, self.pending.next(), look].into_iter().flatten().min()
     }
 
     fn tick(&mut self, now: Instant) {
         while let Some((base, key)) = self.pending.expired(now) {
             count(&self.counts.timeouts);
             self.answer(base, key, Err(CallError::TimedOut));
+        }
+        if let Some(look) = self.look.take_if(|look| look.until <= now) {
+            self.end_look(&look);
         }
         if self.link.is_none() && self.connect_at <= now {
             self.link = Some(Link::open(&self.config, self.counts.clone()));
@@ -121,7 +153,9 @@ impl Worker {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Call { base, command, deadline, pass } => self.call(base, command, deadline, &pass),
+            Order::Call { base, known, command, deadline, pass } => {
+                self.call(base, known, command, deadline, &pass);
+            }
             Order::Baseline { base, modules, pass } => {
                 let topic = arklet::baseline_topic(&self.config.env, &base);
                 if let Err(cause) = self.publish(topic, arklet::baseline_answer(&modules), &pass) {
@@ -132,13 +166,13 @@ impl Worker {
         }
     }
 
-    fn call(&mut self, base: BaseIdentity, command: Command, deadline: Instant, pass: &Pass) {
+    fn call(&mut self, base: BaseIdentity, known: bool, command: Command, deadline: Instant, pass: &Pass) {
         let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
         let waiting = (base, key);
         match self.send(&waiting, &command, deadline, pass) {
             Ok(()) => {
                 count(&self.counts.calls);
-                self.pending.insert(waiting, deadline);
+                self.pending.insert(waiting, deadline, known);
             }
             Err(cause) => {
                 self.counts.dropped(Dropped::CallRefused);
@@ -185,30 +219,94 @@ impl Worker {
             Inbound::Up => {
                 if let Some(link) = &mut self.link {
                     link.up_since = Some(Instant::now());
+                    link.look_at(arklet::command_subscription(&self.config.env), true);
+                    self.look = Some(Look { until: Instant::now() + LOOK, cleared: 0, left: 0 });
                 }
                 self.down = None;
                 count(&self.counts.connections);
                 self.counts.down(None);
                 self.outbox.push_back(Event::Up(TunnelKind::Mqtt));
             }
-            Inbound::Message(publish) => self.message(&publish),
+            Inbound::Message(publish, _permit) => self.message(&publish),
+            Inbound::Hidden => {
+                self.look = None;
+                if self.told.is_news("retained commands", std::time::Instant::now()) {
+                    tracing::warn!(
+                        "the broker does not let the controller see what is retained on the topics of commands (its access rules?); what another controller left there is not taken away"
+                    );
+                }
+            }
             Inbound::Lost(reason) => self.lost(&reason, Instant::now()),
         }
     }
 
     fn message(&mut self, publish: &Publish) {
-        if publish.retain {
-            return self.counts.dropped(Dropped::Retained);
-        }
         let topic = String::from_utf8_lossy(&publish.topic);
-        match arklet::parse_message(&self.config.env, &topic, &publish.payload) {
+        let env = &self.config.env;
+        // What bases are told is shown while it is looked for what is retained there; they themselves speak one level lower.
+        let is_told = topic.split('/').count() == 3;
+        let is_order = arklet::command_of_topic(env, &topic).is_some() || arklet::is_baseline_topic(&topic);
+        match (publish.retain, is_told) {
+            (true, _) if is_order => return self.clear(topic.into_owned()),
+            (true, false) => return self.counts.dropped(Dropped::Retained),
+            (_, true) => return,
+            (false, false) => {}
+        }
+        let read = match self.sieved(&topic, &publish.payload) {
+            Ok(payload) => arklet::parse_message(env, &topic, &payload),
+            Err(why) => {
+                self.counts.dropped(Dropped::TooLarge);
+                Ok(arklet::unread_answer(env, &topic, &why))
+            }
+        };
+        match read {
             Ok(Some(message)) => self.understood(message),
             Ok(None) if arklet::is_baseline_topic(&topic) => {}
             Ok(None) => self.counts.dropped(Dropped::Foreign),
             Err(error) => {
                 self.counts.dropped(Dropped::Malformed);
+                let is_base = matches!(error, WireError::Identity(_));
+                if is_base && self.told.is_news(&topic, std::time::Instant::now()) {
+                    let topic: String = topic.chars().take(MAX_TOPIC_CHARS).collect();
+                    tracing::warn!(topic, %error, "a base has an identity that no Node can be named by; it is not taken");
+                }
                 tracing::debug!(%topic, %error, "a message cannot be understood");
             }
+        }
+    }
+
+    /// What is read of a payload: little, but of a base that has answered well before and is asked something.
+    fn sieved<'a>(&self, topic: &str, payload: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+        if payload.len() <= SMALL_PAYLOAD {
+            return Ok(Cow::Borrowed(payload));
+        }
+        let is_known =
+            arklet::base_of_topic(&self.config.env, topic).is_some_and(|base| self.pending.asks_known(&base));
+        let limits = if is_known { KNOWN } else { STRANGER };
+        arklet::sieve(payload, limits).map(Cow::Owned).map_err(|cause| cause.to_string())
+    }
+
+    /// Takes away what a base would carry out when it comes back, whoever left it there.
+    fn clear(&mut self, topic: String) {
+        self.counts.dropped(Dropped::RetainedCommand);
+        tracing::debug!(topic, "a retained command is taken away");
+        let sent = self.link.as_ref().is_some_and(|link| link.clear_retained(topic).is_ok());
+        if let Some(look) = &mut self.look {
+            *(if sent { &mut look.cleared } else { &mut look.left }) += 1;
+        }
+    }
+
+    fn end_look(&self, look: &Look) {
+        if let Some(link) = &self.link {
+            link.look_at(arklet::command_subscription(&self.config.env), false);
+        }
+        if look.cleared + look.left > 0 {
+            let (cleared, left) = (look.cleared, look.left);
+            tracing::warn!(
+                cleared,
+                left,
+                "commands that another controller left at the broker, for bases to carry out when they come back, were taken away"
+            );
         }
     }
 
@@ -277,6 +375,7 @@ impl Worker {
 
     /// Everything under way is in doubt: the base may have it, and the answer will not come here.
     fn lost(&mut self, reason: &str, now: Instant) {
+        self.look = None;
         let up_since = self.link.take().and_then(|link| link.up_since);
         count(&self.counts.failures);
         for (base, key) in self.pending.drain() {

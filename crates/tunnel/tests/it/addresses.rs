@@ -27,7 +27,10 @@ async fn a_heartbeat_that_names_a_forbidden_address_is_answered_counted_and_goes
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     events.up().await;
     for (ip, said) in [
-        ("169.254.169.254", "169.254.169.254 is link-local"),
+        ("169.254.169.254", "169.254.169.254 is a cloud's metadata service"),
+        ("100.100.100.200", "100.100.100.200 is a cloud's metadata service"),
+        ("127.0.0.1", "127.0.0.1 is a loopback address"),
+        ("169.254.7.7", "169.254.7.7 is link-local"),
         ("fe80::1", "fe80::1 is link-local"),
         ("224.0.0.1", "no address of one host"),
         ("0.0.0.0", "no address of one host"),
@@ -41,7 +44,7 @@ async fn a_heartbeat_that_names_a_forbidden_address_is_answered_counted_and_goes
     let Event::Heartbeat { tunnel: TunnelKind::Http, report } = events.next().await else { panic!() };
     assert_eq!((report.identity.as_str(), report.peer), ("honest", "127.0.0.1".parse().ok()));
     let stats = tunnel.stats();
-    assert_eq!((stats.refused(Refusal::Address), stats.heartbeats), (5, 1));
+    assert_eq!((stats.refused(Refusal::Address), stats.heartbeats), (8, 1));
 }
 
 #[tokio::test]

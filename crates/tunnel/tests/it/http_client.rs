@@ -6,17 +6,19 @@ use std::{
 use arklet::{Answer, CallError, Command, CommandKind};
 use tokio::net::TcpListener;
 use tunnel::{
-    HttpConfig, HttpTunnel,
+    HttpConfig, HttpTunnel, Target,
     http::{HttpLimits, MAX_ANSWER_BYTES},
 };
 
 use crate::support::{
-    Behaviour, Events, FakeArklet, ONE_BIZ, PATIENCE, QUERY, arklet_says, biz, events, http_target, soon,
+    Behaviour, Events, FakeArklet, ONE_BIZ, PATIENCE, QUERY, arklet_says, biz, events, http_target,
+    on_this_host, soon,
 };
 
 async fn start(limits: HttpLimits) -> (HttpTunnel, Events) {
     let (sender, mut events) = events(8);
-    let config = HttpConfig { limits, ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let config =
+        HttpConfig { limits, addresses: on_this_host(), ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     events.up().await;
     (tunnel, events)
@@ -135,6 +137,55 @@ async fn an_answer_over_the_limit_is_malformed() {
     assert_eq!(outcome, Err(CallError::Malformed(format!("it has more than {MAX_ANSWER_BYTES} bytes"))));
 }
 
+/// A list of so many broken modules, each with a stack trace of so many bytes.
+fn list(modules: usize, trace: usize) -> String {
+    let trace = "at lab.biz1.BizApp.main(BizApp.java:17) ".repeat(trace / 40);
+    let biz = |number: usize| {
+        format!(
+            r#"{{"bizName":"biz{number}","bizVersion":"1","bizState":"broken","bizStateRecords":[{{"changeTime":1,"message":"{trace}"}}]}}"#
+        )
+    };
+    format!(r#"{{"code":"SUCCESS","data":[{}]}}"#, (0..modules).map(biz).collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn of_a_base_that_is_known_a_large_answer_is_read_and_little_of_it_is_held() {
+    let (tunnel, mut events) = start(HttpLimits::default()).await;
+    let text = list(300, 20 * 1024);
+    assert!(text.len() > 5 << 20);
+    let base = FakeArklet::start(arklet_says(&text)).await;
+    tunnel.call(http_target(base.address), QUERY, PATIENCE);
+    let Ok(arklet::Answer::Biz(biz)) = events.outcome().await else { panic!("it is not read") };
+    assert_eq!(biz.len(), 300);
+    let stats = tunnel.stats();
+    assert!(stats.answer_bytes_peak <= 1 << 20 && stats.answer_bytes == 0, "{stats:?}");
+}
+
+#[tokio::test]
+async fn sixteen_strangers_with_large_answers_are_refused_and_nearly_nothing_is_held() {
+    let (tunnel, mut events) = start(HttpLimits::default()).await;
+    let mut bases = Vec::new();
+    for (number, text) in
+        [list(400, 20 * 1024), format!("[{}0]", "0,".repeat(4 << 20))].iter().cycle().take(16).enumerate()
+    {
+        let base = FakeArklet::start(arklet_says(text)).await;
+        let name = format!("stranger-{number}").parse().unwrap();
+        tunnel.call(Target { base: name, known: false, ..http_target(base.address) }, QUERY, PATIENCE);
+        bases.push(base);
+    }
+    for _ in 0..16 {
+        let outcome = events.outcome().await;
+        let Err(CallError::Malformed(cause)) = outcome else { panic!("{outcome:?}") };
+        assert!(cause.contains("more than"), "{cause}");
+    }
+    let stats = tunnel.stats();
+    assert!(stats.answer_bytes_peak <= 16 * 128 * 1024 && stats.answer_bytes == 0, "{stats:?}");
+    // What is small is read of a stranger too.
+    let base = FakeArklet::start(arklet_says(&list(50, 1024))).await;
+    tunnel.call(Target { known: false, ..http_target(base.address) }, QUERY, PATIENCE);
+    assert!(events.outcome().await.is_ok());
+}
+
 #[tokio::test]
 async fn a_status_other_than_200_is_malformed_and_quoted() {
     let said =
@@ -178,7 +229,7 @@ async fn more_commands_than_the_limit_are_refused_at_once() {
 #[tokio::test]
 async fn no_answer_is_lost_where_the_channel_is_full() {
     let (sender, mut events) = events(1);
-    let config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
+    let config = HttpConfig { addresses: on_this_host(), ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     let base = FakeArklet::start(arklet_says(ONE_BIZ)).await;
     // Nothing is read from the channel, which `Up` has filled, until all are under way.

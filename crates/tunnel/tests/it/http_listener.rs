@@ -10,11 +10,12 @@ use tunnel::{
     http::{HttpLimits, MAX_REQUEST_BYTES, Refusal},
 };
 
-use crate::support::{Events, HEARTBEAT, events, soon};
+use crate::support::{Events, HEARTBEAT, events, on_this_host, soon};
 
 async fn start(limits: HttpLimits, capacity: usize) -> (HttpTunnel, Events) {
     let (sender, mut events) = events(capacity);
-    let config = HttpConfig { limits, ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let config =
+        HttpConfig { limits, addresses: on_this_host(), ..HttpConfig::new("127.0.0.1:0".parse().unwrap()) };
     let tunnel = HttpTunnel::start(config, sender).await.unwrap();
     assert!(matches!(events.next().await, Event::Up(TunnelKind::Http)));
     (tunnel, events)

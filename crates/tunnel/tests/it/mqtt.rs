@@ -3,7 +3,7 @@ use std::{net::SocketAddr, time::Duration};
 use arklet::{Answer, CallError, Command, CommandKind};
 use model::{BaseState, TunnelKind};
 use rumqttc::PublishOptions;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tunnel::{
     EmbeddedBroker, Event, MqttConfig, MqttTunnel,
     broker::Access,
@@ -11,7 +11,7 @@ use tunnel::{
 };
 
 use crate::support::{
-    Events, FakeBase, NO_BIZ, PATIENCE, QUERY, biz, events, mqtt_heartbeat, mqtt_target, soon,
+    Events, FakeBase, NO_BIZ, PATIENCE, QUERY, biz, events, mqtt_heartbeat, mqtt_target, soon, until,
 };
 
 pub(crate) async fn broker() -> EmbeddedBroker {
@@ -146,6 +146,66 @@ async fn what_a_broker_retained_is_ignored() {
     tunnel.call(mqtt_target("b1"), QUERY, PATIENCE);
     assert!(matches!(events.next().await, Event::Answer { .. }));
     assert_eq!((tunnel.stats().heartbeats, tunnel.stats().dropped(Dropped::Retained)), (0, 1));
+}
+
+#[tokio::test]
+async fn commands_and_baselines_that_another_left_retained_are_taken_away_and_nothing_else() {
+    let broker = broker().await;
+    let other = FakeBase::start(broker.local_addr(), "other", None).await;
+    let plant = async |topic: &str| {
+        let retained = PublishOptions::at_least_once().retained();
+        let taken = other.client.publish_tracked(topic, "{}", retained).await.unwrap();
+        soon(taken.wait_async()).await.unwrap();
+    };
+    let commands =
+        ["koupleless_dev/b1/uninstallBiz", "koupleless_dev/b1/base/baseline", "koupleless_dev/b2/installBiz"];
+    let others =
+        ["koupleless_dev/b1/base/heart", "koupleless_prod/b1/uninstallBiz", "koupleless_dev/b1/mine"];
+    for topic in commands.into_iter().chain(others) {
+        plant(topic).await;
+    }
+    // A base that is connected hears at most that nothing is there any more.
+    let (tunnel, _events) = start(broker.local_addr()).await;
+    until("all are taken away", || tunnel.stats().dropped(Dropped::RetainedCommand) == 3).await;
+    soon(async {
+        // The broker has what was sent once it shows nothing to one that comes now.
+        loop {
+            let mut late = FakeBase::start(broker.local_addr(), "b1", None).await;
+            let heard = timeout(Duration::from_millis(200), late.commands.recv()).await;
+            match heard {
+                Ok(Some((topic, _))) if topic != "koupleless_dev/b1/mine" => {}
+                _ => return,
+            }
+        }
+    })
+    .await;
+    assert_eq!(tunnel.stats().dropped(Dropped::Retained), 1, "what a base said stays");
+    let (again, _events) = start(broker.local_addr()).await;
+    until("the heartbeat is there still", || again.stats().dropped(Dropped::Retained) == 1).await;
+    assert_eq!(again.stats().dropped(Dropped::RetainedCommand), 0, "once is enough");
+}
+
+#[tokio::test]
+async fn of_a_stranger_a_large_answer_is_not_read_and_whoever_asked_learns_it() {
+    let broker = broker().await;
+    let (tunnel, mut events) = start(broker.local_addr()).await;
+    let biz = |number: usize| format!(r#"{{"name":"biz{number}","version":"1","state":"activated"}}"#);
+    let list = |count: usize| {
+        format!(r#"{{"data":[{}],"publishTimestamp":1}}"#, (0..count).map(biz).collect::<Vec<_>>().join(","))
+    };
+    let large = list(8_000);
+    let _base = FakeBase::start(broker.local_addr(), "b1", Some(("simpleBiz", &large))).await;
+    for (known, read) in [(false, None), (true, Some(8_000))] {
+        tunnel.call(tunnel::Target { known, ..mqtt_target("b1") }, QUERY, PATIENCE);
+        match events.outcome().await {
+            Ok(Answer::Biz(biz)) => assert_eq!(Some(biz.len()), read),
+            Err(CallError::Malformed(cause)) => {
+                assert!(read.is_none() && cause.contains("more than"), "{cause}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(tunnel.stats().dropped(Dropped::TooLarge), 1);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
-use tunnel::{Event, Target};
+use tunnel::{AddressRule, Addresses, Event, Target};
 
 /// Longer than anything takes on a busy machine: only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,16 +87,22 @@ impl Events {
     }
 }
 
+/// Bases are on this host.
+pub(crate) fn on_this_host() -> Addresses {
+    let networks = vec!["127.0.0.0/8".parse().unwrap(), "192.0.2.0/24".parse().unwrap()];
+    Addresses::new(AddressRule { networks, ..AddressRule::default() })
+}
+
 pub(crate) fn biz(name: &str, version: &str) -> BizId {
     BizId { name: name.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 pub(crate) fn http_target(address: SocketAddr) -> Target {
-    Target { base: "b1".parse().unwrap(), tunnel: TunnelKind::Http, address: Some(address) }
+    Target { base: "b1".parse().unwrap(), tunnel: TunnelKind::Http, address: Some(address), known: true }
 }
 
 pub(crate) fn mqtt_target(base: &str) -> Target {
-    Target { base: base.parse().unwrap(), tunnel: TunnelKind::Mqtt, address: None }
+    Target { base: base.parse().unwrap(), tunnel: TunnelKind::Mqtt, address: None, known: true }
 }
 
 /// What a fake Arklet does with a request.

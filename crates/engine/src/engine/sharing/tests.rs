@@ -220,7 +220,7 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
     case.take_up();
     case.step(heard(BaseState::Activated));
-    let mut actions = case.step(listed(TunnelKind::Http));
+    let mut actions = case.step(listed(TunnelKind::Mqtt));
     let installs = |actions: &[Action]| {
         let of = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::InstallBiz);
         actions.iter().any(of)
