@@ -9,7 +9,7 @@ use engine::{
 use model::{BaseIdentity, BaseState};
 use sim::{
     api::Api,
-    base::{Base, Package, word},
+    base::{Base, Package, Release, word},
     network::{report, tunnel_of},
 };
 
@@ -41,7 +41,7 @@ impl Honest {
     pub(crate) fn new() -> Self {
         let base = |number| {
             let mut base = Base::default();
-            base.start();
+            base.start(Release::Present);
             let name = if number % 3 == 0 { format!("Honest_{number}") } else { format!("honest-{number}") };
             (word(&name), base)
         };

@@ -20,7 +20,7 @@ use model::{BaseIdentity, BizId, BizState, TunnelKind};
 
 use crate::{
     api::Api,
-    base::{Base, Package, word},
+    base::{Base, Package, Release, word},
     network::tunnel_of,
     world::World,
 };
@@ -43,7 +43,8 @@ fn biz_of(container: &ContainerView) -> Option<BizId> {
 
 /// A base that knows no `installStrategy` holds this, and a live Pod asks for something that has no room beside it: the same
 /// from another package, or what serves on the same path. Over MQTT it cannot switch between two either: what is deactivated
-/// serves only when it is installed anew, and in the place of what serves.
+/// serves only when it is installed anew, and in the place of what serves. And where a start that fails may mean that there
+/// is no room, it is taken so.
 fn makes_room(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
     let Some(state) = known.bases.get(base).filter(|base| base.release.only_installs()) else { return false };
     let Some(held) = state.biz.get(id) else { return false };
@@ -60,7 +61,10 @@ fn makes_room(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
             Some(wanted) if wanted == *id => {
                 package != held.package || (cannot_switch && held.state == BizState::Deactivated)
             }
-            Some(wanted) => cannot_switch || package.context_path(&wanted) == held.context_path,
+            Some(wanted) => {
+                let is_unclear = state.release == Release::OldAndTerse && package == Package::Failing;
+                cannot_switch || is_unclear || package.context_path(&wanted) == held.context_path
+            }
             None => false,
         }
     })
