@@ -52,9 +52,11 @@ fn lease(name: &str) -> String {
     json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}).to_string()
 }
 
-/// What `kubectl` was told by a policy; none where it did what it was asked.
+/// What `kubectl` was told by a policy; none where it did what it was asked. What is not in a manifest is in the scene's
+/// namespace.
 fn refused(scene: &Scene, args: &[&str], input: &str) -> Result<Option<String>> {
-    let output = scene.cluster.kubectl_output(&[&["-n", &scene.namespace][..], args].concat(), input)?;
+    let namespace = if input.is_empty() { &["-n", &*scene.namespace][..] } else { &[] };
+    let output = scene.cluster.kubectl_output(&[namespace, args].concat(), input)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
         return Ok(None);
@@ -128,6 +130,13 @@ fn a_module_lives_its_whole_life_under_both_and_what_is_none_of_its_is_kept_from
 
 /// With the account's rights, which know no names.
 fn nothing_else_is_written(scene: &Scene, base: &Simulated) -> Result<()> {
+    // kubectl reads what it patches; the controller does not.
+    let statuses = "--resource=nodes/status,pods/status,deployments.apps/status";
+    scene.cluster.kubectl(&["create", "clusterrole", "reads", "--verb=get", statuses])?;
+    let account = "--serviceaccount=default:virtual-kubelet";
+    scene.cluster.kubectl(&["create", "clusterrolebinding", "reads", "--clusterrole=reads", account])?;
+    let may = ["get", "deployments.apps", "--subresource=status", "-n", &scene.namespace];
+    testkit::account::may(&scene.cluster, "default", "virtual-kubelet", &may)?;
     let patch = r#"{"metadata":{"labels":{"a":"b"}}}"#;
     is_taken(scene, &[CONTROLLER, "patch", "node", &base.node(), "--type=merge", "-p", patch], "")?;
     let others = "VNodes only";
@@ -146,7 +155,7 @@ fn nothing_else_is_written(scene: &Scene, base: &Simulated) -> Result<()> {
     is_taken(scene, &create, &node("virtual-node-x", &labels).to_string())?;
 
     let elsewhere = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": scene.namespace},
         "spec": {"nodeName": "worker", "containers": [{"name": "web", "image": "web"}]},
     });
     is_taken(scene, &["create", "-f", "-"], &elsewhere.to_string())?;
@@ -162,7 +171,8 @@ fn nothing_else_is_written(scene: &Scene, base: &Simulated) -> Result<()> {
     is_taken(scene, &create, &leader.replace("kube-scheduler", "module-controller-x"))?;
 
     let web = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": scene.namespace},
         "spec": {
             "replicas": 0, "selector": {"matchLabels": {"app": "web"}},
             "template": {
@@ -262,7 +272,7 @@ fn module_objects(scene: &Scene) -> Result<()> {
     let module = |labels: Value| {
         json!({
             "apiVersion": "koupleless.io/v1alpha1", "kind": "Module",
-            "metadata": {"name": "made-up", "labels": labels},
+            "metadata": {"name": "made-up", "namespace": scene.namespace, "labels": labels},
             "spec": {"name": "biz1", "version": "1.0.0", "vnode": "virtual-node-x", "managed": true},
         })
         .to_string()
