@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn namespaces_are_a_list_of_names() {
         let named = |given: &str| {
-            let flags = ["--enable-http-tunnel", "--base-pod-namespaces", given];
-            settings(&flags).map(|settings| settings.doors.base_namespaces)
+            let given = format!("--base-pod-namespaces={given}");
+            settings(&["--enable-http-tunnel", &given]).map(|settings| settings.doors.base_namespaces)
         };
         assert_eq!(named("").unwrap(), [""; 0]);
         assert_eq!(named("bases, team-7,").unwrap(), ["bases", "team-7"]);

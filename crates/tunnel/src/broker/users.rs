@@ -250,7 +250,10 @@ mod tests {
         "# bases\n\nb1 0123456789abcdef\nweb  0123456789abcdef  web-*\nnode 0123456789abcdef 10.0.0.1\n";
 
     fn doorman() -> Doorman {
-        let path = std::env::temp_dir().join(format!("tunnel-users-{}", std::process::id()));
+        // Tests run side by side.
+        static FILES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = FILES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tunnel-users-{}-{number}", std::process::id()));
         std::fs::write(&path, FILE).unwrap();
         let users = UsersFile::load(&path).unwrap();
         Doorman::new("dev".into(), ("controller".into(), Secret::new("secret")), users.0)
@@ -316,6 +319,23 @@ mod tests {
     }
 
     #[test]
+    fn a_user_may_say_which_application_its_bases_are() {
+        let text =
+            "web 0123456789abcdef web-* web blue\nany 0123456789abcdef web-7\npay 0123456789abcdef - pay";
+        let users = users(text).unwrap();
+        let of = |identity: &str| {
+            let mut all: Vec<String> = users.applications(identity).map(|a| format!("{a:?}")).collect();
+            all.sort();
+            all
+        };
+        let said = |name, cluster| format!("{:?}", Application::of(name, cluster));
+        assert_eq!(of("web-1"), [said(Some("web"), Some("blue"))]);
+        assert_eq!(of("web-7").len(), 2);
+        assert_eq!(of("pay"), [said(Some("pay"), None)]);
+        assert!(of("nobody").is_empty());
+    }
+
+    #[test]
     fn a_line_that_is_no_user_is_named_and_not_shown() {
         for (text, said) in [
             ("", "holds no user"),
@@ -323,7 +343,7 @@ mod tests {
             ("# x\nb1 hunter2\n", "line 2: the password has 7 bytes; at least 16"),
             ("b1 hunter2-hunter2-hunter2 a/b\n", "holds the character '/'"),
             ("b1 hunter2-hunter2-hunter2 *\n", "the identity * is everybody's"),
-            ("b1 hunter2-hunter2-hunter2 b1 x\n", "line 1: expected are"),
+            ("b1 hunter2-hunter2-hunter2 b1 web blue x\n", "line 1: expected are"),
             (
                 "b1 hunter2-hunter2-hunter2\nb1 hunter2-hunter2-hunter2\n",
                 "line 2: this user is there already",
