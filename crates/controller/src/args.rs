@@ -102,6 +102,7 @@ args! {
     /// [default: report]
     unmanaged_biz_policy: "UNMANAGED_BIZ_POLICY";
     /// The namespaces that bases run in, comma separated: a Pod of another one is never taken for the one that a base runs in.
+    /// Module objects are labelled with its name then.
     /// [default: any]
     base_pod_namespaces: "BASE_POD_NAMESPACES";
     /// The most Pods of a VNode. [default: 2000]

@@ -175,6 +175,8 @@ impl TryFrom<Args> for Settings {
         let mut engine = engine(&args, &env, &mut refused);
         let names = (&*client_id, &*incarnation);
         engine.cluster = cluster::cluster(&args, names, mqtt.is_some(), &mut refused);
+        let doors = doors::doors(&args, &mut refused);
+        engine.base_pods = !doors.base_namespaces.is_empty();
         let forward = cluster::forward(&args, engine.cluster.is_some(), http, &mut refused);
         let (hooks, warning) = hooks::hooks(&args, &mut refused);
         let settings = Self {
@@ -186,7 +188,7 @@ impl TryFrom<Args> for Settings {
             log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
             log_level,
             hooks,
-            doors: doors::doors(&args, &mut refused),
+            doors,
             forward,
             engine,
             warnings: warning.into_iter().collect(),

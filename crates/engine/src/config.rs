@@ -89,6 +89,8 @@ pub struct Config {
     /// Whether peer Deployments get as many replicas as there are bases, and bases their baseline
     /// (`ENABLE_MODULE_DEPLOYMENT_CONTROLLER`).
     pub module_deployments: bool,
+    /// Whether the Pod that a base runs in is looked for to know its name (`BASE_POD_NAMESPACES`).
+    pub base_pods: bool,
     /// How replicas share the VNodes; none where this is the only one.
     pub cluster: Option<ClusterConfig>,
     /// Where this replica takes what others heard in its stead; none where nothing is sent on.
@@ -205,6 +207,7 @@ impl Config {
             modules: true,
             namespace: "default".into(),
             module_deployments: false,
+            base_pods: false,
             cluster: None,
             door: None,
             version: "".into(),

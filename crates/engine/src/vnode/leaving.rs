@@ -80,7 +80,11 @@ impl VNode {
     /// The answer to the search for the base's own Pod.
     pub(crate) fn found_base_pod(&mut self, found: &Result<Option<BasePod>, WriteError>, ctx: &Context<'_>) {
         self.base_zone.found(found, ctx.now.mono);
-        self.leaving.asked = false;
+        self.own_pod.found(found);
+        // What was asked for another reason, and maybe long ago, lets no Node go.
+        if !std::mem::take(&mut self.leaving.asked) {
+            return;
+        }
         self.leaving.base_pod_is_gone = matches!(found, Ok(None));
         if !self.leaving.base_pod_is_gone {
             self.leaving.ask_after = ctx.now.mono + ctx.config.times.leave_retry;
@@ -149,8 +153,12 @@ impl VNode {
 
     /// Looks for the base's own Pod.
     pub(super) fn find_base_pod(&self, zone: bool) -> Action {
-        let address = BaseAddress { ip: self.ip().parse().ok(), host_name: self.host_name() };
-        Action::FindBasePod { base: self.identity.clone(), address, zone }
+        Action::FindBasePod { base: self.identity.clone(), address: self.address(), zone }
+    }
+
+    /// By what it is looked for.
+    pub(super) fn address(&self) -> BaseAddress {
+        BaseAddress { ip: self.ip().parse().ok(), host_name: self.host_name() }
     }
 
     fn is_fault_elsewhere(&mut self, ctx: &mut Context<'_>) -> bool {

@@ -20,6 +20,7 @@ mod losses;
 mod modules;
 mod node;
 mod node_writes;
+mod own_pod;
 mod permits;
 mod plan;
 mod playback;
@@ -66,6 +67,7 @@ use leaving::Leaving;
 use life::{Life, Standing};
 use links::Links;
 use modules::Modules;
+use own_pod::OwnPod;
 use plan::Arranged;
 use query::Query;
 use scope::Happened;
@@ -185,6 +187,7 @@ pub(crate) struct VNode {
     trouble: Option<TraceId>,
     leaving: Leaving,
     base_zone: BaseZone,
+    own_pod: OwnPod,
     playback: Playback,
     is_routine: bool,
     happened: Happened,
@@ -243,6 +246,7 @@ impl VNode {
             trouble: None,
             leaving: Leaving::default(),
             base_zone: BaseZone::default(),
+            own_pod: OwnPod::default(),
             playback: Playback::default(),
             is_routine: false,
             happened: Happened::default(),
@@ -585,6 +589,7 @@ impl VNode {
         if self.is_ours(ctx) && is_told {
             self.plan(&mut scope, ctx);
             self.settle_pods(&scope, ctx);
+            self.look_for_own_pod(ctx);
             self.settle_modules(&scope, ctx);
         }
         if scope == Scope::All {

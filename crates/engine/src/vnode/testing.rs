@@ -388,6 +388,7 @@ fn word(action: &Action) -> String {
             "module".into()
         }
         Action::DeleteModule { .. } => "delete module".into(),
+        Action::FindBasePod { .. } => "search".into(),
         _ => "other".into(),
     }
 }

@@ -614,7 +614,7 @@ impl VNode {
         let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
         let host_name = self.host_name();
         let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
-        let instance = name::label_value(&host_name);
+        let instance = name::label_value(self.own_pod.name().unwrap_or(&host_name));
         let ips = IP_LABELS.map(|label| (label.to_owned(), ip.clone()));
         let names = NAME_LABELS.map(|label| (label.to_owned(), instance.clone()));
         ips.into_iter().chain(names).collect()
