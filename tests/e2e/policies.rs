@@ -112,7 +112,7 @@ fn a_module_lives_its_whole_life_under_both_and_what_is_none_of_its_is_kept_from
 
     scene.kubectl(&["delete", "deployment", "biz1"])?;
     wait_for("the module is gone", Duration::from_secs(60), || {
-        let (pods, biz) = (scene.pods(&[])?.len(), base.biz());
+        let (pods, biz) = (scene.pods(&["-l", "app=biz1"])?.len(), base.biz());
         let objects = scene.kubectl(&["get", "modules.koupleless.io", "-o", "name"])?;
         ensure!(pods == 0 && biz.is_empty() && objects.trim().is_empty(), "{pods} {biz:?} {objects}");
         Ok(Some(()))
