@@ -132,7 +132,7 @@ impl Arklet {
         let activated = "activated".to_owned();
         self.state().biz.insert(id.to_owned(), activated.clone());
         if self.is_as_go_has_it() {
-            return go_success(json!([go_entry((&id.to_owned(), &activated))]));
+            return go_success();
         }
         let came = match self.state().release {
             Release::NamesNothing => Value::Null,
@@ -161,7 +161,7 @@ impl Arklet {
             self.state().biz.remove(id);
         }
         if self.is_as_go_has_it() {
-            return go_success(Value::Null);
+            return go_success();
         }
         success(json!({"code": "SUCCESS", "message": "done"}))
     }
@@ -268,11 +268,11 @@ fn entry((id, state): (&String, &String)) -> Value {
     json!({"bizName": name, "bizVersion": version, "bizState": state, "webContextPath": name})
 }
 
-/// That a command is done, with every field that there is.
-fn go_success(biz: Value) -> Value {
+/// That a command is done, with every field that there is and no list.
+fn go_success() -> Value {
     json!({
         "code": "SUCCESS",
-        "data": {"code": "SUCCESS", "message": "", "elapsedSpace": 0, "bizInfos": biz},
+        "data": {"code": "SUCCESS", "message": "", "elapsedSpace": 0, "bizInfos": null},
         "message": "",
         "errorStackTrace": "",
         "baseIdentity": "",

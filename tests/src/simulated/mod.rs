@@ -72,8 +72,8 @@ impl Simulated {
         base
     }
 
-    /// One as the Go controller's own tests have it, over HTTP: it tells no name, states are in capitals, and answers have
-    /// null where they have nothing.
+    /// One as the Go controller's own tests have it, over HTTP: it tells no name, states are in capitals, and the answer to
+    /// an install has null where the list is.
     pub fn as_go_has_it(tunnel: &str, version: &str) -> Result<Self> {
         let mut base = Self::new(version)?;
         base.arklet.be_as_go_has_it();

@@ -63,7 +63,8 @@ impl Drop for Connected {
 impl Base {
     /// Until the connection ends, or the base does.
     fn connect(self: &Arc<Self>, port: u16, end: &AtomicBool) -> Result<()> {
-        let mut options = MqttOptions::new(self.topics.as_str(), ("127.0.0.1", port));
+        // Not every broker takes a slash in a client id.
+        let mut options = MqttOptions::new(self.topics.replace('/', "-"), ("127.0.0.1", port));
         options.set_clean_session(true);
         let (client, mut connection) = Client::builder(options).capacity(UNSENT).build();
         let mut due = None::<Instant>;
