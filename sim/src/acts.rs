@@ -102,7 +102,8 @@ fn delete(world: &mut World, by_force: bool) {
 fn crash(world: &mut World, bases: u8) {
     let name = name_of(world.rng().u8(0..bases));
     let identity = word(&name);
-    match world.rng().u8(0..5) {
+    match world.rng().u8(0..6) {
+        5 => (0..5).for_each(|_| drop(world.write_as_another())),
         0 if world.replicas.len() == 1 => {
             world.kill_replica(0);
             world.start_replica(0);

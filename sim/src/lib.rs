@@ -12,6 +12,7 @@ pub mod base;
 pub mod check;
 pub mod clock;
 pub mod deployment;
+pub mod foreign;
 pub mod many;
 pub mod network;
 pub mod plan;

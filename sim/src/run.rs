@@ -12,7 +12,7 @@ use model::BizId;
 use crate::{
     acts::{act, name_of},
     base::word,
-    check::{budget, converged, owned},
+    check::{budget, converged, foreign, owned},
     deployment::Deployment,
     plan::{Faults, Plan},
     world::World,
@@ -33,6 +33,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(500);
 const LOOK: Duration = Duration::from_secs(120);
 /// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.
 const MOMENT: Duration = Duration::from_secs(60);
+
+/// How often somebody else writes to something when all is at rest.
+const FOREIGN_WRITES: u8 = 4;
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +111,15 @@ fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
     let until = world.now + budget::QUIET;
     reconcile_until(world, &deployments, until)?;
     budget::quiet(world, &before, commands)?;
+    for _ in 0..FOREIGN_WRITES {
+        let (before, commands) = (world.api.writes.clone(), world.checks.commands.sent);
+        let Some(written) = world.write_as_another() else { continue };
+        let until = world.now + foreign::AFTER;
+        reconcile_until(world, &deployments, until)?;
+        foreign::followed(world, &written, &before, commands)?;
+    }
+    // All that is ours is as it was.
+    judge(world, &plan, &deployments)?;
     Ok(true)
 }
 

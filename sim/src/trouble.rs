@@ -71,7 +71,7 @@ impl World {
             false => self.up_to_ms(14_000),
         };
         let name = self.replicas.get(replica).map(|replica| replica.name.clone()).unwrap_or_default();
-        match self.rng().u8(0..13) {
+        match self.rng().u8(0..15) {
             0 | 1 => {
                 self.kill_replica(replica);
                 self.begins_after(replica, lasts);
@@ -121,7 +121,9 @@ impl World {
                 self.lose_broker();
                 self.later(Duration::from_secs(1) + lasts, Happening::Mend(Mending::Broker));
             }
-            _ => self.trouble_watch(replica),
+            12 => self.trouble_watch(replica),
+            // A row of them, of which some may be about one field.
+            _ => (0..5).for_each(|_| drop(self.write_as_another())),
         }
     }
 

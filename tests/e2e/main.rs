@@ -36,6 +36,7 @@ mod docs;
 mod doors;
 mod drain;
 mod ending;
+mod foreign;
 mod hostile;
 mod kills;
 mod leaving;

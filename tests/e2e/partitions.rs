@@ -72,6 +72,9 @@ fn most_are_silent_at_once(scene: &Scene, bases: &[Simulated]) -> Result<()> {
     ensure!(start.elapsed() >= Duration::from_secs(23), "NotReady after {:?} already", start.elapsed());
     let event = scene.wait_event_within(Duration::from_secs(60), &bases[0].node(), "BlastRadius")?;
     ensure!(text(&event, "/note").contains("5 of 8 bases"), "{event}");
+    let page = scene.controller.admin("/readyz")?.body;
+    ensure!(page.contains("note: 5 of 8 bases are silent at once"), "{page}");
+    ensure!(scene.metric("module_controller_blast_radius_guard", "")? == 1, "the metric says nothing of it");
     // What is watched is that nothing comes of this time.
     thread::sleep((GIVEN_UP + Duration::from_secs(20)).saturating_sub(start.elapsed()));
     silent.iter().for_each(Simulated::speak_again);

@@ -102,6 +102,20 @@ impl Admin {
         }
         troubles
     }
+
+    /// What people shall know and what a Pod that is not ready would not help against: of bases that talk over HTTP a
+    /// Service would then send it nothing, and they would stay silent.
+    fn notes(&self) -> Vec<String> {
+        let summary = self.pulse.read().1;
+        let held_back = summary.held_back.then(|| {
+            format!(
+                "{} of {} bases are silent at once, so the network, the broker or this controller is at fault: no Node is \
+                 deleted",
+                summary.silent, summary.vnodes
+            )
+        });
+        held_back.into_iter().collect()
+    }
 }
 
 /// 200 as long as the loop comes round: a restart helps against nothing else.
@@ -114,15 +128,18 @@ async fn healthz(State(admin): State<Admin>) -> impl IntoResponse {
     }
 }
 
-/// 200 when the API server is watched and every tunnel is up; else what is missing.
+/// 200 when the API server is watched and every tunnel is up; else what is missing. What else people shall know follows.
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     let troubles = admin.troubles();
     let mut page = String::new();
     for trouble in &troubles {
         let _ = writeln!(page, "not ready: {trouble}");
     }
+    for note in admin.notes() {
+        let _ = writeln!(page, "note: {note}");
+    }
     if troubles.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
+        (StatusCode::OK, format!("ok\n{page}"))
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, page)
     }

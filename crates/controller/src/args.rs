@@ -93,6 +93,11 @@ args! {
     /// Allocatable memory of a VNode: `remaining` (maximum less committed metaspace) or `max`.
     /// [default: remaining]
     vnode_allocatable: "VNODE_ALLOCATABLE";
+    /// What VNodes offer beside Pods and metaspace, `name=quantity` with `,` between them, of `cpu`,
+    /// `ephemeral-storage` and `memory` (that of bases whose metaspace has no limit); `none` for nothing. Modules
+    /// share their base's process, so it limits nothing: it is there for Pods that request it, as a LimitRange
+    /// makes them. [default: cpu=10k,ephemeral-storage=100Ti]
+    vnode_resources: "VNODE_RESOURCES";
     /// How long requests under way are given to end before a module is taken away from a Pod that a
     /// Service or a readiness gate selects, in milliseconds. [default: 2000]
     module_drain_ms: "MODULE_DRAIN_MS";

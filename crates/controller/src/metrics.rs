@@ -97,6 +97,13 @@ impl Collector for Counted {
         ];
         Family { name: "vnodes", help: "VNodes by what is heard of their bases", kind: MetricType::Gauge }
             .encode(encoder, states)?;
+        let held_back = [([] as [(&str, &str); 0], u64::from(summary.held_back))];
+        Family {
+            name: "blast_radius_guard",
+            help: "1 while so many VNodes are silent at once that none is deleted",
+            kind: MetricType::Gauge,
+        }
+        .encode(encoder, held_back)?;
         let claims = encoder.encode_descriptor(
             "identity_claims_refused",
             "Heartbeats refused because they claim the identity of a base that is alive elsewhere",

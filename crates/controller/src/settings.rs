@@ -6,6 +6,7 @@ mod doors;
 mod hooks;
 mod mqtt;
 mod names;
+mod resources;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -244,6 +245,7 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     let memory = [("remaining", Allocatable::Remaining), ("max", Allocatable::Max)];
     config.allocatable =
         refused.word("VNODE_ALLOCATABLE", &args.vnode_allocatable, Allocatable::Remaining, &memory);
+    config.offers = resources::offers(args, refused);
     let drain = refused.number("MODULE_DRAIN_MS", &args.module_drain_ms, 2_000, (0, 600_000));
     config.times.drain = Duration::from_millis(drain.into());
     let unmanaged = [

@@ -124,7 +124,8 @@ pub enum Action {
     },
     /// Set addresses, capacity, allocatable and our conditions on the Node of this UID.
     PatchNodeStatus {
-        /// What it shall be; `uid` is that of the Node meant.
+        /// What it shall be; `uid` is that of the Node meant. Of the resources [`crate::view::OFFERED`] it has these and no
+        /// others. Addresses are the whole list, or none where they stay as they are.
         desired: Box<NodeView>,
     },
     /// Delete the Node of this UID, and the Lease of its name.

@@ -1,8 +1,8 @@
 //! What may be set, and the deadlines that are not for setting, each with its reason.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::name::VNodeNameFormat;
+use model::{Quantity, name::VNodeNameFormat};
 
 use crate::view::Door;
 
@@ -78,6 +78,9 @@ pub struct Config {
     pub allocatable: Allocatable,
     /// The most Pods of a VNode.
     pub pod_capacity: u32,
+    /// What VNodes offer beside (`VNODE_RESOURCES`), by name: of [`crate::view::OFFERED`] all but `pods`; `memory` is that of
+    /// bases whose metaspace has no limit.
+    pub offers: BTreeMap<Arc<str>, Quantity>,
     /// The most commands at work on one base at a time (`VNODE_WORKER_NUM`).
     pub workers: usize,
     /// What becomes of biz that nobody asked for.
@@ -202,6 +205,7 @@ impl Config {
             zones: ZoneSource::default(),
             allocatable: Allocatable::default(),
             pod_capacity: 2_000,
+            offers: BTreeMap::new(),
             workers: 8,
             unmanaged: UnmanagedBiz::default(),
             modules: true,

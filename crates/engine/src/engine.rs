@@ -52,6 +52,8 @@ pub struct Summary {
     pub fenced_off: bool,
     /// This replica does not reach its bases.
     pub cut_off: bool,
+    /// So many VNodes are silent at once that it is not their bases that are at fault: none is deleted.
+    pub held_back: bool,
 }
 
 /// Every decision of the controller.
@@ -166,6 +168,7 @@ impl Engine {
             members: members.map_or(1, |members| members.living().count()),
             fenced_off: members.is_some_and(|members| !members.may_act(now)),
             cut_off: self.ownership.as_ref().is_some_and(|shared| shared.reach.is_cut_off()),
+            held_back: self.fleet().are_many_silent(),
         }
     }
 
@@ -352,8 +355,8 @@ impl Engine {
             self.permits.take_up(&pod);
             vnode.see_pod(pod);
         }
-        for (module, ends) in self.orphans.take(vnode.name()) {
-            vnode.inherit_module(module, ends, now, &self.config);
+        for module in self.orphans.take(vnode.name()) {
+            vnode.inherit_module(module, now, &self.config);
         }
         self.by_node.insert(vnode.name().clone(), identity.clone());
         self.vnodes.insert(identity, Box::new(vnode));
@@ -418,7 +421,9 @@ impl Engine {
             return;
         }
         self.early_nodes.remove(name);
-        self.zones.free(name);
+        if !self.by_node.contains_key(name) {
+            self.zones.free(name);
+        }
         if let Some(shared) = &mut self.ownership {
             shared.claims.lose_node(name, uid, &shared.members, now.mono);
         }
@@ -709,6 +714,17 @@ impl Engine {
         self.unplaced = unplaced;
     }
 
+    /// All bases of this controller, counted.
+    fn fleet(&self) -> Fleet {
+        Fleet {
+            // Whoever makes bases up neither hides that many real ones are silent, nor makes it look so.
+            total: self.vnodes.len().saturating_sub(self.strangers.len()),
+            silent: self.silent.len(),
+            http_up: self.http_up,
+            mqtt_up: self.mqtt_up,
+        }
+    }
+
     /// Lets something happen to a VNode, then has it act on it.
     fn visit(
         &mut self,
@@ -717,13 +733,7 @@ impl Engine {
         out: &mut Vec<Action>,
         change: impl FnOnce(&mut VNode, &mut Context<'_>),
     ) {
-        let fleet = Fleet {
-            // Whoever makes bases up neither hides that many real ones are silent, nor makes it look so.
-            total: self.vnodes.len().saturating_sub(self.strangers.len()),
-            silent: self.silent.len(),
-            http_up: self.http_up,
-            mqtt_up: self.mqtt_up,
-        };
+        let fleet = self.fleet();
         let may_act = self.may_act(now);
         let holder = self.ownership.as_ref().map(|shared| shared.members.incarnation().clone());
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
@@ -774,7 +784,8 @@ impl Engine {
         if let Some(shared) = &mut self.ownership {
             out.extend(shared.claims.left(&name, !vnode.is_leaving(), &shared.members));
         }
-        let collect_after = match vnode.said_goodbye(now.mono, &self.config) {
+        let base_ended = vnode.said_goodbye(now.mono, &self.config);
+        let collect_after = match base_ended {
             // A goodbye may be overtaken by the first heartbeat of the base's next life: what that one
             // has installed by then is known by its objects until its next heartbeat.
             true => self.config.times.not_ready_after,
@@ -784,6 +795,9 @@ impl Engine {
         let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
         for module in modules {
             self.orphans.see(module, now.mono + collect_after);
+        }
+        if base_ended {
+            self.orphans.base_ended(&name);
         }
         self.collect_orphans(now, out);
         for pod in pods.values().filter(|pod| pod.deletion.is_some()) {

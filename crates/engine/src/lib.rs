@@ -8,6 +8,7 @@ mod backoff;
 mod baseline;
 mod beat;
 pub mod config;
+mod contest;
 mod engine;
 pub mod event;
 mod ordering;

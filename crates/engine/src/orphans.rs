@@ -28,7 +28,19 @@ struct Deletion {
 #[derive(Debug)]
 struct Orphan {
     collect_at: Duration,
+    /// Its base said goodbye: what it held ended with it.
+    ended: bool,
     objects: BTreeMap<BizId, (ModuleView, Deletion)>,
+}
+
+/// An object that a VNode takes up.
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    pub(crate) view: ModuleView,
+    /// Its deletion was sent.
+    pub(crate) ends: bool,
+    /// The base said goodbye after it was written.
+    pub(crate) base_ended: bool,
 }
 
 /// All of them, by VNode.
@@ -41,12 +53,20 @@ impl Orphans {
     /// An object of a VNode that is not there; it is collected at `collect_at`, unless its VNode
     /// has objects here already.
     pub(crate) fn see(&mut self, view: ModuleView, collect_at: Duration) {
-        let orphan = self
-            .by_vnode
-            .entry(view.key.vnode.clone())
-            .or_insert_with(|| Orphan { collect_at, objects: BTreeMap::new() });
+        let orphan = self.by_vnode.entry(view.key.vnode.clone()).or_insert_with(|| Orphan {
+            collect_at,
+            ended: false,
+            objects: BTreeMap::new(),
+        });
         let deletion = orphan.objects.remove(&view.key.id).map(|(_, deletion)| deletion).unwrap_or_default();
         orphan.objects.insert(view.key.id.clone(), (view, deletion));
+    }
+
+    /// The base of these objects said goodbye.
+    pub(crate) fn base_ended(&mut self, vnode: &str) {
+        if let Some(orphan) = self.by_vnode.get_mut(vnode) {
+            orphan.ended = true;
+        }
     }
 
     /// Somebody writes objects of a VNode that is not there: another replica may act for it by now, of which ours is told by
@@ -68,10 +88,12 @@ impl Orphans {
         }
     }
 
-    /// The VNode is there (again): its objects, and whether their deletion was sent.
-    pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = (ModuleView, bool)> + use<> {
-        let objects = self.by_vnode.remove(vnode).map(|orphan| orphan.objects).unwrap_or_default();
-        objects.into_values().map(|(view, deletion)| (view, deletion.sent))
+    /// The VNode is there (again): its objects.
+    pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = Inherited> + use<> {
+        let orphan = self.by_vnode.remove(vnode);
+        let base_ended = orphan.as_ref().is_some_and(|orphan| orphan.ended);
+        let objects = orphan.map(|orphan| orphan.objects).unwrap_or_default();
+        objects.into_values().map(move |(view, deletion)| Inherited { view, ends: deletion.sent, base_ended })
     }
 
     /// The deletion of an object ended.

@@ -10,7 +10,7 @@ use crate::{
     Action, Config, Engine, Event, Now, Watched,
     view::{
         Common, ContainerView, EnvValue, EnvVar, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView,
-        PodRef, PodStatus, PodView, RestartPolicy,
+        OFFERED, PodRef, PodStatus, PodView, RestartPolicy,
     },
 };
 
@@ -105,6 +105,37 @@ pub(crate) fn node(base: &str) -> NodeView {
         labels: labels.map(|(key, value)| (key.into(), value.into())).into_iter().collect(),
         ..NodeView::default()
     }
+}
+
+/// What the server makes of a patch of a Node's labels, annotations and taints.
+pub(crate) fn with_metadata(seen: &NodeView, desired: &NodeView) -> NodeView {
+    let mut node = seen.clone();
+    node.labels.extend(desired.labels.clone());
+    node.annotations.extend(desired.annotations.clone());
+    node.taints = desired.taints.clone();
+    node
+}
+
+/// What the server makes of a patch of a Node's status.
+pub(crate) fn with_status(seen: &NodeView, desired: &NodeView) -> NodeView {
+    let mut node = seen.clone();
+    if !desired.addresses.is_empty() {
+        node.addresses = desired.addresses.clone();
+    }
+    for name in OFFERED {
+        for (there, wanted) in
+            [(&mut node.capacity, &desired.capacity), (&mut node.allocatable, &desired.allocatable)]
+        {
+            match wanted.get(name) {
+                Some(quantity) => drop(there.insert(name.into(), quantity.clone())),
+                None => drop(there.remove(name)),
+            }
+        }
+    }
+    node.conditions.retain(|condition| desired.condition(&condition.kind).is_none());
+    node.conditions.extend(desired.conditions.clone());
+    node.kubelet_version = desired.kubelet_version.clone();
+    node
 }
 
 /// The Module object of version 1 of a module on the base `b`, as whoever made it wrote it down.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod fence;
 pub mod name;
 pub mod package;
+pub mod quantity;
 pub mod secret;
 
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
@@ -18,4 +19,5 @@ pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
 pub use fence::{Fence, Pass};
 pub use package::{InstallStrategy, ModuleSpec, PackageUrl, is_of_package, shown_image};
+pub use quantity::Quantity;
 pub use secret::Secret;

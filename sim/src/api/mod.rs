@@ -3,6 +3,7 @@
 mod leases;
 mod list;
 mod modules;
+mod nodes;
 mod permits;
 
 use std::{
@@ -135,8 +136,8 @@ impl Api {
                 let event = Event::Node(Box::new(node));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchNode { desired } => self.patch_node(write, desired),
-            Action::PatchNodeStatus { desired } => self.patch_node(write, desired),
+            Action::PatchNode { desired } => Some(self.patch_node(write, desired)),
+            Action::PatchNodeStatus { desired } => Some(self.patch_node_status(write, desired)),
             Action::DeleteNode { name, uid } => {
                 let mut watch = Vec::new();
                 match self.nodes.get(name) {
@@ -190,23 +191,6 @@ impl Api {
             // There are no peer Deployments here.
             _ => None,
         }
-    }
-
-    fn patch_node(&mut self, write: Write, desired: &NodeView) -> Option<Written> {
-        let version = self.next();
-        let result = match self.nodes.get_mut(&desired.name) {
-            Some(node) if node.uid == desired.uid => {
-                *node = NodeView { resource_version: version, uid: node.uid.clone(), ..desired.clone() };
-                Ok(Event::Node(Box::new(node.clone())))
-            }
-            _ => Err(WriteError::Conflict("another Node".into())),
-        };
-        let returned = result.as_ref().ok().cloned();
-        Some(Written {
-            watch: returned.iter().cloned().collect(),
-            returned,
-            end: Event::Written { write, result: result.map(|_| ()) },
-        })
     }
 
     /// A user, or a controller, makes a Pod that is bound already.

@@ -4,6 +4,7 @@ pub mod budget;
 mod commands;
 mod converged;
 mod drain;
+pub mod foreign;
 mod gap;
 mod intent;
 mod owned;

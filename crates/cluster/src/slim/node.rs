@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::view::{Address, AddressKind, NodeView, Taint};
+use engine::view::{Address, NodeView, Taint};
 use kube::core::ClusterResourceScope;
 use litemap::LiteMap;
 use serde::Deserialize;
@@ -85,7 +85,7 @@ impl Kind for NodeView {
             annotations: texts(metadata.annotations),
             taints: each(spec.taints, taint).into(),
             unschedulable: spec.unschedulable,
-            addresses: each(status.addresses, address).into_iter().flatten().collect(),
+            addresses: each(status.addresses, address),
             capacity: texts(status.capacity).into(),
             allocatable: texts(status.allocatable).into(),
             conditions: each(status.conditions, Into::into),
@@ -99,15 +99,13 @@ fn texts(map: BTreeMap<String, String>) -> LiteMap<Arc<str>, Arc<str>> {
     map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-fn address(json: AddressJson) -> Option<Address> {
-    let kinds = [AddressKind::InternalIp, AddressKind::Hostname];
-    let kind = kinds.into_iter().find(|kind| kind.as_str() == json.r#type)?;
-    Some(Address { kind, address: json.address })
+fn address(json: AddressJson) -> Address {
+    Address { kind: json.r#type.as_str().into(), address: json.address }
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::view::{Condition, ConditionStatus};
+    use engine::view::{AddressKind, Condition, ConditionStatus};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::{
     WriteError,
-    view::{AddressKind, Condition, NodeView, Taint},
+    view::{Address, Condition, NodeView, OFFERED, Taint},
 };
 use jiff::Timestamp;
 use litemap::LiteMap;
@@ -16,10 +16,6 @@ use super::{
     pod::{condition, or_null, seconds},
 };
 use crate::{slim::node::Node, watch::is_vnode};
-
-/// The resources that a VNode may have. One that it has no longer is taken away; those of others
-/// (device plugins, an operator) are left.
-const RESOURCES: [&str; 2] = ["memory", "pods"];
 
 impl Api {
     /// Creates the Node with its status, as a kubelet registers itself. One that exists is told
@@ -93,6 +89,12 @@ impl Api {
 /// process that may run anywhere are empty, and no port is a kubelet's.
 fn new_node(desired: &NodeView, now: Timestamp) -> Value {
     let beat = |c: &Condition| node_condition(c, now);
+    let mut spec = json!({ "taints": taints(&desired.taints) });
+    if desired.unschedulable
+        && let Some(spec) = spec.as_object_mut()
+    {
+        spec.insert("unschedulable".to_owned(), true.into());
+    }
     json!({
         "apiVersion": "v1",
         "kind": "Node",
@@ -101,13 +103,9 @@ fn new_node(desired: &NodeView, now: Timestamp) -> Value {
             "labels": desired.labels,
             "annotations": desired.annotations,
         },
-        "spec": { "taints": taints(&desired.taints) },
+        "spec": spec,
         "status": {
-            "addresses": desired
-                .addresses
-                .iter()
-                .map(|a| json!({ "type": a.kind.as_str(), "address": a.address }))
-                .collect::<Value>(),
+            "addresses": desired.addresses.iter().map(address).collect::<Value>(),
             "capacity": *desired.capacity,
             "allocatable": *desired.allocatable,
             "conditions": desired.conditions.iter().map(beat).collect::<Value>(),
@@ -132,34 +130,41 @@ fn new_node(desired: &NodeView, now: Timestamp) -> Value {
 /// list, which is why the version that it was made from is a precondition where it is known: Kubernetes'
 /// own controllers write taints too.
 fn node_patch(desired: &NodeView) -> Value {
-    let mut metadata = json!({
-        "uid": desired.uid,
-        "labels": desired.labels,
-        "annotations": desired.annotations,
-    });
-    if desired.resource_version != 0
-        && let Some(metadata) = metadata.as_object_mut()
-    {
-        metadata.insert("resourceVersion".to_owned(), desired.resource_version.to_string().into());
-    }
+    let mut metadata = Map::new();
+    metadata.insert("uid".to_owned(), or_null(&desired.uid));
+    metadata.insert("labels".to_owned(), json!(desired.labels));
+    metadata.insert("annotations".to_owned(), json!(desired.annotations));
+    as_it_was_seen(&mut metadata, desired);
     json!({ "metadata": metadata, "spec": { "taints": taints(&desired.taints) } })
 }
 
-/// A strategic merge patch: conditions and addresses merge by type, capacities by name.
+/// The version that a list was made from is a precondition for writing it whole, where it is known.
+fn as_it_was_seen(metadata: &mut Map<String, Value>, desired: &NodeView) {
+    if desired.resource_version != 0 {
+        metadata.insert("resourceVersion".to_owned(), desired.resource_version.to_string().into());
+    }
+}
+
+/// A strategic merge patch: conditions merge by type and capacities by name, so those of others stay. Addresses would
+/// merge by type too, of which a Node may have several, and the first would be taken for ours: like a kubelet's, they are
+/// written as a whole list, and only where they change.
 fn status_patch(desired: &NodeView, now: Timestamp) -> Value {
     let beat = |c: &Condition| node_condition(c, now);
-    let mut status = json!({
-        "addresses": [address(desired, AddressKind::InternalIp), address(desired, AddressKind::Hostname)],
-        "capacity": resources(&desired.capacity),
-        "allocatable": resources(&desired.allocatable),
-        "conditions": desired.conditions.iter().map(beat).collect::<Value>(),
-    });
-    if !desired.kubelet_version.is_empty()
-        && let Some(status) = status.as_object_mut()
-    {
+    let mut metadata = Map::new();
+    metadata.insert("uid".to_owned(), or_null(&desired.uid));
+    let mut status = Map::new();
+    if !desired.addresses.is_empty() {
+        as_it_was_seen(&mut metadata, desired);
+        let whole = desired.addresses.iter().map(address).chain([json!({ "$patch": "replace" })]);
+        status.insert("addresses".to_owned(), whole.collect());
+    }
+    status.insert("capacity".to_owned(), resources(&desired.capacity));
+    status.insert("allocatable".to_owned(), resources(&desired.allocatable));
+    status.insert("conditions".to_owned(), desired.conditions.iter().map(beat).collect());
+    if !desired.kubelet_version.is_empty() {
         status.insert("nodeInfo".to_owned(), json!({ "kubeletVersion": desired.kubelet_version }));
     }
-    json!({ "metadata": { "uid": desired.uid }, "status": status })
+    json!({ "metadata": metadata, "status": status })
 }
 
 fn taints(taints: &[Taint]) -> Value {
@@ -167,18 +172,15 @@ fn taints(taints: &[Taint]) -> Value {
     taints.iter().map(value).collect()
 }
 
-fn address(desired: &NodeView, kind: AddressKind) -> Value {
-    match desired.addresses.iter().find(|address| address.kind == kind) {
-        Some(address) => json!({ "type": kind.as_str(), "address": address.address }),
-        None => json!({ "type": kind.as_str(), "$patch": "delete" }),
-    }
+fn address(address: &Address) -> Value {
+    json!({ "type": address.kind.as_str(), "address": address.address })
 }
 
+/// What is offered, and that nothing else of the kinds that we offer is: those of others (device plugins, an operator)
+/// are left.
 fn resources(desired: &LiteMap<Arc<str>, Arc<str>>) -> Value {
-    let mut all: Map<String, Value> =
-        RESOURCES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
-    all.extend(desired.iter().map(|(name, quantity)| (name.to_string(), or_null(quantity))));
-    Value::Object(all)
+    let ours = |name: &&str| ((**name).to_owned(), desired.get(*name).map_or(Value::Null, |q| or_null(q)));
+    Value::Object(OFFERED.iter().map(ours).collect())
 }
 
 /// `lastHeartbeatTime` is when the condition was last said, which is now.
@@ -192,7 +194,7 @@ fn node_condition(of: &Condition, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use engine::view::{Address, ConditionStatus};
+    use engine::view::{AddressKind, ConditionStatus};
 
     use super::*;
 
@@ -284,7 +286,16 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_cordoned_is_made_again_cordoned() {
+        let spec = |node: &NodeView| new_node(node, now())["spec"]["unschedulable"].clone();
+        assert_eq!(spec(&NodeView { unschedulable: true, ..desired() }), json!(true));
+        assert_eq!(spec(&desired()), Value::Null);
+    }
+
+    #[test]
     fn a_status_takes_away_only_what_is_ours() {
+        let gone =
+            |pods: &str| json!({ "cpu": null, "ephemeral-storage": null, "memory": null, "pods": pods });
         assert_eq!(
             status_patch(&desired(), now()),
             json!({
@@ -292,14 +303,25 @@ mod tests {
                 "status": {
                     "addresses": [
                         { "type": "InternalIP", "address": "192.0.2.2" },
-                        { "type": "Hostname", "$patch": "delete" },
+                        { "$patch": "replace" },
                     ],
-                    "capacity": { "memory": null, "pods": "2000" },
-                    "allocatable": { "memory": null, "pods": "2000" },
+                    "capacity": gone("2000"),
+                    "allocatable": gone("2000"),
                     "conditions": ready(),
                     "nodeInfo": { "kubeletVersion": "v0.1.0" },
                 },
             })
+        );
+    }
+
+    #[test]
+    fn addresses_are_written_only_where_they_change_and_as_they_were_seen() {
+        let seen = NodeView { resource_version: 42, ..desired() };
+        assert_eq!(status_patch(&seen, now())["metadata"]["resourceVersion"], "42");
+        let patch = status_patch(&NodeView { addresses: vec![], ..seen }, now());
+        assert_eq!(
+            (&patch["metadata"], &patch["status"]["addresses"]),
+            (&json!({ "uid": "u-1" }), &Value::Null)
         );
     }
 }

@@ -289,6 +289,9 @@ impl Engine {
     fn let_go(&mut self, base: &BaseIdentity, now: Now) {
         let Some(vnode) = self.take_down(base) else { return };
         let name = vnode.name().clone();
+        if vnode.node().is_none() {
+            self.zones.free(&name);
+        }
         self.permits.let_go(&name);
         let (pods, modules) = vnode.into_parts();
         for module in modules {

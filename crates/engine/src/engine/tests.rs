@@ -181,6 +181,10 @@ fn the_end_of_a_node_is_not_that_of_the_one_that_has_its_name_now() {
     }
     assert_ne!(case.engine.zones.of(&"virtual-node-other".into()), zone);
     case.step(gone("3"));
+    assert_eq!(case.engine.zones.of(&name), zone, "the Node that is made again is where it was");
+    case.seconds = 100;
+    case.step(Event::Tick);
+    assert_eq!(summary(&case).vnodes + summary(&case).strangers, 0, "its base never came");
     assert_eq!(case.engine.zones.of(&"virtual-node-third".into()), zone);
 }
 

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
+    contest::Contest,
     event::{Now, WriteError},
     services::Services,
     view::{ConditionStatus, ContainerStatus, Phase, PodStatus, PodView},
@@ -47,6 +48,8 @@ pub(crate) struct ModulePod {
     pub(crate) containers: Vec<Container>,
     /// Writes of its status.
     pub(crate) status_slot: WriteSlot,
+    /// What others change back of it.
+    pub(crate) contest: Contest,
     /// A write that said Ready was sent, and nobody knows what became of it.
     may_be_ready: bool,
     /// It was Ready when it was last looked at; none before the first look.
@@ -88,6 +91,7 @@ impl ModulePod {
             view,
             containers,
             status_slot: WriteSlot::default(),
+            contest: Contest::default(),
             may_be_ready: false,
             was_ready: None,
             is_served: false,
@@ -196,6 +200,7 @@ impl ModulePod {
     /// tells.
     pub(crate) fn told(&mut self, now: Duration, result: &Result<(), WriteError>) {
         self.status_slot.ended(now, result);
+        self.contest.ended(result);
         self.may_be_ready &= matches!(result, Err(WriteError::Unavailable { .. }));
     }
 

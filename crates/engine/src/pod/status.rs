@@ -7,6 +7,7 @@ use model::Fault;
 
 use super::{Container, ModulePod, barred, sidecar, wait::Waiting};
 use crate::{
+    contest,
     event::Now,
     view::{
         Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, Phase, PodStatus,
@@ -300,6 +301,26 @@ fn conditions<'a>(
         condition("ContainersReady", reason, message),
         condition("Ready", ready.0, ready.1),
     ]
+}
+
+/// By what it says it is known again; when it is said makes no difference.
+pub(crate) fn mark_of(status: &PodStatus) -> u64 {
+    let conditions: Vec<_> =
+        status.conditions.iter().map(|c| (&c.kind, c.status as u8, &c.reason, &c.message)).collect();
+    let state = |state: &ContainerState| match state {
+        ContainerState::Waiting { reason, message } => (0, 0, reason.clone(), message.clone()),
+        ContainerState::Running { .. } => (1, 0, Arc::default(), Arc::default()),
+        ContainerState::Terminated { exit_code, reason, message, .. } => {
+            (2, *exit_code, reason.clone(), message.clone())
+        }
+    };
+    let containers: Vec<_> = status
+        .containers
+        .iter()
+        .map(|c| (&c.name, &c.image, &c.image_id, c.ready, c.restart_count, state(&c.state)))
+        .collect();
+    let whole = (status.phase as u8, &status.reason, &status.message, &status.host_ip, &status.pod_ip);
+    contest::mark((whole, conditions, containers))
 }
 
 /// The status that is there says all that this one would.

@@ -13,7 +13,7 @@ pub mod workload;
 pub use common::Common;
 pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
-pub use node::{Address, AddressKind, NodeView, Taint};
+pub use node::{Address, AddressKind, NodeView, OFFERED, Taint};
 pub use permits::PermitsView;
 pub use pod::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,

@@ -17,26 +17,43 @@ pub struct Taint {
     pub effect: String,
 }
 
+/// The resources that we offer, or may: of these a Node has what we say. All others are somebody else's (a device plugin's,
+/// an operator's), and stay.
+pub const OFFERED: [&str; 4] = ["cpu", "ephemeral-storage", "memory", "pods"];
+
 /// `type` of an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressKind {
     /// `InternalIP`.
     InternalIp,
     /// `Hostname`.
     Hostname,
+    /// Another, which we never write by ourselves.
+    Other(Arc<str>),
 }
 
 impl AddressKind {
     /// As Kubernetes writes it.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::InternalIp => "InternalIP",
             Self::Hostname => "Hostname",
+            Self::Other(kind) => kind,
         }
     }
 }
 
-/// One of `status.addresses`; kinds that we never write are left out.
+impl From<&str> for AddressKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "InternalIP" => Self::InternalIp,
+            "Hostname" => Self::Hostname,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// One of `status.addresses`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `type`.
@@ -61,7 +78,7 @@ pub struct NodeView {
     pub annotations: LiteMap<Arc<str>, Arc<str>>,
     /// `spec.taints`, those of Kubernetes' own controllers included.
     pub taints: Common<Vec<Taint>>,
-    /// `spec.unschedulable`: somebody cordoned it. Read and never written.
+    /// `spec.unschedulable`: somebody cordoned it. Written only where a Node that was is made again.
     pub unschedulable: bool,
     /// `status.addresses`.
     pub addresses: Vec<Address>,

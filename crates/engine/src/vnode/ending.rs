@@ -6,7 +6,11 @@ use arklet::CommandKind;
 use model::BizId;
 
 use super::{Context, VNode};
-use crate::{action::Action, pod::ending};
+use crate::{
+    action::Action,
+    contest::LONGEST,
+    pod::{ending, status},
+};
 
 impl VNode {
     /// A deleted Pod goes as soon as nothing of it is left on the base: its ending is told where somebody may want to
@@ -44,6 +48,12 @@ impl VNode {
             return;
         }
         let status = ending::leaving(&pod.view, ctx.now.wall);
+        let mark = status::mark_of(&status);
+        // Whoever says again that it is Ready is not answered each time.
+        if now < pod.contest.due(mark, LONGEST, now) {
+            return;
+        }
+        pod.contest.sent(mark, now);
         pod.telling(&status);
         ctx.out.push(Action::PatchPodStatus { pod: pod.view.pod.clone(), status: Box::new(status) });
     }

@@ -4,6 +4,10 @@
 //! manager deletes them. When the base turns out to live, such a Pod is deleted as asked, but what it asked for
 //! stays for a while where it is: its replacement adopts it, and nobody who uses the module notices.
 //!
+//! Where the Node itself went meanwhile (cloud controllers delete those that are not heard, and so do we after a while),
+//! the Pod garbage collector takes the Pods at once, for good, and maybe while nobody looks. So of a base that comes
+//! without a Node everything stays for a while that its Module objects answer for.
+//!
 //! A deletion by a user, a rollout or a drain bears no such mark. Somebody who evicts on purpose, by a taint of
 //! their own, leaves that taint on the Node.
 
@@ -20,6 +24,7 @@ use crate::view::{ConditionStatus, NodeView, PodView};
 /// The condition by which Kubernetes, from 1.26 on, says that and why it deleted a Pod by itself.
 const DISRUPTION: &str = "DisruptionTarget";
 const BY_TAINT: &str = "DeletionByTaintManager";
+const BY_COLLECTOR: &str = "DeletionByPodGC";
 /// The taints that say that a Node is not heard, and those of ours, for which no module is evicted.
 const NOT_MEANT: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 const OURS: &str = "schedule.koupleless.io/";
@@ -31,7 +36,7 @@ pub(super) struct Evicted {
 }
 
 impl Evicted {
-    /// A Module object of before says that it stays: for how long is counted anew.
+    /// It was there before, and stays for its replacement: for how long is counted from when the base is asked.
     pub(super) fn inherit(&mut self, id: &BizId) {
         self.kept.entry(id.clone()).or_default();
     }
@@ -81,6 +86,10 @@ impl VNode {
             self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
                 && !self.ops.contains_key(&id.name)
         };
+        let unwanted = |id: &BizId| {
+            let is_unwanted = |pod: &PodView| pod.deletion.is_some() && !is_evicted(pod);
+            self.pods.values().any(|pod| is_unwanted(&pod.view) && pod.biz().any(|biz| biz == id))
+        };
         // Once a Pod asks for this module, in whatever version, that is what counts.
         let asked = |id: &BizId| {
             self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz.name == id.name))
@@ -88,16 +97,24 @@ impl VNode {
         self.evicted.kept.retain(|id, until| {
             let until = *until.get_or_insert(now + ctx.config.times.keep_evicted);
             // What had its time is not given it again for the sake of the same Pod.
-            serves(id) && !asked(id) && (now < until || taken.contains(id))
+            serves(id) && !asked(id) && !unwanted(id) && (now < until || taken.contains(id))
         });
     }
 }
 
-/// The taint manager deleted it.
+/// Kubernetes deleted it by itself, or is about to.
 fn is_evicted(pod: &PodView) -> bool {
+    (pod.deletion.is_some() && is_disrupted(pod, BY_TAINT)) || is_collected(pod)
+}
+
+/// The garbage collector takes it, as its Node does not exist. It says so first, and the Pod is gone with its deletion.
+pub(super) fn is_collected(pod: &PodView) -> bool {
+    is_disrupted(pod, BY_COLLECTOR)
+}
+
+fn is_disrupted(pod: &PodView, reason: &str) -> bool {
     let said = pod.status.condition(DISRUPTION);
-    pod.deletion.is_some()
-        && said.is_some_and(|said| said.status == ConditionStatus::True && *said.reason == *BY_TAINT)
+    said.is_some_and(|said| said.status == ConditionStatus::True && *said.reason == *reason)
 }
 
 /// Somebody wants no Pods there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Context, Standing, VNode,
+    Context, Fleet, Standing, VNode,
     announce::{MANY_LOST, News, TUNNEL_DOWN},
 };
 use crate::{
@@ -73,6 +73,13 @@ impl Leaving {
 
     pub(crate) fn wake(&self) -> impl Iterator<Item = Duration> + use<> {
         [(!self.asked).then_some(self.ask_after), self.slot.wake()].into_iter().flatten()
+    }
+}
+
+impl Fleet {
+    /// So many are silent at once that the network, the broker or this controller is at fault.
+    pub(crate) fn are_many_silent(&self) -> bool {
+        self.silent >= BLAST_LEAST && self.silent * 100 >= self.total * BLAST_PERCENT
     }
 }
 
@@ -163,7 +170,7 @@ impl VNode {
 
     fn is_fault_elsewhere(&mut self, ctx: &mut Context<'_>) -> bool {
         let fleet = ctx.fleet;
-        let many = fleet.silent >= BLAST_LEAST && fleet.silent * 100 >= fleet.total * BLAST_PERCENT;
+        let many = fleet.are_many_silent();
         let tunnel_is_down =
             match self.links.target(&self.identity, Duration::ZERO).map(|target| target.tunnel) {
                 Some(model::TunnelKind::Http) => fleet.http_up.is_none(),

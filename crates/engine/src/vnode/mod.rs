@@ -19,6 +19,7 @@ mod links;
 mod losses;
 mod modules;
 mod node;
+mod node_differences;
 mod node_writes;
 mod own_pod;
 mod permits;
@@ -26,6 +27,7 @@ mod plan;
 mod playback;
 mod pods;
 mod query;
+mod resources;
 mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -49,6 +51,7 @@ use crate::{
     engine::Census,
     event::{Now, Write, WriteError},
     ordering::{newest::Revisions, permits::Permits},
+    orphans::Inherited,
     pod::ModulePod,
     services::Services,
     trace::TraceId,
@@ -67,6 +70,7 @@ use leaving::Leaving;
 use life::{Life, Standing};
 use links::Links;
 use modules::Modules;
+use node_writes::NodeContests;
 use own_pod::OwnPod;
 use plan::Arranged;
 use query::Query;
@@ -179,7 +183,11 @@ pub(crate) struct VNode {
     lost: BTreeMap<(Owner, BizId), Timestamp>,
     pods: BTreeMap<Arc<str>, Box<ModulePod>>,
     node: Option<NodeView>,
+    /// The Node of before, which somebody deleted while this VNode lived: the one that takes its place gets what others
+    /// had put there. No more than one, and gone once there is another.
+    deleted_node: Option<Box<NodeView>>,
     node_slot: WriteSlot,
+    node_contests: NodeContests,
     lease: LeaseTimer,
     /// Since when it has not been well; none while it is.
     down_since: Option<Duration>,
@@ -240,7 +248,9 @@ impl VNode {
             lost: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
+            deleted_node: None,
             node_slot: WriteSlot::default(),
+            node_contests: NodeContests::default(),
             lease: LeaseTimer::default(),
             down_since: None,
             trouble: None,
@@ -347,20 +357,22 @@ impl VNode {
         let older = |seen: &NodeView| view.uid == seen.uid && view.resource_version < seen.resource_version;
         if !self.node.as_ref().is_some_and(older) {
             self.node = Some(view);
+            self.deleted_node = None;
         }
     }
 
     /// Its Node is gone.
     pub(crate) fn lose_node(&mut self, uid: &str) {
         if self.node.as_ref().is_some_and(|node| &*node.uid == uid) {
-            self.node = None;
+            let is_by_us = self.leaving.may_be_over();
+            self.deleted_node = self.node.take().filter(|_| !is_by_us).map(Box::new);
             self.leaving.node_is_gone();
         }
     }
 
     /// A view of a Pod on it came.
     pub(crate) fn see_pod(&mut self, view: PodView) {
-        let uid = view.pod.uid.clone();
+        let (uid, is_collected) = (view.pod.uid.clone(), evicted::is_collected(&view));
         match self.pods.get_mut(&uid) {
             Some(pod) => {
                 // It may have asked for something else before.
@@ -371,6 +383,9 @@ impl VNode {
             None => {
                 self.pods.insert(uid.clone(), Box::new(ModulePod::new(view)));
             }
+        }
+        if let Some(pod) = self.pods.get(&uid).filter(|_| is_collected) {
+            pod.biz().for_each(|id| self.evicted.inherit(id));
         }
         self.concerns_pod(&uid);
     }
@@ -391,11 +406,15 @@ impl VNode {
         self.pods.values().any(|pod| pod.view.controller.as_ref() == Some(replica_set))
     }
 
-    /// A Module object of before it was taken up; `ends` where its deletion was sent.
-    pub(crate) fn inherit_module(&mut self, view: ModuleView, ends: bool, now: Duration, config: &Config) {
+    /// A Module object of before it was taken up.
+    pub(crate) fn inherit_module(&mut self, module: Inherited, now: Duration, config: &Config) {
+        let Inherited { view, ends, base_ended } = module;
         let (id, place) = (view.key.id.clone(), self.place(&view, config));
+        let may_stay = !base_ended && !ends && !view.deleting;
         self.modules.inherit(view, place, ends, now + config.times.install_deadline);
-        if self.modules.is_told_kept(&id) {
+        // Without a Node nobody can say what became of its Pods.
+        let is_without_node = self.node.is_none() && may_stay && self.modules.is_told_managed(&id);
+        if is_without_node || self.modules.is_told_kept(&id) {
             self.evicted.inherit(&id);
         }
     }
@@ -467,7 +486,10 @@ impl VNode {
     pub(crate) fn written(&mut self, write: &Write, result: &Result<(), WriteError>, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         let slot = match write {
-            Write::CreateNode(_) | Write::PatchNode(_) | Write::PatchNodeStatus(_) => &mut self.node_slot,
+            Write::CreateNode(_) | Write::PatchNode(_) | Write::PatchNodeStatus(_) => {
+                self.node_contests.ended(write, result);
+                &mut self.node_slot
+            }
             Write::DeleteNode(_) => {
                 self.leaving.deleted(now, result);
                 return;
@@ -646,6 +668,7 @@ impl VNode {
             .chain(ops)
             .chain(queries.into_iter().filter_map(|query| query.lost_at(query_limit)))
             .chain(self.node_slot.wake())
+            .chain(self.node_contests.wakes())
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
             .chain(self.base_zone.wake())

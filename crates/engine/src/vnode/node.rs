@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use litemap::LiteMap;
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
 
-use super::{Context, Standing, VNode};
+use super::{Context, Standing, VNode, resources::OFFERS};
 use crate::{
-    config::{Allocatable, Config, ZoneSource},
+    config::{Config, ZoneSource},
     view::{Address, AddressKind, Common, Condition, ConditionStatus, NodeView, Taint},
 };
 
@@ -26,12 +26,21 @@ const COMPONENT_LABELS: [&str; 2] =
     ["module-controller.koupleless.io/component", "virtual-kubelet.koupleless.io/component"];
 /// Over this share of the metaspace the VNode reports MemoryPressure.
 const MEMORY_PRESSURE_PERCENT: u64 = 90;
-/// Allocatable memory is told in steps of this share of the maximum: a JVM's metaspace moves all
-/// the time, and every step is a write.
-const MEMORY_STEPS: u64 = 64;
+/// What the node lifecycle controller says of a Node by taints, and takes back by itself: nothing of a Node that is made anew.
+const LIFECYCLE_TAINTS: [&str; 7] = [
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/unschedulable",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/pid-pressure",
+    "node.kubernetes.io/network-unavailable",
+];
+/// What the taints begin with that are ours.
+pub(super) const OUR_TAINTS: &str = "schedule.koupleless.io/";
 
-/// How much there is of each resource.
-type Quantities = LiteMap<Arc<str>, Arc<str>>;
+/// The labels, or the annotations, of an object.
+type Texts = LiteMap<Arc<str>, Arc<str>>;
 
 /// The environment that a Node belongs to.
 pub(crate) fn env_of(node: &NodeView) -> Option<&str> {
@@ -80,7 +89,7 @@ fn labels(
     base_name: Option<&str>,
     http_port: Option<u16>,
     config: &Config,
-) -> LiteMap<Arc<str>, Arc<str>> {
+) -> Texts {
     let mut labels = LiteMap::new();
     let mut label = |key: &str, value: &str| {
         labels.insert(key.into(), name::label_value(value).into());
@@ -96,6 +105,9 @@ fn labels(
     label("kubernetes.io/hostname", node);
     label(TUNNEL, if http_port.is_some() { "http" } else { "mqtt" });
     label("node.kubernetes.io/exclude-from-external-load-balancers", "true");
+    // As every virtual kubelet's Node has them: DaemonSets of the platform keep off by these.
+    label("type", "virtual-kubelet");
+    label("kubernetes.io/role", "agent");
     for key in COMPONENT_LABELS {
         label(key, "vnode");
     }
@@ -151,35 +163,63 @@ impl VNode {
     pub(super) fn desired_node(&self, ctx: &mut Context<'_>) -> Option<NodeView> {
         let Some(report) = &self.report else { return self.desired_of_node(ctx) };
         let seen = self.node.as_ref();
+        // One that is made again has what others put on the one before.
+        let before = self.deleted_node.as_deref().filter(|_| seen.is_none());
+        let texts_before =
+            |of: fn(&NodeView) -> &Texts| before.map(|node| of(node).clone()).unwrap_or_default();
         let master = self.health.as_ref().and_then(|health| health.master.as_ref());
         let base_name = report.name.as_deref().or_else(|| master.map(|master| master.name.as_str()));
         let http_port = self.http_address(ctx.config).map(|address| address.port());
-        let mut labels = labels(&self.name, report, base_name, http_port, ctx.config);
+        let mut all = texts_before(|node| &node.labels);
+        all.extend(labels(&self.name, report, base_name, http_port, ctx.config));
+        let offer = self.offer(ctx.config);
+        let mut annotations = texts_before(|node| &node.annotations);
+        annotations.insert(IDENTITY.into(), self.identity.as_str().into());
+        annotations.insert(OFFERS.into(), offer.names.into());
+        let known = seen.or(before);
+        let mut taints = taints(known, ctx.config);
+        if before.is_some() {
+            taints.retain(|taint| !LIFECYCLE_TAINTS.contains(&taint.key.as_str()));
+        }
         match ctx.config.zones {
-            ZoneSource::Own => drop(labels.insert(ZONE.into(), ctx.zones.of(&self.name).into())),
-            ZoneSource::Base => labels.extend(self.base_zone.name().map(|zone| (ZONE.into(), zone.clone()))),
+            ZoneSource::Own => drop(all.insert(ZONE.into(), ctx.zones.of(&self.name).into())),
+            ZoneSource::Base => all.extend(self.base_zone.name().map(|zone| (ZONE.into(), zone.clone()))),
             ZoneSource::None => {}
         }
-        let ip = self.ip();
-        let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };
-        let internal = (!ip.is_empty()).then_some(Address { kind: AddressKind::InternalIp, address: ip });
-        let host = Address { kind: AddressKind::Hostname, address: host_name.to_owned() };
-        let (capacity, allocatable) = self.memory(ctx.config);
         Some(NodeView {
             name: self.name.clone(),
             uid: seen.map(|node| node.uid.clone()).unwrap_or_default(),
             resource_version: seen.map(|node| node.resource_version).unwrap_or_default(),
-            labels,
-            annotations: [(IDENTITY.into(), self.identity.as_str().into())].into_iter().collect(),
-            taints: taints(seen, ctx.config),
-            unschedulable: seen.is_some_and(|node| node.unschedulable),
-            addresses: internal.into_iter().chain([host]).collect(),
-            capacity: capacity.into(),
-            allocatable: allocatable.into(),
+            labels: all,
+            annotations,
+            taints,
+            unschedulable: known.is_some_and(|node| node.unschedulable),
+            addresses: self.addresses(report),
+            capacity: offer.capacity.into(),
+            allocatable: offer.allocatable.into(),
             conditions: self.conditions(ctx),
             kubelet_version: ctx.config.version.clone(),
             deleting: false,
         })
+    }
+
+    /// Ours in the place of the first of their kind, and those of others: a cloud's, or of another family.
+    fn addresses(&self, report: &BaseReport) -> Vec<Address> {
+        let mut all = self.node.as_ref().map(|node| node.addresses.clone()).unwrap_or_default();
+        let ip = self.ip();
+        let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };
+        let internal = (!ip.is_empty()).then_some(Address { kind: AddressKind::InternalIp, address: ip });
+        let host = Address { kind: AddressKind::Hostname, address: host_name.to_owned() };
+        for ours in internal.into_iter().chain([host]) {
+            if all.contains(&ours) {
+                continue;
+            }
+            match all.iter_mut().find(|there| there.kind == ours.kind) {
+                Some(there) => *there = ours,
+                None => all.push(ours),
+            }
+        }
+        all
     }
 
     /// Nobody was heard yet: all stays as it is, but for the conditions.
@@ -187,25 +227,6 @@ impl VNode {
         let mut node = self.node.clone()?;
         node.conditions = self.conditions(ctx);
         Some(node)
-    }
-
-    /// Capacity and allocatable: Pods, and the metaspace where it has a limit.
-    fn memory(&self, config: &Config) -> (Quantities, Quantities) {
-        let mut capacity = Quantities::new();
-        capacity.insert("pods".into(), quantity(u64::from(config.pod_capacity)).into());
-        let mut allocatable = capacity.clone();
-        let health = self.health.as_ref();
-        if let Some(max) = health.and_then(|health| health.max_metaspace_bytes) {
-            capacity.insert("memory".into(), quantity(max).into());
-            let committed = health.and_then(|health| health.committed_metaspace_bytes).unwrap_or_default();
-            let step = (max / MEMORY_STEPS).max(1);
-            let left = match config.allocatable {
-                Allocatable::Max => max,
-                Allocatable::Remaining => max.saturating_sub(committed) / step * step,
-            };
-            allocatable.insert("memory".into(), quantity(left).into());
-        }
-        (capacity, allocatable)
     }
 
     fn conditions(&self, ctx: &Context<'_>) -> Vec<Condition> {
@@ -255,7 +276,7 @@ impl VNode {
 
     fn condition(&self, kind: &str, yes: bool, reason: &str, message: String, wall: Timestamp) -> Condition {
         let status = ConditionStatus::from(yes);
-        let seen = self.node.as_ref().and_then(|node| node.condition(kind));
+        let seen = self.node.as_ref().or(self.deleted_node.as_deref()).and_then(|node| node.condition(kind));
         let changed = seen.filter(|seen| seen.status == status).and_then(|seen| seen.changed);
         Condition {
             kind: kind.into(),
@@ -265,18 +286,6 @@ impl VNode {
             changed: changed.or(Some(wall)),
         }
     }
-}
-
-/// A quantity as the API server writes it back (2000 is `2k`): any other spelling would look like a
-/// change for ever.
-fn quantity(mut number: u64) -> String {
-    for suffix in ["", "k", "M", "G", "T", "P", "E"] {
-        if number == 0 || !number.is_multiple_of(1_000) || suffix == "E" {
-            return format!("{number}{suffix}");
-        }
-        number /= 1_000;
-    }
-    number.to_string()
 }
 
 /// Our taints among those that others have put there.
@@ -296,27 +305,10 @@ fn taints(seen: Option<&NodeView>, config: &Config) -> Common<Vec<Taint>> {
     }
     for taint in ours {
         if !taints.contains(&taint) {
+            // A key has one value with each effect: with two the whole list would be refused.
+            taints.retain(|there| (&there.key, &there.effect) != (&taint.key, &taint.effect));
             taints.push(taint);
         }
     }
     taints
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quantity;
-
-    #[test]
-    fn quantities_are_spelt_as_the_api_server_does() {
-        for (number, text) in [
-            (0, "0"),
-            (110, "110"),
-            (2_000, "2k"),
-            (2_500, "2500"),
-            (268_000_000, "268M"),
-            (268_435_456, "268435456"),
-        ] {
-            assert_eq!(quantity(number), text);
-        }
-    }
 }

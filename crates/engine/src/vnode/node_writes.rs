@@ -1,13 +1,51 @@
 //! When a VNode's Node is written.
 
-use super::{Context, Standing, VNode, announce::News};
+use std::time::Duration;
+
+use super::{
+    Context, Standing, VNode,
+    announce::News,
+    node_differences::{has_addresses, mark_of_metadata, mark_of_status, metadata, status},
+};
 use crate::{
     action::Action,
+    contest::{Contest, LONGEST},
+    event::{Write, WriteError},
     view::{ConditionStatus, NodeView},
 };
 
 /// Without the base's own name its Node would get no modules by name: so long it is asked.
 const NAME_ATTEMPTS: u32 = 3;
+/// What is written of a Node that is, whatever else is: that it exists.
+const EXISTS: u64 = 1;
+/// Kubernetes deletes the Pods of a Node that it takes for lost: that its base lives is never put off for longer.
+const LOST_WAITS: Duration = Duration::from_secs(10);
+
+/// What others change back on a Node.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NodeContests {
+    existence: Contest,
+    metadata: Contest,
+    status: Contest,
+}
+
+impl NodeContests {
+    /// A write of the Node ended.
+    pub(super) fn ended(&mut self, write: &Write, result: &Result<(), WriteError>) {
+        match write {
+            Write::CreateNode(_) => self.existence.ended(result),
+            Write::PatchNode(_) => self.metadata.ended(result),
+            Write::PatchNodeStatus(_) => self.status.ended(result),
+            _ => {}
+        }
+    }
+
+    /// When what waits may be written.
+    pub(super) fn wakes(&self) -> impl Iterator<Item = Duration> {
+        let status = [LONGEST, LOST_WAITS].into_iter().filter_map(|longest| self.status.wake(longest));
+        self.existence.wake(LONGEST).into_iter().chain(self.metadata.wake(LONGEST)).chain(status)
+    }
+}
 
 impl VNode {
     /// Creates the Node, or writes what is not as it shall be.
@@ -22,21 +60,51 @@ impl VNode {
             return;
         }
         let Some(desired) = self.desired_node(ctx) else { return };
-        let Some(seen) = &self.node else { return };
-        if is_other_metadata(&desired, seen) && !self.was_given_up() {
-            self.node_slot.sent();
-            ctx.out.push(Action::PatchNode { desired: Box::new(desired) });
-        } else if is_other_status(&desired, seen) && self.may_tell_node(ctx) {
-            self.tell_readiness(&desired, ctx);
-            self.node_slot.sent();
-            ctx.out.push(Action::PatchNodeStatus { desired: Box::new(desired) });
+        if !self.write_metadata(&desired, ctx) && self.may_tell_node(ctx) {
+            self.write_status(desired, ctx);
         }
+    }
+
+    /// True where it is written.
+    fn write_metadata(&mut self, desired: &NodeView, ctx: &mut Context<'_>) -> bool {
+        let now = ctx.now.mono;
+        let Some(seen) = self.node.as_ref().filter(|_| !self.was_given_up()) else { return false };
+        let (fields, mark) = (metadata(desired, seen), mark_of_metadata(desired));
+        if fields.is_empty() || now < self.node_contests.metadata.due(mark, LONGEST, now) {
+            return false;
+        }
+        if self.node_contests.metadata.sent(mark, now) {
+            self.tell_contest(&fields, ctx);
+        }
+        self.node_slot.sent();
+        ctx.out.push(Action::PatchNode { desired: Box::new(desired.clone()) });
+        true
+    }
+
+    fn write_status(&mut self, mut desired: NodeView, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let Some(seen) = &self.node else { return };
+        let (fields, mark) = (status(&desired, seen), mark_of_status(&desired));
+        let longest = if self.was_given_up() { LOST_WAITS } else { LONGEST };
+        if fields.is_empty() || now < self.node_contests.status.due(mark, longest, now) {
+            return;
+        }
+        if has_addresses(&desired, seen) {
+            desired.addresses.clear();
+        }
+        self.tell_readiness(&desired, ctx);
+        if self.node_contests.status.sent(mark, now) {
+            self.tell_contest(&fields, ctx);
+        }
+        self.node_slot.sent();
+        ctx.out.push(Action::PatchNodeStatus { desired: Box::new(desired) });
     }
 
     /// A Node is made for a base that has answered, so that what is scheduled to it can be
     /// installed, and whose name is known.
     fn create_node(&mut self, ctx: &mut Context<'_>) {
-        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
+        let now = ctx.now.mono;
+        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
         let named = self.health.is_some()
             || self.report.as_ref().is_some_and(|report| report.name.is_some())
             || self.health_query.is_unreadable()
@@ -44,12 +112,20 @@ impl VNode {
         if !alive || !self.inventory.is_known() || !named || self.report.is_none() {
             return;
         }
-        if !self.knows_zone(ctx) {
+        if !self.knows_zone(ctx) || now < self.node_contests.existence.due(EXISTS, LONGEST, now) {
             return;
         }
         let Some(desired) = self.desired_node(ctx) else { return };
+        if self.node_contests.existence.sent(EXISTS, now) {
+            self.tell_contest(&["Node itself".to_owned()], ctx);
+        }
         self.node_slot.sent();
-        let note = format!("base {} joined", self.identity);
+        let note = match self.deleted_node {
+            None => format!("base {} joined", self.identity),
+            Some(_) => {
+                format!("somebody deleted the Node of base {}, which runs: it is made again", self.identity)
+            }
+        };
         self.announce(News { warning: false, reason: "BaseJoined", action: "CreateNode", note }, ctx);
         ctx.out.push(Action::CreateNode(Box::new(desired)));
     }
@@ -60,6 +136,17 @@ impl VNode {
             None => true,
             Some(since) => self.is_no_pod_ready() || ctx.now.mono >= since + ctx.config.times.pods_first,
         }
+    }
+
+    /// Tells people, once, that somebody changes back what is ours.
+    fn tell_contest(&self, fields: &[String], ctx: &mut Context<'_>) {
+        let note = format!(
+            "somebody else changes back what this controller keeps of the Node ({}): it is set again ever more rarely, \
+             as long as that goes on at last every {} s only",
+            fields.join(", "),
+            LONGEST.as_secs()
+        );
+        self.announce(News { warning: true, reason: "NodeContested", action: "PatchNode", note }, ctx);
     }
 
     /// Tells people when the Node's readiness changes.
@@ -78,25 +165,5 @@ impl VNode {
     }
 }
 
-fn is_other_metadata(desired: &NodeView, seen: &NodeView) -> bool {
-    desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value))
-        || desired.annotations.iter().any(|(key, value)| seen.annotations.get(key) != Some(value))
-        || desired.taints.iter().any(|taint| !seen.taints.contains(taint))
-}
-
-fn is_other_status(desired: &NodeView, seen: &NodeView) -> bool {
-    let addresses = |node: &NodeView| {
-        let mut all: Vec<_> = node.addresses.iter().map(|a| (a.kind, a.address.clone())).collect();
-        all.sort();
-        all
-    };
-    addresses(desired) != addresses(seen)
-        || desired.capacity != seen.capacity
-        || desired.allocatable != seen.allocatable
-        || desired.kubelet_version != seen.kubelet_version
-        || desired.conditions.iter().any(|wanted| {
-            seen.condition(&wanted.kind).is_none_or(|seen| {
-                (seen.status, &seen.reason, &seen.message) != (wanted.status, &wanted.reason, &wanted.message)
-            })
-        })
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
 use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
 use crate::{
     action::Action,
+    contest::LONGEST,
     pod::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
@@ -20,7 +21,7 @@ impl VNode {
     /// Writes the statuses that are not as they shall be, and finishes deletions.
     pub(super) fn settle_pods(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
-        let base = BaseStanding { ip: self.ip().into(), serves: alive && self.is_node_ready() };
+        let (ip, is_node_ready) = (Arc::<str>::from(self.ip()), self.is_node_ready());
         self.tell_what_is_wrong(scope, ctx);
         self.tell_what_is_ignored(scope, ctx);
         self.tell_what_is_not_run(scope, ctx);
@@ -38,10 +39,21 @@ impl VNode {
                     pod.containers.iter().map(|container| self.standing_of(pod, container, alive)).collect();
                 self.note_waits(&uid, &standings, alive, ctx);
                 let Some(pod) = self.pods.get_mut(&uid) else { continue };
+                // No Pod becomes Ready before its Node; one that is stays so where somebody else takes the Node's readiness
+                // away, which is set right in a moment.
+                let base =
+                    BaseStanding { ip: ip.clone(), serves: alive && (is_node_ready || pod.is_ready()) };
                 let Some(status) = status::desired(pod, &standings, &base, ctx.now) else { continue };
+                let (now, mark) = (ctx.now.mono, status::mark_of(&status));
+                if now < pod.contest.due(mark, LONGEST, now) {
+                    continue;
+                }
                 pod.telling(&status);
-                let pod = pod.view.pod.clone();
+                let (is_contested, pod) = (pod.contest.sent(mark, now), pod.view.pod.clone());
                 ctx.out.push(Action::PatchPodStatus { pod, status: Box::new(status) });
+                if is_contested {
+                    self.tell_contested_status(&uid, ctx);
+                }
             }
         }
     }
@@ -51,10 +63,12 @@ impl VNode {
         !self.pods.values().any(|pod| pod.is_live() && pod.is_ready())
     }
 
-    /// Its Node is known to be Ready: Pods may be.
+    /// Its Node is known to be Ready: Pods may be. One that somebody deleted while its base is well is made again at once, and
+    /// until then says what it said.
     fn is_node_ready(&self) -> bool {
         self.node
             .as_ref()
+            .or(self.deleted_node.as_deref())
             .and_then(|node| node.condition("Ready"))
             .is_some_and(|ready| ready.status == crate::view::ConditionStatus::True)
     }
@@ -218,6 +232,17 @@ impl VNode {
         }
     }
 
+    /// Tells once that somebody changes a Pod's status back.
+    fn tell_contested_status(&self, uid: &Arc<str>, ctx: &mut Context<'_>) {
+        let note = format!(
+            "somebody else changes back what this controller says in the Pod's status: it is said again ever more rarely, as \
+             long as that goes on at last every {} s only",
+            LONGEST.as_secs()
+        );
+        let news = News { warning: true, reason: "StatusContested", action: "PatchPodStatus", note };
+        self.announce_of_pod(uid, news, ctx);
+    }
+
     /// When something is to be done for a Pod, if nothing happens until then.
     pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
         self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
@@ -226,6 +251,7 @@ impl VNode {
             tries
                 .chain(lasting)
                 .chain(pod.status_slot.wake())
+                .chain(pod.contest.wake(LONGEST))
                 .chain(pod.delete_slot.wake())
                 .chain([pod.drained_at()])
                 .chain(pod.grace_ends())

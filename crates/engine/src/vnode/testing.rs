@@ -46,6 +46,10 @@ pub(crate) struct Case {
     pub(crate) sent: Vec<String>,
     /// How the base carries installs out.
     pub(crate) manner: Manner,
+    /// The base answers nothing, and sends no heartbeats.
+    pub(crate) is_silent: bool,
+    /// How often a Pod was told not to be Ready.
+    pub(crate) unready: usize,
 }
 
 /// How a base carries installs out.
@@ -101,6 +105,8 @@ impl Case {
             said: vec![],
             sent: vec![],
             manner: Manner::Obeys,
+            is_silent: false,
+            unready: 0,
         };
         for module in modules {
             case.modules.insert(module.key.id.clone(), module.clone());
@@ -122,7 +128,7 @@ impl Case {
     /// Lets time pass, with a heartbeat every ten seconds.
     pub(crate) fn until(&mut self, seconds: u64) {
         loop {
-            if self.seconds.is_multiple_of(10) {
+            if self.seconds.is_multiple_of(10) && !self.is_silent {
                 self.step(report(BaseState::Activated));
             }
             self.step(Event::Tick);
@@ -165,15 +171,16 @@ impl Case {
         match action {
             Action::CreateNode(node) => {
                 let version = self.next();
-                let node = NodeView { uid: "node".into(), resource_version: version, ..*node };
+                let uid = format!("node-{version}").into();
+                let node = NodeView { uid, resource_version: version, ..*node };
                 self.node = Some(node.clone());
                 vec![Event::Node(Box::new(node)), done(write)]
             }
-            Action::PatchNodeStatus { desired } | Action::PatchNode { desired } => {
-                let version = self.next();
-                let node = NodeView { resource_version: version, ..*desired };
-                self.node = Some(node.clone());
-                vec![Event::Node(Box::new(node)), done(write)]
+            Action::PatchNode { desired } => {
+                self.put_node(|node| testing::with_metadata(node, &desired), write)
+            }
+            Action::PatchNodeStatus { desired } => {
+                self.put_node(|node| testing::with_status(node, &desired), write)
             }
             Action::RenewLease { .. } => vec![done(write)],
             Action::PatchPodStatus { pod, status } => {
@@ -181,6 +188,7 @@ impl Case {
                     return vec![Event::Written { write, result: Err(refusal) }];
                 }
                 let version = self.next();
+                self.unready += usize::from(!crate::pod::is_ready(&status));
                 let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
                 view.status = *status;
                 view.resource_version = version;
@@ -223,6 +231,24 @@ impl Case {
         }
     }
 
+    fn put_node(&mut self, change: impl FnOnce(&NodeView) -> NodeView, write: Write) -> Vec<Event> {
+        let version = self.next();
+        let Some(seen) = &self.node else { return vec![] };
+        let node = NodeView { resource_version: version, ..change(seen) };
+        self.node = Some(node.clone());
+        vec![Event::Node(Box::new(node)), Event::Written { write, result: Ok(()) }]
+    }
+
+    /// Somebody else writes to the Node.
+    pub(super) fn change_node(&mut self, change: impl FnOnce(&mut NodeView)) {
+        let version = self.next();
+        let Some(node) = &mut self.node else { return };
+        change(node);
+        node.resource_version = version;
+        let view = Box::new(node.clone());
+        self.step(Event::Node(view));
+    }
+
     fn put(&mut self, mut module: ModuleView, what: &str, write: Write) -> Vec<Event> {
         module.resource_version = self.next();
         self.writes.push(format!("{what} {}", module.key.id));
@@ -251,9 +277,29 @@ impl Case {
         self.step(Event::TunnelUp(TunnelKind::Http));
     }
 
+    /// A controller that knows nothing begins; the base's Node is gone.
+    pub(super) fn begin_without_node(&mut self) {
+        self.node = None;
+        self.engine = Engine::new(Config::new("dev"));
+        let modules: Vec<Event> = self.modules.values().cloned().map(Box::new).map(Event::Module).collect();
+        modules.into_iter().for_each(|event| self.step(event));
+        for kind in Watched::NEEDED {
+            self.step(Event::Synced(kind));
+        }
+        self.step(Event::TunnelUp(TunnelKind::Http));
+    }
+
+    /// Somebody deletes the Node.
+    pub(super) fn delete_node(&mut self) {
+        if let Some(node) = self.node.take() {
+            self.step(Event::NodeGone { name: node.name, uid: node.uid });
+        }
+    }
+
     fn answer(&mut self, command: &Command) -> Event {
         let conflict = Failure { kind: FailureKind::Conflict, cause: "conflict".into(), detail: "".into() };
         let outcome: Outcome = match command {
+            _ if self.is_silent => Err(CallError::TimedOut),
             command if command.biz().is_some() && command.biz() == self.at_work.as_ref() => {
                 Err(CallError::Refused(conflict))
             }
@@ -381,6 +427,8 @@ fn word(action: &Action) -> String {
         Action::PatchNodeStatus { desired } => {
             format!("node Ready={:?}", desired.condition("Ready").map(|ready| ready.status))
         }
+        Action::CreateNode(_) => "create node".into(),
+        Action::PatchNode { .. } => "node metadata".into(),
         Action::RenewLease { .. } => "lease".into(),
         Action::PatchPodStatus { .. } => "pod status".into(),
         Action::DeletePod { .. } => "delete pod".into(),
@@ -389,6 +437,7 @@ fn word(action: &Action) -> String {
         }
         Action::DeleteModule { .. } => "delete module".into(),
         Action::FindBasePod { .. } => "search".into(),
+        Action::Announce(said) => format!("says {}", said.reason),
         _ => "other".into(),
     }
 }

@@ -4,7 +4,7 @@ use model::BizState;
 
 use crate::{
     testing,
-    view::{Condition, ConditionStatus, NodeView, PodView, Taint},
+    view::{Condition, ConditionStatus, NodeView, Phase, PodView, Taint},
     vnode::testing::{Case, id},
 };
 
@@ -168,4 +168,84 @@ fn another_version_is_not_kept_waiting_and_what_does_not_serve_is_not_kept() {
     });
     case.until(case.seconds + 5);
     assert_eq!(case.commands.last().map(String::as_str), Some("uninstall biz1:1"));
+}
+
+/// As the garbage collector takes a Pod whose Node does not exist: it is marked, and gone.
+fn collected(case: &mut Case) {
+    for uid in case.pods.keys().cloned().collect::<Vec<_>>() {
+        let mut pod = case.pods.remove(&uid).unwrap();
+        pod.resource_version = case.next() + 1_000;
+        pod.status.phase = Phase::Failed;
+        pod.status.conditions.push(Condition {
+            kind: "DisruptionTarget".into(),
+            status: ConditionStatus::True,
+            reason: "DeletionByPodGC".into(),
+            message: "PodGC: node no longer exists".into(),
+            changed: None,
+        });
+        case.step(crate::Event::Pod(Box::new(pod.clone())));
+        case.step(crate::Event::PodGone(pod.pod));
+    }
+}
+
+/// A base falls silent, somebody deletes its Node, and the garbage collector its Pods.
+fn without_node() -> Case {
+    let mut case = served();
+    case.is_silent = true;
+    case.until(case.seconds + 30);
+    case.delete_node();
+    case.until(case.seconds + 20);
+    collected(&mut case);
+    case
+}
+
+fn is_adopted(mut case: Case) {
+    case.is_silent = false;
+    case.until(case.seconds + 30);
+    assert!(case.node.is_some() && case.modules[&id("biz1")].kept);
+    case.create("replacement", "biz1");
+    case.until(case.seconds + 120);
+    assert_eq!(case.commands, ["install biz1:1"], "adopted as it is");
+    let module = &case.modules[&id("biz1")];
+    assert_eq!((&*module.pod, module.kept), ("replacement", false));
+}
+
+#[test]
+fn what_the_garbage_collector_took_is_adopted_by_its_replacement() {
+    is_adopted(without_node());
+    let mut given_up = without_node();
+    given_up.until(given_up.seconds + 100);
+    is_adopted(given_up);
+    let mut restarted = without_node();
+    restarted.begin_without_node();
+    is_adopted(restarted);
+}
+
+#[test]
+fn of_a_base_that_comes_without_a_node_what_nobody_asks_for_goes_after_a_minute() {
+    let mut case = without_node();
+    case.begin_without_node();
+    case.is_silent = false;
+    let began = case.seconds;
+    case.until(began + 50);
+    assert_eq!(case.commands.len(), 1);
+    case.until(began + 75);
+    assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1"]);
+}
+
+#[test]
+fn of_a_base_that_comes_without_a_node_what_somebody_deleted_goes_at_once() {
+    let mut case = served();
+    case.is_silent = true;
+    case.until(case.seconds + 30);
+    case.delete_node();
+    case.begin_without_node();
+    let (_, mut pod) = case.pods.pop_first().unwrap();
+    pod.deletion = Some(Duration::ZERO);
+    case.pods.insert(pod.pod.uid.clone(), pod.clone());
+    case.step(crate::Event::Pod(Box::new(pod)));
+    case.is_silent = false;
+    case.until(case.seconds + 15);
+    assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1"]);
+    assert!(case.pods.is_empty());
 }

@@ -12,10 +12,11 @@ use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
 
-use super::{Context, Scope, Standing, VNode, announce::Origin};
+use super::{Context, News, Scope, Standing, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
+    contest::{Contest, LONGEST, mark},
     event::WriteError,
     pod::{Container, ModulePod, told},
     view::{Common, Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
@@ -38,6 +39,8 @@ struct Record {
     /// The newest view of it; none where it is being made.
     view: Option<Box<ModuleView>>,
     slot: WriteSlot,
+    /// What others change back of what it says of the module, and of its status.
+    contests: (Contest, Contest),
     /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
     ends: bool,
     /// It was written by this process, since it acts for the VNode.
@@ -99,6 +102,25 @@ impl Pace {
 
     fn wake(&self) -> Option<Duration> {
         (self.writes >= Self::MOST).then_some(self.since + Self::WHILE)
+    }
+}
+
+impl Record {
+    /// A patch is about to be sent: none where it waits because somebody changes it back, else whether to tell so.
+    fn corrects(&mut self, action: &Action, now: Duration) -> Option<bool> {
+        let (contest, mark) = match action {
+            Action::PatchModule { desired, .. } => {
+                let flags = (desired.managed, desired.in_place, desired.kept);
+                (&mut self.contests.0, mark((&*desired.labels, &desired.url, &desired.pod, flags)))
+            }
+            Action::PatchModuleStatus { status, .. } => {
+                let ready = ready_of(status).map(|ready| (ready.status as u8, &ready.reason, &ready.message));
+                let state = status.state.map(ModuleState::as_str);
+                (&mut self.contests.1, mark((state, &status.error_code, &status.suggestion, ready)))
+            }
+            _ => return Some(false),
+        };
+        (now >= contest.due(mark, LONGEST, now)).then(|| contest.sent(mark, now))
     }
 }
 
@@ -274,10 +296,12 @@ impl Modules {
         let records = self.records.iter().filter(|(id, _)| scope.holds(&id.name));
         records.flat_map(move |(_, record)| {
             let told = record.passing.map(|(_, since)| since + passing);
+            let contests = [&record.contests.0, &record.contests.1].map(|contest| contest.wake(LONGEST));
             told.into_iter()
                 .chain(record.slot.wake())
                 .chain(record.pace.wake())
                 .chain([record.may_come_until])
+                .chain(contests.into_iter().flatten())
         })
     }
 
@@ -312,6 +336,8 @@ impl VNode {
         let now = ctx.now.mono;
         let Some(record) = self.modules.records.get_mut(&key.id) else { return };
         record.slot.ended(now, result);
+        record.contests.0.ended(result);
+        record.contests.1.ended(result);
         let (Err(error @ WriteError::Refused(_)), None) = (result, &record.view) else { return };
         let first = record.slot.is_first_failure();
         let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::DBAccessError);
@@ -464,12 +490,26 @@ impl VNode {
                 }
                 Step::Act(action) => action,
             };
+            let Some(is_contested) = record.corrects(&action, ctx.now.mono) else { continue };
             record.passing = None;
             record.ends = matches!(action, Action::DeleteModule { .. });
             record.slot.sent();
             record.pace.wrote(ctx.now.mono);
             ctx.out.push(action);
+            if is_contested {
+                self.tell_contested_module(&id, ctx);
+            }
         }
+    }
+
+    /// Tells once that somebody changes a Module object back.
+    fn tell_contested_module(&self, id: &BizId, ctx: &mut Context<'_>) {
+        let note = format!(
+            "somebody else changes back what this controller writes into the Module object of {id}: it is written again ever \
+             more rarely, as long as that goes on at last every {} s only",
+            LONGEST.as_secs()
+        );
+        self.announce(News { warning: true, reason: "ModuleContested", action: "PatchModule", note }, ctx);
     }
 
     /// What is to be done about one object; none where it is as it shall be.
@@ -683,8 +723,7 @@ fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: 
     let wall =
         wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
     let ready = ConditionStatus::from(state == ModuleState::Available);
-    let told = seen.conditions.iter().find(|condition| *condition.kind == *READY);
-    let since = told.filter(|told| told.status == ready).and_then(|told| told.changed);
+    let since = ready_of(seen).filter(|told| told.status == ready).and_then(|told| told.changed);
     let condition = Condition {
         kind: READY.into(),
         status: ready,
@@ -696,16 +735,24 @@ fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: 
         state: Some(state),
         error_code: fault.map(|fault| fault.code.to_string().into()).unwrap_or_default(),
         suggestion: fault.map(|fault| fault.code.suggestion().into()).unwrap_or_default(),
-        conditions: vec![condition],
+        // The list is written whole: those of others stay in it.
+        conditions: [condition]
+            .into_iter()
+            .chain(seen.conditions.iter().filter(|c| *c.kind != *READY).cloned())
+            .collect(),
         changed: (seen.state == Some(state)).then_some(seen.changed).flatten().or(wall),
     }
 }
 
-/// They say the same. What nothing has been told of is being installed.
+/// The condition that is ours.
+fn ready_of(status: &ModuleStatus) -> Option<&Condition> {
+    status.conditions.iter().find(|condition| *condition.kind == *READY)
+}
+
+/// They say the same, as far as it is ours. What nothing has been told of is being installed.
 fn is_same(wanted: &ModuleStatus, seen: &ModuleStatus) -> bool {
-    let told = |status: &ModuleStatus| {
-        status.conditions.iter().map(|c| (c.status, c.reason.clone(), c.message.clone())).collect::<Vec<_>>()
-    };
+    let told =
+        |status| ready_of(status).map(|ready| (ready.status, ready.reason.clone(), ready.message.clone()));
     match seen.state {
         None => wanted.state == Some(ModuleState::Upgrading),
         Some(_) => {

@@ -182,8 +182,9 @@ fn where_a_newer_version_serves_at_once_the_older_has_gone_by_itself() {
 fn say_goodbye(case: &mut Case) {
     case.step(report(BaseState::Deactivated));
     let name: Arc<str> = "virtual-node-b".into();
+    let uid = case.node.take().map(|node| node.uid).unwrap();
     case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
-    case.step(Event::NodeGone { name, uid: "node".into() });
+    case.step(Event::NodeGone { name, uid });
 }
 
 #[test]
