@@ -135,7 +135,7 @@ fn a_base_comes_takes_a_pod_and_leaves(way: Way) -> Result<()> {
 }
 over_every_way!(a_base_comes_takes_a_pod_and_leaves);
 
-/// What a base says by itself counts, and what is empty, failed or old does no harm.
+/// A base is asked every 30 s for what it has, and what is empty, failed, old or unasked does no harm meanwhile.
 #[test]
 fn a_module_that_is_deactivated_makes_its_pod_not_ready_and_garbage_does_nothing() -> Result<()> {
     let scene = Scene::start(Way::Mosquitto, &AS_BEFORE)?;
@@ -156,7 +156,7 @@ fn a_module_that_is_deactivated_makes_its_pod_not_ready_and_garbage_does_nothing
     let entry =
         json!({"name": "biz1", "version": "1.0.0", "state": "DEACTIVATED", "latestStateRecord": null});
     tell(&scene, &mut client, &base, "simpleBiz", &json!([entry]))?;
-    wait_for("its Pod is not Ready", Duration::from_secs(30), || {
+    wait_for("its Pod is not Ready", Duration::from_secs(90), || {
         let pod = scene.pod("test-module")?;
         ensure!(!is_ready(&pod), "{}", summary(&pod));
         Ok(Some(()))
