@@ -126,6 +126,7 @@ impl VNode {
         // Heard over HTTP too, it is known by the way that tells more. Commands would go to the port that it names, so it
         // has to be at the base's address itself.
         let is_more = (holder.tunnel, tunnel) == (TunnelKind::Mqtt, TunnelKind::Http)
+            && report.state == BaseState::Activated
             && Holder::of(tunnel, report).direct;
         if is_more || holder.speaks_from(tunnel, report.peer) {
             return Voice::Own;
