@@ -99,7 +99,8 @@ fn delete(world: &mut World, by_force: bool) {
     }
 }
 
-fn crash(world: &mut World, bases: u8) {
+/// Something befalls a base, or the controller.
+pub(crate) fn crash(world: &mut World, bases: u8) {
     let name = name_of(world.rng().u8(0..bases));
     let identity = word(&name);
     match world.rng().u8(0..6) {

@@ -86,6 +86,8 @@ pub struct Biz {
 pub enum Package {
     /// It starts; the context path is the biz's name.
     Good,
+    /// The same from another URL.
+    GoodToo,
     /// It starts; the context path has the version in it, so two versions fit.
     OwnPath,
     /// It is not there.
@@ -98,7 +100,8 @@ pub enum Package {
 
 impl Package {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Good, Self::OwnPath, Self::Missing, Self::Failing, Self::Misnamed];
+    pub const ALL: [Self; 6] =
+        [Self::Good, Self::GoodToo, Self::OwnPath, Self::Missing, Self::Failing, Self::Misnamed];
 
     /// The URL that stands for it.
     pub fn url(self) -> String {

@@ -18,6 +18,7 @@ pub mod network;
 pub mod plan;
 mod process;
 pub mod replica;
+mod rivals;
 pub mod run;
 mod server;
 pub mod told;

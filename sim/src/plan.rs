@@ -45,7 +45,12 @@ pub struct Plan {
     pub crashes: bool,
     /// What goes wrong in between.
     pub faults: Faults,
+    /// Users make owners that ask for one bizName, and nothing else.
+    pub rivals: bool,
 }
+
+/// Of so many seeds one is of rivals.
+const RIVALS: u64 = 5;
 
 /// With clocks a tenth apart a replica has stopped for 1.3 s when another may have ended it: what it sent last is there by
 /// then.
@@ -62,6 +67,7 @@ impl Plan {
         Self {
             replicas,
             bases: rng.u8(1..if replicas == 1 { 4 } else { 7 }),
+            rivals: seed % RIVALS == RIVALS - 1,
             acts: rng.u8(1..if replicas == 1 { 16 } else { 24 }),
             crashes: wild > 0,
             faults: match wild {

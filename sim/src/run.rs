@@ -15,24 +15,25 @@ use crate::{
     check::{budget, converged, foreign, owned},
     deployment::Deployment,
     plan::{Faults, Plan},
+    rivals,
     world::World,
 };
 
 /// How long users and faults are at work.
-const TROUBLE: Duration = Duration::from_secs(240);
+pub(crate) const TROUBLE: Duration = Duration::from_secs(240);
 /// How long everything may take to come to rest afterwards: the longest back-off of a container is
 /// 5 min, and a silent base is given up after one.
-const REST: Duration = Duration::from_secs(900);
+pub(crate) const REST: Duration = Duration::from_secs(900);
 /// After so much of it every VNode has an owner that runs: a dead one is known to be after 10 s of its finder's time, a Lease
 /// of nobody's after 20.
-const OWNED: Duration = Duration::from_secs(60);
+pub(crate) const OWNED: Duration = Duration::from_secs(60);
 /// Before that something may still come of before the last fault: a base finds its broker after 128 s at most, and an install
 /// that was sent then takes 3 min at most, and once more where it was refused because another was at work.
-const FIRST_LOOK: Duration = Duration::from_secs(500);
+pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(500);
 /// How often it is looked from then on whether all has come to rest.
-const LOOK: Duration = Duration::from_secs(120);
+pub(crate) const LOOK: Duration = Duration::from_secs(120);
 /// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.
-const MOMENT: Duration = Duration::from_secs(60);
+pub(crate) const MOMENT: Duration = Duration::from_secs(60);
 
 /// How often somebody else writes to something when all is at rest.
 const FOREIGN_WRITES: u8 = 4;
@@ -83,6 +84,9 @@ fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
     }
     world.run_until(Duration::from_secs(30))?;
     world.faults = plan.faults;
+    if plan.rivals {
+        return rivals::carry_out(world, &plan);
+    }
     let mut deployments = Vec::new();
     for number in 0..plan.acts {
         let pause = Duration::from_millis(world.rng().u64(0..30_000));
@@ -172,7 +176,7 @@ fn reconcile_until(world: &mut World, deployments: &[Deployment], until: Duratio
 }
 
 /// The last fault is over: all that there is runs and is reached, and nothing is lost any more.
-fn settle(world: &mut World, bases: u8) {
+pub(crate) fn settle(world: &mut World, bases: u8) {
     world.faults = Faults::NONE;
     for base in 0..bases {
         let name = name_of(base);

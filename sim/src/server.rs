@@ -129,6 +129,9 @@ impl World {
         if shares {
             self.checks.owner.arrived(action, who, &self.api, now)?;
         }
+        if let Action::PatchPodStatus { pod, status } = action {
+            self.checks.rivals.writes(from.number, pod, status, &self.api)?;
+        }
         let before = self.api.status_writes;
         let Some(mut written) = self.api.write(action, wall) else { return Ok(None) };
         if self.api.status_writes > before

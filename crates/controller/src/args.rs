@@ -110,6 +110,9 @@ args! {
     /// Module objects are labelled with its name then.
     /// [default: any]
     base_pod_namespaces: "BASE_POD_NAMESPACES";
+    /// Whether a newer Pod may displace the module of another namespace, as it may within one; else a bizName on a base
+    /// belongs to the namespace that serves it, as long as it does. [default: false]
+    takeover_across_namespaces: "TAKEOVER_ACROSS_NAMESPACES", num_args = 0..=1, default_missing_value = "true";
     /// The most Pods of a VNode. [default: 2000]
     vnode_pod_capacity: "VNODE_POD_CAPACITY";
     /// Webhooks of DingTalk robots that faults are reported to, `;` between them. [default: none]

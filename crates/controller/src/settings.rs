@@ -255,6 +255,8 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     ];
     config.unmanaged =
         refused.word("UNMANAGED_BIZ_POLICY", &args.unmanaged_biz_policy, UnmanagedBiz::Report, &unmanaged);
+    config.takeover_across_namespaces =
+        refused.flag("TAKEOVER_ACROSS_NAMESPACES", &args.takeover_across_namespaces);
     config.namespace = names::namespace(args, refused).into();
     let names = [
         ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller),
@@ -319,6 +321,18 @@ mod tests {
         let settings = settings(&flags).unwrap();
         assert!(settings.http_port.is_some());
         assert_eq!(settings.mqtt.map(|mqtt| (mqtt.broker, mqtt.port)), Some((Broker::Embedded, 1883)));
+    }
+
+    #[test]
+    fn no_namespace_takes_a_module_over_from_another_unless_that_is_set() {
+        let crosses = |flags: &[&str]| {
+            settings(&[&["--enable-http-tunnel"], flags].concat())
+                .map(|settings| settings.engine.takeover_across_namespaces)
+        };
+        assert_eq!(crosses(&[]), Ok(false));
+        assert_eq!(crosses(&["--takeover-across-namespaces"]), Ok(true));
+        let refusal = crosses(&["--takeover-across-namespaces", "some"]).unwrap_err();
+        assert!(refusal.contains("TAKEOVER_ACROSS_NAMESPACES is \"some\""), "{refusal}");
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub struct Config {
     pub module_deployments: bool,
     /// Whether the Pod that a base runs in is looked for to know its name (`BASE_POD_NAMESPACES`).
     pub base_pods: bool,
+    /// Whether a Pod may displace the module of another namespace; else a bizName on a base belongs to the namespace that
+    /// serves it (`TAKEOVER_ACROSS_NAMESPACES`).
+    pub takeover_across_namespaces: bool,
     /// How replicas share the VNodes; none where this is the only one.
     pub cluster: Option<ClusterConfig>,
     /// Where this replica takes what others heard in its stead; none where nothing is sent on.
@@ -212,6 +215,7 @@ impl Config {
             namespace: "default".into(),
             module_deployments: false,
             base_pods: false,
+            takeover_across_namespaces: false,
             cluster: None,
             door: None,
             version: "".into(),

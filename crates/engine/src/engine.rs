@@ -18,7 +18,7 @@ use crate::{
     baseline::{self, Question, Questions, Rollouts},
     config::{Config, MOST_BASES, MOST_STRANGERS},
     event::{Event, Now, Watched, Write},
-    ordering::{newest::Revisions, permits::Permits},
+    ordering::{losses::Losses, newest::Revisions, permits::Permits},
     orphans::Orphans,
     ownership::{Ownership, Twin},
     replicas::{self, Peers, Workloads},
@@ -78,6 +78,7 @@ pub struct Engine {
     early_reports: BTreeMap<BaseIdentity, (TunnelKind, BaseReport)>,
     zones: Zones,
     permits: Permits,
+    losses: Losses,
     /// Module objects of VNodes that are not there (yet).
     orphans: Orphans,
     /// When something is to be done about them.
@@ -133,6 +134,7 @@ impl Engine {
             early_reports: BTreeMap::new(),
             zones: Zones::default(),
             permits,
+            losses: Losses::default(),
             orphans: Orphans::default(),
             orphans_wake: None,
             services: Services::default(),
@@ -365,17 +367,22 @@ impl Engine {
     fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
         self.pod_nodes.insert(view.pod.uid.clone(), view.node.clone());
         self.permits.see_pod(&view);
+        let loser = view.controller.clone().filter(|_| self.losses.see_pod(&view, now.mono));
         match self.by_node.get(&view.node).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_pod(view)),
             None => {
                 self.waiting_pods.entry(view.node.clone()).or_default().insert(view.pod.uid.clone(), view);
             }
         }
+        if let Some(controller) = loser {
+            self.reorder(&controller, now, out);
+        }
     }
 
     fn lose_pod(&mut self, uid: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let Some(node) = self.pod_nodes.remove(uid) else { return };
         self.permits.lose_pod(uid);
+        self.losses.lose_pod(uid, now.mono);
         if let Some(waiting) = self.waiting_pods.get_mut(&node) {
             waiting.remove(uid);
             if waiting.is_empty() {
@@ -449,7 +456,7 @@ impl Engine {
         self.peers = peers;
     }
 
-    /// A ReplicaSet's revision changed, so others of its Deployment's Pods may be the newest.
+    /// A ReplicaSet's revision changed, or what it makes lost to another owner's: others may be the newest.
     fn reorder(&mut self, replica_set: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let bases: Vec<BaseIdentity> = self
             .vnodes
@@ -737,10 +744,11 @@ impl Engine {
         let may_act = self.may_act(now);
         let holder = self.ownership.as_ref().map(|shared| shared.members.incarnation().clone());
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
-        let (zones, permits) = (&mut self.zones, &mut self.permits);
+        let (zones, permits, losses) = (&mut self.zones, &mut self.permits, &mut self.losses);
         let (services, revisions) = (&self.services, &self.revisions);
+        let config = &self.config;
         let mut ctx =
-            Context { config: &self.config, now, holder, fleet, services, revisions, zones, permits, out };
+            Context { config, now, holder, fleet, services, revisions, zones, permits, losses, out };
         change(vnode, &mut ctx);
         if !may_act {
             if let Some(shared) = &mut self.ownership {

@@ -35,9 +35,6 @@ impl Drain {
         known: &Known<'_>,
         now: Duration,
     ) -> Result<(), String> {
-        if known.api.services.is_empty() {
-            return Ok(());
-        }
         let Some(id) = command.biz() else { return Ok(()) };
         let serves = |id: &BizId| {
             let base = known.bases.get(base);
@@ -57,7 +54,9 @@ impl Drain {
             named.any(|named| ends(&named) && serves(&named))
         };
         // As far as the controller was told: a Pod that it was told is gone has nothing left to lose.
-        let told = known.told.values().filter(|pod| pod.node == node && names(pod));
+        let is_served =
+            |pod: &PodView| known.api.services.iter().any(|service| service.namespace == pod.pod.namespace);
+        let told = known.told.values().filter(|pod| pod.node == node && names(pod) && is_served(pod));
         let in_time = |pod: &&PodView| pod.deletion.is_none() || known.api.has_time(pod, now);
         for pod in told.filter(in_time) {
             let since = self.since.get(&pod.pod.uid).copied();

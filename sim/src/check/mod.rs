@@ -10,6 +10,7 @@ mod intent;
 mod owned;
 mod owner;
 mod ready;
+pub mod rivals;
 mod twice;
 mod wanted;
 
@@ -32,6 +33,7 @@ pub use drain::Drain;
 pub use owned::owned;
 pub use owner::Owner;
 pub use ready::Ready;
+pub use rivals::Rivals;
 
 /// The biz that a container asks for.
 fn biz_of(container: &ContainerView) -> Option<BizId> {
@@ -93,6 +95,8 @@ pub struct Checks {
     pub drain: Drain,
     /// One replica acts for a VNode.
     pub owner: Owner,
+    /// No more Pods fail than may where owners ask for one bizName.
+    pub rivals: Rivals,
 }
 
 impl Checks {
@@ -113,6 +117,7 @@ impl Checks {
         twice::check(base, command, &known, now)?;
         gap::check(base, command, &known, now)?;
         intent::check(base, command, &known)?;
+        rivals::check(base, command, &known, now)?;
         self.drain.check(base, command, &known, now)?;
         self.commands.sent(process, base, command, now, deadline)
     }

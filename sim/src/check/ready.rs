@@ -61,7 +61,9 @@ impl Ready {
                 other.node == view.node
                     && is_told(other)
                     && is_ready(&other.status)
-                    && other.containers.iter().any(|c| c.name == container.name && c.env != container.env)
+                    && other.containers.iter().any(|c| {
+                        c.name == container.name && (&c.env, &c.image) != (&container.env, &container.image)
+                    })
             });
             if let Some(rival) = rival {
                 return Err(format!(

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use arklet::Command;
+use engine::view::{ContainerView, PodView};
 use model::{BaseIdentity, BizState};
 
-use super::Known;
-use crate::base::Package;
+use super::{Known, biz_of};
+use crate::{base::Package, world::World};
 
 /// How long a controller may not know of it: the period of its list, and what a slow network adds.
 const LAG: Duration = Duration::from_secs(60);
@@ -18,8 +19,18 @@ pub(super) fn check(
     now: Duration,
 ) -> Result<(), String> {
     let Command::InstallBiz { spec, .. } = command else { return Ok(()) };
+    let is_asked_otherwise = |pod: &PodView| {
+        let same = |one: &&ContainerView| biz_of(one).as_ref() == Some(&spec.id);
+        pod.containers.iter().filter(same).any(|one| one.image != spec.url.as_written())
+    };
     let held = known.bases.get(base).and_then(|base| base.biz.get(&spec.id));
     match held {
+        // A base does not tell from which package it has it: where the answer was lost it is not known which of two came.
+        Some(_)
+            if known.told.values().filter(|pod| pod.node == World::node_of(base)).any(is_asked_otherwise) =>
+        {
+            Ok(())
+        }
         Some(biz)
             if biz.state == BizState::Activated
                 && biz.package == Package::of(spec.url.as_written())

@@ -4,6 +4,7 @@
 //! Pure: the situation of one bizName on one base goes in, an [`Arrangement`] comes out. It is
 //! level-triggered, so that a crash between any two writes repeats harmlessly.
 
+pub(crate) mod losses;
 pub(crate) mod newest;
 pub(crate) mod permits;
 
@@ -36,8 +37,8 @@ pub(crate) struct Claim {
     pub(crate) due: bool,
     /// Its last install failed.
     pub(crate) failed: bool,
-    /// It failed here as a replacement, or lost to the version of another owner: it may not
-    /// displace what serves (rules 9 and 13).
+    /// It failed here as a replacement, lost to the version of another owner, or the bizName belongs to another
+    /// namespace: it may not displace what serves.
     pub(crate) barred: bool,
     /// The base refused to hold it beside the version that serves (rule 6).
     pub(crate) replaces: bool,

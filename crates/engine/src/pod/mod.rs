@@ -1,6 +1,7 @@
 //! A module Pod on a VNode: what it asks for, what became of it, what its status shall say.
 
 pub(crate) mod barred;
+pub(crate) mod displaced;
 pub(crate) mod ending;
 pub(crate) mod run;
 mod sidecar;
@@ -72,8 +73,6 @@ pub(crate) struct ModulePod {
     pub(crate) ignores_probes: bool,
     /// That these containers are not run is still to be told.
     pub(crate) not_run: Vec<String>,
-    /// It gave way to another version under a controller of before (rule 13).
-    pub(crate) has_waited: bool,
 }
 
 impl ModulePod {
@@ -86,7 +85,6 @@ impl ModulePod {
         let has_probes = |one: &Container| view.containers.get(one.place).is_some_and(|one| one.has_probes);
         let ignores_probes = is_new && containers.iter().any(has_probes);
         let not_run = if is_new { sidecar::names(&view, &containers) } else { Vec::new() };
-        let has_waited = view.status.containers.iter().any(status::is_deactivated);
         let mut pod = Self {
             view,
             containers,
@@ -103,7 +101,6 @@ impl ModulePod {
             fault_told: false,
             ignores_probes,
             not_run,
-            has_waited,
         };
         for container in &mut pod.containers {
             container.run = Run::resume(told(&pod.view, container));
@@ -169,11 +166,6 @@ impl ModulePod {
         matches!(self.view.status.phase, Phase::Failed | Phase::Succeeded)
     }
 
-    /// It lost its base to a version of another owner (rule 13).
-    pub(crate) fn is_displaced(&self) -> bool {
-        self.view.status.phase == Phase::Failed && *self.view.status.reason == *status::DISPLACED
-    }
-
     /// It asks for its biz to be there.
     pub(crate) fn is_live(&self) -> bool {
         !self.is_foreign && !self.is_deleting() && !self.is_over()
@@ -181,7 +173,12 @@ impl ModulePod {
 
     /// The biz that it names.
     pub(crate) fn biz(&self) -> impl Iterator<Item = &BizId> {
-        self.containers.iter().filter_map(|container| container.wanted.as_ref().ok()).map(|spec| &spec.id)
+        self.specs().map(|spec| &spec.id)
+    }
+
+    /// What it asks for, as far as it can be.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = &ModuleSpec> {
+        self.containers.iter().filter_map(|container| container.wanted.as_ref().ok())
     }
 
     /// A status is being written.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{Timestamp, Unit};
 use model::Fault;
 
-use super::{Container, ModulePod, barred, sidecar, wait::Waiting};
+use super::{Container, ModulePod, barred, displaced::DISPLACED, sidecar, wait::Waiting};
 use crate::{
     contest,
     event::Now,
@@ -14,10 +14,6 @@ use crate::{
         PodView, RestartPolicy,
     },
 };
-
-/// The reason of a container whose biz does not serve because another version does, and of a Pod
-/// that lost its base to a version of another owner.
-pub(crate) const DISPLACED: &str = "BizDeactivate";
 
 /// How one container stands on its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +28,10 @@ pub(crate) enum Standing {
     Running(Option<Timestamp>),
     /// It is there, and another version serves.
     Deactivated,
-    /// It lost its base to a version of another owner, for good.
-    Displaced,
+    /// It lost its base to a version of another owner, for good; what is said of it.
+    Displaced(Arc<str>),
+    /// It waits as long as a version of another owner is asked for; what is said of it.
+    Waits(Arc<str>),
     /// It could not be installed.
     Failed(Fault),
     /// It was there and is gone for good: nothing installs it again.
@@ -96,17 +94,18 @@ pub(crate) fn desired(
             }
         })
         .collect();
-    let displaced = standings.contains(&Standing::Displaced);
+    let displaced = standings.iter().any(|standing| matches!(standing, Standing::Displaced(_)));
     // kube-proxy keeps one endpoint for an address and port: the one that does not serve must not
     // mask the one that does (rule 4). So what yields has no address any more, and what never ran none yet.
     let modules = || pod.containers.iter().filter_map(|container| containers.get(container.place));
+    let gave_way = why_it_gave_way(seen, standings.iter().zip(modules()));
     let yields = modules().next().is_some() && modules().all(is_deactivated);
     let runs = |module: &ContainerStatus| matches!(module.state, ContainerState::Running { .. });
     let never_ran = seen.pod_ip.is_empty() && !modules().any(runs);
     let status = PodStatus {
         phase: if displaced { Phase::Failed } else { phase(seen.phase, modules()) },
-        reason: if displaced { DISPLACED } else { "" }.into(),
-        message: if displaced { OTHER_OWNER } else { "" }.into(),
+        reason: if gave_way.is_some() { DISPLACED } else { "" }.into(),
+        message: gave_way.unwrap_or_default(),
         host_ip: base.ip.clone(),
         pod_ip: if yields || never_ran { Arc::default() } else { base.ip.clone() },
         started: seen.started.or(Some(wall)),
@@ -152,10 +151,26 @@ fn of_module(
 /// The conditions that a node agent writes.
 pub(super) const OURS: [&str; 4] = ["Initialized", "ContainersReady", "Ready", barred::BARRED];
 
-const OTHER_OWNER: &str = "a newer version of this module, of another owner, serves on this base";
+/// What the Pod says of another owner's version that it gives way to; none where it does not. While nobody knows how it
+/// stands, or until it is known to be installed, what was told stays as long as its container tells it.
+fn why_it_gave_way<'a>(
+    seen: &PodStatus,
+    modules: impl Iterator<Item = (&'a Standing, &'a ContainerStatus)> + Clone,
+) -> Option<Arc<str>> {
+    let told = |(standing, _): (&Standing, &ContainerStatus)| match standing {
+        Standing::Displaced(why) | Standing::Waits(why) => Some(why.clone()),
+        _ => None,
+    };
+    let stays = || {
+        let mut modules = modules.clone();
+        modules.any(|(standing, module)| standing.is_wait() && is_deactivated(module))
+    };
+    let before = || (*seen.reason == *DISPLACED && stays()).then(|| seen.message.clone());
+    modules.clone().find_map(told).or_else(before)
+}
 
 /// Its biz gave way to another version.
-pub(super) fn is_deactivated(container: &ContainerStatus) -> bool {
+fn is_deactivated(container: &ContainerStatus) -> bool {
     matches!(&container.state, ContainerState::Waiting { reason, .. } if **reason == *DISPLACED)
 }
 
@@ -209,7 +224,7 @@ fn state(
         Standing::Deactivated => {
             because(DISPLACED, "another version of this module serves on this base".into())
         }
-        Standing::Displaced => because(DISPLACED, OTHER_OWNER.into()),
+        Standing::Displaced(why) | Standing::Waits(why) => because(DISPLACED, why.to_string()),
         Standing::Invalid(fault) => because(&fault.code.to_string(), fault.message()),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
             ended(seen_state, 1, &fault.code.to_string(), fault.message(), wall)

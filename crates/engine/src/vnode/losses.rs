@@ -1,84 +1,151 @@
-//! Whose version lost its base to that of another owner: it does not fight back (rule 13).
+//! Who gives way where several owners ask for one bizName: a template that lost to another owner's does not fight back,
+//! and a bizName belongs to the namespace that serves it.
 
-use super::{Scope, VNode, plan::Claims};
-use crate::{ordering::Claim, pod::ModulePod};
+use std::{collections::BTreeSet, sync::Arc};
+
+use model::BizState;
+
+use super::{Context, News, Scope, VNode, plan::Claims};
+use crate::{
+    ordering::{
+        Claim,
+        losses::{Losses, Verdict},
+    },
+    pod::{
+        ModulePod,
+        displaced::{belongs_to, gave_way, lost_to, rival_of, title},
+        status::Standing,
+    },
+    view::Phase,
+};
 
 impl VNode {
-    /// Which templates have lost to another owner's version here, and when. Their failed Pods tell it,
-    /// as long as these are there (a DaemonSet's go at once); after a restart those that wait tell it.
-    pub(super) fn remember_losses(&mut self, claims: &Claims, scope: &Scope) {
-        let has_lost = |pod: &&ModulePod| pod.is_displaced() || (pod.has_waited && pod.is_live());
-        for pod in self.pods.values().map(Box::as_ref).filter(has_lost).filter(|pod| scope.holds_pod(pod)) {
-            let Some(owner) = &pod.view.owner else { continue };
-            let at = pod.view.status.condition("Ready").and_then(|ready| ready.changed);
-            for id in pod.biz() {
-                let lost = self.lost.entry((owner.clone(), id.clone())).or_default();
-                *lost = at.unwrap_or(pod.view.created).max(*lost);
+    /// Bars those who may not displace what is asked for by another owner.
+    pub(super) fn bar_rivals(&mut self, claims: &mut Claims, scope: &Scope, ctx: &Context<'_>) {
+        self.namespaces.retain(|name, _| !scope.holds(name));
+        for (name, claims) in claims.iter_mut().filter(|(_, claims)| claims.len() > 1) {
+            if !ctx.config.takeover_across_namespaces
+                && let Some(whose) = self.namespace_of_name(claims)
+            {
+                for claim in claims.iter_mut() {
+                    claim.barred |= self.namespace(claim).is_some_and(|namespace| *namespace != whose);
+                }
+                self.namespaces.insert(name.clone(), whose);
             }
+            if !ctx.losses.are_any() {
+                continue;
+            }
+            let losers: Vec<bool> =
+                claims.iter().map(|claim| self.has_to_wait(claim, claims, ctx.losses)).collect();
+            claims.iter_mut().zip(losers).for_each(|(claim, waits)| claim.barred |= waits);
         }
-        self.lost.retain(|(owner, id), _| {
-            let mut of_name = claims.get(&id.name).into_iter().flatten();
-            !scope.holds(&id.name)
-                || of_name.any(|rival| rival.spec.id != *id && rival.owner.as_ref() != Some(owner))
-        });
     }
 
-    /// A template that lost to another owner's version here stays barred as long as that one is
-    /// asked for and has not lost itself since: its next Pod waits, or the two would displace each
-    /// other for ever (rule 13).
-    pub(super) fn bar_losers(&self, claims: &mut [Claim]) {
-        let lost = |claim: &Claim| self.lost.get(&(claim.owner.clone()?, claim.spec.id.clone()));
-        let rivals: Vec<Claim> = claims.to_vec();
-        for claim in claims {
-            let Some(at) = lost(claim) else { continue };
-            let is_rival = |other: &&Claim| other.spec.id != claim.spec.id && !other.is_of_same_owner(claim);
-            claim.barred |= rivals.iter().filter(is_rival).any(|rival| lost(rival) <= Some(at));
+    /// To which namespace a bizName belongs that several ask for: to the one that serves it. Where several name the package
+    /// that serves, to the one that its Module object is in, else to that of the oldest Pod. While nothing serves, as
+    /// after a start of the base, to whose Pod did, unless that fails.
+    fn namespace_of_name(&self, claims: &[Claim]) -> Option<Arc<str>> {
+        let namespaces: BTreeSet<&Arc<str>> =
+            claims.iter().filter_map(|claim| self.namespace(claim)).collect();
+        if namespaces.len() < 2 {
+            return None;
         }
+        let serving = || claims.iter().filter(|claim| self.serves(claim));
+        if let Some(first) = serving().next() {
+            let told = self.modules.namespace_of(&first.spec.id);
+            let is_told = |namespace: &&Arc<str>| Some(*namespace) == told;
+            let mut sharing = serving().filter_map(|claim| self.namespace(claim));
+            return sharing.clone().find(is_told).or_else(|| sharing.next_back()).cloned();
+        }
+        let served = |claim: &&Claim| {
+            let pod = self.pods.get(&claim.uid).map(|pod| &pod.view);
+            pod.is_some_and(|pod| pod.status.phase == Phase::Running && !gave_way(pod)) && !claim.failed
+        };
+        claims.iter().rev().find(served).and_then(|claim| self.namespace(claim)).cloned()
+    }
+
+    fn namespace(&self, claim: &Claim) -> Option<&Arc<str>> {
+        Some(&self.pods.get(&claim.uid)?.view.pod.namespace)
+    }
+
+    /// What it asks for is what serves.
+    fn serves(&self, claim: &Claim) -> bool {
+        let state = self.inventory.find(&claim.spec.id).map(|biz| biz.state);
+        state == Some(BizState::Activated) && !claim.stale
+    }
+
+    /// Its template lost to a rival that asks for the name here. Where each has lost to the other, on different bases or
+    /// at different times, whose version serves here stays.
+    fn has_to_wait(&self, claim: &Claim, all: &[Claim], losses: &Losses) -> bool {
+        let is_rival = |other: &&Claim| !other.is_for_same(&claim.spec) && !other.is_of_same_owner(claim);
+        all.iter().filter(is_rival).any(|rival| {
+            let serves = || all.iter().any(|one| one.is_of_same_owner(rival) && self.serves(one));
+            self.has_lost(claim, rival, losses) && (!self.has_lost(rival, claim, losses) || serves())
+        })
+    }
+
+    fn has_lost(&self, claim: &Claim, rival: &Claim, losses: &Losses) -> bool {
+        let (Some(pod), Some(rival)) = (self.pods.get(&claim.uid), self.pods.get(&rival.uid)) else {
+            return false;
+        };
+        let Some(controller) = &pod.view.controller else { return false };
+        losses.has_lost(controller, &claim.spec, &title(rival.view.owner.as_ref(), &rival.view.pod))
+    }
+
+    /// How a container stands that gives way to another owner's version, the one that shall serve; none where it does not
+    /// yet. It fails where it was there before, so that its controller may make another elsewhere, and waits
+    /// otherwise: for good, whatever becomes of the limits.
+    pub(super) fn standing_of_loser(
+        &self,
+        pod: &ModulePod,
+        target: &Claim,
+        target_serves: bool,
+        ctx: &mut Context<'_>,
+    ) -> Option<Standing> {
+        let winner = &self.pods.get(&target.uid)?.view;
+        let namespace = &winner.pod.namespace;
+        if self.namespaces.get(&target.spec.id.name) == Some(namespace)
+            && pod.view.pod.namespace != *namespace
+        {
+            return Some(Standing::Waits(belongs_to(namespace)));
+        }
+        let winner = title(winner.owner.as_ref(), &winner.pod);
+        if rival_of(&pod.view.status) == Some(&winner) {
+            return Some(Standing::Waits(lost_to(&winner)));
+        }
+        if !target_serves {
+            return None;
+        }
+        let older = (pod.view.created, &pod.view.pod.uid) < (target.created, &target.uid);
+        if !older || gave_way(&pod.view) {
+            return Some(Standing::Waits(lost_to(&winner)));
+        }
+        match ctx.losses.judge(&pod.view, ctx.now.mono) {
+            Verdict::Fails => {
+                ctx.losses.failed(&pod.view, ctx.now.mono);
+                return Some(Standing::Displaced(lost_to(&winner)));
+            }
+            Verdict::TooMany { untold: true } => self.tell_limit(pod, &winner, ctx),
+            Verdict::FailedBefore | Verdict::TooMany { untold: false } => {}
+        }
+        Some(Standing::Waits(lost_to(&winner)))
+    }
+
+    /// Tells once for each owner that its Pods do not fail any more.
+    fn tell_limit(&self, pod: &ModulePod, winner: &str, ctx: &mut Context<'_>) {
+        ctx.losses.told(&pod.view);
+        let loser = title(pod.view.owner.as_ref(), &pod.view.pod);
+        let note = format!(
+            "{loser} has lost its modules to other owners (here to {winner}) on so many bases that no more of its Pods are made \
+             to fail: they wait, BizDeactivate, until the winner is gone. Delete one of the two, or give them other bases"
+        );
+        self.announce_of_pod(
+            &pod.view.pod.uid,
+            News { warning: true, reason: "DisplacedTooOften", action: "Wait", note },
+            ctx,
+        );
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use jiff::Timestamp;
-
-    use super::{super::Links, *};
-    use crate::{
-        ordering::newest::Revisions,
-        testing,
-        view::{Owner, Phase, PodView},
-    };
-
-    fn of(owner: &str, name: &str, version: &str, created: i64) -> PodView {
-        PodView {
-            owner: Some(Owner { namespace: "ns".into(), kind: owner.into(), name: "o".into() }),
-            created: Timestamp::from_second(created).unwrap(),
-            ..testing::pod(name, "biz1", version)
-        }
-    }
-
-    #[test]
-    fn rule_13_what_lost_is_barred_after_its_failed_pod_is_gone_and_as_long_as_the_winner_is_there() {
-        let mut vnode = VNode::new("b".parse().unwrap(), "n".into(), Links::default(), Duration::ZERO);
-        let mut lost = of("DaemonSet", "lost", "1", 1);
-        lost.status.phase = Phase::Failed;
-        lost.status.reason = crate::pod::status::DISPLACED.into();
-        vnode.see_pod(lost);
-        vnode.see_pod(of("Deployment", "winner", "2", 2));
-        let barred = |vnode: &mut VNode| {
-            let claims = vnode
-                .claims(Duration::ZERO, &Revisions::default(), &Scope::All)
-                .remove(&"biz1".parse().unwrap())
-                .unwrap_or_default();
-            claims.iter().map(|claim| (claim.uid.to_string(), claim.barred)).collect::<Vec<_>>()
-        };
-        assert_eq!(barred(&mut vnode), [("uid-winner".to_owned(), false)]);
-        vnode.lose_pod("uid-lost");
-        vnode.see_pod(of("DaemonSet", "next", "1", 3));
-        let expected = [("uid-next".to_owned(), true), ("uid-winner".to_owned(), false)];
-        assert_eq!(barred(&mut vnode), expected);
-        vnode.lose_pod("uid-winner");
-        assert_eq!(barred(&mut vnode), [("uid-next".to_owned(), false)]);
-    }
-}
+mod tests;

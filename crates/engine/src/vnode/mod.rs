@@ -42,7 +42,6 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome, WireStrategy};
-use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
 
 use crate::{
@@ -50,12 +49,12 @@ use crate::{
     config::{Config, Times},
     engine::Census,
     event::{Now, Write, WriteError},
-    ordering::{newest::Revisions, permits::Permits},
+    ordering::{losses::Losses, newest::Revisions, permits::Permits},
     orphans::Inherited,
     pod::ModulePod,
     services::Services,
     trace::TraceId,
-    view::{ModuleRef, ModuleView, NodeView, Owner, PodView},
+    view::{ModuleRef, ModuleView, NodeView, PodView},
     write_slot::WriteSlot,
     zones::Zones,
 };
@@ -95,6 +94,8 @@ pub(crate) struct Context<'a> {
     pub(crate) revisions: &'a Revisions,
     pub(crate) zones: &'a mut Zones,
     pub(crate) permits: &'a mut Permits,
+    /// Who lost to whom, on all bases.
+    pub(crate) losses: &'a mut Losses,
     pub(crate) out: &'a mut Vec<Action>,
 }
 
@@ -179,8 +180,8 @@ pub(crate) struct VNode {
     evicted: Evicted,
     /// What serves nothing because Kubernetes deleted its Pod before there was another.
     gaps: Gaps,
-    /// Whose version lost to that of another owner, and when (rule 13).
-    lost: BTreeMap<(Owner, BizId), Timestamp>,
+    /// To which namespace a bizName belongs that Pods of several ask for.
+    namespaces: BTreeMap<BizName, Arc<str>>,
     pods: BTreeMap<Arc<str>, Box<ModulePod>>,
     node: Option<NodeView>,
     /// The Node of before, which somebody deleted while this VNode lived: the one that takes its place gets what others
@@ -245,7 +246,7 @@ impl VNode {
             modules: Modules::default(),
             evicted: Evicted::default(),
             gaps: Gaps::default(),
-            lost: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
             pods: BTreeMap::new(),
             node: None,
             deleted_node: None,

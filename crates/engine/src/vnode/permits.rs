@@ -155,8 +155,10 @@ fn arrange(situation: &mut Situation<'_>, permit: Option<&Permit>, ctx: &Context
 
 /// What serves is asked for: what nobody asks for any more needs no protection.
 fn is_protected(situation: &Situation<'_>, target: &Claim) -> bool {
-    let serves = |claim: &Claim| situation.held.contains(&(claim.spec.id.clone(), BizState::Activated));
-    situation.claims.iter().any(|claim| claim.spec.id != target.spec.id && serves(claim))
+    let serves = |claim: &Claim| {
+        !claim.stale && situation.held.contains(&(claim.spec.id.clone(), BizState::Activated))
+    };
+    situation.claims.iter().any(|claim| !claim.is_for_same(&target.spec) && serves(claim))
 }
 
 /// What the permit was for is not over yet: the target is not Ready although it serves, or nothing serves and it is on its way.

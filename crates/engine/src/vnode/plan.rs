@@ -111,7 +111,8 @@ impl VNode {
     }
 
     fn plan_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
-        let claims = self.claims(ctx.now.mono, ctx.revisions, scope);
+        let mut claims = self.claims(ctx.now.mono, ctx.revisions, scope);
+        self.bar_rivals(&mut claims, scope, ctx);
         let all = Overview::of(self, scope, ctx.now.mono);
         let names: BTreeSet<BizName> = claims
             .keys()
@@ -213,10 +214,6 @@ impl VNode {
                     replaces: container.run.must_replace(),
                 });
             }
-        }
-        self.remember_losses(&claims, scope);
-        for claims in claims.values_mut() {
-            self.bar_losers(claims);
         }
         claims
     }

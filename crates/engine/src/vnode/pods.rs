@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
-use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec};
 
 use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
 use crate::{
@@ -34,9 +34,10 @@ impl VNode {
             if pod.is_deleting() {
                 self.finish_deletion(&uid, alive, ctx);
                 self.take_out_of_service(&uid, alive, ctx);
-            } else if !pod.is_foreign && pod.status_slot.is_free(ctx.now.mono) {
+            } else if !pod.is_foreign && !pod.is_over() && pod.status_slot.is_free(ctx.now.mono) {
+                let containers = pod.containers.iter();
                 let standings: Vec<Standing> =
-                    pod.containers.iter().map(|container| self.standing_of(pod, container, alive)).collect();
+                    containers.map(|container| self.standing_of(pod, container, alive, ctx)).collect();
                 self.note_waits(&uid, &standings, alive, ctx);
                 let Some(pod) = self.pods.get_mut(&uid) else { continue };
                 // No Pod becomes Ready before its Node; one that is stays so where somebody else takes the Node's readiness
@@ -78,11 +79,13 @@ impl VNode {
         if !alive || !self.inventory.is_known() {
             return;
         }
-        for pod in self.pods.values_mut().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
-            for container in &mut pod.containers {
+        let others: Vec<(Arc<str>, usize)> = self.served_by_others(scope).collect();
+        for (uid, pod) in self.pods.iter_mut().filter(|(_, pod)| pod.is_live() && scope.holds_pod(pod)) {
+            for (index, container) in pod.containers.iter_mut().enumerate() {
                 let Ok(spec) = &container.wanted else { continue };
                 if let Some(biz) = self.inventory.find(&spec.id)
                     && biz.state == BizState::Activated
+                    && !others.iter().any(|(of, at)| of == uid && *at == index)
                 {
                     container.run.activated(ctx.now.mono, ctx.now.wall, biz.changed_at);
                 }
@@ -90,7 +93,33 @@ impl VNode {
         }
     }
 
-    fn standing_of(&self, pod: &ModulePod, container: &Container, alive: bool) -> Standing {
+    /// Containers whose name and version serve from the package of another Pod, beside which they are asked for.
+    fn served_by_others(&self, scope: &Scope) -> impl Iterator<Item = (Arc<str>, usize)> {
+        let beside = |spec: &ModuleSpec| {
+            let pods = self.pods.values().filter(|pod| pod.is_live());
+            let mut specs = pods.flat_map(|pod| pod.specs());
+            specs.any(|other| other.id == spec.id && other.url != spec.url)
+        };
+        let pods = self.pods.iter().filter(|(_, pod)| pod.is_live() && scope.holds_pod(pod));
+        let containers = pods.flat_map(|(uid, pod)| {
+            pod.containers.iter().enumerate().map(move |(index, container)| (uid, index, container))
+        });
+        containers.filter_map(move |(uid, index, container)| {
+            let spec = container.wanted.as_ref().ok()?;
+            let is_other = self.inventory.find(&spec.id).is_some()
+                && self.is_of_another_package(&spec.id, &spec.url)
+                && beside(spec);
+            is_other.then(|| (uid.clone(), index))
+        })
+    }
+
+    fn standing_of(
+        &self,
+        pod: &ModulePod,
+        container: &Container,
+        alive: bool,
+        ctx: &mut Context<'_>,
+    ) -> Standing {
         let spec = match &container.wanted {
             Ok(spec) => spec,
             Err(fault) => return Standing::Invalid(fault.clone()),
@@ -101,15 +130,15 @@ impl VNode {
         if !alive || !self.inventory.is_known() || self.inventory.is_doubtful(name) {
             return Standing::Unknown;
         }
-        if self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id)) {
+        let arranged = self.arranged.get(name);
+        let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
+        if is_target && self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id)) {
             return Standing::Installing;
         }
         // Another version is about to take its place: it is not told Ready (again) until that is over.
         if self.ops.get(name).is_some_and(|op| op.displacing) {
             return Standing::Unknown;
         }
-        let arranged = self.arranged.get(name);
-        let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
         let is_stale = arranged.is_some_and(|arranged| arranged.target.stale);
         let waits = arranged.is_some_and(|arranged| arranged.target_waits);
         if is_target && arranged.is_some_and(|arranged| arranged.spoilt) {
@@ -125,7 +154,7 @@ impl VNode {
             }
             // Why it is barred was told, maybe by a controller of before: that stays.
             _ if !is_target && run.is_barred() => Standing::Unknown,
-            _ if !is_target => self.standing_beside(pod, state == Some(BizState::Activated), run.started()),
+            _ if !is_target => self.standing_beside(pod, spec, run.started(), ctx),
             (Some(BizState::Activated), _) if waits || is_stale => Standing::Installing,
             (Some(BizState::Activated), _) => Standing::Running(run.started()),
             (Some(BizState::Resolved | BizState::Unresolved | BizState::Deactivated), _) => {
@@ -144,30 +173,39 @@ impl VNode {
     }
 
     /// How a container stands whose version is not the one that shall serve.
-    fn standing_beside(&self, pod: &ModulePod, activated: bool, started: Option<Timestamp>) -> Standing {
-        let name = |arranged: &&super::Arranged| pod.biz().any(|id| id.name == arranged.target.spec.id.name);
-        let Some(arranged) = self.arranged.values().map(Box::as_ref).find(name) else {
-            return Standing::Unknown;
-        };
+    fn standing_beside(
+        &self,
+        pod: &ModulePod,
+        spec: &ModuleSpec,
+        started: Option<Timestamp>,
+        ctx: &mut Context<'_>,
+    ) -> Standing {
+        let Some(arranged) = self.arranged.get(&spec.id.name) else { return Standing::Unknown };
         let target = &arranged.target;
-        if activated && !arranged.others_yield {
+        let is_active =
+            |id: &BizId| self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated);
+        let serves = is_active(&spec.id) && !self.is_of_another_package(&spec.id, &spec.url);
+        if serves && !arranged.others_yield {
             // It came (back) by a command that was thought to be over: the other is told not to be Ready first.
-            let waits = !pod.is_ready() && self.is_another_ready(pod, &target.spec.id.name);
+            let waits = !pod.is_ready() && self.is_another_ready(pod, spec);
             return if waits { Standing::Unknown } else { Standing::Running(started) };
         }
-        let target_serves =
-            self.inventory.find(&target.spec.id).is_some_and(|biz| biz.state == BizState::Activated);
-        let same_owner = pod.view.owner.is_some() && pod.view.owner == target.owner;
-        let older = (pod.view.created, &pod.view.pod.uid) < (target.created, &target.uid);
-        if target_serves && !same_owner && older { Standing::Displaced } else { Standing::Deactivated }
+        let is_of_same_owner = pod.view.owner.is_some() && pod.view.owner == target.owner;
+        if is_of_same_owner {
+            return Standing::Deactivated;
+        }
+        let target_serves = is_active(&target.spec.id) && !target.stale;
+        self.standing_of_loser(pod, target, target_serves, ctx).unwrap_or(Standing::Deactivated)
     }
 
-    /// A Pod that asks for another version of this is Ready, as far as the API server knows.
-    fn is_another_ready(&self, pod: &ModulePod, name: &BizName) -> bool {
-        let version = |pod: &ModulePod| pod.biz().find(|id| id.name == *name).cloned();
-        let own = version(pod);
-        let is_other = |other: &ModulePod| version(other).is_some_and(|id| Some(id) != own);
-        self.pods.values().any(|other| other.is_live() && other.is_ready() && is_other(other))
+    /// A Pod that asks for another version or package of this is Ready, as far as the API server knows.
+    fn is_another_ready(&self, pod: &ModulePod, spec: &ModuleSpec) -> bool {
+        let is_other = |other: &ModuleSpec| {
+            other.id.name == spec.id.name && (&other.id, &other.url) != (&spec.id, &spec.url)
+        };
+        let others = self.pods.values().filter(|other| other.view.pod.uid != pod.view.pod.uid);
+        let mut ready = others.filter(|other| other.is_live() && other.is_ready());
+        ready.any(|other| other.specs().any(is_other))
     }
 
     /// What the base itself says of a biz that it holds broken.

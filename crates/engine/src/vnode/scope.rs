@@ -125,9 +125,11 @@ impl VNode {
             return None;
         }
         let (mut permits, mut zones, mut out) = (ctx.permits.clone(), ctx.zones.clone(), Vec::new());
+        let mut losses = ctx.losses.clone();
         let mut aside = Context {
             holder: ctx.holder.clone(),
             permits: &mut permits,
+            losses: &mut losses,
             zones: &mut zones,
             out: &mut out,
             ..*ctx

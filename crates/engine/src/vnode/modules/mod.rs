@@ -18,7 +18,7 @@ use crate::{
     config::{Config, UnmanagedBiz},
     contest::{Contest, LONGEST, mark},
     event::WriteError,
-    pod::{Container, ModulePod, told},
+    pod::{Container, ModulePod, displaced::gave_way, told},
     view::{Common, Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
     write_slot::WriteSlot,
 };
@@ -291,6 +291,11 @@ impl Modules {
         self.told(id).is_some_and(|view| view.kept)
     }
 
+    /// In which namespace its object is: that of the Pod that it was made for.
+    pub(super) fn namespace_of(&self, id: &BizId) -> Option<&Arc<str>> {
+        self.records.get(id)?.view.as_deref().map(|view| &view.module.namespace)
+    }
+
     /// When something is to be done about an object, if nothing happens until then.
     pub(super) fn wakes(&self, scope: &Scope, passing: Duration) -> impl Iterator<Item = Duration> {
         let records = self.records.iter().filter(|(id, _)| scope.holds(&id.name));
@@ -414,9 +419,9 @@ impl VNode {
         if let Some(told) = self.modules.told(id).map(|view| &view.url).filter(|told| !told.is_empty()) {
             return told != url.as_shown();
         }
-        // Told by the Pods' own statuses: none of them says that it is this package.
-        let mut known =
-            self.pods.values().flat_map(|pod| told_packages(pod)).filter(|(told, _)| *told == id).peekable();
+        // Told by the Pods' own statuses: none of them says that it is this package. One that gave way tells what was.
+        let pods = self.pods.values().filter(|pod| !gave_way(&pod.view));
+        let mut known = pods.flat_map(|pod| told_packages(pod)).filter(|(told, _)| *told == id).peekable();
         known.peek().is_some() && known.all(|(_, package)| !url.is_told_by(package))
     }
 
@@ -590,12 +595,17 @@ impl VNode {
         Some(Step::Act(Action::PatchModuleStatus { key, module, status: Box::new(status) }))
     }
 
-    /// What live Pods ask for, and of each the newest Pod.
+    /// What live Pods ask for, and of each the newest Pod. One that asks for the version that shall serve from another
+    /// package is not meant.
     fn asking(&self, scope: &Scope) -> BTreeMap<&BizId, Asking<'_>> {
         let mut asking: BTreeMap<&BizId, Asking<'_>> = BTreeMap::new();
         for pod in self.pods.values().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
             for container in &pod.containers {
                 let Ok(spec) = &container.wanted else { continue };
+                let target = self.arranged.get(&spec.id.name).map(|arranged| &arranged.target);
+                if target.is_some_and(|target| target.spec.id == spec.id && !target.is_for_same(spec)) {
+                    continue;
+                }
                 let newest = asking.entry(&spec.id).or_insert((pod, container));
                 if pod.age() > newest.0.age() {
                     *newest = (pod, container);
