@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check.
 
 mod arising_codes;
+mod citations;
 mod error_codes;
 mod generated;
 mod named_tests;
@@ -12,7 +13,8 @@ mod source;
 
 use anyhow::{Result, ensure};
 
-/// Checks the rings, the purity of rings 0 and 1, the generated pages and the tests that pages name; names the largest rooms.
+/// Checks the rings, the purity of rings 0 and 1, the generated pages, the tests that pages name and the rules that
+/// sources cite; names the largest rooms.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tidy {
     /// Write the generated pages anew.
@@ -37,6 +39,7 @@ pub(crate) fn check() -> Result<()> {
     wrong.extend(generated::stale()?);
     wrong.extend(named_tests::missing()?);
     wrong.extend(arising_codes::untold()?);
+    wrong.extend(citations::missing()?);
     println!("{}", rooms::largest()?);
     for one in &wrong {
         println!("tidy: {one}");

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use testkit::artifacts;
 
-use super::source;
+use super::{citations, source};
 
 /// The pages that hold a promise to a test, written as `path/to/file.rs::name`.
 const PAGES: [&str; 4] = ["ARCHITECTURE.md", "SECURITY.md", "SECURITY.zh-CN.md", "SPECIFICATION.md"];
@@ -14,7 +14,7 @@ const PAGES: [&str; 4] = ["ARCHITECTURE.md", "SECURITY.md", "SECURITY.zh-CN.md",
 pub(super) fn missing() -> Result<Vec<String>> {
     let root = artifacts::repository();
     let mut wrong = Vec::new();
-    for page in PAGES {
+    for page in PAGES.into_iter().chain(citations::PAGES) {
         let text = fs::read_to_string(root.join(page)).with_context(|| format!("reading {page}"))?;
         for (file, test) in named(&text) {
             let source = fs::read_to_string(root.join(file)).unwrap_or_default();
