@@ -22,7 +22,7 @@ const DEAD_CONNECTION_MS: u64 = 28_000;
 const BASE_RECONNECTS_MS: u64 = 128_000;
 
 /// A process takes longer to start than what the one before it sent takes to arrive: who finds a predecessor of the same Pod
-/// ends it at once (rule 9).
+/// ends it at once (rule W9).
 const START_TAKES: Duration = Duration::from_millis(1_300);
 
 /// What ends.

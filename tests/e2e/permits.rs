@@ -1,5 +1,5 @@
 //! Bases that cannot hold two versions, and several replicas: never more of a Deployment's bases are without their module at a
-//! time than one, or than the Deployment allows where it is watched (ordering, rule 7).
+//! time than one, or than the Deployment allows where it is watched (rule O7).
 
 use std::{
     collections::BTreeSet,
@@ -207,7 +207,7 @@ fn as_many_at_once_as_the_deployment_allows_where_it_is_watched() -> Result<()> 
         fleet.set_version("2.0.0")?;
         fleet.all_serve("2.0.0")
     })?;
-    // Kubernetes deletes three Pods of before at once (rule 14): a base that has not been told of its new Pod by then loses
+    // Kubernetes deletes three Pods of before at once (rule O14): a base that has not been told of its new Pod by then loses
     // its module without a permit, and one permit is always given beside them.
     let by_permit = fleet.had_permits()?;
     let (in_all, by_permit) = (most(&gaps, &(0..BASES).collect()), most(&gaps, &by_permit));

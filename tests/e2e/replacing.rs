@@ -1,4 +1,4 @@
-//! A version that fails in the place of another (rule 9 of the ordering): what served serves again, the
+//! A version that fails in the place of another (rule O9): what served serves again, the
 //! rollout stops, and the newer version is not tried over it again until somebody says so.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The same biz from several owners on one base (the manual's 5.2, rule 13 of the ordering): the newer Pod
+//! The same biz from several owners on one base (the manual's 5.2, rule O13): the newer Pod
 //! takes over, and what it took over from does not fight back.
 
 use std::time::Duration;

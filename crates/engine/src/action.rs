@@ -74,7 +74,7 @@ pub struct Announcement {
     pub alarm: Option<Alarm>,
 }
 
-/// What people on call want to know (spec, section 10).
+/// What people on call want to know (the manual's 5.4, `REPORT_HOOKS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alarm {
     /// A base refused to install a biz, or failed to.

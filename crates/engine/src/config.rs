@@ -112,9 +112,9 @@ pub struct Config {
 pub struct Times {
     /// Silence after which a base is asked: a heartbeat is due every 10 or 12 s, so one is missing.
     pub ask_after: Duration,
-    /// Silence after which a VNode is NotReady (spec, section 1).
+    /// Silence after which a VNode is NotReady (docs/guide/operations.md).
     pub not_ready_after: Duration,
-    /// Silence after which the VNode may go (spec, section 1).
+    /// Silence after which the VNode may go (docs/guide/operations.md).
     pub leave_after: Duration,
     /// How often a base that is silent, and stays because its Pod exists, is looked at again.
     pub leave_retry: Duration,
@@ -162,7 +162,7 @@ pub struct Times {
     /// The Lease's renewal period; the node lifecycle controller allows 40 s by default.
     pub lease_period: Duration,
     /// The same where there are thousands: never past a third of those 40 s, nor past the 13 s after which others
-    /// may wonder (ownership, rule 11), with a second for the way.
+    /// may wonder (rule W11), with a second for the way.
     pub lease_longest: Duration,
     /// What the Lease says it holds for.
     pub lease_duration: Duration,

@@ -1,4 +1,4 @@
-//! Services, as far as it matters whether one sends requests to a Pod (rule 10).
+//! Services, as far as it matters whether one sends requests to a Pod (rule O10).
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! Kubernetes names and label values made of what bases report (spec, section 1).
+//! Kubernetes names and label values made of what bases report (docs/guide/operations.md).
 
 use std::{fmt::Write as _, net::IpAddr};
 

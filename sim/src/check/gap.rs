@@ -1,5 +1,5 @@
 //! A base that serves a module, and has a newer Pod of it that may come, is never left without it
-//! by an uninstall (ordering rule 11).
+//! by an uninstall (rule O11).
 
 use std::time::Duration;
 

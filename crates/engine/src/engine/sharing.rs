@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// A base was heard that this replica does not act for. Over MQTT all replicas hear it; over HTTP the one that
-    /// acts for it is told (rule 11).
+    /// acts for it is told (rule W11).
     pub(super) fn overhear(
         &mut self,
         tunnel: TunnelKind,

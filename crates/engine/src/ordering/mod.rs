@@ -31,7 +31,7 @@ pub(crate) struct Claim {
     pub(crate) owner: Option<Owner>,
     /// The API server has the Pod as Ready, or may have it so by a write that is under way.
     pub(crate) ready: bool,
-    /// It was Ready a moment ago, and requests to it may not have ended (rule 10).
+    /// It was Ready a moment ago, and requests to it may not have ended (rule O10).
     pub(crate) draining: bool,
     /// It may be installed now: no back-off, no end for good.
     pub(crate) due: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Claim {
     /// It failed here as a replacement, lost to the version of another owner, or the bizName belongs to another
     /// namespace: it may not displace what serves.
     pub(crate) barred: bool,
-    /// The base refused to hold it beside the version that serves (rule 6).
+    /// The base refused to hold it beside the version that serves (rule O6).
     pub(crate) replaces: bool,
     /// The base holds this name and version from another package, which makes it another version.
     pub(crate) stale: bool,
@@ -70,7 +70,7 @@ pub(crate) enum AtWork {
 /// One bizName on one base.
 #[derive(Debug)]
 pub(crate) struct Situation<'a> {
-    /// What live Pods ask for, the newest first (rule 2).
+    /// What live Pods ask for, the newest first (rule O2).
     pub(crate) claims: &'a [Claim],
     /// What the base holds under the name.
     pub(crate) held: &'a [(BizId, BizState)],
@@ -79,9 +79,9 @@ pub(crate) struct Situation<'a> {
     /// What came by an install of ours and was never asked for: a package with another name or
     /// version in its manifest.
     pub(crate) strays: &'a [BizId],
-    /// What Pods that are being deleted still name, and whose grace period is not over (rule 8).
+    /// What Pods that are being deleted still name, and whose grace period is not over (rule O8).
     pub(crate) leaving: &'a [BizId],
-    /// What Pods that are being deleted name and requests may still come to (rule 10).
+    /// What Pods that are being deleted name and requests may still come to (rule O10).
     pub(crate) draining: &'a [BizId],
     /// The command at work.
     pub(crate) at_work: Option<AtWork>,
@@ -89,7 +89,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) can_switch: bool,
     /// The base uninstalls other versions by itself where an install says so. One before koupleless 1.3 does not.
     pub(crate) can_replace: bool,
-    /// The permit to displace is held (rule 7).
+    /// The permit to displace is held (rule O7).
     pub(crate) permit: bool,
 }
 
@@ -109,13 +109,13 @@ pub(crate) enum Step {
 /// What is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Arrangement {
-    /// The claim whose version shall serve (rule 3).
+    /// The claim whose version shall serve (rule O3).
     pub(crate) target: Option<usize>,
-    /// Claims for other versions are not Ready from now on (rule 4).
+    /// Claims for other versions are not Ready from now on (rule O4).
     pub(crate) others_yield: bool,
-    /// The target is not Ready before the others are known not to be (rule 4).
+    /// The target is not Ready before the others are known not to be (rule O4).
     pub(crate) target_waits: bool,
-    /// The permit is wanted (rule 7).
+    /// The permit is wanted (rule O7).
     pub(crate) wants_permit: bool,
     /// The next command, where none is at work.
     pub(crate) step: Option<Step>,
@@ -172,7 +172,7 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
         // What a failed start left behind: a new install over it would be refused as a repeat.
         Some(BizState::Broken) => claim.due.then(|| Step::Uninstall(claim.spec.id.clone(), Some(index))),
         // Installed first, so that a package that cannot be fetched or does not fit never costs
-        // the version that serves (rules 5 and 6).
+        // the version that serves (rules O5 and O6).
         None | Some(BizState::Stopped) if claim.due => {
             let strategy = match is_told_to_replace(claim) && situation.can_replace {
                 true => WireStrategy::UninstallThenInstall,
@@ -237,7 +237,7 @@ fn is_told_to_replace(claim: &Claim) -> bool {
     claim.spec.strategy == InstallStrategy::UninstallThenInstall
 }
 
-/// The newest claim that is not barred (rule 3). A bar says that it may not displace another: where
+/// The newest claim that is not barred (rule O3). A bar says that it may not displace another: where
 /// no other is asked for there is nothing to displace. While nothing that is asked for serves, one
 /// that fails gives way to an older one that may do better. Of several claims for the same version one that is due
 /// goes first, so that each of them learns what becomes of it.
@@ -261,7 +261,7 @@ fn stray(situation: &Situation<'_>) -> Option<Step> {
 }
 
 /// What the base holds and no live Pod asks for. What serves stays until the target does: as long
-/// as the Pod that is being deleted has time (rule 8), and where a Pod has changed in place as long
+/// as the Pod that is being deleted has time (rule O8), and where a Pod has changed in place as long
 /// as its new version is on its way.
 fn unwanted(situation: &Situation<'_>, target: Option<&Claim>) -> Option<Step> {
     let wanted = |id: &BizId| situation.claims.iter().any(|claim| claim.spec.id == *id);

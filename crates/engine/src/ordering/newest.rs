@@ -1,4 +1,4 @@
-//! Which Pod is newer (rule 2).
+//! Which Pod is newer (rule O2).
 //!
 //! Of one owner, the one of the later revision: a paused rollout that is scaled makes new Pods of an
 //! old revision, and an undo makes an old revision the latest. Of different owners, the one that was
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_2_the_revision_counts_before_the_creation() {
+    fn o2_the_revision_counts_before_the_creation() {
         let pods = [pod("late", Some("d"), "old", 9), pod("early", Some("d"), "new", 1)];
         assert_eq!(order(&pods, &[("old", 1), ("new", 2)]), ["early", "late"], "a paused rollout is scaled");
         assert_eq!(order(&pods, &[("old", 3), ("new", 2)]), ["late", "early"], "an undo");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_2_of_different_owners_the_later_counts() {
+    fn o2_of_different_owners_the_later_counts() {
         let pods = [pod("a", Some("d"), "x", 5), pod("b", Some("e"), "y", 4), pod("c", None, "", 6)];
         assert_eq!(order(&pods, &[("x", 1), ("y", 9)]), ["c", "a", "b"]);
         let tied = [pod("a", Some("d"), "x", 5), pod("b", Some("e"), "y", 5)];

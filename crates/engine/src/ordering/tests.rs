@@ -69,7 +69,7 @@ fn nothing_there_is_installed() {
 }
 
 #[test]
-fn rule_5_a_newer_version_is_installed_beside_and_then_switched_to() {
+fn o5_a_newer_version_is_installed_beside_and_then_switched_to() {
     let claims = [claim("2"), ready("1")];
     let beside = decide(&claims, &[("1", Activated)], |_| {});
     assert_eq!(beside.step, Some(Step::Install(0, WireStrategy::InstallOnly)));
@@ -83,7 +83,7 @@ fn rule_5_a_newer_version_is_installed_beside_and_then_switched_to() {
 }
 
 #[test]
-fn rule_4_the_newer_is_not_ready_before_the_older_is_known_not_to_be() {
+fn o4_the_newer_is_not_ready_before_the_older_is_known_not_to_be() {
     let held = [("1", Deactivated), ("2", Activated)];
     let waits = decide(&[claim("2"), ready("1")], &held, |_| {});
     assert!(waits.others_yield && waits.target_waits);
@@ -93,7 +93,7 @@ fn rule_4_the_newer_is_not_ready_before_the_older_is_known_not_to_be() {
 }
 
 #[test]
-fn rule_6_a_base_that_refuses_two_versions_replaces_after_permit_and_yielding() {
+fn o6_a_base_that_refuses_two_versions_replaces_after_permit_and_yielding() {
     let replacing = |ready: bool| [Claim { replaces: true, ..claim("2") }, Claim { ready, ..claim("1") }];
     let held = [("1", Activated)];
     let asks = decide(&replacing(true), &held, |_| {});
@@ -151,7 +151,7 @@ fn a_base_that_knows_no_strategy_is_made_room_on_under_the_same_permit_and_drain
 }
 
 #[test]
-fn rule_3_a_barred_version_does_not_displace_and_intermediate_ones_are_skipped() {
+fn o3_a_barred_version_does_not_displace_and_intermediate_ones_are_skipped() {
     let claims = [Claim { barred: true, ..claim("3") }, claim("2"), claim("1")];
     let got = decide(&claims, &[("1", Activated)], |_| {});
     assert_eq!(got.target, Some(1));
@@ -160,7 +160,7 @@ fn rule_3_a_barred_version_does_not_displace_and_intermediate_ones_are_skipped()
 }
 
 #[test]
-fn rule_9_a_bar_means_nothing_where_there_is_no_other() {
+fn o9_a_bar_means_nothing_where_there_is_no_other() {
     let got = decide(&[Claim { barred: true, ..claim("2") }], &[], |_| {});
     assert_eq!(got.step, Some(Step::Install(0, WireStrategy::InstallOnly)));
     // The older one is installed again after the newer one failed in its place.
@@ -183,7 +183,7 @@ fn while_nothing_serves_one_that_fails_gives_way_to_an_older_one() {
 }
 
 #[test]
-fn rule_8_what_a_deleted_pod_serves_stays_until_the_newer_one_does() {
+fn o8_what_a_deleted_pod_serves_stays_until_the_newer_one_does() {
     let leaving: &[BizId] = vec![id("1")].leak();
     let held = [("1", Activated)];
     let not_due = Claim { due: false, ..claim("2") };
@@ -222,7 +222,7 @@ fn what_is_left_of_a_failed_start_makes_room_first() {
 }
 
 #[test]
-fn rule_1_nothing_is_sent_while_a_command_is_at_work() {
+fn o1_nothing_is_sent_while_a_command_is_at_work() {
     let claims = [claim("2"), claim("1")];
     for at_work in [AtWork::Harmless, AtWork::Displacing] {
         let got = decide(&claims, &[("1", Activated)], |s| s.at_work = Some(at_work));
@@ -231,7 +231,7 @@ fn rule_1_nothing_is_sent_while_a_command_is_at_work() {
 }
 
 #[test]
-fn rule_13_deployments_of_one_name_in_two_namespaces_are_two_owners() {
+fn o13_deployments_of_one_name_in_two_namespaces_are_two_owners() {
     let owner = |namespace: &str| {
         Some(Owner { namespace: namespace.into(), kind: "Deployment".into(), name: "d".into() })
     };

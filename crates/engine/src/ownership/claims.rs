@@ -1,4 +1,4 @@
-//! Who acts for a VNode: one Lease each, taken by compare-and-swap (rules 7, 8 and 10).
+//! Who acts for a VNode: one Lease each, taken by compare-and-swap (rules W7, W8 and W10).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

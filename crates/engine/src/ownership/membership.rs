@@ -1,5 +1,5 @@
 //! Who lives: every replica's own Lease, and what becomes of one that is not renewed
-//! (rules 1 to 6 and 9).
+//! (rules W1 to W6 and W9).
 //!
 //! No wall clock is compared: a replica counts its own time between two versions that it saw, and
 //! its own fence from when it sent a renewal that was acknowledged.
@@ -105,7 +105,7 @@ impl Membership {
     }
 
     /// To be called before anything else of a step: while the own renewals do not succeed, nothing
-    /// can be said of others (rule 3).
+    /// can be said of others (rule W3).
     pub(crate) fn look(&mut self, now: Duration) {
         if !self.may_act(now) {
             for other in self.others.values_mut() {
@@ -217,7 +217,7 @@ impl Membership {
         }
     }
 
-    /// Everything of before is given up, and a new incarnation begins (rule 5), which joins when all is known anew: one
+    /// Everything of before is given up, and a new incarnation begins (rule W5), which joins when all is known anew: one
     /// that was away for long enough to be ended may have missed anything, and its watches take up again one by one.
     fn fall(&mut self, now: Duration, out: &mut Vec<Action>) {
         self.epoch += 1;
@@ -279,7 +279,7 @@ impl Membership {
         own.into_iter().chain(others.filter(|&at| at > now)).min()
     }
 
-    /// The last word, once nothing is sent any more (rule 6): nobody needs to wait for it to be dead.
+    /// The last word, once nothing is sent any more (rule W6): nobody needs to wait for it to be dead.
     pub(crate) fn release(&self) -> Option<Action> {
         let joined = !self.own.uid.is_empty();
         let released = MemberView { state: MemberState::Released, ..self.own.clone() };
@@ -411,7 +411,7 @@ fn own(config: &ClusterConfig, door: Option<&Door>, epoch: u64) -> MemberView {
     }
 }
 
-/// The same Pod runs one process at a time: the one before this one is dead (rule 9).
+/// The same Pod runs one process at a time: the one before this one is dead (rule W9).
 fn is_predecessor(other: &MemberView, own: &MemberView) -> bool {
     !own.pod_uid.is_empty() && other.pod_uid == own.pod_uid
 }

@@ -117,7 +117,7 @@ impl Ownership {
         self.members.yields() || self.reach.is_cut_off() && self.members.others_reach()
     }
 
-    /// Says which replicas live, where that has changed (rule 11).
+    /// Says which replicas live, where that has changed (rule W11).
     fn introduce(&mut self, out: &mut Vec<Action>) {
         let now = (self.members.incarnation().clone(), self.members.doors());
         if self.told.as_ref() != Some(&now) {

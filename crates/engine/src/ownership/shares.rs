@@ -1,4 +1,4 @@
-//! How evenly the VNodes are shared, and what a replica hands over so that they are (rule 10).
+//! How evenly the VNodes are shared, and what a replica hands over so that they are (rule W10).
 
 /// What each of the replicas that take VNodes has, as one of them sees it.
 #[derive(Debug)]

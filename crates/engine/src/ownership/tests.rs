@@ -441,7 +441,7 @@ fn rules_3_and_4_the_dead_are_marked_before_anything_of_theirs_is_taken() {
 }
 
 #[test]
-fn rule_3_nobody_is_suspected_by_one_that_cannot_renew_itself_and_rule_5_all_go_on() {
+fn w3_nobody_is_suspected_by_one_that_cannot_renew_itself_and_w5_all_go_on() {
     let mut world = two();
     let before = (world.incarnation(0), world.incarnation(1), world.owned(0));
     for replica in &mut world.replicas {
@@ -458,7 +458,7 @@ fn rule_3_nobody_is_suspected_by_one_that_cannot_renew_itself_and_rule_5_all_go_
 }
 
 #[test]
-fn rule_5_one_that_wakes_and_was_ended_sends_nothing_and_begins_anew() {
+fn w5_one_that_wakes_and_was_ended_sends_nothing_and_begins_anew() {
     let mut world = two();
     let (ended, paused) = (world.incarnation(0), world.time);
     world.replicas[0].paused = true;
@@ -474,7 +474,7 @@ fn rule_5_one_that_wakes_and_was_ended_sends_nothing_and_begins_anew() {
 
 /// It may have missed anything, and which of its watches has taken up again nobody knows.
 #[test]
-fn rule_5_one_that_was_ended_joins_again_when_all_was_listed_anew() {
+fn w5_one_that_was_ended_joins_again_when_all_was_listed_anew() {
     let mut world = two();
     world.replicas[0].paused = true;
     world.run(15.0);
@@ -498,7 +498,7 @@ fn rule_5_one_that_was_ended_joins_again_when_all_was_listed_anew() {
 }
 
 #[test]
-fn rule_5_one_whose_lease_is_missing_begins_anew_and_rule_6_what_it_held_is_held_for_10_seconds() {
+fn w5_one_whose_lease_is_missing_begins_anew_and_w6_what_it_held_is_held_for_10_seconds() {
     let mut world = two();
     let ended = world.incarnation(0);
     world.replicas[0].paused = true;
@@ -515,7 +515,7 @@ fn rule_5_one_whose_lease_is_missing_begins_anew_and_rule_6_what_it_held_is_held
 }
 
 #[test]
-fn rule_6_what_one_that_left_held_is_free_at_once() {
+fn w6_what_one_that_left_held_is_free_at_once() {
     let mut world = two();
     let Some(Action::WriteMember(desired)) = world.replicas[0].engine.release() else {
         panic!("no last word")
@@ -528,7 +528,7 @@ fn rule_6_what_one_that_left_held_is_free_at_once() {
 
 /// What this replica handed over a moment ago is taken back at once where the one that got it, or was to get it, leaves.
 #[test]
-fn rule_6_what_one_that_left_was_just_given_is_free_at_once_too() {
+fn w6_what_one_that_left_was_just_given_is_free_at_once_too() {
     for seconds in [2.3, 4.0] {
         let mut world = World::new(12);
         world.join(1.0, "p0");
@@ -547,7 +547,7 @@ fn rule_6_what_one_that_left_was_just_given_is_free_at_once_too() {
 }
 
 #[test]
-fn rule_7_whose_lease_is_held_by_another_is_not_acted_for() {
+fn w7_whose_lease_is_held_by_another_is_not_acted_for() {
     let mut world = two();
     let mine = world.incarnation(0);
     let node = world.leases.values().find(|lease| lease.holder == mine).unwrap().node.clone();
@@ -565,7 +565,7 @@ fn rule_7_whose_lease_is_held_by_another_is_not_acted_for() {
 }
 
 #[test]
-fn rule_9_the_predecessor_in_the_same_pod_is_dead() {
+fn w9_the_predecessor_in_the_same_pod_is_dead() {
     let mut world = two();
     world.replicas[0].dead = true;
     let anew = world.join(1.0, "p0");
@@ -575,7 +575,7 @@ fn rule_9_the_predecessor_in_the_same_pod_is_dead() {
 }
 
 #[test]
-fn rule_10_200_are_taken_in_a_second_and_one_that_joins_gets_its_share() {
+fn w10_200_are_taken_in_a_second_and_one_that_joins_gets_its_share() {
     let mut world = World::new(300);
     world.join(1.0, "p0");
     world.run(0.9);
@@ -589,13 +589,13 @@ fn rule_10_200_are_taken_in_a_second_and_one_that_joins_gets_its_share() {
 }
 
 #[test]
-fn rule_10_levels_are_owned_of_all() {
+fn w10_levels_are_owned_of_all() {
     assert_eq!([0, 99, 100, 299, 300].map(|mine| level(mine, 300, 3)), [0, 0, 1, 2, 2]);
     assert_eq!(level(0, 0, 3), 0);
 }
 
 #[test]
-fn rule_10_one_that_does_not_know_yet_what_there_is_is_left_out() {
+fn w10_one_that_does_not_know_yet_what_there_is_is_left_out() {
     let mut world = World::new(12);
     world.join(1.0, "p0");
     world.run(10.0);
@@ -612,7 +612,7 @@ fn rule_10_one_that_does_not_know_yet_what_there_is_is_left_out() {
 
 /// What one has is shared with three that join, one after the other or at once: so few that a hash is uneven.
 #[test]
-fn rule_10_few_are_shared_evenly_too() {
+fn w10_few_are_shared_evenly_too() {
     for (vnodes, pause) in [(12, 0.0), (12, 5.0), (10, 0.0), (10, 30.0), (7, 0.4)] {
         let mut world = World::new(vnodes);
         world.join(1.0, "p0");
@@ -629,7 +629,7 @@ fn rule_10_few_are_shared_evenly_too() {
 }
 
 #[test]
-fn rule_10_a_third_gets_nine_tenths_of_its_share_and_takes_no_more_than_that() {
+fn w10_a_third_gets_nine_tenths_of_its_share_and_takes_no_more_than_that() {
     let mut world = World::new(300);
     world.join(1.0, "p0");
     world.run(10.0);

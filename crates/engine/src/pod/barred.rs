@@ -7,7 +7,7 @@ use super::{Container, ModulePod, translate};
 use crate::view::{Condition, ConditionStatus, PodView};
 
 /// The condition that says which of the Pod's versions failed as a replacement, so that this
-/// survives a restart of the controller (rule 9).
+/// survives a restart of the controller (rule O9).
 pub(super) const BARRED: &str = "module-controller.koupleless.io/Barred";
 
 /// The condition about bars; none where there is none and never was.

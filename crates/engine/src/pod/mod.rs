@@ -24,7 +24,7 @@ use crate::{
 use run::Run;
 use wait::Waiting;
 
-/// A change of this annotation lifts the bar of a version that failed as a replacement (rule 9).
+/// A change of this annotation lifts the bar of a version that failed as a replacement (rule O9).
 const RETRY: &str = "module-controller.koupleless.io/retry";
 
 /// One container that stands for a biz.

@@ -32,11 +32,11 @@ pub(crate) struct Run {
     running_since: Option<Duration>,
     /// When it was activated; what the status shows.
     started: Option<Timestamp>,
-    /// It failed as a replacement here: it may not displace what serves (rule 9).
+    /// It failed as a replacement here: it may not displace what serves (rule O9).
     barred: bool,
     /// It failed as a replacement here, and has not run since.
     failed_over: bool,
-    /// The base refused to hold it beside the version that serves (rule 6).
+    /// The base refused to hold it beside the version that serves (rule O6).
     must_replace: bool,
     /// This process installed it, so what an older status says of the start is no longer true.
     installed_here: bool,

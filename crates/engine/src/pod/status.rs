@@ -1,4 +1,4 @@
-//! What a module Pod's status shall say (spec, section 2).
+//! What a module Pod's status shall say (docs/guide/modules.md).
 
 use std::{sync::Arc, time::Duration};
 
@@ -96,7 +96,7 @@ pub(crate) fn desired(
         .collect();
     let displaced = standings.iter().any(|standing| matches!(standing, Standing::Displaced(_)));
     // kube-proxy keeps one endpoint for an address and port: the one that does not serve must not
-    // mask the one that does (rule 4). So what yields has no address any more, and what never ran none yet.
+    // mask the one that does (rule O4). So what yields has no address any more, and what never ran none yet.
     let modules = || pod.containers.iter().filter_map(|container| containers.get(container.place));
     let gave_way = why_it_gave_way(seen, standings.iter().zip(modules()));
     let yields = modules().next().is_some() && modules().all(is_deactivated);

@@ -1,4 +1,4 @@
-//! Peers: a Deployment that has as many replicas as there are bases for it (spec, section 4).
+//! Peers: a Deployment that has as many replicas as there are bases for it (the manual's 5.2).
 //!
 //! A VNode counts from when its Node is Ready until its Node is gone: a base that is silent for a
 //! minute is no reason to end a module, and Nodes are not deleted while many bases are silent at

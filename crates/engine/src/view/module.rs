@@ -1,4 +1,4 @@
-//! A Module object, slim: one biz on one base, as the API server keeps it (spec, section 9).
+//! A Module object, slim: one biz on one base, as the API server keeps it (the manual's 5.5).
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 

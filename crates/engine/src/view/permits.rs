@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::Owner;
 
-/// The permits of one workload's Pods, over all bases and replicas (ordering, rule 7).
+/// The permits of one workload's Pods, over all bases and replicas (rule O7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermitsView {
     /// The Lease's name.

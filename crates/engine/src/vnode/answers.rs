@@ -238,7 +238,7 @@ impl VNode {
                     container.run.put_off(now, None);
                 }
             }
-            // The base holds one version only, and may be asked to replace it (rule 6).
+            // The base holds one version only, and may be asked to replace it (rule O6).
             Some(FailureKind::ContextPathTaken) if another_serves && self.may_replace(&uid, index) => {
                 if let Some(container) = self.container(&uid, index) {
                     container.run.replace();
@@ -344,7 +344,7 @@ impl VNode {
         }
     }
 
-    /// What failed in the place of a version that served is not tried over one again (rule 9).
+    /// What failed in the place of a version that served is not tried over one again (rule O9).
     pub(super) fn bar(&mut self, op: &Op) {
         if let (true, Some((uid, index))) = (op.displacing, &op.claim)
             && let Some(container) = self.container(uid, *index)

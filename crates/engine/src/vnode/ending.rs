@@ -39,7 +39,7 @@ impl VNode {
     }
 
     /// A deleted Pod that a Service sends requests to is told as not Ready before its module goes
-    /// (rule 10).
+    /// (rule O10).
     pub(super) fn take_out_of_service(&mut self, uid: &Arc<str>, alive: bool, ctx: &mut Context<'_>) {
         let Some(pod) = self.pods.get_mut(uid) else { return };
         let now = ctx.now.mono;

@@ -1,4 +1,4 @@
-//! What Kubernetes took away from a base that lives, because nobody said that it does (rule 12).
+//! What Kubernetes took away from a base that lives, because nobody said that it does (rule W12).
 //!
 //! While no controller runs, or a base is silent, its Node is `Unknown`, and after the Pods' own time the taint
 //! manager deletes them. When the base turns out to live, such a Pod is deleted as asked, but what it asked for

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_12_what_kubernetes_deletes_first_leaves_a_gap_that_is_told_once() {
+    fn o12_what_kubernetes_deletes_first_leaves_a_gap_that_is_told_once() {
         let mut case = deleted();
         case.until(14);
         pod(&mut case, "new", "2", "set");

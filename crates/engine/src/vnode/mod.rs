@@ -606,7 +606,7 @@ impl VNode {
             self.ask(ctx);
         }
         self.tell_bars(ctx);
-        // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule 12).
+        // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule W12).
         let is_told =
             !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive;
         if self.is_ours(ctx) && is_told {

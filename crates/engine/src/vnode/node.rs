@@ -1,4 +1,4 @@
-//! What a base's Node shall be (spec, section 1).
+//! What a base's Node shall be (docs/guide/operations.md).
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -74,7 +74,7 @@ impl VNode {
         Permitted { arrangement, permit, spoilt }
     }
 
-    /// What failed here as a replacement is not tried as one on other bases either (rule 9).
+    /// What failed here as a replacement is not tried as one on other bases either (rule O9).
     pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
         let failed = |pod: &ModulePod| {
             let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());

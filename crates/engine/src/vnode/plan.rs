@@ -2,7 +2,7 @@
 //!
 //! [`crate::ordering`] decides for one bizName; here its situation is gathered from what is known,
 //! and its steps become commands: one at a time per bizName, because Arklet locks no more than
-//! name and version (rule 1), and no more than `workers` in all.
+//! name and version (rule O1), and no more than `workers` in all.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

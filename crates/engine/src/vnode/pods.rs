@@ -302,7 +302,7 @@ pub(super) fn ends_when_stopped(pod: &ModulePod) -> bool {
     pod.view.restart_policy != RestartPolicy::Always
 }
 
-/// Why a version is not even tried here in the place of the one that serves (rule 9).
+/// Why a version is not even tried here in the place of the one that serves (rule O9).
 fn spoilt(id: &BizId) -> Fault {
     let code = ErrorCode::new(ErrorSource::User, ErrorType::InstallModuleFailed);
     let cause = "it failed in the place of the version that serves on another base, and is not tried in its place here \

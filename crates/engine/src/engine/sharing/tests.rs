@@ -1,4 +1,4 @@
-//! What one replica hears for another (rule 11).
+//! What one replica hears for another (rule W11).
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -121,7 +121,7 @@ fn sent_on(actions: Vec<Action>) -> Vec<String> {
 }
 
 #[test]
-fn rule_11_what_is_heard_over_http_goes_to_the_one_that_acts_for_the_base() {
+fn w11_what_is_heard_over_http_goes_to_the_one_that_acts_for_the_base() {
     let (mut case, _) = Case::start(Some(door(1)));
     for state in [BaseState::Activated, BaseState::Deactivated] {
         assert_eq!(case.hears(TunnelKind::Http, state), ["b to other-1"]);
@@ -137,14 +137,14 @@ fn rule_11_what_is_heard_over_http_goes_to_the_one_that_acts_for_the_base() {
 }
 
 #[test]
-fn rule_11_what_was_sent_on_is_never_sent_on_again() {
+fn w11_what_was_sent_on_is_never_sent_on_again() {
     let (mut case, _) = Case::start(Some(door(1)));
     let actions = case.step(Event::Forwarded(report(BaseState::Activated)));
     assert!(sent_on(actions).is_empty());
 }
 
 #[test]
-fn rule_11_what_another_heard_counts_for_the_owner_as_if_it_had_heard_it() {
+fn w11_what_another_heard_counts_for_the_owner_as_if_it_had_heard_it() {
     let (mut case, _) = Case::start(Some(door(1)));
     let taken = case.step(other(2, MemberState::Released));
     assert!(taken.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{taken:?}");
@@ -162,7 +162,7 @@ fn rule_11_what_another_heard_counts_for_the_owner_as_if_it_had_heard_it() {
 }
 
 #[test]
-fn rule_11_the_replicas_that_live_are_told_once_and_when_they_change() {
+fn w11_the_replicas_that_live_are_told_once_and_when_they_change() {
     let told = |actions: &[Action]| {
         let told = actions.iter().filter_map(|action| match action {
             Action::Replicas { own, others } => {

@@ -1,4 +1,4 @@
-//! What failed in the place of what served (rule 9): a bad version costs one base, not all.
+//! What failed in the place of what served (rule O9): a bad version costs one base, not all.
 //!
 //! Of the bases of this replica their own state machines tell; of all others the condition of the Pod that it failed for.
 

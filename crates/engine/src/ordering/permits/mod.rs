@@ -1,5 +1,5 @@
 //! Permits to displace what serves: of one owner's Pods, at most as many bases at a time as its workload allows to be
-//! unavailable (rule 7), and nothing that failed so elsewhere (rule 9).
+//! unavailable (rule O7), and nothing that failed so elsewhere (rule O9).
 //!
 //! Where this is the only replica all of it is in memory. Else a Lease for each owner says which Pods hold a permit
 //! ([`shared`]), and what is here is only what this replica's bases want.

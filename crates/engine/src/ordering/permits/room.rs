@@ -1,4 +1,4 @@
-//! How many of an owner's bases may be without what served, at a time (rule 7).
+//! How many of an owner's bases may be without what served, at a time (rule O7).
 //!
 //! The rule says `max(1, maxUnavailable − unavailable)`. A Pod that a permit makes unavailable must not count twice, or
 //! half as many would be under way as may be: what counts is who is unavailable already, and who will be by a permit.
@@ -192,7 +192,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn rule_7_as_many_as_may_be_unavailable_less_those_that_are() {
+    fn o7_as_many_as_may_be_unavailable_less_those_that_are() {
         let pods = pods(10);
         assert_eq!(admitted(&pods, Some(limit(3, 10, 10)), &[]).len(), 3);
         assert_eq!(admitted(&pods, Some(limit(3, 10, 8)), &[]).len(), 1, "its controller says that two are");

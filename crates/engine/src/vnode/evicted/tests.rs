@@ -56,7 +56,7 @@ fn after_an_absence(further: Option<&str>) -> Case {
 }
 
 #[test]
-fn rule_12_the_lease_and_the_node_come_first_and_everything_else_later() {
+fn w12_the_lease_and_the_node_come_first_and_everything_else_later() {
     let mut case = after_an_absence(None);
     // Beside it, one that was not evicted yet, but is told as not Ready.
     case.pods.insert("uid-q".into(), testing::pod("q", "biz2", "1"));
@@ -74,7 +74,7 @@ fn rule_12_the_lease_and_the_node_come_first_and_everything_else_later() {
 }
 
 #[test]
-fn rule_12_an_evicted_pod_goes_and_its_module_waits_for_the_replacement() {
+fn w12_an_evicted_pod_goes_and_its_module_waits_for_the_replacement() {
     let mut case = after_an_absence(None);
     case.until(case.seconds + 1);
     assert!(case.pods.is_empty(), "it was deleted as asked");
@@ -93,7 +93,7 @@ fn rule_12_an_evicted_pod_goes_and_its_module_waits_for_the_replacement() {
 }
 
 #[test]
-fn rule_12_without_a_replacement_it_is_uninstalled_after_a_minute() {
+fn w12_without_a_replacement_it_is_uninstalled_after_a_minute() {
     let mut case = after_an_absence(None);
     let began = case.seconds;
     case.until(began + 59);
@@ -105,7 +105,7 @@ fn rule_12_without_a_replacement_it_is_uninstalled_after_a_minute() {
 }
 
 #[test]
-fn rule_12_a_controller_that_starts_in_that_minute_keeps_it_too() {
+fn w12_a_controller_that_starts_in_that_minute_keeps_it_too() {
     let mut case = after_an_absence(None);
     case.until(case.seconds + 30);
     case.begin_anew(|_, _| {});
@@ -118,7 +118,7 @@ fn rule_12_a_controller_that_starts_in_that_minute_keeps_it_too() {
 }
 
 #[test]
-fn rule_12_without_module_objects_it_is_kept_all_the_same() {
+fn w12_without_module_objects_it_is_kept_all_the_same() {
     let mut case = served();
     case.modules.clear();
     case.begin_anew(|node, pods| {

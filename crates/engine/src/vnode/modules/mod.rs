@@ -1,4 +1,4 @@
-//! The Module objects of a VNode (spec, section 9): what is about to be installed is written down
+//! The Module objects of a VNode (the manual's 5.5): what is about to be installed is written down
 //! before it is (intent before action), so that whoever runs the controller next knows what was put
 //! on the base by it, whatever became of the Pod that asked.
 
