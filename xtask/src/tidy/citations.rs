@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn rules_are_read_from_the_rows_of_a_page() {
-        let page = "| rule | what |\n|---|---|\n| O1 | one command | why |\n| W12 | later | why |\nO3 is told\n";
+        let page =
+            "| rule | what |\n|---|---|\n| O1 | one command | why |\n| W12 | later | why |\nO3 is told\n";
         assert_eq!(rules(page).collect::<Vec<_>>(), ["O1", "W12"]);
     }
 
