@@ -136,6 +136,7 @@ mod tests {
                 addresses: vec![
                     Address { kind: AddressKind::InternalIp, address: "192.0.2.2".into() },
                     Address { kind: AddressKind::Hostname, address: "host-a".into() },
+                    Address { kind: AddressKind::Other("ExternalIP".into()), address: "198.51.100.7".into() },
                 ],
                 capacity: map(&[("memory", "256Mi"), ("pods", "2k")]).into(),
                 allocatable: map(&[("memory", "200Mi"), ("pods", "2k")]).into(),
