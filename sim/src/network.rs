@@ -12,7 +12,7 @@ use engine::{Event, Target};
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use crate::{
-    base::word,
+    base::{Release, word},
     replica::{Inside, Process},
     world::{Happening, World},
 };
@@ -232,7 +232,7 @@ impl World {
     pub fn start_base(&mut self, name: &str) {
         let identity: BaseIdentity = word(name);
         let connected = !self.broker_away;
-        let release = self.any_release();
+        let release = self.rng().choice(Release::ALL).unwrap_or_default();
         let base = self.bases.entry(identity.clone()).or_default();
         base.start(release);
         base.connected = connected;

@@ -11,7 +11,7 @@ use model::BizId;
 
 use crate::{
     acts::{act, name_of},
-    base::{Release, word},
+    base::word,
     check::{budget, converged, foreign, owned},
     deployment::Deployment,
     plan::{Faults, Plan},
@@ -78,9 +78,6 @@ fn asserted(panic: &(dyn Any + Send)) -> String {
 fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
     if plan.replicas > 1 {
         world.let_clocks_drift();
-    }
-    if plan.rivals {
-        world.releases = &[Release::Present];
     }
     for base in 0..plan.bases {
         world.start_base(&name_of(base));

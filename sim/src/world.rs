@@ -8,7 +8,7 @@ use model::BaseIdentity;
 
 use crate::{
     api::Api,
-    base::{Base, Release},
+    base::Base,
     check::Checks,
     clock::true_wall,
     network::Call,
@@ -55,8 +55,6 @@ pub struct World {
     pub broker_away: bool,
     /// The faults at present.
     pub faults: Faults,
-    /// Of which releases bases may be.
-    pub(crate) releases: &'static [Release],
     /// The invariants.
     pub checks: Checks,
     pub(crate) queue: BTreeMap<(Duration, u64), Happening>,
@@ -78,7 +76,6 @@ impl World {
             api_away: false,
             broker_away: false,
             faults: Faults::NONE,
-            releases: &Release::ALL,
             checks: Checks::default(),
             queue: BTreeMap::new(),
             numbers: 0,
@@ -99,11 +96,6 @@ impl World {
     /// The random numbers of this world.
     pub fn rng(&mut self) -> &mut fastrand::Rng {
         &mut self.rng
-    }
-
-    /// The release of a base that starts.
-    pub(crate) fn any_release(&mut self) -> Release {
-        self.rng.choice(self.releases).copied().unwrap_or_default()
     }
 
     /// What happened, for a failing seed.

@@ -71,7 +71,8 @@ impl Rivals {
         let here = self.on_bases.entry((process, seen.node.clone(), owner_of(seen))).or_default();
         *here += 1;
         if *here > 1 {
-            return Err(format!("{here} Pods of {} failed on {}, and one may", owner_of(seen), seen.node));
+            let (owner, node) = (owner_of(seen), &seen.node);
+            return Err(format!("{here} Pods of {owner} failed on {node}, and one may: {pod}: {status:?}"));
         }
         let all = self.of_owners.entry((process, counts_with(seen))).or_default();
         *all += 1;

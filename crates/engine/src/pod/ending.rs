@@ -100,6 +100,9 @@ pub(crate) fn ended(pod: &ModulePod, wall: Timestamp) -> PodStatus {
     };
     PodStatus {
         phase,
+        // That it waited for another owner's version is not why it ended.
+        reason: "".into(),
+        message: "".into(),
         started: seen.started.or(Some(wall)),
         conditions: ["ContainersReady", "Ready"].map(not_ready).into(),
         containers,
@@ -200,6 +203,16 @@ mod tests {
         let pod = deleted(|view| view.status.containers = vec![told("biz1", "", completed.clone())]);
         let status = ended(&pod, WALL);
         assert_eq!((status.phase, &status.containers[0].state), (Phase::Succeeded, &completed));
+    }
+
+    #[test]
+    fn one_that_waited_for_another_owner_did_not_end_by_that() {
+        let pod = deleted(|view| {
+            view.status.reason = crate::pod::displaced::DISPLACED.into();
+            view.status.message = crate::pod::displaced::lost_to("Deployment ns/winner");
+        });
+        let status = ended(&pod, WALL);
+        assert_eq!((status.phase, &*status.reason, &*status.message), (Phase::Failed, "", ""));
     }
 
     #[test]

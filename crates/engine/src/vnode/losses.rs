@@ -69,7 +69,7 @@ impl VNode {
     }
 
     /// What it asks for is what serves.
-    fn serves(&self, claim: &Claim) -> bool {
+    pub(super) fn serves(&self, claim: &Claim) -> bool {
         let state = self.inventory.find(&claim.spec.id).map(|biz| biz.state);
         state == Some(BizState::Activated) && !claim.stale
     }

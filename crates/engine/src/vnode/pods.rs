@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
-use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec};
+use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec};
 
 use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
 use crate::{
     action::Action,
     contest::LONGEST,
+    ordering::Claim,
     pod::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
@@ -145,10 +146,11 @@ impl VNode {
             return Standing::Failed(spoilt(&spec.id));
         }
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
-        match (state, run.fault()) {
-            (Some(BizState::Stopped), None) if ends_when_stopped(pod) && run.has_begun() => {
-                Standing::Completed
-            }
+        let has_ended = ends_when_stopped(pod) && run.has_begun() && run.fault().is_none();
+        // What failed and is not tried again, because another owner's version serves, waits for that.
+        let is_tried = is_target || run.is_barred() || !self.gives_way(pod, name);
+        match (state, run.fault().filter(|_| is_tried)) {
+            (Some(BizState::Stopped), None) if has_ended => Standing::Completed,
             (Some(BizState::Broken | BizState::Stopped) | None, Some(fault)) => {
                 Standing::Failed(fault.clone())
             }
@@ -182,20 +184,23 @@ impl VNode {
     ) -> Standing {
         let Some(arranged) = self.arranged.get(&spec.id.name) else { return Standing::Unknown };
         let target = &arranged.target;
-        let is_active =
-            |id: &BizId| self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated);
-        let serves = is_active(&spec.id) && !self.is_of_another_package(&spec.id, &spec.url);
+        let is_active = self.inventory.find(&spec.id).is_some_and(|biz| biz.state == BizState::Activated);
+        let serves = is_active && !self.is_of_another_package(&spec.id, &spec.url);
         if serves && !arranged.others_yield {
             // It came (back) by a command that was thought to be over: the other is told not to be Ready first.
             let waits = !pod.is_ready() && self.is_another_ready(pod, spec);
             return if waits { Standing::Unknown } else { Standing::Running(started) };
         }
-        let is_of_same_owner = pod.view.owner.is_some() && pod.view.owner == target.owner;
-        if is_of_same_owner {
+        if is_of_owner_of(pod, target) {
             return Standing::Deactivated;
         }
-        let target_serves = is_active(&target.spec.id) && !target.stale;
-        self.standing_of_loser(pod, target, target_serves, ctx).unwrap_or(Standing::Deactivated)
+        self.standing_of_loser(pod, target, self.serves(target), ctx).unwrap_or(Standing::Deactivated)
+    }
+
+    /// Another owner's version serves, and shall.
+    fn gives_way(&self, pod: &ModulePod, name: &BizName) -> bool {
+        let target = self.arranged.get(name).map(|arranged| &arranged.target);
+        target.is_some_and(|target| !is_of_owner_of(pod, target) && self.serves(target))
     }
 
     /// A Pod that asks for another version or package of this is Ready, as far as the API server knows.
@@ -295,6 +300,10 @@ impl VNode {
                 .chain(pod.grace_ends())
         })
     }
+}
+
+fn is_of_owner_of(pod: &ModulePod, target: &Claim) -> bool {
+    pod.view.owner.is_some() && pod.view.owner == target.owner
 }
 
 /// A module of this Pod that stops by itself is done.

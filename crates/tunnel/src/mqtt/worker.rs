@@ -256,7 +256,10 @@ impl Worker {
             Ok(payload) => arklet::parse_message(env, &topic, &payload),
             Err(why) => {
                 self.counts.dropped(Dropped::TooLarge);
-                Ok(arklet::unread_answer(env, &topic, &why))
+                if let Some(answer) = arklet::unread_answer(env, &topic, &why) {
+                    self.understood(answer);
+                }
+                return;
             }
         };
         match read {
