@@ -193,9 +193,9 @@ fn over_mqtt(way: Way) -> Result<(Scene, Vec<JavaBase>)> {
 fn junk(scene: &Scene, base: &JavaBase, stranger: &mut Stranger) -> Result<()> {
     let env = &scene.env;
     let deep = "[".repeat(100_000);
-    let no_envelope: [&[u8]; 6] = [b"", b"no json", b"{}", b"null", b"\xff\xfe\0\x01", deep.as_bytes()];
+    let no_envelope: [&[u8]; 5] = [b"", b"no json", b"{}", b"null", b"\xff\xfe\0\x01"];
     let no_sense: [&[u8]; 2] = [br#"{"publishTimestamp":"x","data":7}"#, br#"{"data":{}}"#];
-    let mut malformed = 0;
+    let (mut malformed, mut too_large) = (0, 0);
     for identity in ["ghost", base.identity()] {
         for channel in ["heart", "health", "simpleBiz", "bizOperation", "queryBaseline"] {
             let topic = format!("koupleless_{env}/{identity}/base/{channel}");
@@ -203,10 +203,18 @@ fn junk(scene: &Scene, base: &JavaBase, stranger: &mut Stranger) -> Result<()> {
                 stranger.publish(&topic, payload, false)?;
                 malformed += 1;
             }
+            stranger.publish(&topic, deep.as_bytes(), false)?;
+            too_large += 1;
             for payload in no_sense {
                 stranger.publish(&topic, payload, false)?;
-                // On these two it is an answer, if a bad one, to a question that may have been asked.
-                malformed += u64::from(!matches!(channel, "health" | "simpleBiz"));
+                let is_understood = match channel {
+                    // It is an answer, if a bad one, to a question that may have been asked.
+                    "health" | "simpleBiz" => true,
+                    // As bases before koupleless 2 ask: the topic names them.
+                    "queryBaseline" => payload == br#"{"data":{}}"#,
+                    _ => false,
+                };
+                malformed += u64::from(!is_understood);
             }
         }
     }
@@ -218,7 +226,7 @@ fn junk(scene: &Scene, base: &JavaBase, stranger: &mut Stranger) -> Result<()> {
     for topic in [format!("koupleless_{env}/ghost/base/nonsense"), format!("koupleless_{env}/ghost/base/")] {
         stranger.publish(&topic, "{}", false)?;
     }
-    for (reason, wanted) in [("malformed", malformed), ("foreign", 2)] {
+    for (reason, wanted) in [("malformed", malformed), ("too_large", too_large), ("foreign", 2)] {
         let labels = format!("tunnel=\"mqtt\",reason=\"{reason}\"");
         wait_for(&format!("{wanted} messages counted as {reason}"), Duration::from_secs(10), || {
             let counted = scene.metric("module_controller_messages_refused_total", &labels)?;

@@ -152,13 +152,15 @@ fn a_module_that_is_deactivated_makes_its_pod_not_ready_and_garbage_does_nothing
             client.publish(&topic, garbage, false)?;
         }
     }
+    let recording = scene.record_pods()?;
     base.put("biz1:1.0.0", "deactivated");
     let entry =
         json!({"name": "biz1", "version": "1.0.0", "state": "DEACTIVATED", "latestStateRecord": null});
     tell(&scene, &mut client, &base, "simpleBiz", &json!([entry]))?;
+    // It is activated again at once: whoever looks now and then may miss that it was not Ready.
     wait_for("its Pod is not Ready", Duration::from_secs(90), || {
-        let pod = scene.pod("test-module")?;
-        ensure!(!is_ready(&pod), "{}", summary(&pod));
+        let told = recording.first("test-module", |change| !is_ready(&change.object))?;
+        ensure!(told.is_some(), "{}", summary(&scene.pod("test-module")?));
         Ok(Some(()))
     })?;
     wait_ready(&scene, &base)?;
