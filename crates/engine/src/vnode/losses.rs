@@ -35,8 +35,13 @@ impl VNode {
             if !ctx.losses.are_any() {
                 continue;
             }
+            // Who may not displace here, because the name is another namespace's, does not make whoever may wait.
+            let whose = self.namespaces.get(name);
+            let may_displace =
+                |claim: &&Claim| whose.is_none_or(|whose| self.namespace(claim) == Some(whose));
+            let rivals: Vec<&Claim> = claims.iter().filter(may_displace).collect();
             let losers: Vec<bool> =
-                claims.iter().map(|claim| self.has_to_wait(claim, claims, ctx.losses)).collect();
+                claims.iter().map(|claim| self.has_to_wait(claim, &rivals, ctx.losses)).collect();
             claims.iter_mut().zip(losers).for_each(|(claim, waits)| claim.barred |= waits);
         }
     }
@@ -76,9 +81,9 @@ impl VNode {
 
     /// Its template lost to a rival that asks for the name here. Where each has lost to the other, on different bases or
     /// at different times, whose version serves here stays.
-    fn has_to_wait(&self, claim: &Claim, all: &[Claim], losses: &Losses) -> bool {
+    fn has_to_wait(&self, claim: &Claim, all: &[&Claim], losses: &Losses) -> bool {
         let is_rival = |other: &&Claim| !other.is_for_same(&claim.spec) && !other.is_of_same_owner(claim);
-        all.iter().filter(is_rival).any(|rival| {
+        all.iter().copied().filter(is_rival).any(|rival| {
             let serves = || all.iter().any(|one| one.is_of_same_owner(rival) && self.serves(one));
             self.has_lost(claim, rival, losses) && (!self.has_lost(rival, claim, losses) || serves())
         })

@@ -281,3 +281,18 @@ fn beyond_its_limit_an_owner_waits_and_people_are_told_once() {
     gone(&mut case, "b1");
     assert_eq!(stand(&case), ["a1 ready", "a2 ready"]);
 }
+
+#[test]
+fn who_may_not_take_the_name_makes_nobody_wait_who_lost_to_it_elsewhere() {
+    let mut case = started();
+    put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
+    let mut elsewhere = of("Deployment/a", "a0", "1", "one", 1);
+    elsewhere.node = "virtual-node-other".into();
+    elsewhere.status.phase = Phase::Failed;
+    elsewhere.status.reason = DISPLACED.into();
+    elsewhere.status.message = crate::pod::displaced::lost_to("Deployment other/b");
+    case.step(Event::Pod(Box::new(elsewhere)));
+    put(&mut case, in_namespace(of("Deployment/b", "b1", "1", "two", 2), "other"));
+    assert_eq!(stand(&case), ["a1 ready", "b1 waits"]);
+    assert_eq!(case.commands.len(), 1, "{:?}", case.commands);
+}
