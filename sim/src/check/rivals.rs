@@ -153,7 +153,9 @@ pub fn at_rest(world: &World, is_sure: bool) -> Result<(), String> {
             }
         }
         if ready == 0 {
-            return Err(format!("nobody is Ready on {identity}, where {id} serves"));
+            let asking = world.api.live_pods().filter(|pod| pod.node == node);
+            let statuses: Vec<_> = asking.map(|pod| (&pod.pod.name, &pod.status)).collect();
+            return Err(format!("nobody is Ready on {identity}, where {id} serves: {statuses:?}"));
         }
     }
     Ok(())

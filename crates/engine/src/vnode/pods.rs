@@ -94,22 +94,16 @@ impl VNode {
         }
     }
 
-    /// Containers whose name and version serve from the package of another Pod, beside which they are asked for.
+    /// Containers whose name and version serve from another package: what is active is not what they ask for.
     fn served_by_others(&self, scope: &Scope) -> impl Iterator<Item = (Arc<str>, usize)> {
-        let beside = |spec: &ModuleSpec| {
-            let pods = self.pods.values().filter(|pod| pod.is_live());
-            let mut specs = pods.flat_map(|pod| pod.specs());
-            specs.any(|other| other.id == spec.id && other.url != spec.url)
-        };
         let pods = self.pods.iter().filter(|(_, pod)| pod.is_live() && scope.holds_pod(pod));
         let containers = pods.flat_map(|(uid, pod)| {
             pod.containers.iter().enumerate().map(move |(index, container)| (uid, index, container))
         });
         containers.filter_map(move |(uid, index, container)| {
             let spec = container.wanted.as_ref().ok()?;
-            let is_other = self.inventory.find(&spec.id).is_some()
-                && self.is_of_another_package(&spec.id, &spec.url)
-                && beside(spec);
+            let is_other =
+                self.inventory.find(&spec.id).is_some() && self.is_of_another_package(&spec.id, &spec.url);
             is_other.then(|| (uid.clone(), index))
         })
     }
