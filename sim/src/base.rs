@@ -31,6 +31,8 @@ pub struct Base {
     pub incarnation: u32,
     /// What it does otherwise than a present Java base; each start may be of another release.
     pub release: Release,
+    /// It was of a release that knows no `installStrategy`, now or before: whoever has learnt that may not know better yet.
+    pub has_only_installed: bool,
 }
 
 /// Which releases a base may be of.
@@ -218,6 +220,7 @@ impl Base {
     pub fn start(&mut self, release: Release) {
         self.up = true;
         self.release = release;
+        self.has_only_installed |= release.only_installs();
         self.incarnation += 1;
     }
 }

@@ -49,7 +49,7 @@ fn biz_of(container: &ContainerView) -> Option<BizId> {
 /// serves only when it is installed anew, and in the place of what serves. And where a start that fails may mean that there
 /// is no room, it is taken so.
 fn makes_room(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
-    let Some(state) = known.bases.get(base).filter(|base| base.release.only_installs()) else { return false };
+    let Some(state) = known.bases.get(base).filter(|base| base.has_only_installed) else { return false };
     let Some(held) = state.biz.get(id) else { return false };
     let cannot_switch = tunnel_of(base) == TunnelKind::Mqtt;
     let node = World::node_of(base);

@@ -192,12 +192,12 @@ impl VNode {
 
     /// It is there, from the package that was asked for.
     pub(super) fn came_for(&mut self, id: &BizId, op: &Op) {
+        if let Some(package) = &op.package {
+            self.modules.installed(id, package);
+        }
         let Some((uid, index)) = &op.claim else { return };
-        let Some(container) = self.container(uid, *index) else { return };
-        container.run.installed();
-        if let Ok(spec) = &container.wanted {
-            let url = spec.url.clone();
-            self.modules.installed(id, &url);
+        if let Some(container) = self.container(uid, *index) {
+            container.run.installed();
         }
     }
 

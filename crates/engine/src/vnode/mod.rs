@@ -42,7 +42,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Health, Outcome, WireStrategy};
-use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, TunnelKind};
+use model::{BaseIdentity, BaseReport, BizId, BizName, Fault, PackageUrl, TunnelKind};
 
 use crate::{
     action::{Action, Target},
@@ -122,6 +122,8 @@ struct Op {
     displacing: bool,
     /// An install that tells the base to uninstall other versions first.
     replaces: bool,
+    /// What an install is from. Its Pod may ask for another package, or be gone, before it ends.
+    package: Option<PackageUrl>,
     sent: Duration,
     /// By which way.
     tunnel: TunnelKind,
@@ -774,12 +776,17 @@ impl VNode {
         self.unexplained.remove(&id.name);
         let replaces =
             matches!(command, Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, .. });
+        let package = match &command {
+            Command::InstallBiz { spec, .. } => Some(spec.url.clone()),
+            _ => None,
+        };
         let trace = self.trace_of(&command, ctx.now);
         let op = Op {
             key,
             claim,
             displacing,
             replaces,
+            package,
             sent: ctx.now.mono,
             tunnel: target.tunnel,
             deadline,

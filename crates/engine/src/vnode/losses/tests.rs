@@ -296,3 +296,20 @@ fn who_may_not_take_the_name_makes_nobody_wait_who_lost_to_it_elsewhere() {
     assert_eq!(stand(&case), ["a1 ready", "b1 waits"]);
     assert_eq!(case.commands.len(), 1, "{:?}", case.commands);
 }
+
+/// What came by its install is from its package, although nobody asks for that any more.
+#[test]
+fn what_came_for_a_pod_that_is_gone_is_not_taken_for_anothers_package() {
+    let mut case = started();
+    put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
+    case.slow = Some(Vec::new());
+    put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
+    gone(&mut case, "b1");
+    for answer in case.slow.take().unwrap_or_default() {
+        case.step(answer);
+    }
+    let later = case.seconds + 20;
+    case.until(later);
+    assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1", "replace by biz1:1"]);
+    assert_eq!(stand(&case), ["a1 ready"]);
+}
