@@ -1,9 +1,12 @@
 //! Who gives way where several owners ask for one bizName: a template that lost to another owner's does not fight back,
 //! and a bizName belongs to the namespace that serves it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use model::BizState;
+use model::{BizName, BizState};
 
 use super::{Context, News, Scope, VNode, plan::Claims};
 use crate::{
@@ -22,10 +25,11 @@ use crate::{
 impl VNode {
     /// Bars those who may not displace what is asked for by another owner.
     pub(super) fn bar_rivals(&mut self, claims: &mut Claims, scope: &Scope, ctx: &Context<'_>) {
-        self.namespaces.retain(|name, _| !scope.holds(name));
+        let before: BTreeMap<BizName, Arc<str>> =
+            self.namespaces.extract_if(.., |name, _| scope.holds(name)).collect();
         for (name, claims) in claims.iter_mut().filter(|(_, claims)| claims.len() > 1) {
             if !ctx.config.takeover_across_namespaces
-                && let Some(whose) = self.namespace_of_name(claims)
+                && let Some(whose) = self.namespace_of_name(claims, before.get(name))
             {
                 for claim in claims.iter_mut() {
                     claim.barred |= self.namespace(claim).is_some_and(|namespace| *namespace != whose);
@@ -47,9 +51,10 @@ impl VNode {
     }
 
     /// To which namespace a bizName belongs that several ask for: to the one that serves it. Where several name the package
-    /// that serves, to the one that its Module object is in, else to that of the oldest Pod. While nothing serves, as
+    /// that serves, to the one that it belonged to `before`, or each version that both share would give it to the other;
+    /// else to the one that its Module object is in, else to that of the oldest Pod. While nothing serves, as
     /// after a start of the base, to whose Pod did, unless that fails.
-    fn namespace_of_name(&self, claims: &[Claim]) -> Option<Arc<str>> {
+    fn namespace_of_name(&self, claims: &[Claim], before: Option<&Arc<str>>) -> Option<Arc<str>> {
         let namespaces: BTreeSet<&Arc<str>> =
             claims.iter().filter_map(|claim| self.namespace(claim)).collect();
         if namespaces.len() < 2 {
@@ -58,9 +63,10 @@ impl VNode {
         let serving = || claims.iter().filter(|claim| self.serves(claim));
         if let Some(first) = serving().next() {
             let told = self.modules.namespace_of(&first.spec.id);
-            let is_told = |namespace: &&Arc<str>| Some(*namespace) == told;
             let mut sharing = serving().filter_map(|claim| self.namespace(claim));
-            return sharing.clone().find(is_told).or_else(|| sharing.next_back()).cloned();
+            let named = [before, told].into_iter().flatten();
+            let shares = |namespace: &&Arc<str>| sharing.clone().any(|one| one == *namespace);
+            return named.filter(shares).next().or_else(|| sharing.next_back()).cloned();
         }
         let served = |claim: &&Claim| {
             let pod = self.pods.get(&claim.uid).map(|pod| &pod.view);

@@ -313,3 +313,17 @@ fn what_came_for_a_pod_that_is_gone_is_not_taken_for_anothers_package() {
     assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1", "replace by biz1:1"]);
     assert_eq!(stand(&case), ["a1 ready"]);
 }
+
+/// Each version is asked for in both namespaces, and the newest Pod of each asks for another one.
+#[test]
+fn two_namespaces_that_share_two_versions_do_not_take_turns() {
+    let mut case = started();
+    put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
+    put(&mut case, in_namespace(of("Deployment/c", "b2", "2", "two", 2), "other"));
+    put(&mut case, in_namespace(of("Deployment/d", "b1", "1", "one", 3), "other"));
+    put(&mut case, of("Deployment/b", "a2", "2", "two", 4));
+    let later = case.seconds + 60;
+    case.until(later);
+    assert_eq!(stand(&case), ["a1 failed", "a2 ready", "b1 waits", "b2 ready"]);
+    is_quiet(&mut case);
+}
