@@ -20,6 +20,8 @@ pub struct Base {
     pub paused: bool,
     /// What is installed.
     pub biz: BTreeMap<BizId, Biz>,
+    /// What was installed when the process before this one ended: whoever has not heard of that may take it to be there.
+    pub lost: BTreeMap<BizId, Biz>,
     /// The names and versions on which a command is at work: a base refuses another one for the same
     /// (`crates/arklet/testdata/http/2.1.11/64-sync-install-conflict-while-running.json`).
     locked: BTreeSet<BizId>,
@@ -210,7 +212,7 @@ impl Base {
     pub fn crash(&mut self) {
         self.up = false;
         self.paused = false;
-        self.biz.clear();
+        self.lost = std::mem::take(&mut self.biz);
         self.locked.clear();
         self.waiting.clear();
         self.connected = false;

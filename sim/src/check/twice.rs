@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arklet::Command;
-use engine::view::{ContainerView, PodView};
+use engine::view::{ContainerView, ModuleKey, PodView};
 use model::{BaseIdentity, BizState};
 
 use super::{Known, biz_of};
@@ -24,7 +24,11 @@ pub(super) fn check(
         pod.containers.iter().filter(same).any(|one| one.image != spec.url.as_written())
     };
     let held = known.bases.get(base).and_then(|base| base.biz.get(&spec.id));
+    // The answer to another package's install was lost, and nobody has had reason to write down that it came.
+    let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
+    let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));
     match held {
+        Some(biz) if told.is_some_and(|told| told != biz.package) => Ok(()),
         // A base does not tell from which package it has it: where the answer was lost it is not known which of two came.
         Some(_)
             if known.told.values().filter(|pod| pod.node == World::node_of(base)).any(is_asked_otherwise) =>

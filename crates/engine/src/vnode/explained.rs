@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use arklet::FailureKind;
-use model::{BizId, BizState, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{BizId, BizState, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, TunnelKind};
 
 use super::{Context, Op, VNode};
 
@@ -24,6 +24,26 @@ pub(super) struct Unexplained {
     said: Said,
     /// What was known to be there under its name.
     known: Vec<BizId>,
+}
+
+/// Whether a base uninstalls other versions where an install says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Replacing {
+    ignored: u8,
+}
+
+impl Replacing {
+    /// Until it is known otherwise.
+    pub(super) fn is_known(self) -> bool {
+        self.ignored < 2
+    }
+
+    /// An install that was to replace others ended, and others are there. Over MQTT an answer does not say which command it
+    /// is to: a late one to an earlier install ends this one before the base begins it. So the base is asked once more.
+    fn was_ignored(&mut self, tunnel: TunnelKind) {
+        let counts = if tunnel == TunnelKind::Mqtt { 1 } else { 2 };
+        self.ignored = self.ignored.saturating_add(counts);
+    }
 }
 
 impl VNode {
@@ -53,7 +73,7 @@ impl VNode {
     fn was_done(&mut self, op: &Op, known: &[BizId], ctx: &mut Context<'_>) {
         let Some(id) = &op.key.biz else { return };
         if op.replaces && self.inventory.of(&id.name).any(|biz| biz.id != *id) {
-            self.can_replace = false;
+            self.replacing.was_ignored(op.tunnel);
         }
         if self.inventory.find(id).is_some() {
             self.managed.entry(id.clone()).or_default();
@@ -81,7 +101,7 @@ impl VNode {
         let is_left = self.inventory.of(&id.name).any(|biz| biz.state != BizState::Broken);
         let knows_no_strategy = op.replaces && is_left;
         if knows_no_strategy {
-            self.can_replace = false;
+            self.replacing.was_ignored(op.tunnel);
         }
         let serves = |biz: &BizStatus| biz.id != *id && biz.state == BizState::Activated;
         let another_serves = self.inventory.of(&id.name).any(serves);

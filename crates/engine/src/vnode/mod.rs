@@ -60,7 +60,7 @@ use crate::{
 };
 use announce::News;
 use evicted::Evicted;
-use explained::Unexplained;
+use explained::{Replacing, Unexplained};
 use gaps::Gaps;
 use holder::Held;
 use inventory::Inventory;
@@ -172,7 +172,7 @@ pub(crate) struct VNode {
     unexplained: BTreeMap<BizName, Box<Unexplained>>,
     /// It uninstalls other versions where an install says so, as far as is known. One before koupleless 1.3 does not: that
     /// is learnt by its list, and holds until it is heard as another version or started anew, because then it may know.
-    can_replace: bool,
+    replacing: Replacing,
     arranged: BTreeMap<BizName, Box<Arranged>>,
     /// What has a command that waits until fewer are at work.
     queued: BTreeSet<BizName>,
@@ -241,7 +241,7 @@ impl VNode {
             health_query: Query::default(),
             ops: BTreeMap::new(),
             unexplained: BTreeMap::new(),
-            can_replace: true,
+            replacing: Replacing::default(),
             arranged: BTreeMap::new(),
             queued: BTreeSet::new(),
             managed: BTreeMap::new(),
@@ -326,7 +326,7 @@ impl VNode {
         let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
         let is_as_before = !again && !was_assumed && self.report.as_ref() == Some(&report);
         if self.report.as_ref().is_some_and(|before| before.version != report.version) {
-            self.can_replace = true;
+            self.replacing = Replacing::default();
         }
         self.is_routine = alive && self.down_since.is_none() && is_as_before;
         self.report = Some(report);
@@ -341,7 +341,7 @@ impl VNode {
     pub(crate) fn restarted(&mut self, now: Duration) {
         self.ops.clear();
         self.unexplained.clear();
-        self.can_replace = true;
+        self.replacing = Replacing::default();
         self.inventory.forget();
         self.modules.restarted();
         self.gaps = Gaps::default();

@@ -242,7 +242,7 @@ impl VNode {
                 .get(name)
                 .map(|op| if op.displacing { AtWork::Displacing } else { AtWork::Harmless }),
             can_switch: tunnel == Some(TunnelKind::Http),
-            can_replace: self.can_replace,
+            can_replace: self.replacing.is_known(),
             permit: false,
         };
         let Permitted { arrangement, permit, spoilt } = self.arrange_with_permit(name, &mut situation, ctx);
@@ -309,7 +309,7 @@ impl VNode {
         let claim = index.and_then(|index| claims.get(index));
         let displacing = match &command {
             Command::InstallBiz { strategy: WireStrategy::InstallOnly, .. } => {
-                !self.can_replace && claim.is_some_and(|claim| claim.replaces)
+                !self.replacing.is_known() && claim.is_some_and(|claim| claim.replaces)
             }
             Command::InstallBiz { strategy: WireStrategy::UninstallThenInstall, spec } => {
                 claim.is_some_and(|claim| claim.stale)

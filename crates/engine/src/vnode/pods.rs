@@ -141,6 +141,7 @@ impl VNode {
         }
         let state = self.inventory.find(&spec.id).map(|biz| biz.state);
         let has_ended = ends_when_stopped(pod) && run.has_begun() && run.fault().is_none();
+        let is_not_restarted = pod.view.restart_policy == RestartPolicy::Never && run.has_begun();
         // What failed and is not tried again, because another owner's version serves, waits for that.
         let is_tried = is_target || run.is_barred() || !self.gives_way(pod, name);
         match (state, run.fault().filter(|_| is_tried)) {
@@ -151,6 +152,8 @@ impl VNode {
             // Why it is barred was told, maybe by a controller of before: that stays.
             _ if !is_target && run.is_barred() => Standing::Unknown,
             _ if !is_target => self.standing_beside(pod, spec, run.started(), ctx),
+            // Another's package is in its place, and nobody asks for that any more.
+            (Some(BizState::Activated), _) if is_stale && is_not_restarted => Standing::Gone,
             (Some(BizState::Activated), _) if waits || is_stale => Standing::Installing,
             (Some(BizState::Activated), _) => Standing::Running(run.started()),
             (Some(BizState::Resolved | BizState::Unresolved | BizState::Deactivated), _) => {
@@ -158,8 +161,7 @@ impl VNode {
             }
             (Some(BizState::Unknown), _) => Standing::Invalid(unreadable(&spec.id)),
             (Some(BizState::Broken | BizState::Stopped) | None, None) => {
-                let over = pod.view.restart_policy == RestartPolicy::Never && run.has_begun();
-                if over {
+                if is_not_restarted {
                     Standing::Gone
                 } else {
                     self.broken(&spec.id).map_or(Standing::Installing, Standing::Failed)

@@ -1,11 +1,26 @@
 //! Bases that say less than a present one, or do less.
 
-use model::{BaseState, BizState};
+use model::{BaseState, BizState, TunnelKind};
 
 use crate::{
     Event,
-    vnode::testing::{Case, Manner, report},
+    vnode::{
+        explained::Replacing,
+        testing::{Case, Manner, report},
+    },
 };
+
+#[test]
+fn an_answer_over_mqtt_that_may_be_an_earlier_ones_is_believed_when_it_comes_again() {
+    let mut replacing = Replacing::default();
+    replacing.was_ignored(TunnelKind::Mqtt);
+    assert!(replacing.is_known());
+    replacing.was_ignored(TunnelKind::Mqtt);
+    assert!(!replacing.is_known());
+    let mut replacing = Replacing::default();
+    replacing.was_ignored(TunnelKind::Http);
+    assert!(!replacing.is_known());
+}
 
 /// A base that is well, with a version that serves.
 fn serving(manner: Manner) -> (Case, crate::view::PodRef) {

@@ -6,7 +6,7 @@ use crate::{
     Event,
     pod::{displaced::DISPLACED, is_ready},
     testing,
-    view::{ContainerState, Owner, Phase, PodView},
+    view::{ContainerState, Owner, Phase, PodView, RestartPolicy},
     vnode::testing::Case,
 };
 
@@ -326,4 +326,49 @@ fn two_namespaces_that_share_two_versions_do_not_take_turns() {
     case.until(later);
     assert_eq!(stand(&case), ["a1 failed", "a2 ready", "b1 waits", "b2 ready"]);
     is_quiet(&mut case);
+}
+
+/// A Pod that may not be started again has lost its module to another's package.
+#[test]
+fn what_is_not_restarted_and_was_replaced_fails_although_its_rival_is_gone() {
+    let mut case = started();
+    put(&mut case, PodView { restart_policy: RestartPolicy::Never, ..of("Job/a", "a1", "1", "one", 1) });
+    case.slow = Some(Vec::new());
+    put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
+    gone(&mut case, "b1");
+    for answer in case.slow.take().unwrap_or_default() {
+        case.step(answer);
+    }
+    let later = case.seconds + 20;
+    case.until(later);
+    let status = &case.pods["uid-a1"].status;
+    assert_eq!(status.phase, Phase::Failed, "{status:?}");
+    assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1", "uninstall biz1:1"]);
+}
+
+#[test]
+fn what_came_without_an_answer_is_from_the_package_that_was_sent() {
+    let mut case = started();
+    case.slow = Some(Vec::new());
+    put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
+    put(&mut case, in_namespace(of("Deployment/b", "b1", "1", "two", 2), "other"));
+    case.slow = None;
+    let later = case.seconds + 300;
+    case.until(later);
+    assert_eq!(stand(&case), ["a1 ready", "b1 waits"]);
+    assert_eq!(case.commands, ["install biz1:1"]);
+}
+
+#[test]
+fn where_it_is_not_known_which_of_two_packages_came_the_wanted_one_is_installed_again() {
+    let mut case = started();
+    put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
+    case.slow = Some(Vec::new());
+    put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
+    gone(&mut case, "b1");
+    case.slow = None;
+    let later = case.seconds + 300;
+    case.until(later);
+    assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1", "replace by biz1:1"]);
+    assert_eq!(stand(&case), ["a1 ready"]);
 }

@@ -137,13 +137,33 @@ enum Step {
     Act(Action),
 }
 
+/// What is known of where a biz came from.
+#[derive(Debug, Clone)]
+enum Package {
+    /// The base said so of this one.
+    Told(Box<PackageUrl>),
+    /// Nobody knows what became of its install: if it is there, it is from this one. Until then it may still come.
+    Sent(Box<PackageUrl>, Duration),
+    /// It is of one package or of another that was to take its place.
+    Uncertain,
+}
+
+impl Package {
+    fn url(&self) -> Option<&PackageUrl> {
+        match self {
+            Self::Told(url) | Self::Sent(url, _) => Some(url),
+            Self::Uncertain => None,
+        }
+    }
+}
+
 /// The Module objects of one VNode, and what is known of packages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Modules {
     // In boxes, as in the VNode.
     records: BTreeMap<BizId, Box<Record>>,
     /// Where what this process installed came from.
-    packages: BTreeMap<BizId, Box<PackageUrl>>,
+    packages: BTreeMap<BizId, Package>,
     /// What was sent to be installed: until then a copy of such a command may still arrive, whatever was answered to another.
     on_the_way: BTreeMap<BizId, Duration>,
     /// What the base held when it was first seen, before anybody asked for it.
@@ -251,7 +271,23 @@ impl Modules {
 
     /// An install of ours succeeded.
     pub(super) fn installed(&mut self, id: &BizId, url: &PackageUrl) {
-        self.packages.insert(id.clone(), Box::new(url.clone()));
+        self.packages.insert(id.clone(), Package::Told(Box::new(url.clone())));
+    }
+
+    /// Whether an install of ours was carried out is not known, and may not be before `until`.
+    pub(super) fn may_have_installed(
+        &mut self,
+        id: &BizId,
+        url: &PackageUrl,
+        is_held: bool,
+        until: Duration,
+    ) {
+        let is_same = self.packages.get(id).and_then(Package::url) == Some(url);
+        let package = match is_held && !is_same {
+            true => Package::Uncertain,
+            false => Package::Sent(Box::new(url.clone()), until),
+        };
+        self.packages.insert(id.clone(), package);
     }
 
     /// It came by a command of ours, under whatever name: it was not there before, though a list
@@ -371,7 +407,8 @@ impl VNode {
         let first = now < since + config.times.start_up;
         let gone = |id: &BizId| self.inventory.find(id).is_none();
         self.modules.in_place.retain(|id| !gone(id));
-        self.modules.packages.retain(|id, _| !gone(id));
+        let comes = |package: &Package| matches!(package, Package::Sent(_, until) if now < *until);
+        self.modules.packages.retain(|id, package| !gone(id) || comes(package));
         let starting = |state| matches!(state, BizState::Resolved | BizState::Unresolved);
         // It came by a command of ours that was overtaken by what was to end it.
         let came = |(id, until): &(&BizId, &Duration)| now < **until && self.inventory.find(id).is_some();
@@ -414,7 +451,7 @@ impl VNode {
     /// The base holds it from another package than this one.
     pub(super) fn is_of_another_package(&self, id: &BizId, url: &PackageUrl) -> bool {
         if let Some(known) = self.modules.packages.get(id) {
-            return **known != *url;
+            return known.url() != Some(url);
         }
         if let Some(told) = self.modules.told(id).map(|view| &view.url).filter(|told| !told.is_empty()) {
             return told != url.as_shown();
@@ -629,7 +666,8 @@ impl VNode {
         let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
         let package = wanted.map(|spec| spec.url.as_shown().clone());
         let known = || seen.map(|view| view.url.clone()).filter(|url| !url.is_empty());
-        let installed = self.modules.packages.get(id).map(|url| url.as_shown().clone());
+        let installed =
+            self.modules.packages.get(id).and_then(Package::url).map(|url| url.as_shown().clone());
         let url = match self.inventory.find(id) {
             Some(_) => installed.or_else(known).or(package),
             None => package.or_else(known),
