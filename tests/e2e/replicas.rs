@@ -171,10 +171,13 @@ fn a_second_replica_of_one_client_id_says_so_and_acts_for_nothing() -> Result<()
     scene.wait_pods_ready(1)?;
     ensure!(scene.controller.admin("/readyz")?.status == 200, "the first is not ready");
     for (replica, said) in [(&scene.controller, "pod-b"), (&second, "pod-a")] {
-        let log = replica.log();
-        let told = log.lines().filter(|line| line.contains("two replicas have one CLIENT_ID"));
-        let told: Vec<&str> = told.filter(|line| line.contains(said)).collect();
-        ensure!(told.len() == 1, "{told:?}");
+        let log = wait_for("it says so", Duration::from_secs(60), || {
+            let log = replica.log();
+            let told = log.lines().filter(|line| line.contains("two replicas have one CLIENT_ID"));
+            let told: Vec<&str> = told.filter(|line| line.contains(said)).collect();
+            ensure!(told.len() < 2, "{told:?}");
+            Ok((told.len() == 1).then(|| log.clone()))
+        })?;
         ensure!(log.matches("the tunnel is up").count() == 1 && !log.contains("the tunnel is down"), "{log}");
     }
     scene.controller.stop()?;

@@ -34,6 +34,7 @@ pub use owned::owned;
 pub use owner::Owner;
 pub use ready::Ready;
 pub use rivals::Rivals;
+pub use twice::Twice;
 
 /// The biz that a container asks for.
 fn biz_of(container: &ContainerView) -> Option<BizId> {
@@ -97,6 +98,8 @@ pub struct Checks {
     pub owner: Owner,
     /// No more Pods fail than may where owners ask for one bizName.
     pub rivals: Rivals,
+    /// Nothing is installed twice.
+    pub twice: Twice,
 }
 
 impl Checks {
@@ -114,7 +117,7 @@ impl Checks {
         deadline: Duration,
     ) -> Result<(), String> {
         wanted::check(base, command, &known, now)?;
-        twice::check(base, command, &known, now)?;
+        self.twice.check(base, command, &known, now)?;
         gap::check(base, command, &known, now)?;
         intent::check(base, command, &known)?;
         rivals::check(base, command, &known, now)?;

@@ -1,47 +1,51 @@
-//! Nothing is installed that has long been serving, from the same package.
+//! Nothing is installed that has long been serving, from the same package. A base does not tell from which one it has it:
+//! that is known by what it was told, and by what was written down.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use arklet::Command;
-use engine::view::{ContainerView, ModuleKey, PodView};
-use model::{BaseIdentity, BizState};
+use engine::view::ModuleKey;
+use model::{BaseIdentity, BizId, BizState};
 
-use super::{Known, biz_of};
+use super::Known;
 use crate::{base::Package, world::World};
 
 /// How long a controller may not know of it: the period of its list, and what a slow network adds.
 const LAG: Duration = Duration::from_secs(60);
 
-pub(super) fn check(
-    base: &BaseIdentity,
-    command: &Command,
-    known: &Known<'_>,
-    now: Duration,
-) -> Result<(), String> {
-    let Command::InstallBiz { spec, .. } = command else { return Ok(()) };
-    let is_asked_otherwise = |pod: &PodView| {
-        let same = |one: &&ContainerView| biz_of(one).as_ref() == Some(&spec.id);
-        pod.containers.iter().filter(same).any(|one| one.image != spec.url.as_written())
-    };
-    let held = known.bases.get(base).and_then(|base| base.biz.get(&spec.id));
-    // The answer to another package's install was lost, and nobody has had reason to write down that it came.
-    let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
-    let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));
-    match held {
-        Some(biz) if told.is_some_and(|told| told != biz.package) => Ok(()),
-        // A base does not tell from which package it has it: where the answer was lost it is not known which of two came.
-        Some(_)
-            if known.told.values().filter(|pod| pod.node == World::node_of(base)).any(is_asked_otherwise) =>
-        {
-            Ok(())
+/// The last package of each biz that was sent to each base, and when one was sent that was another than the one before.
+#[derive(Debug, Default)]
+pub struct Twice {
+    sent: BTreeMap<(BaseIdentity, BizId), (Package, Option<Duration>)>,
+}
+
+impl Twice {
+    pub(super) fn check(
+        &mut self,
+        base: &BaseIdentity,
+        command: &Command,
+        known: &Known<'_>,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Command::InstallBiz { spec, .. } = command else { return Ok(()) };
+        let package = Package::of(spec.url.as_written());
+        let sent = self.sent.entry((base.clone(), spec.id.clone())).or_insert((package, None));
+        let another = sent.1;
+        if sent.0 != package {
+            *sent = (package, Some(now));
         }
-        Some(biz)
-            if biz.state == BizState::Activated
-                && biz.package == Package::of(spec.url.as_written())
-                && now >= biz.activated + LAG =>
-        {
-            Err(format!("{base} is told to install {}, which serves since {:?}", spec.id, biz.activated))
+        let Some(biz) = known.bases.get(base).and_then(|base| base.biz.get(&spec.id)) else { return Ok(()) };
+        let is_long_there =
+            biz.state == BizState::Activated && biz.package == package && now >= biz.activated + LAG;
+        // Whether another one came was not answered; or it was, and this one was not, and was not written down.
+        let is_uncertain = another.is_some_and(|sent| sent >= biz.activated);
+        let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
+        let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));
+        match is_long_there && !is_uncertain && told.is_none_or(|told| told == package) {
+            true => {
+                Err(format!("{base} is told to install {}, which serves since {:?}", spec.id, biz.activated))
+            }
+            false => Ok(()),
         }
-        _ => Ok(()),
     }
 }

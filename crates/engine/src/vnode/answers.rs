@@ -209,8 +209,7 @@ impl VNode {
             CallError::TimedOut | CallError::Malformed(_) => (None, true),
         };
         if let (true, None, Some(package)) = (reached, kind, &op.package) {
-            let is_held = self.inventory.find(id).is_some();
-            self.modules.may_have_installed(id, package, is_held, now + ctx.config.times.install_deadline);
+            self.may_have_installed(id, package, now + ctx.config.times.install_deadline);
         }
         if reached {
             self.inventory.doubt(&id.name, now);

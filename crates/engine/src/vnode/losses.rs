@@ -60,7 +60,7 @@ impl VNode {
         if namespaces.len() < 2 {
             return None;
         }
-        let serving = || claims.iter().filter(|claim| self.serves(claim));
+        let serving = || claims.iter().filter(|claim| self.may_serve(claim));
         if let Some(first) = serving().next() {
             let told = self.modules.namespace_of(&first.spec.id);
             let mut sharing = serving().filter_map(|claim| self.namespace(claim));
@@ -77,6 +77,13 @@ impl VNode {
 
     fn namespace(&self, claim: &Claim) -> Option<&Arc<str>> {
         Some(&self.pods.get(&claim.uid)?.view.pod.namespace)
+    }
+
+    /// What it asks for is what serves, or one of two packages of which nobody knows which one does.
+    fn may_serve(&self, claim: &Claim) -> bool {
+        let id = &claim.spec.id;
+        let is_active = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated);
+        is_active && (!claim.stale || self.is_of_uncertain_package(id))
     }
 
     /// What it asks for is what serves.

@@ -274,22 +274,6 @@ impl Modules {
         self.packages.insert(id.clone(), Package::Told(Box::new(url.clone())));
     }
 
-    /// Whether an install of ours was carried out is not known, and may not be before `until`.
-    pub(super) fn may_have_installed(
-        &mut self,
-        id: &BizId,
-        url: &PackageUrl,
-        is_held: bool,
-        until: Duration,
-    ) {
-        let is_same = self.packages.get(id).and_then(Package::url) == Some(url);
-        let package = match is_held && !is_same {
-            true => Package::Uncertain,
-            false => Package::Sent(Box::new(url.clone()), until),
-        };
-        self.packages.insert(id.clone(), package);
-    }
-
     /// It came by a command of ours, under whatever name: it was not there before, though a list
     /// may have shown it while the command was at work.
     pub(super) fn came(&mut self, id: &BizId) {
@@ -448,6 +432,16 @@ impl VNode {
         })
     }
 
+    /// Whether an install of ours was carried out is not known, and may not be before `until`.
+    pub(super) fn may_have_installed(&mut self, id: &BizId, url: &PackageUrl, until: Duration) {
+        let is_of_another = self.inventory.find(id).is_some() && self.is_of_another_package(id, url);
+        let package = match is_of_another {
+            true => Package::Uncertain,
+            false => Package::Sent(Box::new(url.clone()), until),
+        };
+        self.modules.packages.insert(id.clone(), package);
+    }
+
     /// The base holds it from another package than this one.
     pub(super) fn is_of_another_package(&self, id: &BizId, url: &PackageUrl) -> bool {
         if let Some(known) = self.modules.packages.get(id) {
@@ -460,6 +454,11 @@ impl VNode {
         let pods = self.pods.values().filter(|pod| !gave_way(&pod.view));
         let mut known = pods.flat_map(|pod| told_packages(pod)).filter(|(told, _)| *told == id).peekable();
         known.peek().is_some() && known.all(|(_, package)| !url.is_told_by(package))
+    }
+
+    /// Nobody knows which of two packages of it the base holds.
+    pub(super) fn is_of_uncertain_package(&self, id: &BizId) -> bool {
+        matches!(self.modules.packages.get(id), Some(Package::Uncertain))
     }
 
     /// Writes down that a biz is about to be installed; true once that is known to be written.
