@@ -64,9 +64,9 @@ impl VNode {
         if let Some(first) = serving().next() {
             let told = self.modules.namespace_of(&first.spec.id);
             let mut sharing = serving().filter_map(|claim| self.namespace(claim));
-            let named = [before, told].into_iter().flatten();
+            let mut named = [before, told].into_iter().flatten();
             let shares = |namespace: &&Arc<str>| sharing.clone().any(|one| one == *namespace);
-            return named.filter(shares).next().or_else(|| sharing.next_back()).cloned();
+            return named.find(shares).or_else(|| sharing.next_back()).cloned();
         }
         let served = |claim: &&Claim| {
             let pod = self.pods.get(&claim.uid).map(|pod| &pod.view);
