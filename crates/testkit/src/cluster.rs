@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::process::{Process, Tie};
+use crate::reader::Reader;
 use crate::rights::{self, Rights};
 use crate::wait::wait_for;
 use crate::work_dir::WorkDir;
@@ -54,6 +55,7 @@ pub struct Cluster {
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     server: String,
+    reader: OnceLock<Reader>,
     /// The kubeconfig of the controller's account, once it was asked for.
     account: OnceLock<PathBuf>,
     /// Where the audit log is, and beside it the roles of the account.
@@ -94,7 +96,8 @@ impl Cluster {
         let server =
             ready.get("server").and_then(Value::as_str).context("no server in the ready file")?.to_owned();
         let process = Mutex::new(process);
-        Ok(Self { process, kubectl: program, kubeconfig, server, account: OnceLock::new(), audit, dir })
+        let (reader, account) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { process, kubectl: program, kubeconfig, server, reader, account, audit, dir })
     }
 
     /// The one cluster of this test process, started at first use with quick node failure and an audit log. It goes with
@@ -229,10 +232,26 @@ impl Cluster {
         self.kubectl_with(args, "")
     }
 
-    /// As [`Cluster::kubectl`], and reads the answer to `-o json`, which it adds.
+    /// As [`Cluster::kubectl`], and reads the answer to `-o json`, which it adds. What is waited for often is read without a
+    /// process of kubectl.
     pub fn kubectl_json(&self, args: &[&str]) -> Result<Value> {
+        match self.reader()?.get(args)? {
+            Some(object) => Ok(object),
+            None => self.printed_json(args),
+        }
+    }
+
+    fn printed_json(&self, args: &[&str]) -> Result<Value> {
         let text = self.kubectl(&[args, &["-o", "json"]].concat())?;
         serde_json::from_str(&text).with_context(|| format!("kubectl {}: no JSON", args.join(" ")))
+    }
+
+    fn reader(&self) -> Result<&Reader> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        let reader = Reader::new(&self.printed_json(&["config", "view", "--raw"])?)?;
+        Ok(self.reader.get_or_init(|| reader))
     }
 
     /// Applies manifests (YAML or JSON, any number).
@@ -245,7 +264,7 @@ impl Cluster {
         let name = names::unique(prefix);
         self.kubectl(&["create", "namespace", &name])?;
         wait_for("the namespace's default service account", Duration::from_secs(20), || {
-            self.kubectl(&["get", "serviceaccount", "default", "-n", &name]).map(Some)
+            self.kubectl_json(&["get", "serviceaccount", "default", "-n", &name]).map(Some)
         })?;
         Ok(name)
     }

@@ -24,4 +24,5 @@ pub mod wait;
 pub mod work_dir;
 
 mod cache;
+mod reader;
 mod tools;
