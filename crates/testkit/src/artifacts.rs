@@ -19,12 +19,7 @@ pub fn repository() -> PathBuf {
 pub fn devcluster() -> Result<PathBuf> {
     let sources = repository().join("devcluster");
     let dir = cache::entry("devcluster", &sources, |new| {
-        let go = tools::require(
-            "go",
-            "build the dev cluster",
-            "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
-        )?;
-        let mut command = Command::new(go);
+        let mut command = Command::new(go()?);
         command
             .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
             .arg(new.join("devcluster"))
@@ -33,6 +28,27 @@ pub fn devcluster() -> Result<PathBuf> {
         cache::run("building the dev cluster (minutes, the first time)", command, &new.join("build.log"))
     })?;
     Ok(dir.join("devcluster"))
+}
+
+/// `go vet` over the dev cluster, which looks through Kubernetes too: once per state of its sources.
+pub fn vet_devcluster() -> Result<()> {
+    let sources = repository().join("devcluster");
+    let vetted = cache::entry("vetted-devcluster", &sources, |new| {
+        let mut command = Command::new(go()?);
+        // `-trimpath` as in the build, whose compiled packages vet then finds in Go's cache.
+        command.args(["vet", "-trimpath", "./..."]).current_dir(&sources);
+        cache::run("vetting the dev cluster (minutes, the first time)", command, &new.join("vet.log"))
+    });
+    vetted.map(drop)
+}
+
+/// Go's own program.
+fn go() -> Result<PathBuf> {
+    tools::require(
+        "go",
+        "build the dev cluster",
+        "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
+    )
 }
 
 /// The Java base and the module packages.

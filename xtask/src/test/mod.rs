@@ -1,8 +1,10 @@
 //! `cargo xtask test`.
 
+mod end_to_end;
 mod stage;
 mod stages;
 mod tally;
+mod times;
 
 use std::time::Instant;
 

@@ -9,8 +9,10 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail, ensure};
 use testkit::{artifacts, rights};
 
+use super::end_to_end;
 use super::stage::{Stage, Verdict};
 use super::tally::{self, Counts};
+use super::times::Times;
 use crate::cargo;
 use crate::tidy;
 
@@ -39,9 +41,9 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
     } else {
         plan.retain(|stage| stage.name != "format");
     }
-    plan.push(tests(TESTS, &["--exclude", "e2e"], filter));
+    plan.push(tests(filter));
     if !quick {
-        plan.push(tests(END_TO_END, &["--test", "e2e"], filter));
+        plan.push(end_to_end(filter.map(str::to_owned)));
         if filter.is_none() {
             plan.push(Stage {
                 name: "rights",
@@ -96,38 +98,49 @@ fn cargo_stage(name: &'static str, args: &'static [&'static str]) -> Stage {
     Stage { name, what, after: &[], work: Box::new(|| cargo::run(args).map(|()| Verdict::Passed)) }
 }
 
-/// `cargo test` over the whole workspace, so that nothing is built again with other features, narrowed by `which`.
-fn tests(name: &'static str, which: &[&str], filter: Option<&str>) -> Stage {
-    let mut args: Vec<String> = ["test", "--workspace", "--no-fail-fast"].map(str::to_owned).into();
-    args.extend(which.iter().map(|&arg| arg.to_owned()));
+/// `cargo test` over the whole workspace, so that nothing is built again with other features.
+fn tests(filter: Option<&str>) -> Stage {
+    let mut args: Vec<String> =
+        ["test", "--workspace", "--no-fail-fast", "--exclude", "e2e"].map(str::to_owned).into();
     args.extend(filter.map(str::to_owned));
     let what = format!("cargo {}", args.join(" "));
     let work = move || {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        count(&args).map(Verdict::Tests)
+        count(cargo::command(&args)).map(Verdict::Tests)
     };
-    Stage { name, what, after: &[SETUP, BUILD], work: Box::new(work) }
+    Stage { name: TESTS, what, after: &[SETUP, BUILD], work: Box::new(work) }
 }
 
-/// Runs `cargo test`, passes its output on, and adds up what the test binaries say at their end.
-fn count(args: &[&str]) -> Result<Counts> {
-    let mut child = cargo::command(args)
+fn end_to_end(filter: Option<String>) -> Stage {
+    Stage {
+        name: END_TO_END,
+        what: "tests/e2e, on the dev cluster".to_owned(),
+        after: &[SETUP, BUILD],
+        work: Box::new(move || count(end_to_end::command(filter.as_deref())?).map(Verdict::Tests)),
+    }
+}
+
+/// Runs tests, passes their output on, and adds up what their programs say at their end.
+fn count(mut command: Command) -> Result<Counts> {
+    let mut child = command
         .env("MODULE_CONTROLLER_BIN", built("module-controller")?)
         .env(rights::DIRECTORY, artifacts::repository().join(AUDIT))
         .stdout(Stdio::piped())
         .spawn()
-        .context("starting cargo")?;
-    let output = child.stdout.take().context("the output of cargo")?;
-    let mut counts = Counts::default();
+        .context("starting tests")?;
+    let output = child.stdout.take().context("the output of tests")?;
+    let (mut counts, mut times) = (Counts::default(), Times::default());
     for line in BufReader::new(output).split(b'\n') {
-        let line = line.context("reading the output of cargo")?;
+        let line = line.context("reading the output of tests")?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         counts = counts + tally::of_line(&line).unwrap_or_default();
+        times.note(&line);
     }
-    let status = child.wait().context("waiting for cargo")?;
+    let status = child.wait().context("waiting for tests")?;
+    print!("{}", times.slowest());
     // A binary that does not compile, or is killed, closes with no line.
-    ensure!(status.success() || counts.failed > 0, "cargo test failed ({status}) with no failed test");
+    ensure!(status.success() || counts.failed > 0, "the tests failed ({status}) with no failed test");
     Ok(counts)
 }
 
@@ -177,22 +190,15 @@ fn doc() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// `-trimpath` as in the build, whose compiled packages vet then finds in Go's cache.
 fn dev_cluster() -> Result<Verdict> {
-    let output = go("gofmt", &["-l", "."]).output().context("starting gofmt")?;
-    let unformatted = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success() && unformatted.trim().is_empty(), "gofmt would change {unformatted}");
-    let status = go("go", &["vet", "-trimpath", "./..."]).status().context("starting go vet")?;
-    ensure!(status.success(), "go vet failed ({status})");
-    Ok(Verdict::Passed)
-}
-
-fn go(program: &str, args: &[&str]) -> Command {
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(OsString::from(":/usr/local/go/bin")); // where Go's own installer puts it
-    let mut command = Command::new(program);
-    command.args(args).current_dir(artifacts::repository().join("devcluster")).env("PATH", path);
-    command
+    let mut gofmt = Command::new("gofmt");
+    gofmt.args(["-l", "."]).current_dir(artifacts::repository().join("devcluster")).env("PATH", path);
+    let output = gofmt.output().context("starting gofmt")?;
+    let unformatted = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && unformatted.trim().is_empty(), "gofmt would change {unformatted}");
+    artifacts::vet_devcluster().map(|()| Verdict::Passed)
 }
 
 /// Advisories are left out: they change from day to day, and their database is fetched from the network.
