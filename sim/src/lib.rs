@@ -2,8 +2,7 @@
 //!
 //! One seed decides everything: how many replicas there are and how their clocks go, when messages arrive, which are lost
 //! or doubled, what fails, who is paused or cut off and when, what users do. The [`check`]ers, one file each, hold the
-//! invariants at every step. A failing seed is replayed by
-//! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
+//! invariants at every step. `cargo xtask sim --replay <seed>` runs a failing seed again.
 
 mod acting;
 pub mod acts;

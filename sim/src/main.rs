@@ -6,7 +6,11 @@ use std::{
 };
 
 use clap::Parser;
-use sim::many::{Tally, run_all};
+use sim::{
+    Plan,
+    many::{Tally, run_all},
+    run,
+};
 
 /// Seeds of the simulation: several real engines against a model of everything around them.
 #[derive(Debug, Parser)]
@@ -18,10 +22,16 @@ struct Arguments {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     first: u64,
+    /// Run this one only, and print its story where it breaks an invariant.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
+    replay: Option<u64>,
 }
 
 fn main() -> ExitCode {
-    let Arguments { seeds, first } = Arguments::parse();
+    let Arguments { seeds, first, replay: again } = Arguments::parse();
+    if let Some(seed) = again {
+        return replay(seed);
+    }
     let start = Instant::now();
     println!("seeds {first} to {}", first.saturating_add(seeds));
     let tally =
@@ -35,8 +45,21 @@ fn main() -> ExitCode {
     for reason in tally.reasons() {
         println!("BROKEN {reason}");
     }
-    println!("again: SIM_SEED={seed} cargo test -p sim --test seeds replay -- --nocapture");
+    println!("again: cargo xtask sim --replay {seed}");
     ExitCode::FAILURE
+}
+
+fn replay(seed: u64) -> ExitCode {
+    match run(seed, Plan::of(seed)) {
+        Ok(outcome) => {
+            println!("ok: {outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Err(story) => {
+            println!("{story}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn line(tally: &Tally, time: Duration) -> String {

@@ -1,5 +1,5 @@
-//! Seeds without a broken invariant. The first of those that fail prints its story; replay it by
-//! `SIM_SEED=<seed> cargo test -p sim --test seeds replay -- --nocapture`.
+//! Seeds without a broken invariant. The first of those that fail prints its story; `cargo xtask sim --replay <seed>` runs
+//! one again.
 
 use sim::{Plan, many::run_all, run};
 
@@ -32,12 +32,5 @@ fn no_seed_breaks_an_invariant() {
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..20 {
         assert_eq!(run(seed, Plan::of(seed)), run(seed, Plan::of(seed)));
-    }
-}
-
-#[test]
-fn replay() {
-    if let Some(seed) = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        println!("{:?}", run(seed, Plan::of(seed)));
     }
 }

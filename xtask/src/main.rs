@@ -25,6 +25,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Check(test::Check),
     Test(test::Test),
     Tidy(tidy::Tidy),
     Setup(setup::Setup),
@@ -37,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Tidy(command) => command.run(),
         Command::Setup(command) => command.run(),

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use stage::{Outcome, Stage};
+use tally::Counts;
 
 /// Sets everything up and runs every check and test of the project, one after the other.
 ///
@@ -21,33 +22,60 @@ pub(crate) struct Test {
     /// Leave out what takes minutes: the end-to-end tests and the demo.
     #[arg(long)]
     quick: bool,
+    /// Run only the end-to-end tests, and build nothing else.
+    #[arg(long, conflicts_with = "quick")]
+    end_to_end: bool,
     /// Run only tests with this in their name, and no checks.
     filter: Option<String>,
 }
 
 impl Test {
     pub(crate) fn run(&self) -> Result<()> {
-        let start = Instant::now();
-        let plan = stages::plan(self.quick, self.filter.as_deref());
-        let mut outcomes: Vec<(Stage, Outcome)> = Vec::new();
-        let all = plan.len();
-        for (index, stage) in plan.into_iter().enumerate() {
-            println!("\n[{}/{all}] {}: {}", index + 1, stage.name, stage.what);
-            let lacking = outcomes.iter().find(|(done, outcome)| stage.needs(done) && !outcome.is_ok());
-            let outcome = match lacking {
-                Some((lacking, _)) => Outcome::not_run(lacking.name),
-                None => stage.run(),
-            };
-            println!("[{}/{all}] {}: {outcome}", index + 1, stage.name);
-            outcomes.push((stage, outcome));
-        }
-        let sum = tally::sum(outcomes.iter().map(|(_, outcome)| outcome));
+        let filter = self.filter.as_deref();
+        let plan =
+            if self.end_to_end { stages::only_end_to_end(filter) } else { stages::plan(self.quick, filter) };
+        let sum = run(plan);
         ensure!(self.filter.is_none() || sum.passed + sum.failed > 0, "no test has that in its name");
-        println!("\n{}", tally::table(&outcomes));
-        println!("{}", tally::closing_line(sum, start.elapsed()));
-        if sum.failed > 0 {
-            std::process::exit(1);
-        }
-        Ok(())
+        end(sum)
     }
+}
+
+/// Runs what a change is looked at with again and again: format, clippy, tidy and the unit tests.
+///
+/// It needs no dev cluster, no Java and no broker. All else is run by `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check;
+
+impl Check {
+    pub(crate) fn run(&self) -> Result<()> {
+        end(run(stages::check()))
+    }
+}
+
+/// Runs stages in their order, and closes with a table and the sum.
+fn run(plan: Vec<Stage>) -> Counts {
+    let start = Instant::now();
+    let mut outcomes: Vec<(Stage, Outcome)> = Vec::new();
+    let all = plan.len();
+    for (index, stage) in plan.into_iter().enumerate() {
+        println!("\n[{}/{all}] {}: {}", index + 1, stage.name, stage.what);
+        let lacking = outcomes.iter().find(|(done, outcome)| stage.needs(done) && !outcome.is_ok());
+        let outcome = match lacking {
+            Some((lacking, _)) => Outcome::not_run(lacking.name),
+            None => stage.run(),
+        };
+        println!("[{}/{all}] {}: {outcome}", index + 1, stage.name);
+        outcomes.push((stage, outcome));
+    }
+    let sum = tally::sum(outcomes.iter().map(|(_, outcome)| outcome));
+    println!("\n{}", tally::table(&outcomes));
+    println!("{}", tally::closing_line(sum, start.elapsed()));
+    sum
+}
+
+fn end(sum: Counts) -> Result<()> {
+    if sum.failed > 0 {
+        std::process::exit(1);
+    }
+    Ok(())
 }

@@ -26,16 +26,8 @@ const AUDIT: &str = "target/audit";
 
 /// Everything, or what `quick` and a filter leave of it.
 pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
-    let mut plan = vec![
-        Stage {
-            name: SETUP,
-            what: "the dev cluster, the Java base, mosquitto".to_owned(),
-            after: &[],
-            work: Box::new(set_up),
-        },
-        cargo_stage("format", &["fmt", "--all", "--", "--check", "-l"]),
-        cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"]),
-    ];
+    let mut plan =
+        vec![setup(), format_stage(), cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"])];
     if filter.is_none() {
         plan.extend(checks());
     } else {
@@ -63,15 +55,34 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
     plan
 }
 
+/// The end-to-end tests alone, with what they are made of.
+pub(super) fn only_end_to_end(filter: Option<&str>) -> Vec<Stage> {
+    const BUILT: [&str; 8] =
+        ["build", "--workspace", "--bin", "module-controller", "--bin", "xtask", "--test", "e2e"];
+    vec![setup(), cargo_stage(BUILD, &BUILT), end_to_end(filter.map(str::to_owned))]
+}
+
+fn setup() -> Stage {
+    Stage {
+        name: SETUP,
+        what: "the dev cluster, the Java base, mosquitto".to_owned(),
+        after: &[],
+        work: Box::new(set_up),
+    }
+}
+
+/// What needs nothing but Rust, and is over in a minute or two when little has changed.
+pub(super) fn check() -> Vec<Stage> {
+    const UNIT_TESTS: [&str; 5] = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
+    let what = format!("cargo {}", UNIT_TESTS.join(" "));
+    let work = move || count(cargo::command(&UNIT_TESTS)).map(Verdict::Tests);
+    vec![format_stage(), clippy(), tidy(&[]), Stage { name: TESTS, what, after: &[], work: Box::new(work) }]
+}
+
 fn checks() -> Vec<Stage> {
     vec![
-        cargo_stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        Stage {
-            name: "tidy",
-            what: "cargo xtask tidy".to_owned(),
-            after: &[BUILD],
-            work: Box::new(|| tidy::check().map(|()| Verdict::Passed)),
-        },
+        clippy(),
+        tidy(&[BUILD]),
         Stage {
             name: "doc",
             what: "cargo doc --workspace --no-deps, with warnings denied".to_owned(),
@@ -91,6 +102,19 @@ fn checks() -> Vec<Stage> {
             work: Box::new(deny),
         },
     ]
+}
+
+fn format_stage() -> Stage {
+    cargo_stage("format", &["fmt", "--all", "--", "--check", "-l"])
+}
+
+fn clippy() -> Stage {
+    cargo_stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn tidy(after: &'static [&'static str]) -> Stage {
+    let work = Box::new(|| tidy::check().map(|()| Verdict::Passed));
+    Stage { name: "tidy", what: "cargo xtask tidy".to_owned(), after, work }
 }
 
 fn cargo_stage(name: &'static str, args: &'static [&'static str]) -> Stage {
@@ -231,9 +255,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_run_for_every_change_needs_nothing_but_rust() {
+        let names: Vec<&str> = check().iter().map(|stage| stage.name).collect();
+        assert_eq!(names, ["format", "clippy", "tidy", TESTS]);
+        assert!(check().iter().all(|stage| stage.after.is_empty()));
+    }
+
+    #[test]
     fn a_filter_runs_tests_only() {
         assert_eq!(names(false, Some("x")), [SETUP, BUILD, TESTS, END_TO_END]);
         assert_eq!(names(true, Some("x")), [SETUP, BUILD, TESTS]);
+        let alone = only_end_to_end(Some("x"));
+        assert_eq!(alone.iter().map(|stage| stage.name).collect::<Vec<_>>(), [SETUP, BUILD, END_TO_END]);
     }
 
     #[test]
