@@ -1,6 +1,6 @@
 //! What one process has been told of objects: nothing twice, nothing older than what it knows, and
 //! nothing of an object after its end, although watches and responses tell side by side
-//! (`crates/cluster/src/told.rs`).
+//! (`crates/cluster/src/delivery.rs`).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -10,25 +10,25 @@
 //! What keeps this crate honest:
 //! - One watch for all Pods, one for all Nodes and one for all Module objects, whatever the number of VNodes. No object is
 //!   kept: a Pod that matters becomes a [`PodView`](engine::view::PodView), goes to the engine, and
-//!   leaves an entry of some hundred bytes in [`Told`]; any other is dropped as soon as it is read.
+//!   leaves an entry of some hundred bytes in [`DeliveryFilter`]; any other is dropped as soon as it is read.
 //! - An object that cannot be read is counted, reported once and skipped.
 //! - For each object the engine is told views in order of resource version, and nothing after its
-//!   end, although watch and writes tell side by side: see [`Told`].
+//!   end, although watch and writes tell side by side: see [`DeliveryFilter`].
 //! - Every request has a deadline, every queue a limit, and no request is tried again here: the
 //!   engine decides that, object by object.
 
 mod announce;
 pub mod client;
 pub mod counters;
+pub mod delivery;
 pub mod modules;
 mod slim;
-pub mod told;
 pub mod watch;
 pub mod write;
 
 pub use client::{ClientConfig, ConnectError, Server};
 pub use counters::{CallCount, Counters, LaneKind, Outcome, Resource, Snapshot, Verb};
+pub use delivery::DeliveryFilter;
 pub use slim::{Unreadable, pod::read_pod};
-pub use told::Told;
 pub use watch::{WatchConfig, WatchFault, WatchHealth, Watches, watch};
 pub use write::{Writer, WriterConfig};

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster::{LaneKind, Told, Writer, WriterConfig};
+use cluster::{DeliveryFilter, LaneKind, Writer, WriterConfig};
 use engine::{
     Action, Event, Write, WriteError,
     view::{ModuleKey, ModuleRef, PodRef},
@@ -130,7 +130,7 @@ fn fenced(address: &str, fence: Fence) -> (Writer, mpsc::Receiver<Event>) {
     let client = kube::Client::try_from(config).unwrap();
     let (events, received) = mpsc::channel(64);
     let config = WriterConfig { fence, ..WriterConfig::default() };
-    (Writer::new(client, config, events, Told::new()), received)
+    (Writer::new(client, config, events, DeliveryFilter::new()), received)
 }
 
 fn places(writer: &Writer, lane: LaneKind) -> u64 {

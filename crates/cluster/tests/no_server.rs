@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use cluster::{Told, WatchConfig, Writer, WriterConfig};
+use cluster::{DeliveryFilter, WatchConfig, Writer, WriterConfig};
 use engine::{Action, Event, Write, WriteError, view::PodRef};
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -19,7 +19,7 @@ fn writer(address: &str, max_waiting: usize) -> (Writer, mpsc::Receiver<Event>, 
     let (events, received) = mpsc::channel(16);
     let deadline = Duration::from_millis(300);
     let config = WriterConfig { deadline, max_waiting, max_running: 1, ..WriterConfig::default() };
-    (Writer::new(client.clone(), config, events, Told::new()), received, client)
+    (Writer::new(client.clone(), config, events, DeliveryFilter::new()), received, client)
 }
 
 fn delete(name: &str) -> Action {
@@ -50,7 +50,7 @@ async fn no_connection_is_said_and_the_watch_says_so_too() {
     assert!(reason.contains("refused"), "{reason}");
 
     let (events, _received) = mpsc::channel(16);
-    let watches = cluster::watch(client, WatchConfig::default(), events, Told::new());
+    let watches = cluster::watch(client, WatchConfig::default(), events, DeliveryFilter::new());
     while watches.health().iter().any(|watch| watch.errors == 0) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context as _;
-use cluster::{ClientConfig, Server, Told, WatchConfig, Writer, WriterConfig};
+use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Writer, WriterConfig};
 use engine::Engine;
 use model::Fence;
 use report::Reporter;
@@ -68,7 +68,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let shared = settings.engine.cluster.is_some();
     let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
     let (tunnels, broker) = Tunnels::start(&settings, &fence, api_server, tunnel_sender).await?;
-    let told = Told::new();
+    let told = DeliveryFilter::new();
     let watches = Arc::new(cluster::watch(
         client.clone(),
         WatchConfig {

@@ -6,7 +6,7 @@
 pub mod action;
 mod backoff;
 mod baseline;
-mod beat;
+mod coalescing;
 pub mod config;
 mod contest;
 mod engine;

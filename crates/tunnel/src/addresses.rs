@@ -11,7 +11,7 @@ use std::{
 use ipnet::IpNet;
 use model::{BaseReport, TunnelKind};
 
-use crate::told::Told;
+use crate::log_limit::LogLimit;
 
 /// Where clouds tell whoever asks from inside of a machine its credentials and more: most of them; Alibaba's, which is in
 /// the middle of what carriers use between themselves and clusters for Pods; EC2's by IPv6; and Azure's.
@@ -100,7 +100,7 @@ impl AddressRule {
 #[derive(Clone)]
 pub struct Addresses {
     rule: Arc<AddressRule>,
-    told: Told,
+    log_limit: LogLimit,
 }
 
 impl fmt::Debug for Addresses {
@@ -118,7 +118,7 @@ impl Default for Addresses {
 impl Addresses {
     /// This rule.
     pub fn new(rule: AddressRule) -> Self {
-        Self { rule: Arc::new(rule), told: Told::default() }
+        Self { rule: Arc::new(rule), log_limit: LogLimit::default() }
     }
 
     /// Whether a heartbeat is taken. One that names no address names nothing that is called.
@@ -130,7 +130,7 @@ impl Addresses {
             checked => checked,
         };
         if let Err(cause) = &refused
-            && self.told.is_news(report.identity.as_str(), Instant::now())
+            && self.log_limit.is_news(report.identity.as_str(), Instant::now())
         {
             let base = &report.identity;
             tracing::warn!(%base, %tunnel, %cause, "heartbeats of a base are refused for the address they name");

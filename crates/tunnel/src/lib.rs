@@ -22,9 +22,9 @@ pub mod event;
 mod files;
 pub mod forward;
 pub mod http;
+mod log_limit;
 pub mod mqtt;
 mod stop;
-mod told;
 
 pub use addresses::{AddressRule, Addresses};
 pub use broker::EmbeddedBroker;

@@ -43,13 +43,13 @@ pub use self::health::{WatchFault, WatchHealth};
 use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, views::Views};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
+    delivery::{Closed, DeliveryFilter},
     modules::{self, Availability},
     slim::{
         Kind, Slim,
         replica_set::ReplicaSet,
         workload::{DaemonSet, Deployment},
     },
-    told::{Closed, Told},
 };
 
 /// How long the server is asked to keep one watch, in seconds; it is then taken up again where it
@@ -100,9 +100,14 @@ pub struct Watches {
 
 /// Starts the watches. What they see is sent to `events`; where that is full, they wait. They end
 /// when nobody receives any more.
-pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Watches {
-    let nodes = Nodes { events: events.clone(), told: told.clone() };
-    let pods = Pods { events: events.clone(), told: told.clone() };
+pub fn watch(
+    client: Client,
+    config: WatchConfig,
+    events: mpsc::Sender<Event>,
+    delivery: Arc<DeliveryFilter>,
+) -> Watches {
+    let nodes = Nodes { events: events.clone(), delivery: delivery.clone() };
+    let pods = Pods { events: events.clone(), delivery: delivery.clone() };
     let mut tasks = JoinSet::new();
     let (anew, again) = watch::channel(0);
     let mut starting =
@@ -117,7 +122,7 @@ pub fn watch(client: Client, config: WatchConfig, events: mpsc::Sender<Event>, t
     starting.watch_revisions(Watched::ReplicaSets, OURS);
     starting.watch_revisions(Watched::UpstreamReplicaSets, UPSTREAM);
     starting.watch(Watched::Services, Views::<ServiceView>::all(events.clone()));
-    starting.watch_modules(told);
+    starting.watch_modules(delivery);
     if starting.config.module_deployments {
         starting.watch(Watched::Deployments, Views::<Deployment, WorkloadView>::all(events.clone()));
         starting.watch(Watched::DaemonSets, Views::<DaemonSet, WorkloadView>::all(events.clone()));
@@ -227,10 +232,10 @@ impl Starting<'_> {
 
     /// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
     /// they cannot be kept, the engine is told so and works without them.
-    fn watch_modules(&mut self, told: Arc<Told>) {
+    fn watch_modules(&mut self, delivery: Arc<DeliveryFilter>) {
         let record = Arc::new(Record::new(Watched::Modules));
         let events = self.events.clone();
-        let observer = Modules { env: self.config.env.clone(), events: events.clone(), told };
+        let observer = Modules { env: self.config.env.clone(), events: events.clone(), delivery };
         let (client, streams, again) = (self.client.clone(), self.objects(&observer), self.again.clone());
         let task = self.tasks.spawn({
             let record = record.clone();

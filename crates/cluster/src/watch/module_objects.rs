@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 
 use super::Observer;
 use crate::{
+    delivery::{Closed, DeliveryFilter, Source},
     modules::{ENV, MANAGED_BY},
-    told::{Closed, Source, Told},
 };
 
 pub(super) struct Modules {
     pub(super) env: Arc<str>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) told: Arc<Told>,
+    pub(super) delivery: Arc<DeliveryFilter>,
 }
 
 impl Observer for Modules {
@@ -26,26 +26,26 @@ impl Observer for Modules {
     }
 
     fn begin(&self) {
-        self.told.modules_begin();
+        self.delivery.modules_begin();
     }
 
     async fn listed(&self, module: ModuleView) -> Result<(), Closed> {
-        self.told.module(&self.events, Source::List, module).await
+        self.delivery.module(&self.events, Source::List, module).await
     }
 
     async fn done(&self) -> Result<(), Closed> {
-        self.told.modules_done(&self.events).await
+        self.delivery.modules_done(&self.events).await
     }
 
     async fn applied(&self, module: ModuleView) -> Result<(), Closed> {
-        self.told.module(&self.events, Source::Watch, module).await
+        self.delivery.module(&self.events, Source::Watch, module).await
     }
 
     async fn gone(&self, uid: &Arc<str>) -> Result<(), Closed> {
-        self.told.module_gone(&self.events, uid).await
+        self.delivery.module_gone(&self.events, uid).await
     }
 
     fn unreadable(&self, uid: &str) {
-        self.told.module_seen(uid);
+        self.delivery.module_seen(uid);
     }
 }

@@ -8,7 +8,7 @@ use litemap::LiteMap;
 use tokio::sync::mpsc;
 
 use super::Observer;
-use crate::told::{Closed, Source, Told};
+use crate::delivery::{Closed, DeliveryFilter, Source};
 
 /// A VNode carries this label, whichever of the two controllers made it: ours carry both label
 /// families.
@@ -21,7 +21,7 @@ pub(crate) fn is_vnode(labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
 
 pub(super) struct Nodes {
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) told: Arc<Told>,
+    pub(super) delivery: Arc<DeliveryFilter>,
 }
 
 impl Observer for Nodes {
@@ -32,26 +32,26 @@ impl Observer for Nodes {
     }
 
     fn begin(&self) {
-        self.told.nodes_begin();
+        self.delivery.nodes_begin();
     }
 
     async fn listed(&self, node: NodeView) -> Result<(), Closed> {
-        self.told.node(&self.events, Source::List, node).await
+        self.delivery.node(&self.events, Source::List, node).await
     }
 
     async fn done(&self) -> Result<(), Closed> {
-        self.told.nodes_done(&self.events).await
+        self.delivery.nodes_done(&self.events).await
     }
 
     async fn applied(&self, node: NodeView) -> Result<(), Closed> {
-        self.told.node(&self.events, Source::Watch, node).await
+        self.delivery.node(&self.events, Source::Watch, node).await
     }
 
     async fn gone(&self, uid: &Arc<str>) -> Result<(), Closed> {
-        self.told.node_gone(&self.events, uid).await
+        self.delivery.node_gone(&self.events, uid).await
     }
 
     fn unreadable(&self, uid: &str) {
-        self.told.node_seen(uid);
+        self.delivery.node_seen(uid);
     }
 }

@@ -10,7 +10,7 @@ use kube::runtime::watcher;
 use tokio::sync::mpsc;
 
 use super::Observer;
-use crate::told::{Closed, Source, Told};
+use crate::delivery::{Closed, DeliveryFilter, Source};
 
 /// The labels of a module Pod, in both families.
 const MODULE: [(&str, &str); 2] = [
@@ -20,14 +20,14 @@ const MODULE: [(&str, &str); 2] = [
 
 pub(super) struct Pods {
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) told: Arc<Told>,
+    pub(super) delivery: Arc<DeliveryFilter>,
 }
 
 impl Pods {
     /// Whether the engine is to know this Pod. Once told, a Pod is told until its end, whatever
     /// becomes of its labels.
     fn matters(&self, pod: &PodView) -> bool {
-        is_module(&pod.labels) || self.told.is_vnode(&pod.node) || self.told.knows_pod(&pod.pod.uid)
+        is_module(&pod.labels) || self.delivery.is_vnode(&pod.node) || self.delivery.knows_pod(&pod.pod.uid)
     }
 }
 
@@ -45,27 +45,27 @@ impl Observer for Pods {
     }
 
     fn begin(&self) {
-        self.told.pods_begin();
+        self.delivery.pods_begin();
     }
 
     async fn listed(&self, pod: PodView) -> Result<(), Closed> {
-        if self.matters(&pod) { self.told.pod(&self.events, Source::List, pod).await } else { Ok(()) }
+        if self.matters(&pod) { self.delivery.pod(&self.events, Source::List, pod).await } else { Ok(()) }
     }
 
     async fn done(&self) -> Result<(), Closed> {
-        self.told.pods_done(&self.events).await
+        self.delivery.pods_done(&self.events).await
     }
 
     async fn applied(&self, pod: PodView) -> Result<(), Closed> {
-        if self.matters(&pod) { self.told.pod(&self.events, Source::Watch, pod).await } else { Ok(()) }
+        if self.matters(&pod) { self.delivery.pod(&self.events, Source::Watch, pod).await } else { Ok(()) }
     }
 
     async fn gone(&self, uid: &Arc<str>) -> Result<(), Closed> {
-        if self.told.knows_pod(uid) { self.told.pod_gone(&self.events, uid).await } else { Ok(()) }
+        if self.delivery.knows_pod(uid) { self.delivery.pod_gone(&self.events, uid).await } else { Ok(()) }
     }
 
     fn unreadable(&self, uid: &str) {
-        self.told.pod_seen(uid);
+        self.delivery.pod_seen(uid);
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     fn pods() -> (Pods, mpsc::Receiver<Event>) {
         let (events, received) = mpsc::channel(16);
-        (Pods { events, told: Told::new() }, received)
+        (Pods { events, delivery: DeliveryFilter::new() }, received)
     }
 
     #[tokio::test]
@@ -107,7 +107,7 @@ mod tests {
         pods.applied(pod("node-1", 1, &[("app", "x")])).await.unwrap();
         pods.gone(&"u".into()).await.unwrap();
         assert!(received.try_recv().is_err());
-        assert_eq!(pods.told.pods(), 0);
+        assert_eq!(pods.delivery.pods(), 0);
     }
 
     #[tokio::test]

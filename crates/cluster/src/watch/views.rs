@@ -1,5 +1,5 @@
 //! Objects of which nothing but their watch tells, or whose views the engine puts in order by itself:
-//! they need no place in [`Told`](crate::Told).
+//! they need no place in [`DeliveryFilter`](crate::DeliveryFilter).
 
 use std::{
     fmt::Debug,
@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 
 use super::Observer;
 use crate::{
+    delivery::{Closed, Source, Table, lock},
     slim::Kind,
-    told::{Closed, Source, Table, lock},
 };
 
 /// What is told of an object.

@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     counters::{Counters, Outcome, Resource, Verb},
+    delivery::{DeliveryFilter, Source},
     slim::{
         Slim,
         candidate::Candidate,
@@ -39,7 +40,6 @@ use crate::{
         pod::Pod,
         workload::{DaemonSet, Deployment},
     },
-    told::{Source, Told},
 };
 
 /// The field manager of everything we write.
@@ -52,7 +52,7 @@ pub(crate) struct Api {
     pub(crate) deadline: Duration,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) told: Arc<Told>,
+    pub(crate) delivery: Arc<DeliveryFilter>,
     /// What writes are sent with; none for those that the fence itself hangs on.
     pub(crate) pass: Option<Pass>,
     /// The lane of the write, which learns from each answer what the server bears; none for what is in no lane.
@@ -316,7 +316,7 @@ impl Api {
     pub(crate) async fn tell_pod(&self, pod: Pod) {
         match pod.body {
             // Closed: the engine is gone, and so is the one who would care.
-            Ok(view) => drop(self.told.pod(&self.events, Source::Response, view).await),
+            Ok(view) => drop(self.delivery.pod(&self.events, Source::Response, view).await),
             Err(_) => self.count_unreadable(),
         }
     }
@@ -325,7 +325,7 @@ impl Api {
     pub(crate) async fn tell_module(&self, module: Module) {
         match module.body {
             // Closed: the engine is gone, and so is the one who would care.
-            Ok(view) => drop(self.told.module(&self.events, Source::Response, view).await),
+            Ok(view) => drop(self.delivery.module(&self.events, Source::Response, view).await),
             Err(_) => self.count_unreadable(),
         }
     }
@@ -333,7 +333,7 @@ impl Api {
     /// Tells the engine of a Node that a response brought.
     pub(crate) async fn tell_node(&self, node: Node) {
         match node.body {
-            Ok(view) => drop(self.told.node(&self.events, Source::Response, view).await),
+            Ok(view) => drop(self.delivery.node(&self.events, Source::Response, view).await),
             Err(_) => self.count_unreadable(),
         }
     }

@@ -68,7 +68,7 @@ impl Api {
         });
         let may_be =
             |pod: &PodRef| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *pod.namespace);
-        choose(found.filter(|pod| may_be(&pod.pod) && !self.told.is_vnode(&pod.node)), host_name)
+        choose(found.filter(|pod| may_be(&pod.pod) && !self.delivery.is_vnode(&pod.node)), host_name)
     }
 }
 

@@ -43,7 +43,7 @@ use self::{
 use crate::{
     announce::Announcer,
     counters::{Counters, LaneKind},
-    told::Told,
+    delivery::DeliveryFilter,
 };
 
 /// The longest that a server is left alone by all writes, whatever it asks for: its own longest `Retry-After` is 32 s
@@ -135,7 +135,12 @@ struct Shared {
 
 impl Writer {
     /// A writer whose ends go to `events`. `told` is the one of the watches.
-    pub fn new(client: Client, config: WriterConfig, events: mpsc::Sender<Event>, told: Arc<Told>) -> Self {
+    pub fn new(
+        client: Client,
+        config: WriterConfig,
+        events: mpsc::Sender<Event>,
+        delivery: Arc<DeliveryFilter>,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let lane = |kind, least, most, longest_pause| {
             Lane::new(kind, Bounds { least, most, longest_pause }, counters.clone())
@@ -147,7 +152,7 @@ impl Writer {
         let renewals = Arc::new(lane(LaneKind::Renewals, LEAST_RENEWALS, config.max_renewals, pause));
         let searches = Arc::new(lane(LaneKind::Searches, 1, config.max_searches, LONGEST_PAUSE));
         let deadline = config.deadline;
-        let api = Api { client, deadline, counters, events, told, pass: None, lane: None };
+        let api = Api { client, deadline, counters, events, delivery, pass: None, lane: None };
         let announcing = Api { pass: Some(config.fence.standing_pass()), ..api.clone() };
         let announcer = Announcer::start(announcing, &config.identity, config.announcements_per_second);
         Self {

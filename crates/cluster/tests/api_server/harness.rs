@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cluster::{ClientConfig, Server, Told, WatchConfig, Watches, Writer, WriterConfig};
+use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{
     Action, Event, Write, WriteError,
     view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint, WorkloadView},
@@ -26,7 +26,7 @@ pub(crate) struct Harness {
     pub(crate) cluster: &'static Cluster,
     pub(crate) writer: Writer,
     pub(crate) watches: Option<Watches>,
-    pub(crate) told: Arc<Told>,
+    pub(crate) delivery: Arc<DeliveryFilter>,
     pub(crate) events: mpsc::Sender<Event>,
     received: mpsc::Receiver<Event>,
     /// What was received and nobody asked for yet.
@@ -47,11 +47,11 @@ impl Harness {
     pub(crate) async fn writing(watches: WatchConfig, config: WriterConfig) -> Self {
         let cluster = Cluster::shared().unwrap();
         let (events, received) = mpsc::channel(1024);
-        let told = Told::new();
+        let delivery = DeliveryFilter::new();
         let client = client(cluster.account().unwrap()).await;
-        let writer = Writer::new(client.clone(), config, events.clone(), told.clone());
-        let watches = Some(cluster::watch(client, watches, events.clone(), told.clone()));
-        Self { cluster, writer, watches, told, events, received, kept: VecDeque::new() }
+        let writer = Writer::new(client.clone(), config, events.clone(), delivery.clone());
+        let watches = Some(cluster::watch(client, watches, events.clone(), delivery.clone()));
+        Self { cluster, writer, watches, delivery, events, received, kept: VecDeque::new() }
     }
 
     pub(crate) fn submit(&self, action: Action) {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cluster::{Told, WatchConfig, modules::Availability};
+use cluster::{DeliveryFilter, WatchConfig, modules::Availability};
 use engine::{
     Action, Event, Write, WriteError,
     view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView},
@@ -149,7 +149,7 @@ async fn may_not_install(cluster: &Cluster) {
     assert!(why.contains("modules.koupleless.io") && why.contains("role of the module controller"), "{why}");
     let client = as_nobody(cluster, &dir).await;
     let (events, mut received) = tokio::sync::mpsc::channel(64);
-    let watches = cluster::watch(client, WatchConfig::default(), events, Told::new());
+    let watches = cluster::watch(client, WatchConfig::default(), events, DeliveryFilter::new());
     let mut missing = BTreeSet::new();
     while missing.len() < 4 {
         let event = tokio::time::timeout(Duration::from_secs(30), received.recv()).await;

@@ -23,7 +23,7 @@ async fn what_vanished_while_nobody_watched_is_told() {
     // A page size that makes a list of several pages.
     let config = WatchConfig { page_size: 1, ..WatchConfig::default() };
     let client = client(h.cluster.account().unwrap()).await;
-    h.watches = Some(cluster::watch(client, config, h.events.clone(), h.told.clone()));
+    h.watches = Some(cluster::watch(client, config, h.events.clone(), h.delivery.clone()));
     h.node_gone(&lost).await;
     h.pod_gone("restart-lost").await;
     let gone = |event: &Event| match event {

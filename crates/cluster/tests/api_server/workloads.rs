@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{Told, WatchConfig};
+use cluster::{DeliveryFilter, WatchConfig};
 use engine::{
     Action, Event, Watched, Write, WriteError,
     view::{RolledOut, WorkloadKind, WorkloadRef},
@@ -155,7 +155,7 @@ async fn a_watch_without_the_right_says_which_one_is_missing_and_the_others_go_o
     let (events, mut received) = mpsc::channel(1024);
     tokio::spawn(async move { while received.recv().await.is_some() {} });
     let config = WatchConfig { module_deployments: true, ..WatchConfig::default() };
-    let watches = cluster::watch(client, config, events, Told::new());
+    let watches = cluster::watch(client, config, events, DeliveryFilter::new());
     tokio::task::spawn_blocking(move || {
         wait_for("all but one", Duration::from_secs(20), || {
             let health = watches.health();

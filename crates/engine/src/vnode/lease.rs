@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, VNode};
-use crate::{action::Action, beat::on_beat, config::Times, write_slot::WriteSlot};
+use crate::{action::Action, coalescing::coalesced, config::Times, write_slot::WriteSlot};
 
 /// Up to so many VNodes each Lease is renewed every [`Times::lease_period`].
 const FEW: usize = 100;
@@ -27,7 +27,7 @@ impl LeaseTimer {
     /// bases that came together, or were taken over together, would else be renewed together for ever.
     pub(super) fn renewed(&mut self, now: Duration, name: &str, vnodes: usize, times: &Times) {
         let period = period(vnodes, times);
-        self.due = on_beat(now + if self.spread { period } else { share(period, name) });
+        self.due = coalesced(now + if self.spread { period } else { share(period, name) });
         self.spread = true;
         self.at = Some(now);
     }
@@ -99,7 +99,7 @@ mod tests {
             timer.renewed(Duration::ZERO, &name, 1_000, &times);
             seconds[usize::try_from(timer.due.as_secs()).unwrap()] += 1;
             let first = timer.due;
-            assert_eq!(first, on_beat(first), "together with others");
+            assert_eq!(first, coalesced(first), "together with others");
             assert_eq!(timer.age(first), Some(first));
             timer.renewed(first, &name, 1_000, &times);
             assert_eq!(timer.due - first, period(1_000, &times));

@@ -10,7 +10,7 @@ mod ending;
 mod evicted;
 mod explained;
 mod gaps;
-mod holder;
+mod identity_owner;
 mod inventory;
 mod lease;
 mod leaving;
@@ -62,7 +62,7 @@ use announce::News;
 use evicted::Evicted;
 use explained::{Replacing, Unexplained};
 use gaps::Gaps;
-use holder::Held;
+use identity_owner::IdentityOwnership;
 use inventory::Inventory;
 use lease::LeaseTimer;
 use leaving::Leaving;
@@ -76,7 +76,7 @@ use query::Query;
 use scope::Happened;
 use zone::BaseZone;
 
-pub(crate) use holder::{Voice, may_follow};
+pub(crate) use identity_owner::{Voice, may_follow};
 pub(crate) use node::{ZONE, expected_node, identity_of};
 pub(crate) use playback::Playback;
 pub(crate) use scope::Scope;
@@ -160,7 +160,7 @@ pub(crate) struct VNode {
     report: Option<BaseReport>,
     links: Links,
     /// Whose the identity is.
-    held: Held,
+    identity_owner: IdentityOwnership,
     life: Life,
     health: Option<Health>,
     inventory: Inventory,
@@ -233,7 +233,7 @@ impl VNode {
             name,
             report: None,
             links,
-            held: Held::default(),
+            identity_owner: IdentityOwnership::default(),
             life: Life::assumed(now),
             health: None,
             inventory: Inventory::default(),
@@ -318,7 +318,7 @@ impl VNode {
         let now = ctx.now.mono;
         let was_assumed = self.life.is_assumed(now, &ctx.config.times);
         self.links.heard(tunnel, &report, now);
-        self.held.heard(tunnel, &report, now);
+        self.identity_owner.heard(tunnel, &report, now);
         let again = self.life.heartbeat(now, report.state, &ctx.config.times);
         if again {
             self.look_again(now);

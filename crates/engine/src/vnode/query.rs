@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::TunnelKind;
 
-use crate::{backoff, beat::on_beat};
+use crate::{backoff, coalescing::coalesced};
 
 /// Between two questions that are asked because somebody said something, at least: whoever may speak in a base's name
 /// must not be able to have it asked without end.
@@ -53,7 +53,7 @@ impl Query {
     pub(crate) fn answered(&mut self, now: Duration, period: Duration) -> Option<Duration> {
         let (sent, _) = self.sent.take()?;
         (self.failures, self.not_before) = (0, Duration::ZERO);
-        self.due = on_beat(now.saturating_add(period));
+        self.due = coalesced(now.saturating_add(period));
         Some(sent)
     }
 

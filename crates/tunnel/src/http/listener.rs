@@ -292,7 +292,7 @@ fn heartbeat(
     body: &[u8],
 ) -> Result<Bytes, Refused> {
     let mut report = arklet::parse_heartbeat(body).map_err(|cause| {
-        if matches!(cause, WireError::Identity(_)) && shared.told.is_news(&format!("{peer} {cause}"), Instant::now()) {
+        if matches!(cause, WireError::Identity(_)) && shared.log_limit.is_news(&format!("{peer} {cause}"), Instant::now()) {
             tracing::warn!(%peer, %cause, "a base has an identity that no Node can be named by; it is not taken");
         }
         malformed(cause.to_string())

@@ -34,8 +34,8 @@ use crate::{
     bodies::Bodies,
     event::report,
     files::Reloaded,
+    log_limit::LogLimit,
     stop::{Phase, Stop},
-    told::Told,
 };
 
 /// How the HTTP tunnel is set up.
@@ -111,7 +111,7 @@ struct Shared {
     /// All answers that are being read.
     bodies: Bodies,
     /// Who was spoken of for what it said.
-    told: Told,
+    log_limit: LogLimit,
     /// One permit for each connection to the listener.
     connections: Arc<Semaphore>,
     /// One permit for each command under way, until its answer is delivered.
@@ -141,7 +141,7 @@ impl HttpTunnel {
             events,
             counts: limits::HttpCounts::default(),
             bodies: Bodies::default(),
-            told: Told::default(),
+            log_limit: LogLimit::default(),
             stop,
         });
         report(&shared.events, Event::Up(TunnelKind::Http));
@@ -201,7 +201,7 @@ impl HttpTunnel {
             // Of one that is known people are told on its Node.
             if let Err(CallError::Malformed(cause)) = &outcome
                 && !target.known
-                && shared.told.is_news(target.base.as_str(), std::time::Instant::now())
+                && shared.log_limit.is_news(target.base.as_str(), std::time::Instant::now())
             {
                 let (base, command) = (&target.base, key.command);
                 tracing::warn!(%base, %address, %command, cause, "the answer of a base that has no Node yet cannot be read");

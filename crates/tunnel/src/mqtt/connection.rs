@@ -13,7 +13,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{HANDOVER_BYTES, MAX_PACKET_BYTES, MqttConfig, READ_AT_ONCE, lull::Lull, stats::MqttCounts};
+use super::{
+    HANDOVER_BYTES, MAX_PACKET_BYTES, MqttConfig, READ_AT_ONCE, batching::ReadBatching, stats::MqttCounts,
+};
 use crate::broker::Lag;
 
 /// Messages between the connection and the worker: enough to hide that they take turns.
@@ -49,7 +51,7 @@ pub(super) struct Link {
     client: AsyncClient,
     inbound: mpsc::Receiver<Inbound>,
     task: JoinHandle<()>,
-    lull: Arc<Lull>,
+    batching: Arc<ReadBatching>,
     /// When the broker acknowledged the subscription.
     pub(super) up_since: Option<Instant>,
 }
@@ -66,11 +68,11 @@ impl Link {
         let (client, event_loop) = AsyncClient::builder(options(config)).capacity(MAX_UNSENT).build();
         let (sender, inbound) = mpsc::channel(HANDOVER);
         let filter = arklet::subscription(&config.env);
-        let lull = Arc::new(Lull::new(counts));
+        let batching = Arc::new(ReadBatching::new(counts));
         let room = Arc::new(Semaphore::new(HANDOVER_BYTES as usize));
         let out = Handover { sender, room, lag: config.lag.clone() };
-        let task = tokio::spawn(run(event_loop, client.clone(), filter, out, lull.clone()));
-        Self { client, inbound, task, lull, up_since: None }
+        let task = tokio::spawn(run(event_loop, client.clone(), filter, out, batching.clone()));
+        Self { client, inbound, task, batching, up_since: None }
     }
 
     /// The next thing that it says. Cancelling loses nothing.
@@ -89,7 +91,7 @@ impl Link {
             return Err("the message is too large");
         }
         let handed_over = self.client.try_publish(topic, payload, PublishOptions::at_least_once());
-        self.lull.ends();
+        self.batching.ends();
         handed_over.map_err(|error| match error {
             ClientError::RequestChannelFull(_) => "too many messages wait to be sent to the broker",
             ClientError::RequestChannelDisconnected(_) => "the connection to the broker is ending",
@@ -104,7 +106,7 @@ impl Link {
     pub(super) fn clear_retained(&self, topic: String) -> Result<(), ClientError> {
         let handed_over =
             self.client.try_publish(topic, Vec::new(), PublishOptions::at_least_once().retained());
-        self.lull.ends();
+        self.batching.ends();
         handed_over
     }
 
@@ -115,13 +117,13 @@ impl Link {
             true => self.client.try_subscribe(filter, QoS::AtLeastOnce),
             false => self.client.try_unsubscribe(filter),
         };
-        self.lull.ends();
+        self.batching.ends();
     }
 
     /// Sends what is left and says goodbye.
     pub(super) async fn close(mut self) {
         if self.client.try_disconnect_with_timeout(DISCONNECT_TIMEOUT).is_ok() {
-            self.lull.ends();
+            self.batching.ends();
             // What still comes in is thrown away, so that the task is not held up by it.
             let ended = async { while self.inbound.recv().await.is_some() {} };
             let _ = timeout(2 * DISCONNECT_TIMEOUT, ended).await;
@@ -152,7 +154,13 @@ fn options(config: &MqttConfig) -> MqttOptions {
     options
 }
 
-async fn run(mut event_loop: EventLoop, client: AsyncClient, filter: String, out: Handover, lull: Arc<Lull>) {
+async fn run(
+    mut event_loop: EventLoop,
+    client: AsyncClient,
+    filter: String,
+    out: Handover,
+    batching: Arc<ReadBatching>,
+) {
     let mut network = event_loop.network_options();
     network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
     network.set_tcp_nodelay(true);
@@ -161,7 +169,7 @@ async fn run(mut event_loop: EventLoop, client: AsyncClient, filter: String, out
         // Our own sender would keep the library from seeing that nobody sends any more.
         Ok(()) => {
             drop(client);
-            forward(&mut event_loop, &out, &lull).await
+            forward(&mut event_loop, &out, &batching).await
         }
         Err(reason) => reason,
     };
@@ -201,7 +209,7 @@ async fn connect(
 
 /// Passes messages on until the end, and says why it came. Waits where the worker does not keep
 /// up: then nothing is read from the socket either, and the broker holds the rest.
-async fn forward(event_loop: &mut EventLoop, out: &Handover, lull: &Lull) -> String {
+async fn forward(event_loop: &mut EventLoop, out: &Handover, batching: &ReadBatching) -> String {
     let mut came = 0;
     loop {
         let passed = match event_loop.poll().await {
@@ -222,7 +230,7 @@ async fn forward(event_loop: &mut EventLoop, out: &Handover, lull: &Lull) -> Str
             return reason;
         }
         if event_loop.state.events.is_empty() {
-            lull.rest(std::mem::take(&mut came)).await;
+            batching.rest(std::mem::take(&mut came)).await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The MQTT tunnel: one connection to a broker, one subscription for all bases.
 
+mod batching;
 mod connection;
-mod lull;
 mod pending;
 mod stats;
 mod tls;

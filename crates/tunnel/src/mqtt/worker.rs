@@ -28,8 +28,8 @@ use super::{
 use crate::{
     Event, application,
     bodies::{KNOWN, STRANGER},
+    log_limit::LogLimit,
     stop::{Phase, Stop},
-    told::Told,
 };
 
 /// Events that wait for the controller before no more messages are read: a second's answers of a
@@ -61,7 +61,7 @@ pub(super) struct Worker {
     events: mpsc::Sender<Event>,
     counts: Arc<MqttCounts>,
     /// Who was spoken of for what it said.
-    told: Told,
+    log_limit: LogLimit,
     stop: Stop,
     link: Option<Link>,
     /// What the broker has retained of commands is looked at until then.
@@ -96,7 +96,7 @@ impl Worker {
             orders,
             events,
             counts,
-            told: Told::default(),
+            log_limit: LogLimit::default(),
             look: None,
             stop,
             connect_at: Instant::now(),
@@ -230,7 +230,7 @@ impl Worker {
             Inbound::Message(publish, _permit) => self.message(&publish),
             Inbound::Hidden => {
                 self.look = None;
-                if self.told.is_news("retained commands", std::time::Instant::now()) {
+                if self.log_limit.is_news("retained commands", std::time::Instant::now()) {
                     tracing::warn!(
                         "the broker does not let the controller see what is retained on the topics of commands (its access rules?); what another controller left there is not taken away"
                     );
@@ -269,7 +269,7 @@ impl Worker {
             Err(error) => {
                 self.counts.dropped(Dropped::Malformed);
                 let is_base = matches!(error, WireError::Identity(_));
-                if is_base && self.told.is_news(&topic, std::time::Instant::now()) {
+                if is_base && self.log_limit.is_news(&topic, std::time::Instant::now()) {
                     let topic: String = topic.chars().take(MAX_TOPIC_CHARS).collect();
                     tracing::warn!(topic, %error, "a base has an identity that no Node can be named by; it is not taken");
                 }

@@ -1,12 +1,11 @@
-//! What the engine has been told: the one place where watches and the answers to writes meet.
+//! The delivery filter: the one place where watches and the responses to writes meet on their way to the engine.
 //!
-//! A write's response is told at once, so that nobody waits for the watch to say the same. Two
-//! sources need rules, or a response that comes late would call up an object that the watch has
-//! already reported gone, and nothing would ever end it. So: nothing is told of an object after its
-//! end, and of two views of one object only the newer. The watch's echo of our own write says
-//! nothing new and is not told at all, which halves what the engine has to look at.
+//! The response to a write is delivered at once, so that nobody waits for the watch to say the same. With two sources a late
+//! response could bring back an object that the watch has reported as gone, and nothing would ever end it. So the filter
+//! delivers nothing of an object after its end, and of two views of one object only the newer. The watch's echo of our own
+//! write says nothing new; it is dropped, which halves what the engine has to look at.
 
-mod shelf;
+mod interner;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,7 +19,7 @@ use engine::{
 };
 use tokio::sync::mpsc;
 
-use self::shelf::Shelf;
+use self::interner::Interner;
 
 /// How many ended objects are remembered. A response is late by its deadline at most (15 s), and
 /// 8,192 deletions in 15 s is more than any API server does for us.
@@ -155,13 +154,13 @@ struct Nodes {
     names: HashMap<Arc<str>, usize>,
 }
 
-/// What the engine has been told, shared by the watches and the writer.
+/// Knows what was delivered to the engine. The watches and the writer share it.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct DeliveryFilter {
     pods: Mutex<Table<PodRef>>,
     nodes: Mutex<Nodes>,
     modules: Mutex<Table<(ModuleKey, ModuleRef)>>,
-    shelf: Mutex<Shelf>,
+    interner: Mutex<Interner>,
 }
 
 /// The engine no longer listens.
@@ -173,8 +172,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Told {
-    /// Nothing told yet.
+impl DeliveryFilter {
+    /// Nothing is delivered yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
@@ -211,7 +210,7 @@ impl Told {
         mut view: PodView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).pod(&mut view);
+        lock(&self.interner).pod(&mut view);
         let mut pods = lock(&self.pods);
         if pods.tell(&view.pod.uid, view.resource_version, source, || view.pod.clone()) {
             place.send(Event::Pod(Box::new(view)));
@@ -227,7 +226,7 @@ impl Told {
     /// Tells that a Pod is gone, where the engine knew it.
     pub(crate) async fn pod_gone(&self, events: &mpsc::Sender<Event>, uid: &Arc<str>) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).passed();
+        lock(&self.interner).passed();
         let mut pods = lock(&self.pods);
         if let Some(pod) = pods.remove(uid) {
             place.send(Event::PodGone(pod));
@@ -257,7 +256,7 @@ impl Told {
         mut view: ModuleView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).module(&mut view);
+        lock(&self.interner).module(&mut view);
         let mut modules = lock(&self.modules);
         let key = || (view.key.clone(), view.module.clone());
         if modules.tell(&view.module.uid, view.resource_version, source, key) {
@@ -278,7 +277,7 @@ impl Told {
         uid: &Arc<str>,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).passed();
+        lock(&self.interner).passed();
         let mut modules = lock(&self.modules);
         if let Some((key, module)) = modules.remove(uid) {
             place.send(Event::ModuleGone { key, module });
@@ -308,7 +307,7 @@ impl Told {
         mut view: NodeView,
     ) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).node(&mut view);
+        lock(&self.interner).node(&mut view);
         let mut nodes = lock(&self.nodes);
         let known = nodes.table.knows(&view.uid);
         if nodes.table.tell(&view.uid, view.resource_version, source, || view.name.clone()) {
@@ -328,7 +327,7 @@ impl Told {
     /// Tells that a Node is gone, where the engine knew it.
     pub(crate) async fn node_gone(&self, events: &mpsc::Sender<Event>, uid: &Arc<str>) -> Result<(), Closed> {
         let place = events.reserve().await.map_err(|_| Closed)?;
-        lock(&self.shelf).passed();
+        lock(&self.interner).passed();
         let mut nodes = lock(&self.nodes);
         if let Some(name) = nodes.table.remove(uid) {
             if let Some(count) = nodes.names.get_mut(&name) {
@@ -453,7 +452,7 @@ mod tests {
     #[tokio::test]
     async fn names_of_nodes_outlive_a_node_that_is_made_again() {
         let (events, mut received) = mpsc::channel(16);
-        let told = Told::new();
+        let told = DeliveryFilter::new();
         assert!(!told.is_vnode("adopted"));
         told.node(&events, Source::Watch, node("adopted", "1", 1)).await.unwrap();
         told.node(&events, Source::Watch, node("adopted", "1", 2)).await.unwrap();
@@ -478,7 +477,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_two_forms_of_names_are_known_without_a_node() {
-        let told = Told::new();
+        let told = DeliveryFilter::new();
         assert!(told.is_vnode("virtual-node-192.0.2.2") && told.is_vnode("vnode.a.dev"));
         assert!(!told.is_vnode("node-1") && !told.is_vnode("vnode-1"));
     }
@@ -487,6 +486,6 @@ mod tests {
     async fn nobody_to_tell_is_said() {
         let (events, received) = mpsc::channel(1);
         drop(received);
-        assert_eq!(Told::new().node(&events, Source::Watch, node("n", "1", 1)).await, Err(Closed));
+        assert_eq!(DeliveryFilter::new().node(&events, Source::Watch, node("n", "1", 1)).await, Err(Closed));
     }
 }

@@ -1,7 +1,7 @@
-//! Whose an identity is: of whoever bears it, as long as that one is alive.
+//! Who owns an identity: the base that came first with it, as long as it is alive.
 //!
-//! Anybody who reaches a tunnel can say any name. What came first and lives keeps it: another
-//! address is refused until the base sends no heartbeats, answers nothing, or says goodbye. Between two
+//! Anybody who reaches a tunnel can use any identity. Heartbeats from another
+//! address are refused until the owner sends no heartbeats, answers nothing, or says goodbye. Between two
 //! heartbeats over MQTT there is nothing to compare: no socket's address comes with them and
 //! nothing is called at the one they name; there the broker's rights say who may speak as whom.
 //!
@@ -24,9 +24,9 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// each costs questions.
 const RESTART_EVERY: Duration = Duration::from_secs(30);
 
-/// Where the bearer of an identity is.
+/// Where the owner of an identity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holder {
+pub(crate) struct IdentityOwner {
     tunnel: TunnelKind,
     ip: Option<IpAddr>,
     port: Option<u16>,
@@ -37,7 +37,7 @@ pub(crate) struct Holder {
     peer: Option<IpAddr>,
 }
 
-impl Holder {
+impl IdentityOwner {
     fn of(tunnel: TunnelKind, report: &BaseReport) -> Self {
         let ip = report.ip.map(|ip| ip.to_canonical());
         let peer = report.peer.map(|peer| peer.to_canonical());
@@ -59,7 +59,7 @@ impl Holder {
         }
     }
 
-    /// Whether what comes over this tunnel, from this peer, comes the holder's own way.
+    /// Whether what comes over this tunnel, from this peer, comes the owner's own way.
     fn speaks_from(&self, tunnel: TunnelKind, peer: Option<IpAddr>) -> bool {
         match (self.tunnel, tunnel) {
             (TunnelKind::Mqtt, TunnelKind::Mqtt) => true,
@@ -69,7 +69,7 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for IdentityOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.ip, self.port) {
             (Some(ip), Some(port)) => write!(f, "{ip} port {port}")?,
@@ -80,10 +80,10 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Who bears the identity of one base, and what was said of others who claim it.
+/// Who owns the identity of one base, and when people were last told of others who claim it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held {
-    holder: Option<Holder>,
+pub(super) struct IdentityOwnership {
+    owner: Option<IdentityOwner>,
     /// When it was last heard on its own way.
     heard: Duration,
     /// When it was last taken for started anew because it asked for its baseline.
@@ -91,10 +91,10 @@ pub(super) struct Held {
     said: Option<Duration>,
 }
 
-impl Held {
-    /// A heartbeat of the holder was taken, or of who is the holder from now on.
+impl IdentityOwnership {
+    /// A heartbeat of the owner was taken, or of who is the owner from now on.
     pub(super) fn heard(&mut self, tunnel: TunnelKind, report: &BaseReport, now: Duration) {
-        (self.holder, self.heard) = (Some(Holder::of(tunnel, report)), now);
+        (self.owner, self.heard) = (Some(IdentityOwner::of(tunnel, report)), now);
     }
 }
 
@@ -111,24 +111,24 @@ pub(crate) enum Voice {
 
 /// Whether a heartbeat may be of whoever sent the one before, a moment ago.
 pub(crate) fn may_follow(before: (TunnelKind, &BaseReport), tunnel: TunnelKind, report: &BaseReport) -> bool {
-    let holder = Holder::of(before.0, before.1);
-    let is_its = report.state == BaseState::Activated || holder.speaks_from(tunnel, report.peer);
-    is_its && !holder.differs(tunnel, report)
+    let owner = IdentityOwner::of(before.0, before.1);
+    let is_its = report.state == BaseState::Activated || owner.speaks_from(tunnel, report.peer);
+    is_its && !owner.differs(tunnel, report)
 }
 
 impl VNode {
     /// Whose this heartbeat is.
     pub(crate) fn voice(&self, tunnel: TunnelKind, report: &BaseReport, now: Now, config: &Config) -> Voice {
-        let Some(holder) = self.holder(now, config) else { return Voice::Own };
-        if holder.differs(tunnel, report) {
+        let Some(owner) = self.owner(now, config) else { return Voice::Own };
+        if owner.differs(tunnel, report) {
             return Voice::Claim;
         }
         // Heard over HTTP too, it is known by the way that tells more. Commands would go to the port that it names, so it
         // has to be at the base's address itself.
-        let is_more = (holder.tunnel, tunnel) == (TunnelKind::Mqtt, TunnelKind::Http)
+        let is_more = (owner.tunnel, tunnel) == (TunnelKind::Mqtt, TunnelKind::Http)
             && report.state == BaseState::Activated
-            && Holder::of(tunnel, report).direct;
-        if is_more || holder.speaks_from(tunnel, report.peer) {
+            && IdentityOwner::of(tunnel, report).direct;
+        if is_more || owner.speaks_from(tunnel, report.peer) {
             return Voice::Own;
         }
         match report.state {
@@ -138,19 +138,19 @@ impl VNode {
         }
     }
 
-    fn holder(&self, now: Now, config: &Config) -> Option<Holder> {
-        let fresh = now.mono.saturating_sub(self.held.heard) < config.times.not_ready_after;
-        self.held.holder.filter(|_| fresh && self.life.is_heard_and_well(now.mono, &config.times))
+    fn owner(&self, now: Now, config: &Config) -> Option<IdentityOwner> {
+        let fresh = now.mono.saturating_sub(self.identity_owner.heard) < config.times.not_ready_after;
+        self.identity_owner.owner.filter(|_| fresh && self.life.is_heard_and_well(now.mono, &config.times))
     }
 
     /// Whether what comes over this tunnel, from this peer, comes the way that the base itself is reached by.
     fn is_own_way(&self, tunnel: TunnelKind, peer: Option<IpAddr>, now: Now, config: &Config) -> bool {
-        if let Some(holder) = self.holder(now, config) {
-            return holder.speaks_from(tunnel, peer);
+        if let Some(owner) = self.owner(now, config) {
+            return owner.speaks_from(tunnel, peer);
         }
         // Of one that is silent, or that this process has not heard yet, its Node or its last heartbeat tells.
         let Some(target) = self.target(config) else { return false };
-        let before = self.held.holder.is_some_and(|holder| holder.speaks_from(tunnel, peer));
+        let before = self.identity_owner.owner.is_some_and(|owner| owner.speaks_from(tunnel, peer));
         let at_it =
             target.address.map(|address| address.ip().to_canonical()) == peer.map(|peer| peer.to_canonical());
         target.tunnel == tunnel && (before || tunnel == TunnelKind::Mqtt || at_it)
@@ -175,11 +175,11 @@ impl VNode {
         if !self.is_own_way(tunnel, peer, ctx.now, ctx.config) {
             return;
         }
-        let often = self.held.restarted.is_some_and(|at| now < at + RESTART_EVERY);
+        let often = self.identity_owner.restarted.is_some_and(|at| now < at + RESTART_EVERY);
         if often || !self.ops.is_empty() {
             self.look_again(now);
         } else {
-            self.held.restarted = Some(now);
+            self.identity_owner.restarted = Some(now);
             self.restarted(now);
         }
     }
@@ -215,15 +215,15 @@ impl VNode {
 
     /// Says that a heartbeat was refused; nothing else comes of it.
     pub(crate) fn refuse_claim(&mut self, tunnel: TunnelKind, report: &BaseReport, ctx: &mut Context<'_>) {
-        let (Some(holder), now) = (self.held.holder, ctx.now.mono) else { return };
-        if self.held.said.is_some_and(|said| now < said + SAID_EVERY) {
+        let (Some(owner), now) = (self.identity_owner.owner, ctx.now.mono) else { return };
+        if self.identity_owner.said.is_some_and(|said| now < said + SAID_EVERY) {
             return;
         }
-        self.held.said = Some(now);
-        let other = Holder::of(tunnel, report);
+        self.identity_owner.said = Some(now);
+        let other = IdentityOwner::of(tunnel, report);
         let from = report.peer.map(|peer| format!(", sent from {peer}")).unwrap_or_default();
         let note = format!(
-            "heartbeats of another are refused: they name {other}{from}, while the base is alive at {holder}; two bases may have the same identity"
+            "heartbeats of another are refused: they name {other}{from}, while the base is alive at {owner}; two bases may have the same identity"
         );
         self.announce(News { warning: true, reason: "IdentityClaimed", action: "Register", note }, ctx);
     }

@@ -1,5 +1,5 @@
-//! What objects have alike, kept once: the labels of the Pods of one Deployment, the package that a thousand bases have,
-//! the words of conditions. Of ten thousand modules nearly every text is one of a few.
+//! An interner: what objects have alike is kept once, as the labels of the Pods of one Deployment, the package that a thousand bases have,
+//! or the words of conditions. Of ten thousand modules nearly every text is one of a few.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,7 +19,7 @@ const FEW: usize = 250;
 
 /// The parts of all objects that the engine knows.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Interner {
     texts: Kept<Arc<str>>,
     maps: Kept<Common<BTreeMap<String, String>>>,
     quantities: Kept<Common<LiteMap<Arc<str>, Arc<str>>>>,
@@ -32,7 +32,7 @@ pub(super) struct Shelf {
     used: usize,
 }
 
-impl Shelf {
+impl Interner {
     /// A Pod that came.
     pub(super) fn pod(&mut self, view: &mut PodView) {
         self.passed();
@@ -182,11 +182,11 @@ mod tests {
 
     #[test]
     fn two_pods_of_one_template_have_what_is_alike_once() {
-        let mut shelf = Shelf::default();
+        let mut interner = Interner::default();
         let (mut one, mut other, mut newer) = (pod("p", "1"), pod("q", "1"), pod("r", "2"));
         let before = (one.clone(), newer.clone());
         for view in [&mut one, &mut other, &mut newer] {
-            shelf.pod(view);
+            interner.pod(view);
         }
         assert!(one.labels.is_same(&other.labels) && one.containers.is_same(&other.containers));
         assert!(!one.labels.is_same(&newer.labels) && !one.containers.is_same(&newer.containers));
@@ -199,28 +199,32 @@ mod tests {
 
     #[test]
     fn what_nobody_has_any_more_is_forgotten() {
-        let mut shelf = Shelf::default();
+        let mut interner = Interner::default();
         let mut stays = pod("p", "1");
-        shelf.pod(&mut stays);
+        interner.pod(&mut stays);
         for version in 0..10 * FEW {
-            shelf.pod(&mut pod("q", &version.to_string()));
-            assert!(shelf.len() < 3 * FEW, "after {version} versions that came and went: {}", shelf.len());
+            interner.pod(&mut pod("q", &version.to_string()));
+            assert!(
+                interner.len() < 3 * FEW,
+                "after {version} versions that came and went: {}",
+                interner.len()
+            );
         }
-        (0..=FEW).for_each(|_| shelf.passed());
+        (0..=FEW).for_each(|_| interner.passed());
         let mut again = pod("p", "1");
-        let left = shelf.len();
-        shelf.pod(&mut again);
+        let left = interner.len();
+        interner.pod(&mut again);
         assert!(again.labels.is_same(&stays.labels));
-        assert_eq!(shelf.len(), left, "what is in use is known still");
-        assert!(left < 20, "{:?}", shelf.texts.all);
+        assert_eq!(interner.len(), left, "what is in use is known still");
+        assert!(left < 20, "{:?}", interner.texts.all);
     }
 
     #[test]
     fn a_long_text_is_left_to_its_object() {
-        let mut shelf = Shelf::default();
+        let mut interner = Interner::default();
         let mut view = pod("p", "1");
         view.status.message = "x".repeat(LONGEST + 1).into();
-        shelf.pod(&mut view);
+        interner.pod(&mut view);
         assert_eq!(Arc::strong_count(&view.status.message), 1);
     }
 }

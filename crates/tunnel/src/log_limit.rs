@@ -1,4 +1,4 @@
-//! What was said of whom: a liar can make up identities without end, and a log has one.
+//! Limits what the log says of each base: anybody can make up identities without end, and a log has an end.
 
 use std::{
     collections::HashMap,
@@ -19,9 +19,9 @@ const MAX_NAME_CHARS: usize = 253;
 
 /// When who was last spoken of. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told(Arc<Mutex<HashMap<String, Instant>>>);
+pub(crate) struct LogLimit(Arc<Mutex<HashMap<String, Instant>>>);
 
-impl Told {
+impl LogLimit {
     /// Whether this one, a base or whoever pretends to be one, is to be spoken of now.
     pub(crate) fn is_news(&self, whom: &str, now: Instant) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn each_base_is_spoken_of_once_in_ten_minutes_and_not_more_than_two_hundred() {
-        let (told, start) = (Told::default(), Instant::now());
+        let (told, start) = (LogLimit::default(), Instant::now());
         let base = |n: usize| format!("b{n}");
         assert!(told.is_news(&base(0), start));
         assert!(!told.is_news(&base(0), start + QUIET - Duration::from_secs(1)));
