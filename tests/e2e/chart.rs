@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use e2e::shell::read;
 use serde_json::Value;
 use testkit::{artifacts, controller, work_dir::WorkDir};
 
@@ -188,6 +189,28 @@ fn helm_finds_nothing_wrong_with_it() -> Result<()> {
     ensure!(one("Service")?["spec"]["type"] == "LoadBalancer");
     let annotations = &one("CustomResourceDefinition")?["metadata"]["annotations"];
     ensure!(annotations["helm.sh/resource-policy"] == "keep", "{annotations}");
+    Ok(())
+}
+
+/// Who reads values.yaml finds what each value does right above it.
+#[test]
+fn every_value_has_its_comment() -> Result<()> {
+    let text = read("deploy/chart/values.yaml")?;
+    let (mut above, mut section) = ("", "");
+    for line in text.lines() {
+        let depth = line.len() - line.trim_start().len();
+        let is_value = line.contains(':') && !line.trim_start().starts_with(['#', '-']);
+        if is_value && depth == 0 {
+            section = line;
+        }
+        // What is deeper, or in the resources, is Kubernetes' own.
+        let ours = depth == 0 || (depth == 2 && section != "resources:");
+        ensure!(
+            !is_value || !ours || above.trim_start().starts_with('#'),
+            "`{line}` has no comment above it"
+        );
+        above = line;
+    }
     Ok(())
 }
 

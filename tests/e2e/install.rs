@@ -61,6 +61,8 @@ fn what_install_prints_is_taken_and_a_controller_lives_by_it_until_it_is_uninsta
     // Once more is no change, and server-side apply takes it too: also beside the first, in another namespace.
     let again = shell.output("module-controller install | kubectl apply -f -")?;
     ensure!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    let kustomized = shell.output("kubectl apply -k deploy/install")?;
+    ensure!(kustomized.lines().all(|line| line.ends_with(" unchanged")), "{kustomized}");
     shell.run("module-controller install | kubectl apply --server-side -f -")?;
     let other = "module-controller install --namespace other";
     shell.run(&format!("{other} | kubectl apply --server-side -f -"))?;
@@ -114,6 +116,10 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> Result<()> {
                 restricted_is_enforced(&cluster)?;
                 lives(&cluster, 1)?;
                 cluster.apply(&module().to_string())?;
+                // It would run beside others that share its bases.
+                let several = "helm upgrade module-controller deploy/chart --namespace module-controller --set replicas=2";
+                let refused = shell.run(several).err().map(|error| format!("{error:#}")).unwrap_or_default();
+                ensure!(refused.contains("--replicas=0"), "{refused:?}");
             }
             "upgrade" => {
                 peers()?;

@@ -73,6 +73,12 @@ subjects:
 {{- if include "module-controller.brokerPort" . }}
 {{- fail "several replicas need one broker that all of them reach: env.MQTT_BROKER is not to be embedded" }}
 {{- end }}
+{{- /* Known only where Helm itself asks the cluster, and not where it renders for others. */}}
+{{- with lookup "apps/v1" "Deployment" .Release.Namespace (include "module-controller.fullname" .) }}
+{{- if and (eq .spec.strategy.type "Recreate") (gt (int .spec.replicas) 0) }}
+{{- fail (printf "one replica that runs alone does not share its bases: first `kubectl scale deployment %s --namespace %s --replicas=0`" .metadata.name .metadata.namespace) }}
+{{- end }}
+{{- end }}
 {{- if .Values.env.CLIENT_ID }}
 {{- fail "leave env.CLIENT_ID out with several replicas: a second Pod of the same id acts for nothing" }}
 {{- end }}
