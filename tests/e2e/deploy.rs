@@ -4,37 +4,41 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Scene, Shell, Simulated, Way, manifest,
+    Scene, Shell, Way, deployed, manifest,
     scene::node_name,
     seen::{condition, is_ready, text},
-    shell::{commands, read},
+    shell::{commands, read, section},
 };
 use serde_json::{Value, json};
 use testkit::{
     account,
     cluster::{Cluster, ClusterOptions},
-    controller::{Controller, ControllerOptions},
     names,
     wait::wait_for,
     work_dir::WorkDir,
 };
 
 const GUIDE: &str = "docs/guide/deployment.md";
-/// The namespace that the guide makes, under the Pod Security level `restricted`.
-const NAMESPACE: &str = "module-controller";
+/// The sections with the manual's files.
+const MANUAL: &str = "## The manual's four files";
+const OVERLAY: &str = "### Three of them";
+/// The manual's namespace.
+const NAMESPACE: &str = "default";
 /// The controller's Pod, and its container.
 const NAME: &str = "module-controller";
 
 #[test]
-fn the_guide_deploys_what_the_restricted_level_admits_and_the_controller_lives_by() -> Result<()> {
+fn the_manuals_files_are_what_the_restricted_level_admits_and_the_controller_lives_by() -> Result<()> {
     let cluster = Cluster::start(&ClusterOptions::default())?;
-    let shell = Shell::new(&cluster, "default")?;
-    let (single, _) = guide()?;
-    run(&shell, &single)?;
-    restricted_is_enforced(&cluster)?;
+    let shell = Shell::new(&cluster, NAMESPACE)?;
+    cluster.kubectl(&["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"])?;
+    let page = read(GUIDE)?;
+    for command in commands(section(&page, MANUAL)?) {
+        shell.run(&command).with_context(|| GUIDE.to_owned())?;
+    }
     let pod = cluster.kubectl_json(&["get", "pod", NAME, "-n", NAMESPACE])?;
     let container = &pod["spec"]["containers"][0];
-    let controller = start_as_deployed(&cluster, &pod["spec"])?;
+    let controller = deployed::start(&cluster, NAMESPACE, &pod["spec"])?;
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         let asks = &container[probe]["httpGet"];
         ensure!(asks["port"] == "admin", "{probe}: {asks}");
@@ -45,21 +49,18 @@ fn the_guide_deploys_what_the_restricted_level_admits_and_the_controller_lives_b
     let ports: Vec<&Value> = container["ports"].as_array().context("ports")?.iter().collect();
     let port = |name: &str| ports.iter().find(|port| port["name"] == name).map(|port| &port["containerPort"]);
     ensure!(port("admin") == Some(&json!(9090)) && port("httptunnel") == Some(&json!(7777)), "{ports:?}");
-
-    takes_a_base(&cluster, &controller)?;
+    deployed::takes_a_base(&cluster, &controller)?;
     let definition = cluster.kubectl_json(&["get", "crd", "modules.koupleless.io"])?;
     ensure!(condition(&definition, "Established")["status"] == "True", "{}", definition["status"]);
-    Ok(())
+    drop(controller);
+    in_the_place_of_one_come_three(&cluster, &shell, &page, &pod)
 }
 
-#[test]
-fn the_overlay_has_the_pod_three_times_and_what_replicas_need() -> Result<()> {
-    let cluster = Cluster::start(&ClusterOptions::default())?;
-    let shell = Shell::new(&cluster, "default")?;
-    let (single, several) = guide()?;
-    run(&shell, &single)?;
-    let pod = cluster.kubectl_json(&["get", "pod", "module-controller", "-n", "default"])?;
-    run(&shell, &several)?;
+/// The overlay has the Pod three times and what replicas need.
+fn in_the_place_of_one_come_three(cluster: &Cluster, shell: &Shell, page: &str, pod: &Value) -> Result<()> {
+    for command in commands(section(page, OVERLAY)?) {
+        shell.run(&command).with_context(|| GUIDE.to_owned())?;
+    }
     let labelled = ["get", "pods", "-l", "app=module-controller", "-n", NAMESPACE];
     // The level holds for the Pods, which the Deployment makes later.
     let pods = wait_for("three Pods", Duration::from_secs(30), || {
@@ -74,7 +75,7 @@ fn the_overlay_has_the_pod_three_times_and_what_replicas_need() -> Result<()> {
     {
         ensure!(one[field] == several[field], "{field}: {} and {}", one[field], several[field]);
     }
-    let added: Vec<&str> = variables(several)?
+    let added: Vec<&str> = deployed::variables(several)?
         .iter()
         .filter(|variable| !one["env"].as_array().is_some_and(|there| there.contains(variable)))
         .map(|variable| text(variable, "/name"))
@@ -86,79 +87,7 @@ fn the_overlay_has_the_pod_three_times_and_what_replicas_need() -> Result<()> {
     let flow = cluster.kubectl_json(&["get", "flowschema", "module-controller-leases"])?;
     let subject = &flow["spec"]["rules"][0]["subjects"][0]["serviceAccount"];
     ensure!(subject["namespace"] == NAMESPACE, "{subject}");
-    takes_a_base(&cluster, &start_as_deployed(&cluster, &pods[0]["spec"])?)
-}
-
-/// The guide's commands: for one controller, and for several.
-fn guide() -> Result<(Vec<String>, Vec<String>)> {
-    let page = read(GUIDE)?;
-    let (single, several) = page.split_once("\n## Several controllers\n").context("the section")?;
-    Ok((commands(single), commands(several)))
-}
-
-fn run(shell: &Shell, commands: &[String]) -> Result<()> {
-    for command in commands {
-        ensure!(command.starts_with("kubectl "), "{GUIDE}: nobody runs `{command}`");
-        shell.run(command).with_context(|| GUIDE.to_owned())?;
-    }
-    Ok(())
-}
-
-/// A base that is heard becomes a Ready Node.
-fn takes_a_base(cluster: &Cluster, controller: &Controller) -> Result<()> {
-    let base = Simulated::start(&controller.http_tunnel(), "1.0.0")?;
-    wait_for("the base's Node", Duration::from_secs(30), || {
-        let node = cluster.kubectl_json(&["get", "node", &base.node()])?;
-        ensure!(condition(&node, "Ready")["status"] == "True", "{}", node["status"]["conditions"]);
-        Ok(Some(()))
-    })
-}
-
-fn variables(container: &Value) -> Result<&Vec<Value>> {
-    container["env"].as_array().context("env")
-}
-
-/// A Pod that asks for nothing special is refused where the controller's was admitted.
-fn restricted_is_enforced(cluster: &Cluster) -> Result<()> {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain", "namespace": NAMESPACE},
-        "spec": {"containers": [{"name": "c", "image": "none"}]},
-    });
-    let refused = cluster.apply(&pod.to_string()).err().map(|error| format!("{error:#}")).unwrap_or_default();
-    ensure!(refused.contains("violates PodSecurity \"restricted"), "a plain Pod: {refused:?}");
-    Ok(())
-}
-
-/// Starts the controller with the variables and the account of a Pod.
-fn start_as_deployed(cluster: &Cluster, spec: &Value) -> Result<Controller> {
-    let known = read("docs/reference/configuration.md")?;
-    let (dir, account) = (WorkDir::new("deployed")?, text(spec, "/serviceAccountName"));
-    account::may(cluster, NAMESPACE, account, &["patch", "nodes"])?;
-    account::may(
-        cluster,
-        NAMESPACE,
-        account,
-        &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
-    )?;
-    account::may(cluster, NAMESPACE, account, &["list", "deployments.apps"])?;
-    let kubeconfig = account::kubeconfig(cluster, NAMESPACE, account, dir.join("kubeconfig"))?;
-    let mut options = ControllerOptions { kubeconfig, env: Vec::new() };
-    for variable in variables(&spec["containers"][0])? {
-        let name = text(variable, "/name");
-        ensure!(known.contains(&format!("| `{name}` |")), "{name} is no variable of the controller");
-        let of_pod = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
-        match (name, of_pod) {
-            // The port of a test is its own.
-            ("HTTP_TUNNEL_LISTEN_PORT", _) => {}
-            ("FORWARD_PORT", _) => options = options.env(name, 0),
-            (_, None) => options = options.env(name, text(variable, "/value")),
-            (_, Some("metadata.namespace")) => options = options.env(name, NAMESPACE),
-            (_, Some("status.podIP")) => options = options.env(name, "127.0.0.1"),
-            (_, Some("metadata.uid")) => options = options.env(name, names::unique("uid")),
-            (_, Some(other)) => anyhow::bail!("{name} is {other}, which this test does not know"),
-        }
-    }
-    Controller::start(options)
+    deployed::takes_a_base(cluster, &deployed::start(cluster, NAMESPACE, &pods[0]["spec"])?)
 }
 
 #[test]

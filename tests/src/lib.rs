@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null; this crate is for tests only")]
 
 pub mod client;
+pub mod deployed;
 pub mod heartbeat;
 pub mod manifest;
 pub mod recording;

@@ -31,6 +31,12 @@ impl Shell {
         Ok(shell)
     }
 
+    /// With Helm, which takes a while to build.
+    pub fn with_helm(self) -> Result<Self> {
+        program(&self.dir.join("bin/helm"), &format!("'{}'", artifacts::helm()?.display()))?;
+        Ok(self)
+    }
+
     /// Puts a file into its folder.
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
         write(&self.dir.join(file), text)
@@ -38,17 +44,24 @@ impl Shell {
 
     /// Runs a command; an error has what it said.
     pub fn run(&self, command: &str) -> Result<()> {
+        self.output(command).map(drop)
+    }
+
+    /// As [`Shell::run`], and gives what it printed.
+    pub fn output(&self, command: &str) -> Result<String> {
         let path = format!("{}:{}", self.dir.join("bin").display(), std::env::var("PATH")?);
         let output = Command::new("sh")
             .args(["-euc", command])
             .current_dir(self.dir.path())
             .env("PATH", path)
             .env("KUBECONFIG", &self.kubeconfig)
+            // What Helm keeps goes with the folder.
+            .env("HOME", self.dir.path())
             .output()
             .context("starting sh")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`{command}` ended with {}: {said}", output.status);
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
@@ -68,6 +81,13 @@ pub fn commands(page: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The part of a page under a heading, as `## Install`, up to the next heading.
+pub fn section<'a>(page: &'a str, heading: &str) -> Result<&'a str> {
+    let (_, after) =
+        page.split_once(&format!("\n{heading}\n")).with_context(|| format!("no heading `{heading}`"))?;
+    Ok(after.split_once("\n#").map_or(after, |(section, _)| section))
 }
 
 /// A file of the repository.

@@ -3,12 +3,13 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::explain::Explain;
+use crate::{explain::Explain, install::Install};
 
 /// What else the program does than to be the controller.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Explain(Explain),
+    Install(Box<Install>),
     /// Prints the definition of Module objects, for `kubectl apply -f -`. The controller installs it by
     /// itself where it may.
     Crd,
@@ -28,6 +29,16 @@ macro_rules! args {
             #[command(subcommand)]
             pub(crate) command: Option<Command>,
             $($(#[$doc])* #[arg(long, env = $variable $(, $attr)*)] pub(crate) $field: Option<String>,)+
+        }
+
+        impl Args {
+            /// Every variable that there is.
+            pub(crate) const VARIABLES: &[&str] = &[$($variable),+];
+
+            /// As a process gets them that has these variables, and no flag.
+            pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+                Self { command: None, $($field: variable($variable),)+ }
+            }
         }
     };
 }

@@ -6,8 +6,10 @@ mod clock;
 mod commands;
 mod dispatch;
 mod explain;
+mod install;
 mod log;
 mod metrics;
+mod output;
 mod run;
 mod settings;
 mod tunnels;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     match &args.command {
         Some(args::Command::Explain(explain)) => return explain.run(),
+        Some(args::Command::Install(install)) => return install.run(),
         Some(args::Command::Crd) => return print_definition(),
         None => {}
     }
@@ -47,10 +50,7 @@ fn main() -> ExitCode {
 
 fn print_definition() -> ExitCode {
     match serde_json::to_string_pretty(&cluster::modules::definition()) {
-        Ok(definition) => {
-            println!("{definition}");
-            ExitCode::SUCCESS
-        }
+        Ok(definition) => output::print(&format!("{definition}\n")),
         Err(error) => {
             eprintln!("module-controller: writing the definition: {error}");
             ExitCode::FAILURE

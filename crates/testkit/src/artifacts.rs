@@ -17,17 +17,27 @@ pub fn repository() -> PathBuf {
 /// The dev cluster's binary, which is kubectl too (`devcluster kubectl ...`). Built with Go on first use: some minutes
 /// when Go's own cache is cold.
 pub fn devcluster() -> Result<PathBuf> {
-    let sources = repository().join("devcluster");
-    let dir = cache::entry("devcluster", &sources, |new| {
+    go_program("devcluster", "devcluster", ".", "building the dev cluster (minutes, the first time)")
+}
+
+/// Helm, for the tests of its chart. Built with Go on first use, of the version in `tests/helm/go.mod`.
+pub fn helm() -> Result<PathBuf> {
+    go_program("helm", "tests/helm", "helm.sh/helm/v3/cmd/helm", "building Helm (minutes, the first time)")
+}
+
+/// The program that a package makes, of the Go module in a folder of this repository.
+fn go_program(name: &str, folder: &str, package: &str, what: &str) -> Result<PathBuf> {
+    let sources = repository().join(folder);
+    let dir = cache::entry(name, &sources, |new| {
         let mut command = Command::new(go()?);
         command
             .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
-            .arg(new.join("devcluster"))
-            .arg(".")
+            .arg(new.join(name))
+            .arg(package)
             .current_dir(&sources);
-        cache::run("building the dev cluster (minutes, the first time)", command, &new.join("build.log"))
+        cache::run(what, command, &new.join("build.log"))
     })?;
-    Ok(dir.join("devcluster"))
+    Ok(dir.join(name))
 }
 
 /// `go vet` over the dev cluster, which looks through Kubernetes too: once per state of its sources.
@@ -46,7 +56,7 @@ pub fn vet_devcluster() -> Result<()> {
 fn go() -> Result<PathBuf> {
     tools::require(
         "go",
-        "build the dev cluster",
+        "build the dev cluster and Helm",
         "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
     )
 }
@@ -145,6 +155,7 @@ pub fn all() -> Result<()> {
     eprintln!("mosquitto    {}", mosquitto()?.display());
     eprintln!("java         {}", java_program()?.display());
     eprintln!("dev cluster  {}", devcluster()?.display());
+    eprintln!("helm         {}", helm()?.display());
     eprintln!("packages     {}", java()?.packages().display());
     crate::java_base::class_archive()?;
     Ok(())

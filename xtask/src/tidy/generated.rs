@@ -10,6 +10,15 @@ use testkit::{artifacts, controller};
 use super::{error_codes, reference};
 use crate::cargo;
 
+/// The policies, and where the chart has them.
+const POLICIES: [(&str, &str); 5] = [
+    ("deploy/policies/account/leases.yaml", "deploy/chart/files/policies/leases.yaml"),
+    ("deploy/policies/account/modules.yaml", "deploy/chart/files/policies/modules.yaml"),
+    ("deploy/policies/account/nodes.yaml", "deploy/chart/files/policies/nodes.yaml"),
+    ("deploy/policies/account/pods.yaml", "deploy/chart/files/policies/pods.yaml"),
+    ("deploy/policies/account/workloads.yaml", "deploy/chart/files/policies/workloads.yaml"),
+];
+
 /// Every generated page: where it is, and what it should be.
 fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
@@ -21,12 +30,20 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let help = ask("--help")?;
-    Ok(vec![
+    let mut pages = vec![
         ("deploy/crds/modules.koupleless.io.json", ask("crd")?),
+        ("deploy/chart/files/modules.koupleless.io.json", ask("crd")?),
+        ("deploy/install/module-controller.yaml", ask("install")?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),
         ("docs/reference/error-codes.md", error_codes::reference(Language::English)),
         ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),
-    ])
+    ];
+    // A chart reads no file outside its own folder.
+    for (from, to) in POLICIES {
+        let text = fs::read_to_string(artifacts::repository().join(from));
+        pages.push((to, text.with_context(|| format!("reading {from}"))?));
+    }
+    Ok(pages)
 }
 
 /// The pages that are not what they should be.
@@ -47,6 +64,8 @@ pub(super) fn stale() -> Result<Vec<String>> {
 pub(super) fn write() -> Result<()> {
     for (path, text) in pages()? {
         let file = artifacts::repository().join(path);
+        fs::create_dir_all(file.parent().unwrap_or(&file))
+            .with_context(|| format!("making the folder of {path}"))?;
         fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())

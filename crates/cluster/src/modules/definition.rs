@@ -9,6 +9,12 @@ use sha2::{Digest, Sha256};
 /// Says which definition a cluster has; a change of the types below changes it.
 pub(super) const DIGEST: &str = "module-controller.koupleless.io/definition";
 
+/// Counts the definitions that there were, so that an older controller leaves a later one alone.
+pub(super) const REVISION: &str = "module-controller.koupleless.io/definition-revision";
+
+/// The revision of the types below: whoever changes the definition counts it up.
+const OURS: u32 = 1;
+
 /// One module (biz) on one base, kept by the module controller: what was put there, for whom, and
 /// how it stands. Objects of the V1 controller, whose definition has the same name, are left as
 /// they are.
@@ -121,7 +127,9 @@ pub fn definition() -> CustomResourceDefinition {
         }
     }
     let digest = digest(&definition);
-    definition.metadata.annotations.get_or_insert_default().insert(DIGEST.to_owned(), digest);
+    let annotations = definition.metadata.annotations.get_or_insert_default();
+    annotations.insert(DIGEST.to_owned(), digest);
+    annotations.insert(REVISION.to_owned(), OURS.to_string());
     definition
 }
 
@@ -129,4 +137,15 @@ pub fn definition() -> CustomResourceDefinition {
 fn digest(definition: &CustomResourceDefinition) -> String {
     let text = serde_json::to_string(&definition.spec).unwrap_or_default();
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A definition that is changed under its old revision would be written back and forth by two versions.
+    #[test]
+    fn another_definition_has_another_revision() {
+        assert_eq!((OURS, &*digest(&definition())), (1, "3d0e18491248fce8"), "count OURS up with the digest");
+    }
 }

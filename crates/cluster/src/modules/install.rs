@@ -13,7 +13,7 @@ use kube::{
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::definition::{DIGEST, Module, definition};
+use super::definition::{DIGEST, Module, REVISION, definition};
 
 /// How long a new definition may take to be served: the API server needs a second or two.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
@@ -33,7 +33,8 @@ pub enum Availability {
 }
 
 /// Installs the definition where it is missing, brings it up to date where it is another one (that
-/// of the V1 controller too, whose objects stay), and says whether Module objects can be kept.
+/// of the V1 controller too, whose objects stay), leaves that of a later version alone, and says whether Module
+/// objects can be kept.
 ///
 /// # Errors
 /// The API server could not be asked.
@@ -44,6 +45,15 @@ pub async fn install(client: Client) -> Result<Availability, kube::Error> {
     let outcome = match api.get_opt(&name).await {
         Ok(None) => api.create(&PostParams::default(), &wanted).await.map(drop),
         Ok(Some(found)) if digest(&found) == digest(&wanted) => Ok(()),
+        // While replicas are updated, the older ones would take away what the newer ones write.
+        Ok(Some(found)) if revision(&found) > revision(&wanted) => {
+            tracing::info!(
+                definition = name,
+                revision = revision(&found),
+                "the definition is of a later version and stays"
+            );
+            Ok(())
+        }
         Ok(Some(found)) => {
             tracing::info!(
                 definition = name,
@@ -86,6 +96,12 @@ pub async fn install(client: Client) -> Result<Availability, kube::Error> {
 
 fn digest(definition: &CustomResourceDefinition) -> Option<&String> {
     definition.metadata.annotations.as_ref()?.get(DIGEST)
+}
+
+/// Which definition of ours it is; 0 for one that is not ours, or of before they were counted.
+fn revision(definition: &CustomResourceDefinition) -> u32 {
+    let annotations = definition.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(REVISION)?.parse().ok()).unwrap_or_default()
 }
 
 /// Waits until the API server lists Module objects; why it does not, where it does not.

@@ -67,8 +67,17 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
         definition["metadata"]["generation"].clone()
     };
     let before = version(&cluster);
-    assert_eq!(cluster::modules::install(client).await.unwrap(), Availability::Available);
+    assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
     assert_eq!(version(&cluster), before);
+    // That of a later version is left as it is, also where it says otherwise than ours.
+    let column = r#"[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"},
+        {"op": "add", "path": "/metadata/annotations/module-controller.koupleless.io~1definition", "value": "later"},
+        {"op": "add", "path": "/metadata/annotations/module-controller.koupleless.io~1definition-revision", "value": "1000"}]"#;
+    cluster.kubectl(&["patch", "crd", "modules.koupleless.io", "--type=json", "-p", column]).unwrap();
+    let later = version(&cluster);
+    assert_ne!(later, before);
+    assert_eq!(cluster::modules::install(client).await.unwrap(), Availability::Available);
+    assert_eq!(version(&cluster), later);
     may_not_install(&cluster).await;
 }
 

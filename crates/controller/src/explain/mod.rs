@@ -3,14 +3,12 @@
 mod list;
 mod near;
 
-use std::{
-    env,
-    io::{self, ErrorKind, Write},
-    process::ExitCode,
-};
+use std::{env, process::ExitCode};
 
 use clap::ValueEnum;
 use model::{ErrorCode, ErrorType, Language};
+
+use crate::output::print;
 
 /// Explains an error code, as a Pod, an Event or the log shows it; lists all codes where none is given.
 ///
@@ -72,17 +70,6 @@ fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Language {
     let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
     Language::of_locale(&locale.unwrap_or_default())
-}
-
-/// To standard output; a reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("module-controller: cannot write to standard output: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
 }
 
 #[cfg(test)]
