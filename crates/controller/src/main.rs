@@ -8,6 +8,7 @@ mod dispatch;
 mod explain;
 mod log;
 mod metrics;
+mod pod_starts;
 mod run;
 mod settings;
 mod tunnels;
