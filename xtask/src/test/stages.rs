@@ -27,7 +27,7 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
     let mut plan = vec![
         Stage {
             name: SETUP,
-            what: "the dev cluster, the Java base, mosquitto".to_owned(),
+            what: "the dev cluster, the Java base, mosquitto, Prometheus".to_owned(),
             after: &[],
             work: Box::new(set_up),
         },
