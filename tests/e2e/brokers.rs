@@ -200,6 +200,8 @@ fn a_broker_that_is_away_costs_no_base_its_node() -> Result<()> {
         ensure!(page.status == 503 && page.body.contains(&said), "{page:?}");
         Ok(Some(()))
     })?;
+    let figures = scene.controller.admin("/metrics")?.body;
+    ensure!(figures.contains("module_controller_tunnel_up{tunnel=\"mqtt\"} 0\n"), "{figures}");
     stays("the scene without a broker", Duration::from_secs(12), &before, || Snapshot::take(&scene, &bases))?;
     scene.wait_node_ready(&bases[0], false)?;
     let event = scene.wait_event_within(Duration::from_secs(60), &node, "BlastRadius")?;

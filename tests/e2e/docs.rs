@@ -15,13 +15,14 @@ use e2e::{
 use testkit::artifacts;
 
 /// The pages for users, in English; each has its twin in Chinese.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/guide/getting-started.md",
     "docs/guide/go-controller.md",
     "docs/guide/modules.md",
     "docs/guide/operations.md",
     "docs/guide/real-clusters.md",
+    "docs/guide/runbooks.md",
 ];
 /// The page whose commands are for a cluster that has no controller yet: `deploy.rs` runs them.
 const DEPLOYMENT: &str = "docs/guide/deployment.md";

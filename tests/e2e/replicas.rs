@@ -166,6 +166,10 @@ fn a_second_replica_of_one_client_id_says_so_and_acts_for_nothing() -> Result<()
         ensure!(page.status == 503 && says, "{page:?}");
         Ok(Some(()))
     })?;
+    let figures = second.admin("/metrics")?.body;
+    for figure in ["module_controller_client_id_shared{} 1\n", "module_controller_ready{} 0\n"] {
+        ensure!(figures.contains(figure), "{figure} is not in {figures}");
+    }
     let pod = manifest::pod(&scene, "module", Some(&base.node()), &[manifest::container("biz1", "1.0.0")?]);
     scene.cluster.apply(&manifest::patient(pod).to_string())?;
     scene.wait_pods_ready(1)?;

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::histogram::Histogram;
+
 macro_rules! closed {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -14,7 +16,7 @@ macro_rules! closed {
 
         impl $name {
             /// Every value.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
             /// As a metric's label has it.
             pub fn as_str(self) -> &'static str {
@@ -60,6 +62,14 @@ closed!(
     LaneKind { Writes = "writes", Records = "records", Renewals = "renewals", Searches = "searches" }
 );
 
+closed!(
+    /// A status that is written, as [`Resource`] calls it.
+    StatusKind { Node = "nodes/status", Pod = "pods/status", Module = "modules/status" }
+);
+
+/// Bounds of the histograms, in seconds: an idle server takes some milliseconds, and a request has 15 s.
+const STATUS_WRITES: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
 const CELLS: usize = Verb::ALL.len() * Resource::ALL.len() * Outcome::ALL.len();
 
 /// One kind of request with how often it was made.
@@ -104,6 +114,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Counters {
     calls: Box<[Cell]>,
+    status_writes: [Histogram; StatusKind::ALL.len()],
     pub(crate) running: AtomicU64,
     pub(crate) waiting: AtomicU64,
     places: [AtomicU64; LaneKind::ALL.len()],
@@ -124,6 +135,7 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             calls: (0..CELLS).map(|_| Cell::default()).collect(),
+            status_writes: StatusKind::ALL.map(|_| Histogram::new(STATUS_WRITES)),
             running: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             places: Default::default(),
@@ -145,6 +157,18 @@ impl Counters {
             cell.count.fetch_add(1, Relaxed);
             cell.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
         }
+    }
+
+    /// A write of a status came to its end, whichever, so long after it was handed over.
+    pub(crate) fn wrote_status(&self, kind: StatusKind, took: Duration) {
+        if let Some(durations) = self.status_writes.get(kind as usize) {
+            durations.observe(took.as_secs_f64());
+        }
+    }
+
+    /// How long writes of statuses took, from being handed over to their ends.
+    pub fn status_writes(&self) -> impl Iterator<Item = (StatusKind, &Histogram)> {
+        StatusKind::ALL.iter().copied().zip(&self.status_writes)
     }
 
     /// So many may run in a lane from now on.
@@ -188,9 +212,9 @@ mod tests {
     #[test]
     fn every_kind_of_request_has_its_own_counter() {
         let counters = Counters::default();
-        for &verb in Verb::ALL {
-            for &resource in Resource::ALL {
-                for &outcome in Outcome::ALL {
+        for verb in Verb::ALL {
+            for resource in Resource::ALL {
+                for outcome in Outcome::ALL {
                     counters.called(verb, resource, outcome, Duration::from_micros(3));
                 }
             }
@@ -204,5 +228,15 @@ mod tests {
             assert_eq!(call.count, if twice { 2 } else { 1 }, "{call:?}");
             assert_eq!(call.took, Duration::from_micros(if twice { 7 } else { 3 }), "{call:?}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_status_has_a_histogram_of_its_own() {
+        let counters = Counters::default();
+        counters.wrote_status(StatusKind::Pod, Duration::from_millis(30));
+        counters.wrote_status(StatusKind::Pod, Duration::from_millis(20));
+        let counts: Vec<_> =
+            counters.status_writes().map(|(kind, seen)| (kind.as_str(), seen.count())).collect();
+        assert_eq!(counts, [("nodes/status", 0), ("pods/status", 2), ("modules/status", 0)]);
     }
 }

@@ -27,7 +27,7 @@ pub mod watch;
 pub mod write;
 
 pub use client::{ClientConfig, ConnectError, Server};
-pub use counters::{CallCount, Counters, LaneKind, Outcome, Resource, Snapshot, Verb};
+pub use counters::{CallCount, Counters, LaneKind, Outcome, Resource, Snapshot, StatusKind, Verb};
 pub use delivery::DeliveryFilter;
 pub use slim::{Unreadable, pod::read_pod};
 pub use watch::{WatchConfig, WatchFault, WatchHealth, Watches, watch};

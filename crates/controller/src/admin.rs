@@ -7,6 +7,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use cluster::{Counters, Watches};
+use prometheus_client::metrics::histogram::Histogram;
 use report::Reporter;
 use tokio::{
     net::TcpListener,
@@ -16,7 +17,7 @@ use tokio::{
 use crate::{
     commands::Commands,
     dispatch::{self, Pulse},
-    metrics,
+    metrics::{self, Process},
     settings::Settings,
     tunnels::Tunnels,
 };
@@ -34,6 +35,8 @@ pub(crate) struct Admin {
     pub(crate) counters: Arc<Counters>,
     pub(crate) reporter: Reporter,
     pub(crate) commands: Commands,
+    pub(crate) pod_starts: Histogram,
+    pub(crate) process: Process,
     pub(crate) queues: Queues,
 }
 
@@ -71,6 +74,11 @@ impl Admin {
             tokio::spawn(serve::serve(listener, pages.clone(), stop.clone()));
         }
         Ok(())
+    }
+
+    /// Nothing keeps this controller from its work.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.troubles().is_empty()
     }
 
     /// What keeps this controller from its work: one line each.

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     clock::Clock,
     commands::Commands,
+    pod_starts::PodStarts,
     tunnels::{self, Asked, Tunnels},
 };
 
@@ -116,6 +117,7 @@ pub(crate) struct Loop {
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
     pub(crate) commands: Commands,
+    pub(crate) pod_starts: PodStarts,
     pub(crate) pulse: Pulse,
     pub(crate) clock: Clock,
     pub(crate) fence: Fence,
@@ -140,9 +142,7 @@ impl Loop {
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
             let now = Now { mono: self.clock.elapsed(), wall: Timestamp::now() };
-            if let Event::Answer { base, key, outcome, .. } = &event {
-                self.commands.ended(base, key, outcome, Instant::now());
-            }
+            self.measure(&event, now.mono);
             for action in self.engine.step(event, now) {
                 self.act(action, now.wall);
             }
@@ -164,9 +164,24 @@ impl Loop {
         while self.cluster_events.recv().await.is_some() {}
     }
 
+    /// Notices what an event says of how long something took.
+    fn measure(&mut self, event: &Event, now: Duration) {
+        match event {
+            Event::Answer { base, key, outcome, .. } => {
+                self.commands.ended(base, key, outcome, Instant::now());
+            }
+            Event::Pod(view) => self.pod_starts.see(view, self.pulse.read().1.synced, now),
+            Event::PodGone(pod) => self.pod_starts.lose(pod),
+            _ => {}
+        }
+    }
+
     fn act(&mut self, action: Action, wall: Timestamp) {
         if let Action::Announce(said) = &action {
             self.reporter.report(said, wall);
+        }
+        if let Action::PatchPodStatus { pod, status } = &action {
+            self.pod_starts.tell(pod, status);
         }
         match self.writer.submit(action) {
             Some(Action::Call { target, command, deadline, trace }) => {

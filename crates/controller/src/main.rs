@@ -10,6 +10,7 @@ mod install;
 mod log;
 mod metrics;
 mod output;
+mod pod_starts;
 mod run;
 mod settings;
 mod tunnels;

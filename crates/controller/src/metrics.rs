@@ -1,20 +1,24 @@
 //! `/metrics`: what the parts have counted, read when the page is asked for.
 
+mod process;
+
 use std::{collections::BTreeMap, fmt};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelValue, EncodeMetric, text::encode},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::{Registry, Unit},
 };
 
+pub(crate) use self::process::Process;
 use crate::admin::Admin;
 
 /// The page, in the OpenMetrics text format.
 pub(crate) fn page(admin: Admin) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("module_controller");
-    registry.register_collector(Box::new(Counted(admin)));
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Used(admin.process)));
+    registry.sub_registry_with_prefix("module_controller").register_collector(Box::new(Counted(admin)));
     let mut page = String::new();
     encode(&mut page, &registry)?;
     Ok(page)
@@ -25,6 +29,16 @@ struct Counted(Admin);
 impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Counted")
+    }
+}
+
+/// What the process uses; its names have no prefix.
+#[derive(Debug)]
+struct Used(Process);
+
+impl Collector for Used {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.encode(&mut encoder)
     }
 }
 
@@ -89,6 +103,10 @@ fn count(number: usize) -> u64 {
 impl Collector for Counted {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let help = "Which version runs";
+        version.encode(encoder.encode_descriptor("build", help, None, MetricType::Info)?)?;
+        self.encode_health(encoder)?;
         let (_, summary) = self.0.pulse.read();
         let states = [
             ([("state", "heard")], count(summary.vnodes.saturating_sub(summary.silent))),
@@ -122,6 +140,7 @@ impl Collector for Counted {
             .encode(encoder, [([("state", "living")], count(summary.members))])?;
         self.encode_tunnels(encoder)?;
         self.encode_modules(encoder)?;
+        self.encode_pods(encoder)?;
         self.encode_commands(encoder)?;
         self.encode_queues(encoder)?;
         let calls = self.0.counters.snapshot().calls;
@@ -139,11 +158,26 @@ impl Collector for Counted {
             ([("verb", call.verb.as_str()), ("resource", call.resource.as_str())], call.took.as_secs_f64())
         });
         seconds(encoder, "api_request", "Time that requests to the API server took", summed(took))?;
+        self.encode_status_writes(encoder)?;
         self.encode_reports(encoder)
     }
 }
 
 impl Counted {
+    /// What `/readyz` says in words.
+    fn encode_health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let ready = [([] as [(&str, &str); 0], u64::from(self.0.is_ready()))];
+        let help = "1 while nothing keeps this replica from its work, as /readyz says it";
+        Family { name: "ready", help, kind: MetricType::Gauge }.encode(encoder, ready)?;
+        let shared = [([] as [(&str, &str); 0], u64::from(self.0.pulse.twin().is_some()))];
+        let help = "1 while another replica lives under the same CLIENT_ID";
+        Family { name: "client_id_shared", help, kind: MetricType::Gauge }.encode(encoder, shared)?;
+        let tunnels =
+            self.0.tunnels.up().into_iter().map(|(tunnel, up)| ([("tunnel", tunnel)], u64::from(up)));
+        let help = "1 while a tunnel carries messages: HTTP listens, or the broker is connected";
+        Family { name: "tunnel_up", help, kind: MetricType::Gauge }.encode(encoder, tunnels)
+    }
+
     fn encode_modules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let census = self.0.pulse.census();
         let states = census.modules.iter().map(|(state, n)| ([("state", *state)], count(*n)));
@@ -155,6 +189,13 @@ impl Counted {
         ];
         Family { name: "pods", help: "Module Pods on VNodes", kind: MetricType::Gauge }
             .encode(encoder, pods)?;
+        let nodes = [
+            ([("reason", "BaseSilent")], count(census.silent)),
+            ([("reason", "ArkletUnanswering")], count(census.unanswering)),
+            ([("reason", "BaseNotServing")], count(census.not_serving)),
+        ];
+        let help = "Nodes that are not Ready, by the reason of their condition";
+        Family { name: "nodes_not_ready", help, kind: MetricType::Gauge }.encode(encoder, nodes)?;
         let unit = Unit::Seconds;
         let age = encoder.encode_descriptor(
             "lease_oldest_age",
@@ -165,6 +206,37 @@ impl Counted {
         ConstGauge::new(census.oldest_lease.as_secs_f64()).encode(age)
     }
 
+    fn encode_pods(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let unit = Unit::Seconds;
+        let longest = encoder.encode_descriptor(
+            "pod_longest_not_ready",
+            "How long that module Pod has not been Ready which has not been so for longest; 0 where all are",
+            Some(&unit),
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(self.0.pulse.census().longest_not_ready.as_secs_f64()).encode(longest)?;
+        let starts = encoder.encode_descriptor(
+            "pod_start_duration",
+            "Time from seeing a Pod on a VNode to its being Ready for the first time",
+            Some(&unit),
+            MetricType::Histogram,
+        )?;
+        self.0.pod_starts.encode(starts)
+    }
+
+    fn encode_status_writes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut metric = encoder.encode_descriptor(
+            "status_write_duration",
+            "Time from deciding on a status to the end of its write, with the time that it waited for its turn",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        for (kind, durations) in self.0.counters.status_writes() {
+            durations.encode(metric.encode_family(&[("resource", kind.as_str())])?)?;
+        }
+        Ok(())
+    }
+
     fn encode_commands(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (open, ended) = self.0.commands.read();
         let open = [([] as [(&str, &str); 0], count(open))];
@@ -172,15 +244,20 @@ impl Counted {
             .encode(encoder, open)?;
         let labels =
             |command: &'static str, code: &str| [("command", command.to_owned()), ("code", code.to_owned())];
-        let counts = ended.iter().map(|((command, code), ended)| (labels(command, code), ended.count));
+        let counts = ended.iter().map(|((command, code), ended)| (labels(command, code), *ended));
         Family {
             name: "commands_ended",
             help: "Commands that ended, by error code",
             kind: MetricType::Counter,
         }
         .encode(encoder, counts)?;
-        let took = ended.iter().map(|((command, code), ended)| (labels(command, code), ended.seconds));
-        seconds(encoder, "command", "Time from sending a command to its end", took)
+        let took = encoder.encode_descriptor(
+            "command_duration",
+            "Time from sending a command to a base to its answer, or to what came instead of one",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        self.0.commands.durations().encode(took)
     }
 
     fn encode_queues(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -17,6 +17,8 @@ use crate::{
     clock::Clock,
     commands::Commands,
     dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
+    metrics::Process,
+    pod_starts::{self, PodStarts},
     settings::Settings,
     tunnels::{Asked, Tunnels},
 };
@@ -93,8 +95,11 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
         .context("REPORT_HOOKS: starting the reporter")?;
     let commands = Commands::default();
+    let pod_starts = pod_starts::histogram();
     let admin = Admin {
         commands: commands.clone(),
+        pod_starts: pod_starts.clone(),
+        process: Process::own(),
         queues: Queues { cluster: cluster_queue, tunnels: tunnel_queue },
         pulse: pulse.clone(),
         watches: watches.clone(),
@@ -115,6 +120,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         writer: writer.clone(),
         reporter: reporter.clone(),
         commands,
+        pod_starts: PodStarts::new(pod_starts),
         pulse,
         clock,
         fence,

@@ -104,6 +104,14 @@ impl Tunnels {
         }
     }
 
+    /// Of each tunnel that is on, whether it carries messages.
+    pub(crate) fn up(&self) -> Vec<(&'static str, bool)> {
+        // What listens for HTTP does so until the end.
+        let http = self.http.is_some().then_some(("http", true));
+        let mqtt = self.mqtt_stats().map(|stats| ("mqtt", stats.up));
+        http.into_iter().chain(mqtt).collect()
+    }
+
     /// Where this replica takes what others heard in its stead.
     pub(crate) fn door(&self) -> Option<Door> {
         let forwarder = self.forwarder.as_ref()?;

@@ -150,9 +150,20 @@ pub(crate) fn mosquitto_passwd() -> Result<PathBuf> {
     tools::require("mosquitto_passwd", "give broker users a password", "sudo apt-get install mosquitto")
 }
 
+/// The Prometheus server; installed from its Debian package when it is missing and we are root.
+pub fn prometheus() -> Result<PathBuf> {
+    tools::require_debian("prometheus", "prometheus", "scrape the controller")
+}
+
+/// Prometheus' own tool that checks rules and runs their tests; it comes with the server.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    tools::require_debian("promtool", "prometheus", "test the alert rules")
+}
+
 /// Builds or installs all of the above, so that no test waits for it, and says where each is.
 pub fn all() -> Result<()> {
     eprintln!("mosquitto    {}", mosquitto()?.display());
+    eprintln!("prometheus   {}", prometheus()?.display());
     eprintln!("java         {}", java_program()?.display());
     eprintln!("dev cluster  {}", devcluster()?.display());
     eprintln!("helm         {}", helm()?.display());

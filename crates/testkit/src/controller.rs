@@ -88,6 +88,11 @@ impl Controller {
         format!("http://127.0.0.1:{}", self.tunnel_port)
     }
 
+    /// Where its health and metrics are: `host:port`.
+    pub fn admin_address(&self) -> String {
+        format!("127.0.0.1:{}", self.admin_port)
+    }
+
     /// The process id; 0 when it does not run.
     pub fn id(&self) -> u32 {
         self.process.as_ref().map_or(0, Process::id)
@@ -105,7 +110,7 @@ impl Controller {
 
     /// `GET path` of its admin endpoint: `/healthz`, `/readyz`, `/metrics`.
     pub fn admin(&self, path: &str) -> Result<Answer> {
-        http::get(&format!("http://127.0.0.1:{}{path}", self.admin_port), Duration::from_secs(5))
+        http::get(&format!("http://{}{path}", self.admin_address()), Duration::from_secs(5))
     }
 
     /// Everything it has logged since it was first started.

@@ -1,7 +1,7 @@
 //! Starts and stops the real parts that the tests, the benchmark and the demo run against: a Kubernetes control plane
 //! ([`cluster`]), an MQTT broker ([`broker`]), Java bases ([`java_base`]), a server of module packages
-//! ([`package_server`]), robots that reports go to ([`robot`]), ways between parts that can be cut ([`proxy`]) and the controller itself
-//! ([`controller`]).
+//! ([`package_server`]), robots that reports go to ([`robot`]), ways between parts that can be cut ([`proxy`]), a Prometheus
+//! ([`prometheus`]) and the controller itself ([`controller`]).
 //!
 //! Everything is blocking and usable from a plain `#[test]`; everything listens on loopback, on ports that the system
 //! gave; and nothing outlives the process that started it, not even when that is killed ([`process`]).
@@ -17,6 +17,7 @@ pub mod java_base;
 pub mod names;
 pub mod package_server;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod rights;
 pub mod robot;

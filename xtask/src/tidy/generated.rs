@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use model::Language;
 use testkit::{artifacts, controller};
 
-use super::{error_codes, reference};
+use super::{alert_rules, error_codes, reference};
 use crate::cargo;
 
 /// The policies, and where the chart has them.
@@ -30,10 +30,13 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let help = ask("--help")?;
+    let rules = fs::read_to_string(artifacts::repository().join(alert_rules::RULES))
+        .with_context(|| format!("reading {}", alert_rules::RULES))?;
     let mut pages = vec![
         ("deploy/crds/modules.koupleless.io.json", ask("crd")?),
         ("deploy/chart/files/modules.koupleless.io.json", ask("crd")?),
         ("deploy/install/module-controller.yaml", ask("install")?),
+        ("deploy/monitoring/prometheus-rule.yaml", alert_rules::object(&rules)?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),
         ("docs/reference/error-codes.md", error_codes::reference(Language::English)),
         ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check.
 
+mod alert_rules;
 mod arising_codes;
 mod citations;
 mod error_codes;

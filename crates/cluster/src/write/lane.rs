@@ -262,13 +262,13 @@ mod tests {
 
     fn job(name: &str) -> Job {
         let pod = PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() };
-        (Action::DeletePod { pod }, Fence::open().pass())
+        Job { action: Action::DeletePod { pod }, pass: Fence::open().pass(), queued: Instant::now() }
     }
 
     fn name(job: &Job) -> String {
-        match job {
-            (Action::DeletePod { pod }, _) => pod.name.to_string(),
-            (other, _) => panic!("{other:?}"),
+        match &job.action {
+            Action::DeletePod { pod } => pod.name.to_string(),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -42,7 +42,7 @@ use self::{
 };
 use crate::{
     announce::Announcer,
-    counters::{Counters, LaneKind},
+    counters::{Counters, LaneKind, StatusKind},
     delivery::DeliveryFilter,
 };
 
@@ -210,10 +210,11 @@ impl Writer {
             tasks.spawn(shared.clone().keep_replica(action, pass));
             return None;
         };
-        match lane.take((action, pass), shared.config.max_waiting, StdInstant::now()) {
+        let now = StdInstant::now();
+        match lane.take(Job { action, pass, queued: now }, shared.config.max_waiting, now) {
             Taken::Waits => {}
             Taken::Runs(first) => drop(tasks.spawn(shared.clone().work(lane.clone(), first))),
-            Taken::Refused((action, _)) => drop(tasks.spawn(shared.clone().refuse(action))),
+            Taken::Refused(job) => drop(tasks.spawn(shared.clone().refuse(job.action))),
         }
         None
     }
@@ -260,8 +261,26 @@ impl Writer {
     }
 }
 
-/// An action, and until when it may be sent.
-type Job = (Action, Pass);
+/// A write that waits or runs.
+struct Job {
+    action: Action,
+    /// Until when it may be sent.
+    pass: Pass,
+    /// When it was handed over.
+    queued: StdInstant,
+}
+
+impl Job {
+    /// Which status it writes; none where it writes none.
+    fn status(&self) -> Option<StatusKind> {
+        match self.action {
+            Action::PatchNodeStatus { .. } => Some(StatusKind::Node),
+            Action::PatchPodStatus { .. } => Some(StatusKind::Pod),
+            Action::PatchModuleStatus { .. } => Some(StatusKind::Module),
+            _ => None,
+        }
+    }
+}
 
 impl Shared {
     /// Carries out one action after the other, as long as any wait in the lane.
@@ -271,10 +290,14 @@ impl Shared {
         let mut gives_up = self.gives_up.subscribe();
         loop {
             match next.take().unwrap_or_else(|| place.next(StdInstant::now())) {
-                Next::Begin((action, pass)) => {
+                Next::Begin(job) => {
                     self.begin_further(&lane);
-                    let api = Api { pass: Some(pass), lane: Some(lane.clone()), ..self.api.clone() };
-                    let end = self.perform(&api, action).await;
+                    let (status, queued) = (job.status(), job.queued);
+                    let api = Api { pass: Some(job.pass), lane: Some(lane.clone()), ..self.api.clone() };
+                    let end = self.perform(&api, job.action).await;
+                    if let Some(kind) = status {
+                        self.api.counters.wrote_status(kind, queued.elapsed());
+                    }
                     self.tell(end).await;
                 }
                 Next::Opens(when) => tokio::select! {

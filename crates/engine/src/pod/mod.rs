@@ -55,6 +55,8 @@ pub(crate) struct ModulePod {
     may_be_ready: bool,
     /// It was Ready when it was last looked at; none before the first look.
     was_ready: Option<bool>,
+    /// Since when it is not Ready; none while it is, and before the first look.
+    not_ready_since: Option<Duration>,
     /// Requests may come to it through a Service.
     is_served: bool,
     /// Until then requests that began while it was Ready may not have ended.
@@ -92,6 +94,7 @@ impl ModulePod {
             contest: Contest::default(),
             may_be_ready: false,
             was_ready: None,
+            not_ready_since: None,
             is_served: false,
             drained_at: Duration::ZERO,
             delete_slot: WriteSlot::default(),
@@ -208,6 +211,8 @@ impl ModulePod {
     pub(crate) fn track_readiness(&mut self, now: Now, drain: Duration, alone: bool, services: &Services) {
         self.is_served = services.may_send_to(&self.view);
         let is_ready = self.is_ready();
+        let since = self.not_ready_since.unwrap_or(now.mono);
+        self.not_ready_since = (!is_ready).then_some(since);
         let ended = match self.was_ready.replace(is_ready) {
             Some(was_ready) => was_ready && !is_ready,
             None if alone => self.stopped_to_be_ready_within(drain, now.wall),
@@ -230,6 +235,11 @@ impl ModulePod {
         // The API keeps whole seconds.
         let within = drain + Duration::from_secs(1);
         since.is_some_and(|since| wall.duration_since(since).unsigned_abs() < within)
+    }
+
+    /// Since when it is not Ready, as far as this process saw; none while it is.
+    pub(crate) fn not_ready_since(&self) -> Option<Duration> {
+        self.not_ready_since
     }
 
     /// A Service sends requests to it.

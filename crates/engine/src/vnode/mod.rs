@@ -565,7 +565,15 @@ impl VNode {
     }
 
     /// Adds what it holds to the counts.
-    pub(crate) fn count(&self, now: Duration, census: &mut Census) {
+    pub(crate) fn count(&self, now: Duration, times: &Times, census: &mut Census) {
+        // One that has no Node yet is a stranger, which is counted elsewhere.
+        match self.life.standing(now, times) {
+            _ if self.node.is_none() => {}
+            Standing::Silent => census.silent += 1,
+            Standing::Unanswering => census.unanswering += 1,
+            Standing::NotServing => census.not_serving += 1,
+            Standing::Alive | Standing::Gone => {}
+        }
         for biz in self.inventory.all() {
             *census.modules.entry(biz.state.as_str()).or_default() += 1;
         }
@@ -574,6 +582,10 @@ impl VNode {
             live.fold((0, 0), |(ready, all), pod| (ready + usize::from(pod.is_ready()), all + 1));
         census.pods_ready += ready;
         census.pods_not_ready += all - ready;
+        let live = self.pods.values().filter(|pod| pod.is_live());
+        let longest = live.filter_map(|pod| pod.not_ready_since()).min();
+        let longest = longest.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        census.longest_not_ready = census.longest_not_ready.max(longest);
         census.oldest_lease = census.oldest_lease.max(self.lease.age(now).unwrap_or_default());
     }
 
