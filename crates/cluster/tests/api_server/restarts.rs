@@ -1,7 +1,10 @@
 //! A watch that begins anew.
 
 use cluster::WatchConfig;
-use engine::{Event, Watched};
+use engine::{
+    Event, Watched,
+    view::{NodeView, Taint},
+};
 
 use crate::harness::{Harness, client, unique, vnode};
 
@@ -39,8 +42,12 @@ async fn all_is_listed_anew_when_that_is_asked_for() {
     let mut h = Harness::start().await;
     let name = unique("virtual-node-anew");
     h.create_node(&vnode(&name)).await;
-    // The control plane's own controllers annotate it first: that is news.
-    h.node(&name, |node| node.annotations.get("node.alpha.kubernetes.io/ttl").is_some()).await;
+    // The control plane annotates it first, and takes the taint away that every new Node has, in either order: that is news.
+    let is_settled = |node: &NodeView| {
+        let is_new = |taint: &Taint| taint.key == "node.kubernetes.io/not-ready";
+        node.annotations.get("node.alpha.kubernetes.io/ttl").is_some() && !node.taints.iter().any(is_new)
+    };
+    let known = h.node(&name, is_settled).await.resource_version;
     for _ in 0..2 {
         for kind in Watched::NEEDED {
             h.event(&format!("that all {kind:?} were told"), |event| {
@@ -49,7 +56,7 @@ async fn all_is_listed_anew_when_that_is_asked_for() {
             .await;
         }
         let told = |event: &Event| match event {
-            Event::Node(node) => *node.name == *name,
+            Event::Node(node) => *node.name == *name && node.resource_version > known,
             Event::NodeGone { name: gone, .. } => **gone == *name,
             Event::Synced(kind) => Watched::NEEDED.contains(kind),
             _ => false,
