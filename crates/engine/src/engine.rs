@@ -94,7 +94,7 @@ pub struct Engine {
     /// Questions for the baseline that wait for the workloads to be known.
     questions: Questions,
     /// What bases that have no VNode yet were told to install.
-    playbacks: BTreeMap<BaseIdentity, Told>,
+    playbacks: BTreeMap<BaseIdentity, GivenBaseline>,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
@@ -109,7 +109,7 @@ pub struct Engine {
 
 /// What a base that has no VNode yet was told to install, and who had asked.
 #[derive(Debug)]
-struct Told {
+struct GivenBaseline {
     tunnel: TunnelKind,
     peer: Option<IpAddr>,
     playback: Playback,
@@ -516,7 +516,7 @@ impl Engine {
                 self.playbacks.retain(|_, told| told.playback.is_under_way(now.mono));
                 // One more that is not remembered may be told to install what it installs already, and says so.
                 if self.playbacks.len() < MOST_STRANGERS {
-                    self.playbacks.insert(base.clone(), Told { tunnel, peer: query.peer, playback });
+                    self.playbacks.insert(base.clone(), GivenBaseline { tunnel, peer: query.peer, playback });
                 }
             }
         }
@@ -526,7 +526,7 @@ impl Engine {
     /// What a base that is heard for the first time was told to install: it has asked from where it is heard now.
     fn told(&mut self, tunnel: TunnelKind, report: &BaseReport) -> Playback {
         let told = self.playbacks.remove(&report.identity);
-        let is_its = |told: &Told| match told.tunnel {
+        let is_its = |told: &GivenBaseline| match told.tunnel {
             TunnelKind::Mqtt => true,
             TunnelKind::Http => tunnel == TunnelKind::Http && told.peer == report.peer,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arklet::{Command, CommandKind};
 use model::{BizId, ErrorCode, ErrorSource, ErrorType, Fault};
 
-use super::{Context, Op, Standing, VNode};
+use super::{Context, Liveness, Op, VNode};
 use crate::{
     action::{Action, Alarm, Announcement, Regarding},
     event::Now,
@@ -195,7 +195,7 @@ impl VNode {
     }
 }
 
-impl Standing {
+impl Liveness {
     /// How people on call are told of it; none for what the base itself said.
     pub(super) fn alarm(self) -> Option<(Alarm, ErrorCode)> {
         match self {

@@ -18,7 +18,7 @@ use std::{
 
 use model::{BizId, BizState};
 
-use super::{Context, Standing, VNode};
+use super::{Context, Liveness, VNode};
 use crate::view::{ConditionStatus, NodeView, PodView};
 
 /// The condition by which Kubernetes, from 1.26 on, says that and why it deleted a Pod by itself.
@@ -68,7 +68,7 @@ impl VNode {
     /// Finds out what stays for the replacements of evicted Pods, and what no longer does.
     pub(super) fn keep_evicted(&mut self, ctx: &Context<'_>) {
         let now = ctx.now.mono;
-        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(now, &ctx.config.times) == Liveness::Alive;
         if !alive || !self.inventory.is_known() {
             return;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Context, Fleet, Standing, VNode,
+    Context, Fleet, Liveness, VNode,
     announce::{MANY_LOST, News, TUNNEL_DOWN},
 };
 use crate::{
@@ -100,11 +100,11 @@ impl VNode {
 
     /// Deletes the Node when the base is gone.
     pub(super) fn leave(&mut self, ctx: &mut Context<'_>) {
-        let standing = self.life.standing(ctx.now.mono, &ctx.config.times);
+        let standing = self.life.liveness(ctx.now.mono, &ctx.config.times);
         let goes = match standing {
-            Standing::Gone => true,
-            Standing::Silent => self.is_given_up(ctx),
-            Standing::Alive | Standing::Unanswering | Standing::NotServing => {
+            Liveness::Gone => true,
+            Liveness::Silent => self.is_given_up(ctx),
+            Liveness::Alive | Liveness::Unanswering | Liveness::NotServing => {
                 // Its Lease went with its Node: among several replicas it is anybody's to take up anew.
                 let done = self.leaving.done && ctx.holder.is_some();
                 let (slot, is_unknown) = (std::mem::take(&mut self.leaving.slot), self.leaving.is_unknown);
@@ -123,13 +123,13 @@ impl VNode {
         }
         let action = Action::DeleteNode { name: node.name.clone(), uid: node.uid.clone() };
         let note = match standing {
-            Standing::Gone => "the base said goodbye; its Node is deleted".to_owned(),
+            Liveness::Gone => "the base said goodbye; its Node is deleted".to_owned(),
             _ => format!(
                 "nothing was heard of the base for {} s, it does not answer, and its own Pod does not exist; its Node is deleted",
                 self.life.silence(ctx.now.mono).as_secs()
             ),
         };
-        let warning = standing != Standing::Gone;
+        let warning = standing != Liveness::Gone;
         let news = News { warning, reason: "BaseLeft", action: "DeleteNode", note };
         self.announce_trouble(news, standing.alarm(), ctx);
         self.leaving.slot.sent();

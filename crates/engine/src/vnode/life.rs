@@ -26,9 +26,9 @@ pub(crate) struct Life {
     proven: bool,
 }
 
-/// How a base stands.
+/// Whether a base is alive, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Liveness {
     /// It is well.
     Alive,
     /// It sends heartbeats, but answers no command.
@@ -97,30 +97,30 @@ impl Life {
     }
 
     /// How the base stands.
-    pub(crate) fn standing(&self, now: Duration, times: &Times) -> Standing {
+    pub(crate) fn liveness(&self, now: Duration, times: &Times) -> Liveness {
         let quiet = now.saturating_sub(self.heard) >= times.not_ready_after;
         let mute =
             self.unanswered_since.is_some_and(|since| now.saturating_sub(since) >= times.not_ready_after);
         match self.state {
-            BaseState::Deactivated => Standing::Gone,
-            _ if quiet => Standing::Silent,
-            BaseState::NotServing => Standing::NotServing,
-            BaseState::Activated if mute => Standing::Unanswering,
-            BaseState::Activated => Standing::Alive,
+            BaseState::Deactivated => Liveness::Gone,
+            _ if quiet => Liveness::Silent,
+            BaseState::NotServing => Liveness::NotServing,
+            BaseState::Activated if mute => Liveness::Unanswering,
+            BaseState::Activated => Liveness::Alive,
         }
     }
 
     /// Nothing was heard by this process yet, and the time to say so has not come: what others
     /// wrote of the base before stands.
     pub(crate) fn is_assumed(&self, now: Duration, times: &Times) -> bool {
-        !self.proven && self.standing(now, times) == Standing::Alive
+        !self.proven && self.liveness(now, times) == Liveness::Alive
     }
 
     /// It sends heartbeats, answers and did not say goodbye. That somebody answers is not enough: an
     /// address that a base had may be another base's by now.
     pub(crate) fn is_heard_and_well(&self, now: Duration, times: &Times) -> bool {
         self.heartbeat.is_some_and(|at| now.saturating_sub(at) < times.not_ready_after)
-            && matches!(self.standing(now, times), Standing::Alive | Standing::NotServing)
+            && matches!(self.liveness(now, times), Liveness::Alive | Liveness::NotServing)
     }
 
     /// A heartbeat is missing, so the base is asked.
@@ -146,7 +146,7 @@ impl Life {
         now.saturating_sub(self.heard)
     }
 
-    /// When the standing changes if nothing is heard until then.
+    /// When the liveness changes if nothing is heard until then.
     pub(crate) fn wake(&self, now: Duration, times: &Times) -> Option<Duration> {
         [
             Some(self.heard + times.not_ready_after),
@@ -175,8 +175,8 @@ mod tests {
     fn silence_makes_not_ready_after_25_seconds_and_not_before() {
         let mut life = Life::assumed(s(0));
         life.heartbeat(s(10), BaseState::Activated, &TIMES());
-        assert_eq!(life.standing(s(34), &TIMES()), Standing::Alive);
-        assert_eq!(life.standing(s(35), &TIMES()), Standing::Silent);
+        assert_eq!(life.liveness(s(34), &TIMES()), Liveness::Alive);
+        assert_eq!(life.liveness(s(35), &TIMES()), Liveness::Silent);
         assert_eq!(life.wake(s(10), &TIMES()), Some(s(25)));
     }
 
@@ -184,9 +184,9 @@ mod tests {
     fn any_answer_is_a_sign_of_life() {
         let mut life = Life::assumed(s(0));
         life.answered(s(20));
-        assert_eq!(life.standing(s(44), &TIMES()), Standing::Alive);
+        assert_eq!(life.liveness(s(44), &TIMES()), Liveness::Alive);
         life.answered(s(50));
-        assert_eq!(life.standing(s(51), &TIMES()), Standing::Alive);
+        assert_eq!(life.liveness(s(51), &TIMES()), Liveness::Alive);
     }
 
     #[test]
@@ -196,9 +196,9 @@ mod tests {
         for t in (10..40).step_by(10) {
             life.heartbeat(s(t), BaseState::Activated, &TIMES());
         }
-        assert_eq!(life.standing(s(31), &TIMES()), Standing::Unanswering);
+        assert_eq!(life.liveness(s(31), &TIMES()), Liveness::Unanswering);
         life.answered(s(32));
-        assert_eq!(life.standing(s(32), &TIMES()), Standing::Alive);
+        assert_eq!(life.liveness(s(32), &TIMES()), Liveness::Alive);
     }
 
     #[test]
@@ -206,9 +206,9 @@ mod tests {
         let mut life = Life::assumed(s(0));
         life.heartbeat(s(1), BaseState::Deactivated, &TIMES());
         life.answered(s(2));
-        assert_eq!(life.standing(s(2), &TIMES()), Standing::Gone);
+        assert_eq!(life.liveness(s(2), &TIMES()), Liveness::Gone);
         assert!(life.heartbeat(s(3), BaseState::Activated, &TIMES()), "it was started anew");
-        assert_eq!(life.standing(s(3), &TIMES()), Standing::Alive);
+        assert_eq!(life.liveness(s(3), &TIMES()), Liveness::Alive);
     }
 
     #[test]

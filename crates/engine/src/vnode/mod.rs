@@ -66,7 +66,7 @@ use identity_owner::IdentityOwnership;
 use inventory::Inventory;
 use lease::LeaseTimer;
 use leaving::Leaving;
-use life::{Life, Standing};
+use life::{Life, Liveness};
 use links::Links;
 use modules::Modules;
 use node_writes::NodeContests;
@@ -280,7 +280,7 @@ impl VNode {
 
     /// Nothing has been heard of it for too long.
     pub(crate) fn is_silent(&self, now: Duration, config: &Config) -> bool {
-        self.life.standing(now, &config.times) == Standing::Silent
+        self.life.liveness(now, &config.times) == Liveness::Silent
     }
 
     /// Its base is silent and was asked, or answers nothing.
@@ -309,7 +309,7 @@ impl VNode {
             self.links.heard(tunnel, report, now);
         }
         self.life.echoed(now);
-        let alive = self.life.standing(now, times) == Standing::Alive;
+        let alive = self.life.liveness(now, times) == Liveness::Alive;
         self.is_routine = alive && self.down_since.is_none() && !was_assumed;
     }
 
@@ -323,7 +323,7 @@ impl VNode {
         if again {
             self.look_again(now);
         }
-        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(now, &ctx.config.times) == Liveness::Alive;
         let is_as_before = !again && !was_assumed && self.report.as_ref() == Some(&report);
         if self.report.as_ref().is_some_and(|before| before.version != report.version) {
             self.replacing = Replacing::default();
@@ -467,7 +467,7 @@ impl VNode {
 
     /// It is well and nothing is under way, so another can go on where this one stops.
     pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
-        let well = self.life.standing(now, &config.times) == Standing::Alive && self.inventory.is_known();
+        let well = self.life.liveness(now, &config.times) == Liveness::Alive && self.inventory.is_known();
         let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
         let is_busy =
             |pod: &ModulePod| pod.status_slot.is_busy() || pod.delete_slot.is_busy() || pod.is_draining(now);
@@ -477,7 +477,7 @@ impl VNode {
 
     /// It goes because its base said goodbye: what the base held went with it.
     pub(crate) fn said_goodbye(&self, now: Duration, config: &Config) -> bool {
-        self.life.standing(now, &config.times) == Standing::Gone
+        self.life.liveness(now, &config.times) == Liveness::Gone
     }
 
     /// Its Pods and its Module objects, when it goes.
@@ -567,12 +567,12 @@ impl VNode {
     /// Adds what it holds to the counts.
     pub(crate) fn count(&self, now: Duration, times: &Times, census: &mut Census) {
         // One that has no Node yet is a stranger, which is counted elsewhere.
-        match self.life.standing(now, times) {
+        match self.life.liveness(now, times) {
             _ if self.node.is_none() => {}
-            Standing::Silent => census.silent += 1,
-            Standing::Unanswering => census.unanswering += 1,
-            Standing::NotServing => census.not_serving += 1,
-            Standing::Alive | Standing::Gone => {}
+            Liveness::Silent => census.silent += 1,
+            Liveness::Unanswering => census.unanswering += 1,
+            Liveness::NotServing => census.not_serving += 1,
+            Liveness::Alive | Liveness::Gone => {}
         }
         for biz in self.inventory.all() {
             *census.modules.entry(biz.state.as_str()).or_default() += 1;
@@ -622,7 +622,7 @@ impl VNode {
         self.tell_bars(ctx);
         // Kubernetes deletes more Pods as long as it is not told that the base lives: everything else is later (rule W12).
         let is_told =
-            !self.was_given_up() || self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive;
+            !self.was_given_up() || self.life.liveness(ctx.now.mono, &ctx.config.times) != Liveness::Alive;
         if self.is_ours(ctx) && is_told {
             self.plan(&mut scope, ctx);
             self.settle_pods(&scope, ctx);
@@ -724,7 +724,7 @@ impl VNode {
     /// Notices that the base went down or came up again.
     fn track_standing(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(now, &ctx.config.times) == Liveness::Alive;
         match (alive, self.down_since) {
             (false, None) => {
                 self.down_since = Some(now);
@@ -743,7 +743,7 @@ impl VNode {
     /// Sends the queries that are due.
     fn ask(&mut self, ctx: &mut Context<'_>) {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
-        if self.life.standing(now, times) == Standing::Gone {
+        if self.life.liveness(now, times) == Liveness::Gone {
             return;
         }
         if self.inventory.has_doubt() && self.inventory_query.failures() == 0 {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use litemap::LiteMap;
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
 
-use super::{Context, Standing, VNode, resources::OFFERS};
+use super::{Context, Liveness, VNode, resources::OFFERS};
 use crate::{
     config::{Config, ZoneSource},
     view::{Address, AddressKind, Common, Condition, ConditionStatus, NodeView, Taint},
@@ -231,21 +231,21 @@ impl VNode {
 
     fn conditions(&self, ctx: &Context<'_>) -> Vec<Condition> {
         let times = &ctx.config.times;
-        let (ready, reason, message) = match self.life.standing(ctx.now.mono, times) {
-            Standing::Alive => (true, "BaseReady", "the base is heard and answers".to_owned()),
-            Standing::Silent => {
+        let (ready, reason, message) = match self.life.liveness(ctx.now.mono, times) {
+            Liveness::Alive => (true, "BaseReady", "the base is heard and answers".to_owned()),
+            Liveness::Silent => {
                 let silence = times.not_ready_after.as_secs();
                 (false, "BaseSilent", format!("nothing has been heard of the base for more than {silence} s"))
             }
-            Standing::Unanswering => (
+            Liveness::Unanswering => (
                 false,
                 "ArkletUnanswering",
                 "the base sends heartbeats, but its Arklet answers no command".to_owned(),
             ),
-            Standing::NotServing => {
+            Liveness::NotServing => {
                 (false, "BaseNotServing", "the base says that it does not serve".to_owned())
             }
-            Standing::Gone => (false, "BaseLeft", "the base said goodbye".to_owned()),
+            Liveness::Gone => (false, "BaseLeft", "the base said goodbye".to_owned()),
         };
         let pressure = self.health.as_ref().is_some_and(|health| {
             match (health.max_metaspace_bytes, health.committed_metaspace_bytes) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Context, Standing, VNode,
+    Context, Liveness, VNode,
     announce::News,
     node_differences::{has_addresses, mark_of_metadata, mark_of_status, metadata, status},
 };
@@ -104,7 +104,7 @@ impl VNode {
     /// installed, and whose name is known.
     fn create_node(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let alive = self.life.standing(now, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(now, &ctx.config.times) == Liveness::Alive;
         let named = self.health.is_some()
             || self.report.as_ref().is_some_and(|report| report.name.is_some())
             || self.health_query.is_unreadable()
@@ -159,7 +159,7 @@ impl VNode {
                 action: "PatchNodeStatus",
                 note: wanted.message.to_string(),
             };
-            let alarm = self.life.standing(ctx.now.mono, &ctx.config.times).alarm();
+            let alarm = self.life.liveness(ctx.now.mono, &ctx.config.times).alarm();
             self.announce_trouble(news, alarm, ctx);
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Standing, VNode};
+use super::{Context, Liveness, VNode};
 use crate::event::{BaseAddress, BasePod, WriteError};
 
 /// What is known of it.
@@ -37,7 +37,7 @@ impl OwnPod {
 impl VNode {
     /// Looks for the base's own Pod where that was not done yet, or the base is elsewhere by now.
     pub(super) fn look_for_own_pod(&mut self, ctx: &mut Context<'_>) {
-        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(ctx.now.mono, &ctx.config.times) == Liveness::Alive;
         if !ctx.config.base_pods || !alive || self.node.is_none() {
             return;
         }

@@ -13,7 +13,7 @@ use arklet::{Command, CommandKind, WireStrategy};
 use model::{BizId, BizName, BizState, TunnelKind};
 
 use super::{
-    Context, Scope, Standing, VNode,
+    Context, Liveness, Scope, VNode,
     permits::{Permit, Permitted},
     waits::held_up,
 };
@@ -95,7 +95,7 @@ pub(super) type Claims = BTreeMap<BizName, Vec<Claim>>;
 impl VNode {
     /// Sends every command that is due. What waited for fewer to be at work comes into the scope with its turn.
     pub(super) fn plan(&mut self, scope: &mut Scope, ctx: &mut Context<'_>) {
-        if self.life.standing(ctx.now.mono, &ctx.config.times) != Standing::Alive
+        if self.life.liveness(ctx.now.mono, &ctx.config.times) != Liveness::Alive
             || !self.inventory.is_known()
         {
             self.give_unused_permits_back(ctx);

@@ -6,7 +6,7 @@ use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
 use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec};
 
-use super::{Context, News, Scope, Standing as Life, VNode, announce::Origin};
+use super::{Context, Liveness, News, Scope, VNode, announce::Origin};
 use crate::{
     action::Action,
     contest::LONGEST,
@@ -21,7 +21,7 @@ use crate::{
 impl VNode {
     /// Writes the statuses that are not as they shall be, and finishes deletions.
     pub(super) fn settle_pods(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
-        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Life::Alive;
+        let alive = self.life.liveness(ctx.now.mono, &ctx.config.times) == Liveness::Alive;
         let (ip, is_node_ready) = (Arc::<str>::from(self.ip()), self.is_node_ready());
         self.tell_what_is_wrong(scope, ctx);
         self.tell_what_is_ignored(scope, ctx);

@@ -12,7 +12,7 @@ use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
 
-use super::{Context, News, Scope, Standing, VNode, announce::Origin};
+use super::{Context, Liveness, News, Scope, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
@@ -128,7 +128,7 @@ impl Record {
 type Asking<'a> = (&'a ModulePod, &'a Container);
 
 /// What is to be done about one object.
-enum Step {
+enum NextWrite {
     /// There is none, and none is wanted.
     Forget,
     /// It waits for a state to last.
@@ -494,7 +494,7 @@ impl VNode {
 
     /// Makes, changes, tells and deletes Module objects as the base has it.
     pub(super) fn settle_modules(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
-        let alive = self.life.standing(ctx.now.mono, &ctx.config.times) == Standing::Alive;
+        let alive = self.life.liveness(ctx.now.mono, &ctx.config.times) == Liveness::Alive;
         if !ctx.config.modules || !alive || !self.inventory.is_known() {
             return;
         }
@@ -514,22 +514,22 @@ impl VNode {
         let new = unmanaged.into_iter().filter(|id| !records.contains_key(*id)).take(room);
         let ids: BTreeSet<&BizId> =
             managed.into_iter().chain(new).chain(records.keys().filter(held)).collect();
-        let steps: Vec<(BizId, Step)> = ids
+        let steps: Vec<(BizId, NextWrite)> = ids
             .into_iter()
             .filter_map(|id| Some((id.clone(), self.module_step(id, asking.get(id).copied(), &labels, ctx)?)))
             .collect();
         for (id, step) in steps {
             let record = self.modules.records.entry(id.clone()).or_default();
             let action = match step {
-                Step::Forget => {
+                NextWrite::Forget => {
                     self.modules.records.remove(&id);
                     continue;
                 }
-                Step::Pass(passing) => {
+                NextWrite::Pass(passing) => {
                     record.passing = passing;
                     continue;
                 }
-                Step::Act(action) => action,
+                NextWrite::Act(action) => action,
             };
             let Some(is_contested) = record.corrects(&action, ctx.now.mono) else { continue };
             record.passing = None;
@@ -560,7 +560,7 @@ impl VNode {
         asking: Option<Asking<'_>>,
         labels: &Common<BTreeMap<String, String>>,
         ctx: &Context<'_>,
-    ) -> Option<Step> {
+    ) -> Option<NextWrite> {
         let record = self.modules.records.get(id);
         if record.is_some_and(|record| !record.slot.is_free(ctx.now.mono))
             || self.inventory.is_doubtful(&id.name)
@@ -579,28 +579,28 @@ impl VNode {
             // Somebody else's: what is there is written down where it belongs.
             Some(_) if !is_told && there => {
                 let desired = self.desired_module(id, asking, labels, ctx);
-                Some(Step::Act(Action::CreateModule(Box::new(desired))))
+                Some(NextWrite::Act(Action::CreateModule(Box::new(desired))))
             }
             Some(_) if !is_told && (asking.is_some() || at_work) => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
                 let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
                     let (desired, by) = (Box::new(desired), ctx.holder.clone());
-                    return Some(Step::Act(Action::PatchModule { desired, by }));
+                    return Some(NextWrite::Act(Action::PatchModule { desired, by }));
                 }
                 self.tell_module(id, asking, seen, ctx)
             }
             Some(_) if !ends && record.is_some_and(|record| ctx.now.mono < record.may_come_until) => None,
             Some(seen) => {
                 let (key, module) = (seen.key.clone(), seen.module.clone());
-                Some(Step::Act(Action::DeleteModule { key, module, resource_version: None }))
+                Some(NextWrite::Act(Action::DeleteModule { key, module, resource_version: None }))
             }
             None if there => {
                 let desired = self.desired_module(id, asking, labels, ctx);
-                Some(Step::Act(Action::CreateModule(Box::new(desired))))
+                Some(NextWrite::Act(Action::CreateModule(Box::new(desired))))
             }
             // Its intent is written down when it is about to be installed.
-            None => Some(Step::Forget),
+            None => Some(NextWrite::Forget),
         }
     }
 
@@ -612,23 +612,23 @@ impl VNode {
         asking: Option<Asking<'_>>,
         seen: &ModuleView,
         ctx: &Context<'_>,
-    ) -> Option<Step> {
+    ) -> Option<NextWrite> {
         let now = ctx.now;
         let (state, fault) = self.module_state(id, asking, now.mono);
         let status = status(state, fault.as_ref(), &seen.status, now.wall);
         let passing = self.modules.records.get(id).and_then(|record| record.passing);
         if is_same(&status, &seen.status) {
-            return passing.map(|_| Step::Pass(None));
+            return passing.map(|_| NextWrite::Pass(None));
         }
         let settled =
             matches!(state, ModuleState::Available | ModuleState::Failed | ModuleState::Deactivated);
         let since = passing.filter(|(passing, _)| *passing == state).map_or(now.mono, |(_, since)| since);
         if !settled && now.mono < since + ctx.config.times.passing {
             let passes = Some((state, since));
-            return (passing != passes).then_some(Step::Pass(passes));
+            return (passing != passes).then_some(NextWrite::Pass(passes));
         }
         let (key, module) = (seen.key.clone(), seen.module.clone());
-        Some(Step::Act(Action::PatchModuleStatus { key, module, status: Box::new(status) }))
+        Some(NextWrite::Act(Action::PatchModuleStatus { key, module, status: Box::new(status) }))
     }
 
     /// What live Pods ask for, and of each the newest Pod. One that asks for the version that shall serve from another
