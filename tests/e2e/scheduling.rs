@@ -25,6 +25,11 @@ fn sample(scene: &Scene, file: &str) -> Result<String> {
         .replace("https://example.com/biz1-1.0.0-ark-biz.jar", &url)
         .replace("values: [\"2.0.0\"]", &format!("values: [\"{}\"]", scene.base_version));
     ensure!(filled.contains(&url) && filled.contains(&scene.base_version), "{file} has other values now");
+    // Of its own environment: the controllers of other tests, some with peers, are in the same cluster, and what names none is
+    // every controller's.
+    let component = "    module-controller.koupleless.io/component: module-deployment\n";
+    let env = format!("{component}    module-controller.koupleless.io/env: {}\n", scene.env);
+    let filled = filled.replace(component, &env);
     // `namespace` comes right after `name`, which every object has at this depth.
     Ok(filled.replace("metadata:\n  name:", &format!("metadata:\n  namespace: {}\n  name:", scene.namespace)))
 }
@@ -106,8 +111,10 @@ fn a_module_waits_for_a_base_of_its_version() -> Result<()> {
 fn as_printed(scene: &Scene) -> Result<Value> {
     let names = json!({"module.koupleless.io/name": "biz1", "module.koupleless.io/version": "0.0.1"});
     let mut deployment = manifest::deployment(scene, "biz1", 1, &[manifest::container("biz1", "1.0.0")?]);
-    deployment["metadata"]["labels"] =
-        json!({"module-controller.koupleless.io/component": "module-deployment"});
+    deployment["metadata"]["labels"] = json!({
+        "module-controller.koupleless.io/component": "module-deployment",
+        "module-controller.koupleless.io/env": scene.env,
+    });
     let spec = &mut deployment["spec"];
     spec["selector"] = json!({"matchLabels": names});
     let mut labels = names.clone();
