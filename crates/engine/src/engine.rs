@@ -658,7 +658,7 @@ impl Engine {
                 if self.ownership.is_some() {
                     self.orphans.spare(&view.key.vnode, now.mono + self.config.times.spare);
                 }
-                self.orphans.see(view, now.mono + self.config.times.collect_after);
+                self.orphans.see(view, &self.config.namespace, now.mono + self.config.times.collect_after);
                 self.collect_orphans(now, out);
             }
         }
@@ -802,7 +802,7 @@ impl Engine {
         let (pods, modules) = vnode.into_parts();
         let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
         for module in modules {
-            self.orphans.see(module, now.mono + collect_after);
+            self.orphans.see(module, &self.config.namespace, now.mono + collect_after);
         }
         if base_ended {
             self.orphans.base_ended(&name);

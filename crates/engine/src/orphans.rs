@@ -52,12 +52,17 @@ pub(crate) struct Orphans {
 impl Orphans {
     /// An object of a VNode that is not there; it is collected at `collect_at`, unless its VNode
     /// has objects here already.
-    pub(crate) fn see(&mut self, view: ModuleView, collect_at: Duration) {
+    /// Of two for one biz that in our own namespace counts.
+    pub(crate) fn see(&mut self, view: ModuleView, own: &str, collect_at: Duration) {
         let orphan = self.by_vnode.entry(view.key.vnode.clone()).or_insert_with(|| Orphan {
             collect_at,
             ended: false,
             objects: BTreeMap::new(),
         });
+        let is_own = |view: &ModuleView| *view.module.namespace == *own;
+        if orphan.objects.get(&view.key.id).is_some_and(|(seen, _)| is_own(seen)) && !is_own(&view) {
+            return;
+        }
         let deletion = orphan.objects.remove(&view.key.id).map(|(_, deletion)| deletion).unwrap_or_default();
         orphan.objects.insert(view.key.id.clone(), (view, deletion));
     }
@@ -148,12 +153,12 @@ mod tests {
     fn what_somebody_writes_for_is_spared_for_a_while() {
         let s = Duration::from_secs;
         let mut orphans = Orphans::default();
-        orphans.see(module("biz1"), s(25));
+        orphans.see(module("biz1"), "default", s(25));
         for vnode in ["virtual-node-b", "virtual-node-of-nobody"] {
             orphans.spare(vnode, s(140));
             orphans.spare(vnode, s(130));
         }
-        orphans.see(module("biz2"), s(3_600));
+        orphans.see(module("biz2"), "default", s(3_600));
         let mut collected = |at| {
             let mut out = Vec::new();
             orphans.collect(s(at), |_| true, &mut out);

@@ -295,7 +295,7 @@ impl Engine {
         self.permits.let_go(&name);
         let (pods, modules) = vnode.into_parts();
         for module in modules {
-            self.orphans.see(module, now.mono + self.config.times.collect_after);
+            self.orphans.see(module, &self.config.namespace, now.mono + self.config.times.collect_after);
         }
         let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
         if !pods.is_empty() {

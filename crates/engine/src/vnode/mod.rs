@@ -412,7 +412,8 @@ impl VNode {
     /// A Module object of before it was taken up.
     pub(crate) fn inherit_module(&mut self, module: Inherited, now: Duration, config: &Config) {
         let Inherited { view, ends, base_ended } = module;
-        let (id, place) = (view.key.id.clone(), self.place(&view, config));
+        let is_left = self.node.is_some();
+        let (id, place) = (view.key.id.clone(), modules::Place { is_left, ..self.place(&view, config) });
         let may_stay = !base_ended && !ends && !view.deleting;
         self.modules.inherit(view, place, ends, now + config.times.install_deadline);
         // Without a Node nobody can say what became of its Pods.
@@ -438,6 +439,7 @@ impl VNode {
             own: &config.namespace,
             is_ours: *namespace == config.namespace,
             has_pod: self.pods.values().any(|pod| asks(pod)),
+            is_left: false,
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Place<'a> {
     pub(super) is_ours: bool,
     /// A Pod of its namespace asks for the biz on this base.
     pub(super) has_pod: bool,
+    /// It was there when a VNode was taken up that a controller of before has left.
+    pub(super) is_left: bool,
 }
 
 impl Record {
@@ -197,13 +199,14 @@ impl Modules {
     ///
     /// Whoever may create such objects in a namespace may make them up. What is in our own namespace we believe; elsewhere
     /// an object is one that a controller wrote where a Pod of that namespace asks for the biz here, or where it has a
-    /// status, which whoever creates an object cannot give it. From any other nothing follows. And none says that what was
-    /// there before anybody asked for it was not.
+    /// status, which whoever creates an object cannot give it. So is one that a controller left which was killed before it
+    /// could say more: what it did not install has an object in its own namespace by then, and that counts. From any other
+    /// nothing follows. And none says that what was there before anybody asked for it was not.
     pub(super) fn see(&mut self, view: ModuleView, from: Place<'_>) {
         if view.in_place && from.is_ours {
             self.in_place.insert(view.key.id.clone());
         }
-        let is_proven = from.is_ours || from.has_pod || !view.status.conditions.is_empty();
+        let is_proven = from.is_ours || from.has_pod || from.is_left || !view.status.conditions.is_empty();
         let record = self.records.entry(view.key.id.clone()).or_default();
         if let Some(seen) = record.view.as_deref() {
             let is_another = seen.module.uid != view.module.uid;

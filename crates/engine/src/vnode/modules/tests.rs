@@ -7,6 +7,7 @@ use model::{BaseState, BizState};
 use crate::{
     Config, Event, UnmanagedBiz, WriteError,
     event::{Watched, Write},
+    view::ModuleStatus,
     vnode::testing::{Case, id, report},
 };
 
@@ -267,6 +268,19 @@ fn what_somebody_makes_up_uninstalls_nothing_that_was_there_before() {
         let shown = &case.modules[&id("merged")];
         assert_eq!((&*shown.module.namespace, shown.managed, shown.in_place), ("default", false, true));
     }
+}
+
+/// It was killed between intent and status, and the Pod went by force before the next began.
+#[test]
+fn what_a_killed_controller_was_installing_is_uninstalled_although_its_object_has_no_status_and_no_pod() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(5);
+    pod_of(&mut case, "tenant", "p", "biz1");
+    case.modules.values_mut().for_each(|module| module.status = ModuleStatus::default());
+    assert_eq!((case.modules.len(), case.held.len()), (1, 1));
+    case.begin_anew(|_, pods| pods.clear());
+    case.until(case.seconds + 400);
+    assert!(case.held.is_empty() && case.modules.is_empty(), "{:?} {:?}", case.held, case.modules);
 }
 
 /// With a Pod in its namespace an object is believed, but never that the module was not there before.
