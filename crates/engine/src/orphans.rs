@@ -166,4 +166,17 @@ mod tests {
         };
         assert_eq!((collected(139), collected(140)), (0, 2));
     }
+
+    #[test]
+    fn of_two_for_one_biz_that_in_the_own_namespace_counts_whichever_comes_first() {
+        let mut tenants = module("biz1");
+        tenants.module.namespace = "tenant".into();
+        for views in [[module("biz1"), tenants.clone()], [tenants, module("biz1")]] {
+            let mut orphans = Orphans::default();
+            let vnode = views[0].key.vnode.clone();
+            views.into_iter().for_each(|view| orphans.see(view, "default", Duration::ZERO));
+            let kept: Vec<_> = orphans.take(&vnode).map(|left| left.view.module.namespace).collect();
+            assert_eq!(kept, ["default".into()]);
+        }
+    }
 }

@@ -134,7 +134,7 @@ struct Shared {
 }
 
 impl Writer {
-    /// A writer whose ends go to `events`. `told` is the one of the watches.
+    /// A writer whose ends go to `events`. `delivery` is the one of the watches.
     pub fn new(
         client: Client,
         config: WriterConfig,
