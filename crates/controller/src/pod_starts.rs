@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use engine::view::{ConditionStatus, Phase, PodRef, PodStatus, PodView};
+use engine::view::{Phase, PodRef, PodStatus, PodView};
 use prometheus_client::metrics::histogram::Histogram;
 
 /// The most Pods that are waited for at once, which take some megabytes. Of one more it is not known how long it took.
@@ -44,7 +44,7 @@ impl PodStarts {
     /// A view of a bound Pod came. `synced`: it is not one of those that were there at the start.
     pub(crate) fn see(&mut self, view: &PodView, synced: bool, now: Duration) {
         let (uid, status) = (&view.pod.uid, &view.status);
-        if is_ready(status) {
+        if status.is_ready() {
             if let Some(start) = self.open.remove(uid).filter(|start| start.ours) {
                 self.durations.observe(now.saturating_sub(start.seen).as_secs_f64());
             }
@@ -58,7 +58,7 @@ impl PodStarts {
     /// This replica writes a status.
     pub(crate) fn tell(&mut self, pod: &PodRef, status: &PodStatus) {
         if let Some(start) = self.open.get_mut(&pod.uid) {
-            start.ours |= is_ready(status);
+            start.ours |= status.is_ready();
         }
     }
 
@@ -68,13 +68,9 @@ impl PodStarts {
     }
 }
 
-fn is_ready(status: &PodStatus) -> bool {
-    status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
-}
-
 #[cfg(test)]
 mod tests {
-    use engine::view::{Common, Condition, RestartPolicy};
+    use engine::view::{Common, Condition, ConditionStatus, RestartPolicy};
     use jiff::Timestamp;
 
     use super::*;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{Command, WireStrategy};
-use engine::view::{ConditionStatus, Phase, PodRef, PodStatus, PodView};
+use engine::view::{Phase, PodRef, PodStatus, PodView};
 use model::{BaseIdentity, BizState};
 
 use super::{Known, biz_of};
@@ -138,8 +138,7 @@ pub fn at_rest(world: &World, is_sure: bool) -> Result<(), String> {
         let mut ready = 0;
         for pod in pods {
             let mut containers = pod.containers.iter();
-            let is_ready =
-                pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+            let is_ready = pod.status.is_ready();
             let waits = *pod.status.reason == *REASON || is_of_one_that_serves(world, pod, id);
             let may_serve = containers.clone().all(|one| biz_of(one).as_ref() == Some(id));
             let serves = may_serve && containers.all(|one| one.image == biz.package.url());

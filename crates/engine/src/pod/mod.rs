@@ -193,7 +193,7 @@ impl ModulePod {
                 container.waiting.told();
             }
         }
-        self.may_be_ready |= is_ready(status);
+        self.may_be_ready |= status.is_ready();
     }
 
     /// The write of the status ended. After an error it may have been carried out: the next one
@@ -259,13 +259,13 @@ impl ModulePod {
 
     /// It may be told as Ready although the last view of it says that it is not.
     pub(crate) fn is_unsure(&self) -> bool {
-        self.may_be_ready && !self.status_slot.is_busy() && !is_ready(&self.view.status)
+        self.may_be_ready && !self.status_slot.is_busy() && !self.view.status.is_ready()
     }
 
     /// Its condition Ready is true, as far as the API server knows, or may be by a write that is
     /// under way.
     pub(crate) fn is_ready(&self) -> bool {
-        self.may_be_ready || is_ready(&self.view.status)
+        self.may_be_ready || self.view.status.is_ready()
     }
 }
 
@@ -284,11 +284,6 @@ fn read(view: &PodView) -> Vec<Container> {
 /// What the status says of a container.
 pub(crate) fn told<'a>(view: &'a PodView, container: &Container) -> Option<&'a ContainerStatus> {
     view.status.container(container.place, &view.containers.get(container.place)?.name)
-}
-
-/// Its condition Ready is true.
-pub(crate) fn is_ready(status: &PodStatus) -> bool {
-    status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
 #[cfg(test)]

@@ -60,10 +60,6 @@ mod tests {
         case.said.iter().map(|said| (said.reason.as_str(), said.note.as_str())).collect()
     }
 
-    fn is_ready(status: &PodStatus) -> bool {
-        status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
-    }
-
     fn reasons(status: &PodStatus) -> Vec<String> {
         let reason = |state: &ContainerState| match state {
             ContainerState::Waiting { reason, .. } => reason.to_string(),
@@ -85,7 +81,7 @@ mod tests {
             });
             case.until(60);
             let status = case.pods[&pod.uid].status.clone();
-            assert_eq!((status.phase, is_ready(&status)), (Phase::Running, true), "{status:?}");
+            assert_eq!((status.phase, status.is_ready()), (Phase::Running, true), "{status:?}");
             assert_eq!(status.condition("ContainersReady").unwrap().status, ConditionStatus::True);
             let expected = if first { ["NotAModule", "running"] } else { ["running", "NotAModule"] };
             assert_eq!(reasons(&status), expected);
@@ -107,7 +103,7 @@ mod tests {
         case.until(60);
         assert_eq!(case.commands, ["install biz1:1"]);
         let status = &case.pods[&pod.uid].status;
-        assert!(is_ready(status), "{status:?}");
+        assert!(status.is_ready(), "{status:?}");
         assert_eq!(&*status.containers[0].image, "registry:5000/app.jar-tool:1.2");
         let told = said(&case);
         assert_eq!(told.len(), 2, "{told:?}");
@@ -132,7 +128,7 @@ mod tests {
             });
             case.until(60);
             let status = &case.pods[&pod.uid].status;
-            assert!(!is_ready(status), "{status:?}");
+            assert!(!status.is_ready(), "{status:?}");
             assert_eq!(reasons(status), ["running", code]);
         }
     }

@@ -274,4 +274,9 @@ impl PodStatus {
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| *condition.kind == *kind)
     }
+
+    /// Its condition Ready is true.
+    pub fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+    }
 }

@@ -98,7 +98,7 @@ mod tests {
         let pod = case.create("p", "biz1");
         case.change(&pod, change);
         case.until(5);
-        assert!(crate::pod::is_ready(&case.pods[&pod.uid].status));
+        assert!(case.pods[&pod.uid].status.is_ready());
         case.sent.clear();
         (case, pod)
     }

@@ -348,9 +348,7 @@ mod tests {
     use model::{BaseState, BizState, TunnelKind};
 
     use crate::{
-        Action, Event, Now,
-        pod::is_ready,
-        testing,
+        Action, Event, Now, testing,
         view::{Owner, PodStatus, PodView},
         vnode::testing::{Case, biz, report},
     };
@@ -377,7 +375,7 @@ mod tests {
             case.step(Event::Pod(Box::new(pod)));
         }
         let ready = |case: &Case, name: &str| {
-            case.pods.values().find(|pod| &*pod.pod.name == name).map(|pod| is_ready(&pod.status))
+            case.pods.values().find(|pod| &*pod.pod.name == name).map(|pod| pod.status.is_ready())
         };
         case.until(20);
         assert_eq!((ready(&case, "old"), ready(&case, "new")), (Some(false), Some(true)));
@@ -399,7 +397,7 @@ mod tests {
             .step(answer, now)
             .into_iter()
             .filter_map(|action| match action {
-                Action::PatchPodStatus { pod, status } => Some((pod.name.to_string(), is_ready(&status))),
+                Action::PatchPodStatus { pod, status } => Some((pod.name.to_string(), status.is_ready())),
                 _ => None,
             })
             .collect();
@@ -407,7 +405,7 @@ mod tests {
         let gone = PodView { status: PodStatus::default(), resource_version: 1_000, ..newer };
         let told = case.engine.step(Event::Pod(Box::new(gone)), now);
         let ready = told.iter().any(|action| {
-            matches!(action, Action::PatchPodStatus { pod, status } if &*pod.name == "old" && is_ready(status))
+            matches!(action, Action::PatchPodStatus { pod, status } if &*pod.name == "old" && status.is_ready())
         });
         assert!(ready, "{told:?}");
     }

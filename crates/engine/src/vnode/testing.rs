@@ -125,6 +125,11 @@ impl Case {
         self.version
     }
 
+    /// The answers come that the base took its time with.
+    pub(crate) fn answer_at_last(&mut self) {
+        self.slow.take().unwrap().into_iter().for_each(|answer| self.step(answer));
+    }
+
     /// Lets time pass, with a heartbeat every ten seconds.
     pub(crate) fn until(&mut self, seconds: u64) {
         loop {
@@ -188,7 +193,7 @@ impl Case {
                     return vec![Event::Written { write, result: Err(refusal) }];
                 }
                 let version = self.next();
-                self.unready += usize::from(!crate::pod::is_ready(&status));
+                self.unready += usize::from(!status.is_ready());
                 let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
                 view.status = *status;
                 view.resource_version = version;
@@ -386,7 +391,7 @@ impl Case {
             ContainerState::Waiting { reason, message } => format!("{reason} {message}").trim().to_owned(),
             _ => String::new(),
         });
-        (crate::pod::is_ready(status), why.unwrap_or_default())
+        (status.is_ready(), why.unwrap_or_default())
     }
 
     pub(crate) fn delete(&mut self, pod: &PodRef) {

@@ -149,11 +149,9 @@ mod tests {
         for view in case.pods.values() {
             assert!(view.status.pod_ip.is_empty(), "an address would mask who serves: {:?}", view.status);
         }
-        for answer in case.slow.take().unwrap() {
-            case.step(answer);
-        }
+        case.answer_at_last();
         case.until(110);
-        let ready = case.pods.values().filter(|view| crate::pod::is_ready(&view.status)).count();
+        let ready = case.pods.values().filter(|view| view.status.is_ready()).count();
         assert_eq!(ready, 2, "{:?}", case.pods);
     }
 

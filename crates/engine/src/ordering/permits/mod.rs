@@ -199,7 +199,7 @@ impl Permits {
         let uid = &pod.pod.uid;
         let over = matches!(pod.status.phase, Phase::Failed | Phase::Succeeded);
         let live = pod.deletion.is_none() && !over;
-        let ready = live && crate::pod::is_ready(&pod.status);
+        let ready = live && pod.status.is_ready();
         let barred = if live { barred::specs(pod) } else { Vec::new() };
         let done = ready || !barred.is_empty();
         self.see_bars(uid, owner, barred, live && !ready, pod);

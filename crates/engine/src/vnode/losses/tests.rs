@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     Event,
-    pod::{displaced::DISPLACED, is_ready},
+    pod::displaced::DISPLACED,
     testing,
     view::{ContainerState, Owner, Phase, PodView, RestartPolicy},
     vnode::testing::Case,
@@ -63,7 +63,7 @@ fn stand(case: &Case) -> Vec<String> {
         );
         let how = match status.phase {
             Phase::Failed => "failed",
-            _ if is_ready(status) => "ready",
+            _ if status.is_ready() => "ready",
             _ if waits => "waits",
             _ => "else",
         };
@@ -193,10 +193,8 @@ fn nobody_fails_before_the_rival_serves() {
     put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
     assert_eq!(case.commands.last().map(String::as_str), Some("replace by biz1:1"));
     let a = &case.pods["uid-a1"].status;
-    assert!(!is_ready(a) && a.phase == Phase::Running, "{a:?}");
-    for answer in case.slow.take().unwrap() {
-        case.step(answer);
-    }
+    assert!(!a.is_ready() && a.phase == Phase::Running, "{a:?}");
+    case.answer_at_last();
     assert_eq!(stand(&case), ["a1 failed", "b1 ready"]);
 }
 
@@ -305,9 +303,7 @@ fn what_came_for_a_pod_that_is_gone_is_not_taken_for_anothers_package() {
     case.slow = Some(Vec::new());
     put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
     gone(&mut case, "b1");
-    for answer in case.slow.take().unwrap_or_default() {
-        case.step(answer);
-    }
+    case.answer_at_last();
     let later = case.seconds + 20;
     case.until(later);
     assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1", "replace by biz1:1"]);
@@ -336,9 +332,7 @@ fn what_is_not_restarted_and_was_replaced_fails_although_its_rival_is_gone() {
     case.slow = Some(Vec::new());
     put(&mut case, of("Deployment/b", "b1", "1", "two", 2));
     gone(&mut case, "b1");
-    for answer in case.slow.take().unwrap_or_default() {
-        case.step(answer);
-    }
+    case.answer_at_last();
     let later = case.seconds + 20;
     case.until(later);
     let status = &case.pods["uid-a1"].status;
