@@ -48,15 +48,6 @@ fn tolerations(scene: &Scene) -> Value {
     ])
 }
 
-/// Its last word, as its way is.
-fn say_goodbye(scene: &Scene, base: &Simulated) -> Result<()> {
-    let Some(port) = scene.broker_port() else { return base.say_goodbye() };
-    base.fall_silent();
-    let mut heartbeat = base.heartbeat().clone();
-    heartbeat["state"] = json!("DEACTIVATED");
-    tell(scene, &mut Stranger::connect(port)?, base, "heart", &heartbeat)
-}
-
 /// Publishes what a base says.
 fn tell(scene: &Scene, client: &mut Stranger, base: &Simulated, channel: &str, data: &Value) -> Result<()> {
     let now = jiff::Timestamp::now().as_millisecond();
@@ -129,7 +120,7 @@ fn a_base_comes_takes_a_pod_and_leaves(way: Way) -> Result<()> {
     scene.kubectl(&["delete", "pod", "test-module", "--wait=false"])?;
     wait_gone("its Pod is gone", || scene.kubectl(&["get", "pods", "-o", "name"]))?;
     ensure!(base.biz().is_empty(), "{:?}", base.biz());
-    say_goodbye(&scene, &base)?;
+    base.say_goodbye()?;
     let name = node_name(&scene, &base);
     wait_gone("its Node is gone", || scene.cluster.kubectl(&["get", "node", &name, "--ignore-not-found"]))
 }
@@ -229,8 +220,8 @@ fn replicas_follow_the_bases_of_a_cluster_and_only_those_have_it_in_their_baseli
         ensure!(told == ["biz1"], "{told:?}");
         Ok(Some(()))
     })?;
-    say_goodbye(&scene, &two)?;
+    two.say_goodbye()?;
     wait_replicas(&scene, "first", 1)?;
-    say_goodbye(&scene, &one)?;
+    one.say_goodbye()?;
     wait_replicas(&scene, "first", 0)
 }

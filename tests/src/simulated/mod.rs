@@ -36,7 +36,7 @@ pub struct Simulated {
     /// Held while it says something to the tunnel.
     mouth: Arc<Mutex<()>>,
     _heart: Option<Arc<Heart>>,
-    _connected: Option<Connected>,
+    connected: Option<Connected>,
 }
 
 impl Simulated {
@@ -68,7 +68,7 @@ impl Simulated {
         let topics = format!("koupleless_{env}/{identity}");
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
         let mut base = Self::unheard(identity, heartbeat, arklet);
-        base._connected = Some(connected);
+        base.connected = Some(connected);
         base
     }
 
@@ -115,7 +115,7 @@ impl Simulated {
 
     fn unheard(identity: String, heartbeat: Value, arklet: Arc<Arklet>) -> Self {
         let mouth = Arc::default();
-        Self { identity, heartbeat, arklet, tunnel: None, mouth, _heart: None, _connected: None }
+        Self { identity, heartbeat, arklet, tunnel: None, mouth, _heart: None, connected: None }
     }
 
     fn over_http(tunnel: &str, mut bases: Vec<Self>, period: Duration) -> Vec<Self> {
@@ -211,9 +211,15 @@ impl Simulated {
         &self.heartbeat
     }
 
-    /// Its last word, over HTTP.
+    /// Its last word, the way it is heard.
     pub fn say_goodbye(&self) -> Result<()> {
-        self.say_goodbye_to(self.tunnel.as_ref().context("it is not heard over HTTP")?)
+        match &self.connected {
+            Some(connected) => {
+                connected.say_goodbye();
+                Ok(())
+            }
+            None => self.say_goodbye_to(self.tunnel.as_ref().context("nobody hears it")?),
+        }
     }
 
     /// Its last word, to this tunnel.
@@ -221,14 +227,18 @@ impl Simulated {
         self.fall_silent();
         // What it says at this moment must not come after its last word.
         drop(self.mouth.lock());
-        let mut goodbye = self.heartbeat.clone();
-        if let Some(goodbye) = goodbye.as_object_mut() {
-            goodbye.insert("state".into(), json!("deactivated"));
-        }
+        let goodbye = last_word(&self.heartbeat);
         let answer = testkit::http::post(&format!("{tunnel}/heartbeat"), &goodbye, LIMIT)?;
         ensure!(answer.status == 200, "a goodbye: {} {}", answer.status, answer.body);
         Ok(())
     }
+}
+
+/// The heartbeat of a base that ends, in capitals where its others are.
+fn last_word(heartbeat: &Value) -> Value {
+    let mut goodbye = heartbeat.clone();
+    goodbye["state"] = json!(if heartbeat["state"] == "ACTIVATED" { "DEACTIVATED" } else { "deactivated" });
+    goodbye
 }
 
 /// A heartbeat as the Go controller's tests send it.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rumqttc::{Client, Event, Incoming, MqttOptions, Publish, PublishOptions, QoS};
 use serde_json::{Value, json};
 
-use super::arklet::Arklet;
+use super::{arklet::Arklet, last_word};
 use crate::seen::text;
 
 /// Between two heartbeats, and between two attempts to connect.
@@ -26,6 +26,7 @@ const UNSENT: usize = 256;
 #[derive(Debug)]
 pub(super) struct Connected {
     ended: Arc<AtomicBool>,
+    last_word: Arc<AtomicBool>,
 }
 
 /// What the thread of a base works with.
@@ -34,14 +35,16 @@ struct Base {
     /// What its topics begin with.
     topics: String,
     heartbeat: Value,
+    /// It has yet to say its last word.
+    last_word: Arc<AtomicBool>,
 }
 
 impl Connected {
     /// Connects to the broker on this port of 127.0.0.1, and does so again whenever the connection ends.
     pub(super) fn start(port: u16, topics: String, heartbeat: Value, arklet: Arc<Arklet>) -> Self {
-        let ended = Arc::<AtomicBool>::default();
+        let (ended, last_word) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let end = ended.clone();
-        let base = Arc::new(Base { arklet, topics, heartbeat });
+        let base = Arc::new(Base { arklet, topics, heartbeat, last_word: last_word.clone() });
         thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
                 // A broker that is away for a while is found again.
@@ -50,7 +53,12 @@ impl Connected {
                 }
             }
         });
-        Self { ended }
+        Self { ended, last_word }
+    }
+
+    /// Within a second it publishes its last word, on its own connection: what it said before comes before.
+    pub(super) fn say_goodbye(&self) {
+        self.last_word.store(true, Ordering::Relaxed);
     }
 }
 
@@ -88,7 +96,10 @@ impl Base {
             }
             if due.is_some_and(|due| due <= Instant::now()) {
                 due = Some(Instant::now() + PERIOD);
-                if !self.arklet.is_silent() {
+                if self.last_word.swap(false, Ordering::Relaxed) {
+                    self.arklet.be_silent(true);
+                    self.publish(&client, "heart", last_word(&self.heartbeat))?;
+                } else if !self.arklet.is_silent() {
                     self.publish(&client, "heart", self.heartbeat.clone())?;
                 }
             }
