@@ -12,7 +12,10 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command};
-use engine::{Action, Announcement, Config, Engine, Event, Now, Regarding, Target, Watched, view::PodView};
+use engine::{
+    Action, Announcement, ClusterEvent, Config, Engine, Event, Now, Regarding, Request, Target, ToBase,
+    TunnelEvent, Watched, view::PodView,
+};
 use fastrand::Rng;
 use model::{BaseIdentity, TunnelKind};
 use sim::{api::Api, base::word, clock::true_wall, network::tunnel_of};
@@ -106,9 +109,11 @@ impl Flood {
     }
 
     fn settle(&mut self) -> Result<(), String> {
-        self.queue.extend([TunnelKind::Http, TunnelKind::Mqtt].map(Event::TunnelUp));
+        self.queue.extend(
+            [TunnelKind::Http, TunnelKind::Mqtt].map(|tunnel| Event::Tunnel(TunnelEvent::TunnelUp(tunnel))),
+        );
         let lists = Watched::NEEDED.into_iter().chain([Watched::Deployments, Watched::DaemonSets]);
-        self.queue.extend(lists.map(Event::Synced));
+        self.queue.extend(lists.map(|kind| Event::Cluster(ClusterEvent::Synced(kind))));
         self.run_until(Duration::from_secs(30))?;
         for pod in Honest::pods(&self.api) {
             let event = self.api.create_pod(pod);
@@ -149,7 +154,12 @@ impl Flood {
             Read::Answer(command, outcome) => {
                 let base = self.rng.choice(self.hostile.clone()).unwrap_or_else(|| word("hostile"));
                 let key = AnswerKey { command, biz: None };
-                self.hear(Event::Answer { tunnel: tunnel_of(&base), base, key, outcome });
+                self.hear(Event::Tunnel(TunnelEvent::Answer {
+                    tunnel: tunnel_of(&base),
+                    base,
+                    key,
+                    outcome,
+                }));
             }
             Read::Pod(view) => self.see_pod(*view),
             Read::Nothing => {}
@@ -207,12 +217,14 @@ impl Flood {
             return;
         }
         match &mut event {
-            Event::BaselineQuery { ask, .. } => {
+            Event::Tunnel(TunnelEvent::BaselineQuery { ask, .. }) => {
                 *ask = self.tally.messages;
                 self.asked.insert(*ask);
             }
             // Whoever answers is a base. On any topic but theirs nobody is there, whatever its name is by chance.
-            Event::Answer { base, .. } if !self.hostile.contains(base) => *base = word("nobody"),
+            Event::Tunnel(TunnelEvent::Answer { base, .. }) if !self.hostile.contains(base) => {
+                *base = word("nobody")
+            }
             _ => {}
         }
         self.tally.told += 1;
@@ -294,8 +306,8 @@ impl Flood {
     /// Nothing is done to an honest base and its Pods in a flood but what is done every day.
     fn guard(&self, action: &Action) -> Result<(), String> {
         let everyday = match action {
-            Action::RenewLease { .. } | Action::AnswerBaseline { .. } => true,
-            Action::Call { command, .. } => command.biz().is_none(),
+            Action::Request(Request::RenewLease { .. }) | Action::Base(ToBase::AnswerBaseline { .. }) => true,
+            Action::Base(ToBase::Call { command, .. }) => command.biz().is_none(),
             _ => false,
         };
         if self.before.is_some() && !everyday && whom(action).is_some_and(|name| concerns_honest(&name)) {
@@ -306,8 +318,8 @@ impl Flood {
 
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
-            Action::Call { target, command, .. } => self.call(&target, &command),
-            Action::AnswerBaseline { ask, .. } => {
+            Action::Base(ToBase::Call { target, command, .. }) => self.call(&target, &command),
+            Action::Base(ToBase::AnswerBaseline { ask, .. }) => {
                 if !self.asked.remove(&ask) {
                     return Err(format!("the question {ask} for a baseline was answered twice"));
                 }
@@ -317,13 +329,14 @@ impl Flood {
                 self.tally.announced += 1;
                 announced(&announcement)
             }
-            write => {
-                let Some(written) = self.api.write(&write, true_wall(self.now)) else { return Ok(()) };
+            Action::Request(request) => {
+                let Some(written) = self.api.write(&request, true_wall(self.now)) else { return Ok(()) };
                 self.queue.extend(written.watch);
                 self.queue.extend(written.returned);
                 self.queue.push_back(written.end);
                 Ok(())
             }
+            Action::Replica(_) | Action::Fence(_) => Ok(()),
         }
     }
 
@@ -348,7 +361,12 @@ impl Flood {
         };
         let key = AnswerKey { command: kind, biz: command.biz().cloned() };
         let base = target.base.clone();
-        self.queue.push_back(Event::Answer { tunnel: target.tunnel, base, key, outcome });
+        self.queue.push_back(Event::Tunnel(TunnelEvent::Answer {
+            tunnel: target.tunnel,
+            base,
+            key,
+            outcome,
+        }));
         Ok(())
     }
 }
@@ -368,33 +386,41 @@ fn concerns_honest(name: &str) -> bool {
 
 /// Whom an action is about, by a name that tells.
 fn whom(action: &Action) -> Option<Arc<str>> {
-    Some(match action {
-        Action::Call { target, .. } => target.base.as_str().into(),
-        Action::CreateNode(desired) | Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
-            desired.name.clone()
-        }
-        Action::DeleteNode { name, .. } | Action::RenewLease { node: name, .. } => name.clone(),
-        Action::PatchPodStatus { pod, .. } | Action::DeletePod { pod } => pod.name.clone(),
-        Action::CreateModule(desired) | Action::PatchModule { desired, .. } => desired.key.vnode.clone(),
-        Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => key.vnode.clone(),
-        Action::AnswerBaseline { base, .. } | Action::FindBasePod { base, .. } => base.as_str().into(),
-        Action::ScaleDeployment { .. }
-        | Action::RecordRollout { .. }
-        | Action::WriteMember(_)
-        | Action::ReadMember { .. }
-        | Action::DeleteMember { .. }
-        | Action::WritePermits(_)
-        | Action::DeletePermits { .. }
-        | Action::Fence { .. }
-        | Action::Forward { .. }
-        | Action::Replicas { .. } => return None,
-        Action::TakeLease { seen, .. } => seen.node.clone(),
-        Action::ReleaseLease { node, .. } => node.clone(),
+    match action {
+        Action::Request(request) => whom_asked(request),
+        Action::Base(
+            ToBase::Call { target: Target { base, .. }, .. } | ToBase::AnswerBaseline { base, .. },
+        ) => Some(base.as_str().into()),
         Action::Announce(said) => match &said.regarding {
-            Regarding::Pod(pod) => pod.name.clone(),
-            Regarding::Node { name, .. } => name.clone(),
-            Regarding::Workload(_) => return None,
+            Regarding::Pod(pod) => Some(pod.name.clone()),
+            Regarding::Node { name, .. } => Some(name.clone()),
+            Regarding::Workload(_) => None,
         },
+        Action::Fence(_) | Action::Replica(_) => None,
+    }
+}
+
+/// Whom a request is about.
+fn whom_asked(request: &Request) -> Option<Arc<str>> {
+    Some(match request {
+        Request::CreateNode(desired)
+        | Request::PatchNode { desired }
+        | Request::PatchNodeStatus { desired } => desired.name.clone(),
+        Request::DeleteNode { name, .. }
+        | Request::RenewLease { node: name, .. }
+        | Request::ReleaseLease { node: name, .. } => name.clone(),
+        Request::TakeLease { seen, .. } => seen.node.clone(),
+        Request::PatchPodStatus { pod, .. } | Request::DeletePod { pod } => pod.name.clone(),
+        Request::CreateModule(desired) | Request::PatchModule { desired, .. } => desired.key.vnode.clone(),
+        Request::PatchModuleStatus { key, .. } | Request::DeleteModule { key, .. } => key.vnode.clone(),
+        Request::FindBasePod { base, .. } => base.as_str().into(),
+        Request::ScaleDeployment { .. }
+        | Request::RecordRollout { .. }
+        | Request::WriteMember(_)
+        | Request::ReadMember { .. }
+        | Request::DeleteMember { .. }
+        | Request::WritePermits(_)
+        | Request::DeletePermits { .. } => return None,
     })
 }
 

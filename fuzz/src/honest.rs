@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use engine::{
-    Event,
+    Event, TunnelEvent,
     view::{NodeView, PodRef, PodStatus, PodView},
 };
 use model::{BaseIdentity, BaseState};
@@ -104,7 +104,10 @@ impl Picture {
 
 /// A base that runs says so.
 pub(crate) fn heartbeat(identity: &BaseIdentity) -> Event {
-    Event::Heartbeat { tunnel: tunnel_of(identity), report: report(identity, BaseState::Activated) }
+    Event::Tunnel(TunnelEvent::Heartbeat {
+        tunnel: tunnel_of(identity),
+        report: report(identity, BaseState::Activated),
+    })
 }
 
 fn pod(node: &str, number: u8) -> Option<PodView> {

@@ -1,7 +1,7 @@
 //! Reads a message as the controller does, and holds what is said of it against what may be said.
 
 use arklet::{CallError, CommandKind, Outcome};
-use engine::{Event, view::PodView};
+use engine::{Event, TunnelEvent, view::PodView};
 use model::{BaseIdentity, TunnelKind};
 
 use crate::{
@@ -35,11 +35,17 @@ pub fn read(made: &Made) -> Result<Read, String> {
     let refused = |why: String| said(&why, made.whole).map(|()| Read::Nothing);
     match &made.message {
         Message::Heartbeat(body) => match arklet::parse_heartbeat(body) {
-            Ok(report) => Ok(Read::Event(Event::Heartbeat { tunnel: TunnelKind::Http, report })),
+            Ok(report) => {
+                Ok(Read::Event(Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Http, report })))
+            }
             Err(error) => refused(error.to_string()),
         },
         Message::BaselineQuery(body) => match arklet::parse_baseline_query(body) {
-            Ok(query) => Ok(Read::Event(Event::BaselineQuery { tunnel: TunnelKind::Http, query, ask: 0 })),
+            Ok(query) => Ok(Read::Event(Event::Tunnel(TunnelEvent::BaselineQuery {
+                tunnel: TunnelKind::Http,
+                query,
+                ask: 0,
+            }))),
             Err(error) => refused(error.to_string()),
         },
         Message::Answer(command, body) => {
@@ -63,11 +69,13 @@ pub fn read(made: &Made) -> Result<Read, String> {
 fn published(message: arklet::Message, whole: bool) -> Result<Read, String> {
     let tunnel = TunnelKind::Mqtt;
     Ok(Read::Event(match message {
-        arklet::Message::Heartbeat(report) => Event::Heartbeat { tunnel, report },
-        arklet::Message::BaselineQuery(query) => Event::BaselineQuery { tunnel, query, ask: 0 },
+        arklet::Message::Heartbeat(report) => Event::Tunnel(TunnelEvent::Heartbeat { tunnel, report }),
+        arklet::Message::BaselineQuery(query) => {
+            Event::Tunnel(TunnelEvent::BaselineQuery { tunnel, query, ask: 0 })
+        }
         arklet::Message::Answer { base, key, outcome } => {
             told(key.command, &outcome, whole)?;
-            Event::Answer { tunnel, base, key, outcome }
+            Event::Tunnel(TunnelEvent::Answer { tunnel, base, key, outcome })
         }
     }))
 }
@@ -75,9 +83,9 @@ fn published(message: arklet::Message, whole: bool) -> Result<Read, String> {
 /// Whose an event is.
 pub fn speaker(event: &Event) -> Option<&BaseIdentity> {
     match event {
-        Event::Heartbeat { report, .. } => Some(&report.identity),
-        Event::BaselineQuery { query, .. } => Some(&query.identity),
-        Event::Answer { base, .. } => Some(base),
+        Event::Tunnel(TunnelEvent::Heartbeat { report, .. }) => Some(&report.identity),
+        Event::Tunnel(TunnelEvent::BaselineQuery { query, .. }) => Some(&query.identity),
+        Event::Tunnel(TunnelEvent::Answer { base, .. }) => Some(base),
         _ => None,
     }
 }

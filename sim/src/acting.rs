@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{CallError, Outcome};
-use engine::{Action, Event, WriteError, view::MemberState};
+use engine::{
+    Action, Event, Fencing, Request, ToBase, ToReplica, TunnelEvent, WriteError, view::MemberState,
+};
 
 use crate::{
     check::Known,
@@ -35,10 +37,10 @@ impl World {
                 self.tell(format_args!("{name} says {} {:?}: {}", said.reason, said.regarding, said.note));
                 return Ok(());
             }
-            Action::Fence { epoch, until } => {
+            Action::Fence(change) => {
                 let Some(running) = self.running_mut(process) else { return Ok(()) };
-                running.set_fence(epoch, until);
-                if until.is_zero() {
+                running.set_fence(change);
+                if matches!(change, Fencing::Shut { .. }) {
                     self.checks.commands.ended_with(process.number);
                     self.tell(format_args!("{name} was ended by another, and begins anew"));
                     for kind in WATCHES {
@@ -48,7 +50,7 @@ impl World {
                 }
                 return Ok(());
             }
-            Action::Replicas { others, .. } => {
+            Action::Replica(ToReplica::Replicas { others, .. }) => {
                 if let Some(running) = self.running_mut(process) {
                     running.others = others;
                 }
@@ -56,7 +58,7 @@ impl World {
             }
             _ => {}
         }
-        if let Action::Call { target, command, deadline, .. } = &action {
+        if let Action::Base(ToBase::Call { target, command, deadline, .. }) = &action {
             if command.biz().is_some() {
                 self.tell(format_args!("{name} to {}: {} {:?}", target.base, command.kind(), command.biz()));
             }
@@ -66,7 +68,9 @@ impl World {
                 self.checks.sent(process.number, &target.base, command, known, now, *deadline)?;
             }
         }
-        if let Action::DeleteNode { name: node, .. } | Action::ReleaseLease { node, .. } = &action {
+        if let Action::Request(Request::DeleteNode { name: node, .. } | Request::ReleaseLease { node, .. }) =
+            &action
+        {
             // It is given up with all that was at work there.
             self.checks.commands.given_up(process.number, |base| Self::node_of(base) == *node);
         }
@@ -96,30 +100,35 @@ impl World {
         // The fence looks at this clock.
         let time = running.time(now);
         let (shares, left) = (running.shares(), pass.left());
-        if is_fenced(&action) && left.is_none() {
+        let fenced = is_fenced(&action);
+        if fenced && left.is_none() {
             return match action {
-                Action::Call { target, command, .. } => {
+                Action::Base(ToBase::Call { target, command, .. }) => {
                     let why = "this replica may not act at the moment".to_owned();
                     self.ends(from.replica, target, &command, Err(CallError::Unreachable(why)))
                 }
-                action => self.fails(from.replica, &action, "this replica may not act at the moment", None),
+                Action::Request(asked) => {
+                    self.fails(from.replica, &asked, "this replica may not act at the moment", None)
+                }
+                _ => Ok(()),
             };
         }
-        if shares && is_fenced(&action) {
+        if shares && fenced {
             self.checks.owner.sent(&action, &who, &self.api, now)?;
         }
         match action {
-            Action::Call { target, command, deadline, .. } => self.call(from, who, target, command, deadline),
-            Action::Forward { to, report } => {
+            Action::Base(ToBase::Call { target, command, deadline, .. }) => {
+                self.call(from, who, target, command, deadline)
+            }
+            Action::Replica(ToReplica::Forward { to, report }) => {
                 self.forward(from, &who, &to, *report);
                 Ok(())
             }
             // No base waits for the answer to what it asked: nothing is installed by a baseline here.
-            Action::AnswerBaseline { .. } => Ok(()),
-            action => {
-                let left = if is_fenced(&action) { left } else { None };
-                self.request(from, who, action, left, time.mono)
-            }
+            Action::Base(ToBase::AnswerBaseline { .. }) => Ok(()),
+            Action::Request(asked) => self.request(from, who, asked, left.filter(|_| fenced), time.mono),
+            // What a process does with itself it does at once.
+            Action::Replica(ToReplica::Replicas { .. }) | Action::Fence(_) | Action::Announce(_) => Ok(()),
         }
     }
 
@@ -132,23 +141,26 @@ impl World {
         outcome: Outcome,
     ) -> Result<(), String> {
         let key = arklet::AnswerKey { command: command.kind(), biz: command.biz().cloned() };
-        self.step(place, Event::Answer { tunnel: target.tunnel, base: target.base, key, outcome })
+        self.step(
+            place,
+            Event::Tunnel(TunnelEvent::Answer { tunnel: target.tunnel, base: target.base, key, outcome }),
+        )
     }
 
     /// A request had no good answer.
     pub(crate) fn fails(
         &mut self,
         place: usize,
-        action: &Action,
+        asked: &Request,
         reason: &str,
         retry_after: Option<Duration>,
     ) -> Result<(), String> {
         let error = WriteError::Unavailable { reason: reason.into(), retry_after };
-        match action {
-            Action::FindBasePod { base, .. } => {
+        match asked {
+            Request::FindBasePod { base, .. } => {
                 self.step(place, Event::BasePod { base: base.clone(), found: Err(error) })
             }
-            action => match action.write() {
+            asked => match asked.write() {
                 Some(write) => self.step(place, Event::Written { write, result: Err(error) }),
                 None => Ok(()),
             },
@@ -159,8 +171,8 @@ impl World {
 /// It is sent only while the fence is open.
 fn is_fenced(action: &Action) -> bool {
     match action {
-        Action::WriteMember(desired) => desired.state != MemberState::Living,
-        Action::ReadMember { .. } | Action::FindBasePod { .. } => false,
+        Action::Request(Request::WriteMember(desired)) => desired.state != MemberState::Living,
+        Action::Request(Request::ReadMember { .. } | Request::FindBasePod { .. }) => false,
         _ => true,
     }
 }

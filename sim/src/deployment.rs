@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use engine::{
-    Event,
+    ClusterEvent, Event,
     view::{
         Common, ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView,
         RestartPolicy,
@@ -110,7 +110,10 @@ impl Deployment {
         world.tell(format_args!("the Deployment controller makes {name} on {base} ({:?})", self.package));
         let set: Arc<str> = format!("rs-{}-{}", self.name, self.revision).into();
         if world.api.revisions.insert(set.clone(), self.revision.into()).is_none() {
-            world.inform(Event::Revision { replica_set: set.clone(), revision: self.revision.into() });
+            world.inform(Event::Cluster(ClusterEvent::Revision {
+                replica_set: set.clone(),
+                revision: self.revision.into(),
+            }));
         }
         let pod = PodView {
             controller: Some(set),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Event,
+    ClusterEvent, Event, ReplicaEvent,
     view::{
         Address, AddressKind, Condition, ConditionStatus, ContainerState, ModuleState, ModuleView, NodeView,
         PodView, Taint,
@@ -187,7 +187,7 @@ impl World {
                 let node = self.api.nodes.get_mut(&name)?;
                 (field.1)(node);
                 node.resource_version = version;
-                let (event, at) = (Event::Node(Box::new(node.clone())), name.clone());
+                let (event, at) = (Event::Cluster(ClusterEvent::Node(Box::new(node.clone()))), name.clone());
                 let stays =
                     field.2.map(|is| -> Stays { Box::new(move |api| api.nodes.get(&at).is_none_or(is)) });
                 (format!("{} on the Node {name}", field.0), event, stays)
@@ -198,7 +198,7 @@ impl World {
                 let pod = self.api.pods.get_mut(&uid)?;
                 (field.1)(pod);
                 pod.resource_version = version;
-                let (event, at) = (Event::Pod(Box::new(pod.clone())), uid.clone());
+                let (event, at) = (Event::Cluster(ClusterEvent::Pod(Box::new(pod.clone()))), uid.clone());
                 self.checks.drain.written(&pod.pod.clone(), &pod.status.clone(), now);
                 let stays =
                     field.2.map(|is| -> Stays { Box::new(move |api| api.pods.get(&at).is_none_or(is)) });
@@ -209,7 +209,8 @@ impl World {
                 let module = self.api.modules.get_mut(&key)?;
                 (field.1)(module);
                 module.resource_version = version;
-                let (event, at) = (Event::Module(Box::new(module.clone())), key.clone());
+                let (event, at) =
+                    (Event::Cluster(ClusterEvent::Module(Box::new(module.clone()))), key.clone());
                 let stays =
                     field.2.map(|is| -> Stays { Box::new(move |api| api.modules.get(&at).is_none_or(is)) });
                 (format!("{} on the Module of {} on {}", field.0, key.id, key.vnode), event, stays)
@@ -219,7 +220,11 @@ impl World {
                 let name = self.rng().choice(leases)?;
                 let lease = self.api.leases.get_mut(&name)?;
                 lease.resource_version = version;
-                (format!("a label on the Lease {name}"), Event::Lease(lease.clone()), None)
+                (
+                    format!("a label on the Lease {name}"),
+                    Event::Replica(ReplicaEvent::Lease(lease.clone())),
+                    None,
+                )
             }
         };
         self.tell(format_args!("somebody writes {what}"));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Outcome};
-use engine::{Event, Target};
+use engine::{Event, Target, TunnelEvent};
 use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use crate::{
@@ -152,7 +152,7 @@ impl World {
     fn reply(&mut self, call: &Call, outcome: Outcome) {
         let key = AnswerKey { command: call.command.kind(), biz: call.command.biz().cloned() };
         let Target { tunnel, base, .. } = call.target.clone();
-        let event = Event::Answer { tunnel, base, key, outcome };
+        let event = Event::Tunnel(TunnelEvent::Answer { tunnel, base, key, outcome });
         if tunnel == TunnelKind::Http {
             if self.hears_bases(call.from) && !self.chance(self.faults.loss) {
                 let transit = self.way_back();
@@ -189,7 +189,7 @@ impl World {
     /// A base says something of itself: over MQTT all hear it, over HTTP one of those that run.
     fn say(&mut self, identity: &BaseIdentity, state: BaseState) {
         let tunnel = tunnel_of(identity);
-        let event = Event::Heartbeat { tunnel, report: report(identity, state) };
+        let event = Event::Tunnel(TunnelEvent::Heartbeat { tunnel, report: report(identity, state) });
         if tunnel == TunnelKind::Mqtt {
             return self.publish(identity, |_| Inside::Tell(event.clone()));
         }
@@ -224,7 +224,7 @@ impl World {
         let Some(process) = there.filter(|_| knows) else { return };
         if !self.chance(self.faults.loss) {
             let transit = self.way_out();
-            self.inside(transit, process, Inside::Tell(Event::Forwarded(report)));
+            self.inside(transit, process, Inside::Tell(Event::Tunnel(TunnelEvent::Forwarded(report))));
         }
     }
 
@@ -241,7 +241,11 @@ impl World {
         if tunnel_of(&identity) == TunnelKind::Mqtt {
             let query = question(&identity);
             self.publish(&identity, |_| {
-                Inside::Tell(Event::BaselineQuery { tunnel: TunnelKind::Mqtt, query: query.clone(), ask: 0 })
+                Inside::Tell(Event::Tunnel(TunnelEvent::BaselineQuery {
+                    tunnel: TunnelKind::Mqtt,
+                    query: query.clone(),
+                    ask: 0,
+                }))
             });
         }
         self.later(Duration::ZERO, Happening::Heartbeat { base: identity, incarnation });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arklet::CallError;
-use engine::{Action, Event, view::MemberView};
+use engine::{Event, TunnelEvent, view::MemberView};
 use model::TunnelKind;
 
 use crate::{
@@ -60,7 +60,7 @@ impl World {
         let (name, who) = (replica.name.clone(), self.running(process).map(Running::who).unwrap_or_default());
         self.tell(format_args!("{name} is started as {who:?}"));
         let transit = self.way_back();
-        self.inside(transit, process, Inside::Tell(Event::TunnelUp(TunnelKind::Http)));
+        self.inside(transit, process, Inside::Tell(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Http))));
         self.inside(transit, process, Inside::Connect);
         for kind in WATCHES {
             let transit = self.way_out();
@@ -83,10 +83,10 @@ impl World {
         let running = self.replicas.get_mut(place).and_then(|replica| replica.awake());
         let last = running.and_then(|running| running.engine.release());
         self.kill_replica(place);
-        if let Some(Action::WriteMember(desired)) = last {
+        if let Some(desired) = last {
             // What it had sent is there, or has been given up, before it says so.
             let wait = self.faults.slowest + Duration::from_millis(1);
-            self.later(wait, Happening::Mend(Mending::LastWord(place, desired)));
+            self.later(wait, Happening::Mend(Mending::LastWord(place, Box::new(desired))));
         }
     }
 
@@ -171,15 +171,16 @@ impl World {
                 return self.step(place, end);
             }
             Inside::RequestExpires(request) => {
-                if let Some(action) = running.requests.remove(&request) {
-                    return self.fails(place, &action, "no answer", None);
+                if let Some(asked) = running.requests.remove(&request) {
+                    return self.fails(place, &asked, "no answer", None);
                 }
             }
             Inside::Answered { call, event } => return self.answered(to, call, event),
             Inside::CallExpires(call) => {
                 if let Some((tunnel, base, key)) = running.calls.remove(&call) {
                     let outcome = Err(CallError::TimedOut);
-                    return self.step(place, Event::Answer { tunnel, base, key, outcome });
+                    return self
+                        .step(place, Event::Tunnel(TunnelEvent::Answer { tunnel, base, key, outcome }));
                 }
             }
             Inside::Connect => return self.connect(to),
@@ -196,7 +197,7 @@ impl World {
             Some(_) => {}
             None if !running.connected => return Ok(()),
             None => {
-                if let Event::Answer { base, key, .. } = &event {
+                if let Event::Tunnel(TunnelEvent::Answer { base, key, .. }) = &event {
                     running.calls.retain(|_, (tunnel, of, asked)| {
                         (*tunnel, &*of, &*asked) != (TunnelKind::Mqtt, base, key)
                     });
@@ -215,7 +216,7 @@ impl World {
         }
         let Some(running) = self.running_mut(to) else { return Ok(()) };
         running.connected = true;
-        self.step(to.replica, Event::TunnelUp(TunnelKind::Mqtt))
+        self.step(to.replica, Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)))
     }
 
     /// What waits for an answer over MQTT waits no more, and the broker is tried.
@@ -233,10 +234,10 @@ impl World {
         let lost: std::collections::BTreeMap<_, _> = lost;
         for (tunnel, base, key) in lost.into_values() {
             let outcome = Err(CallError::TimedOut);
-            self.step(to.replica, Event::Answer { tunnel, base, key, outcome })?;
+            self.step(to.replica, Event::Tunnel(TunnelEvent::Answer { tunnel, base, key, outcome }))?;
         }
         self.inside(Duration::from_millis(500), to, Inside::Connect);
-        self.step(to.replica, Event::TunnelDown(TunnelKind::Mqtt))
+        self.step(to.replica, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)))
     }
 
     pub(crate) fn name(&self, process: Process) -> String {

@@ -12,7 +12,7 @@ use std::{
 
 use arklet::AnswerKey;
 use engine::{
-    Action, ClusterConfig, Config, Engine, Event, Now, Watched,
+    Action, ClusterConfig, ClusterEvent, Config, Engine, Event, Fencing, Now, Request, Watched,
     view::{Door, PodView},
 };
 use model::{BaseIdentity, Fence, Pass, TunnelKind};
@@ -111,7 +111,7 @@ pub struct Running {
     /// Its watches.
     pub streams: BTreeMap<usize, Stream>,
     /// Its requests to the API server that have no answer yet, with what is told where none comes.
-    pub requests: BTreeMap<u64, Action>,
+    pub requests: BTreeMap<u64, Request>,
     /// Its commands that have no answer yet.
     pub calls: BTreeMap<u64, (TunnelKind, BaseIdentity, AnswerKey)>,
     /// It is connected to the broker.
@@ -238,10 +238,18 @@ impl Running {
         self.fence.pass()
     }
 
-    /// What is decided may be sent until then.
-    pub fn set_fence(&mut self, epoch: u64, until: Duration) {
-        self.epoch = epoch;
-        self.fence.set(epoch, until);
+    /// What may be sent changes.
+    pub fn set_fence(&mut self, change: Fencing) {
+        match change {
+            Fencing::OpenUntil { epoch, until } => {
+                self.epoch = epoch;
+                self.fence.open_until(epoch, until);
+            }
+            Fencing::Shut { epoch } => {
+                self.epoch = epoch;
+                self.fence.shut(epoch);
+            }
+        }
     }
 
     /// True time at which it wants to be looked at.
@@ -252,8 +260,10 @@ impl Running {
     /// A view of a Pod, or its end, is about to be told.
     pub fn note(&mut self, event: &Event) {
         match event {
-            Event::Pod(pod) => drop(self.pods.insert(pod.pod.uid.clone(), (**pod).clone())),
-            Event::PodGone(pod) => drop(self.pods.remove(&pod.uid)),
+            Event::Cluster(ClusterEvent::Pod(pod)) => {
+                drop(self.pods.insert(pod.pod.uid.clone(), (**pod).clone()))
+            }
+            Event::Cluster(ClusterEvent::PodGone(pod)) => drop(self.pods.remove(&pod.uid)),
             _ => {}
         }
     }

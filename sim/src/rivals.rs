@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Event,
+    ClusterEvent, Event,
     view::{Owner, Phase, PodView, RestartPolicy},
 };
 use model::BaseIdentity;
@@ -257,7 +257,10 @@ impl Rival {
         if self.kind == Kind::Deployment
             && world.api.revisions.insert(set.clone(), self.revision.into()).is_none()
         {
-            world.inform(Event::Revision { replica_set: set.clone(), revision: self.revision.into() });
+            world.inform(Event::Cluster(ClusterEvent::Revision {
+                replica_set: set.clone(),
+                revision: self.revision.into(),
+            }));
         }
         made.controller = made.owner.is_some().then_some(set);
         if self.kind == Kind::Job {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::{Action, Event, Write, WriteError};
+use engine::{Event, Request, Write, WriteError};
 
 use crate::{
     replica::{Inside, Process},
@@ -32,28 +32,28 @@ impl World {
         &mut self,
         from: Process,
         who: Arc<str>,
-        action: Action,
+        asked: Request,
         left: Option<Duration>,
         mono: Duration,
     ) -> Result<(), String> {
-        let own = matches!(action, Action::WriteMember(_) | Action::ReadMember { .. });
+        let own = matches!(asked, Request::WriteMember(_) | Request::ReadMember { .. });
         let deadline = if own { MEMBER_DEADLINE } else { DEADLINE };
         let deadline = left.map_or(deadline, |left| left.min(deadline));
         let reaches = self.replicas.get(from.replica).is_some_and(|replica| !replica.without_api);
         let reaches = reaches && !self.api_away;
         // A server that is not there refuses at once, or nothing is heard of it.
         if !reaches && self.rng().bool() {
-            return self.fails(from.replica, &action, "connection refused", None);
+            return self.fails(from.replica, &asked, "connection refused", None);
         }
         let request = self.next_number();
         let now = self.now;
         let Some(running) = self.running_mut(from) else { return Ok(()) };
-        running.requests.insert(request, action.clone());
+        running.requests.insert(request, asked.clone());
         let gives_up = running.clock.when(mono.saturating_add(deadline)).saturating_sub(now);
         self.inside(gives_up, from, Inside::RequestExpires(request));
         if reaches {
             let transit = self.way_out();
-            self.later(transit, Happening::Request { from, request, who, action });
+            self.later(transit, Happening::Request { from, request, who, asked });
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ impl World {
         from: Process,
         request: u64,
         who: &Arc<str>,
-        action: &Action,
+        asked: &Request,
     ) -> Result<(), String> {
         let reaches = self.replicas.get(from.replica).is_some_and(|replica| !replica.without_api);
         if self.api_away || !reaches {
@@ -76,13 +76,13 @@ impl World {
             Fate::Error { carried_out } | Fate::Lost { carried_out } => carried_out,
             Fate::TooMany { .. } => false,
         };
-        let written = if carried_out { self.carry_out(from, who, action)? } else { None };
+        let written = if carried_out { self.carry_out(from, who, asked)? } else { None };
         let transit = self.way_back();
         let unavailable = |reason: &str, retry_after| {
             let error = WriteError::Unavailable { reason: reason.into(), retry_after };
-            Some(match action {
-                Action::FindBasePod { base, .. } => Event::BasePod { base: base.clone(), found: Err(error) },
-                action => Event::Written { write: action.write()?, result: Err(error) },
+            Some(match asked {
+                Request::FindBasePod { base, .. } => Event::BasePod { base: base.clone(), found: Err(error) },
+                asked => Event::Written { write: asked.write()?, result: Err(error) },
             })
         };
         let (returned, end) = match fate {
@@ -118,7 +118,7 @@ impl World {
         &mut self,
         from: Process,
         who: &Arc<str>,
-        action: &Action,
+        asked: &Request,
     ) -> Result<Option<(Option<Event>, Event)>, String> {
         let now = self.now;
         let replica = self.replicas.get(from.replica);
@@ -127,15 +127,15 @@ impl World {
             None => (self.wall(), self.replicas.len() > 1),
         };
         if shares {
-            self.checks.owner.arrived(action, who, &self.api, now)?;
+            self.checks.owner.arrived(asked, who, &self.api, now)?;
         }
-        if let Action::PatchPodStatus { pod, status } = action {
+        if let Request::PatchPodStatus { pod, status } = asked {
             self.checks.rivals.writes(from.number, pod, status, &self.api)?;
         }
         let before = self.api.status_writes;
-        let Some(mut written) = self.api.write(action, wall) else { return Ok(None) };
+        let Some(mut written) = self.api.write(asked, wall) else { return Ok(None) };
         if self.api.status_writes > before
-            && let Action::PatchPodStatus { pod, status } = action
+            && let Request::PatchPodStatus { pod, status } = asked
         {
             self.tell(format_args!(
                 "status of {pod}: {:?} ready={:?}",
@@ -147,7 +147,7 @@ impl World {
             let told = writer.filter(|_| shares).map(|running| &running.pods);
             self.checks.ready.written(pod, status, &self.api, &self.bases, told, now)?;
         }
-        self.remember(action, &written.end);
+        self.remember(asked, &written.end);
         for event in written.watch.drain(..) {
             self.inform(event);
         }
@@ -155,9 +155,9 @@ impl World {
     }
 
     /// Keeps what checkers want to know, and writes a line of the story where it is worth one.
-    fn remember(&mut self, action: &Action, end: &Event) {
+    fn remember(&mut self, asked: &Request, end: &Event) {
         let Event::Written { write, result } = end else { return };
-        match (write, action) {
+        match (write, asked) {
             (Write::CreateModule(key) | Write::PatchModule(key) | Write::DeleteModule(key), _) => {
                 let what = format!("{write:?}").split('(').next().unwrap_or_default().to_owned();
                 self.tell(format_args!("{what} {} on {}: {result:?}", key.id, key.vnode));
@@ -171,7 +171,7 @@ impl World {
             (Write::ReleaseLease { node, holder }, _) => {
                 self.tell(format_args!("{holder} gives {node} back: {result:?}"));
             }
-            (Write::WriteMember(name), Action::WriteMember(desired))
+            (Write::WriteMember(name), Request::WriteMember(desired))
                 if desired.state != engine::view::MemberState::Living =>
             {
                 self.tell(format_args!("{name} is marked {:?}: {result:?}", desired.state));

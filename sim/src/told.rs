@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Event, Watched};
+use engine::{ClusterEvent, Event, ReplicaEvent, Watched};
 
 /// Where a view comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,14 +82,26 @@ impl Told {
 /// Which object a view is of, and its version.
 pub fn subject(event: &Event) -> Option<(Watched, Arc<str>, u64)> {
     Some(match event {
-        Event::Node(node) => (Watched::Nodes, node.uid.clone(), node.resource_version),
-        Event::Pod(pod) => (Watched::Pods, pod.pod.uid.clone(), pod.resource_version),
-        Event::Module(module) => (Watched::Modules, module.module.uid.clone(), module.resource_version),
-        Event::Member(member) => (Watched::Members, member.uid.clone(), member.resource_version),
-        Event::Lease(lease) => (Watched::Leases, lease.uid.clone(), lease.resource_version),
-        Event::Permits(permits) => (Watched::Permits, permits.uid.clone(), permits.resource_version),
-        Event::Service(service) => (Watched::Services, service.uid.clone(), service.resource_version),
-        Event::Revision { replica_set, revision } => (Watched::ReplicaSets, replica_set.clone(), *revision),
+        Event::Cluster(ClusterEvent::Node(node)) => (Watched::Nodes, node.uid.clone(), node.resource_version),
+        Event::Cluster(ClusterEvent::Pod(pod)) => (Watched::Pods, pod.pod.uid.clone(), pod.resource_version),
+        Event::Cluster(ClusterEvent::Module(module)) => {
+            (Watched::Modules, module.module.uid.clone(), module.resource_version)
+        }
+        Event::Replica(ReplicaEvent::Member(member)) => {
+            (Watched::Members, member.uid.clone(), member.resource_version)
+        }
+        Event::Replica(ReplicaEvent::Lease(lease)) => {
+            (Watched::Leases, lease.uid.clone(), lease.resource_version)
+        }
+        Event::Replica(ReplicaEvent::Permits(permits)) => {
+            (Watched::Permits, permits.uid.clone(), permits.resource_version)
+        }
+        Event::Cluster(ClusterEvent::Service(service)) => {
+            (Watched::Services, service.uid.clone(), service.resource_version)
+        }
+        Event::Cluster(ClusterEvent::Revision { replica_set, revision }) => {
+            (Watched::ReplicaSets, replica_set.clone(), *revision)
+        }
         _ => return None,
     })
 }
@@ -97,12 +109,12 @@ pub fn subject(event: &Event) -> Option<(Watched, Arc<str>, u64)> {
 /// Which object's end it is.
 pub fn end(event: &Event) -> Option<(Watched, Arc<str>)> {
     Some(match event {
-        Event::NodeGone { uid, .. } => (Watched::Nodes, uid.clone()),
-        Event::PodGone(pod) => (Watched::Pods, pod.uid.clone()),
-        Event::ModuleGone { module, .. } => (Watched::Modules, module.uid.clone()),
-        Event::MemberGone { uid, .. } => (Watched::Members, uid.clone()),
-        Event::LeaseGone { uid, .. } => (Watched::Leases, uid.clone()),
-        Event::PermitsGone { uid, .. } => (Watched::Permits, uid.clone()),
+        Event::Cluster(ClusterEvent::NodeGone { uid, .. }) => (Watched::Nodes, uid.clone()),
+        Event::Cluster(ClusterEvent::PodGone(pod)) => (Watched::Pods, pod.uid.clone()),
+        Event::Cluster(ClusterEvent::ModuleGone { module, .. }) => (Watched::Modules, module.uid.clone()),
+        Event::Replica(ReplicaEvent::MemberGone { uid, .. }) => (Watched::Members, uid.clone()),
+        Event::Replica(ReplicaEvent::LeaseGone { uid, .. }) => (Watched::Leases, uid.clone()),
+        Event::Replica(ReplicaEvent::PermitsGone { uid, .. }) => (Watched::Permits, uid.clone()),
         _ => return None,
     })
 }
@@ -115,18 +127,30 @@ pub fn kind(event: &Event) -> Option<Watched> {
 /// By what the end of an object is told.
 fn gone(event: &Event) -> Option<Event> {
     Some(match event {
-        Event::Node(node) => Event::NodeGone { name: node.name.clone(), uid: node.uid.clone() },
-        Event::Pod(pod) => Event::PodGone(pod.pod.clone()),
-        Event::Module(module) => Event::ModuleGone { key: module.key.clone(), module: module.module.clone() },
-        Event::Member(member) => Event::MemberGone { name: member.name.clone(), uid: member.uid.clone() },
-        Event::Lease(lease) => Event::LeaseGone { node: lease.node.clone(), uid: lease.uid.clone() },
-        Event::Permits(permits) => {
-            Event::PermitsGone { name: permits.name.clone(), uid: permits.uid.clone() }
+        Event::Cluster(ClusterEvent::Node(node)) => {
+            Event::Cluster(ClusterEvent::NodeGone { name: node.name.clone(), uid: node.uid.clone() })
         }
-        Event::Service(service) => {
-            Event::ServiceGone { namespace: service.namespace.clone(), uid: service.uid.clone() }
+        Event::Cluster(ClusterEvent::Pod(pod)) => Event::Cluster(ClusterEvent::PodGone(pod.pod.clone())),
+        Event::Cluster(ClusterEvent::Module(module)) => Event::Cluster(ClusterEvent::ModuleGone {
+            key: module.key.clone(),
+            module: module.module.clone(),
+        }),
+        Event::Replica(ReplicaEvent::Member(member)) => {
+            Event::Replica(ReplicaEvent::MemberGone { name: member.name.clone(), uid: member.uid.clone() })
         }
-        Event::Revision { replica_set, .. } => Event::RevisionGone { replica_set: replica_set.clone() },
+        Event::Replica(ReplicaEvent::Lease(lease)) => {
+            Event::Replica(ReplicaEvent::LeaseGone { node: lease.node.clone(), uid: lease.uid.clone() })
+        }
+        Event::Replica(ReplicaEvent::Permits(permits)) => {
+            Event::Replica(ReplicaEvent::PermitsGone { name: permits.name.clone(), uid: permits.uid.clone() })
+        }
+        Event::Cluster(ClusterEvent::Service(service)) => Event::Cluster(ClusterEvent::ServiceGone {
+            namespace: service.namespace.clone(),
+            uid: service.uid.clone(),
+        }),
+        Event::Cluster(ClusterEvent::Revision { replica_set, .. }) => {
+            Event::Cluster(ClusterEvent::RevisionGone { replica_set: replica_set.clone() })
+        }
         _ => return None,
     })
 }

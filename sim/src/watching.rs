@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Event, Watched};
+use engine::{ClusterEvent, Event, Watched};
 
 use crate::{
     replica::{Inside, Process, Stream, place},
@@ -67,7 +67,7 @@ impl World {
             }
         }
         told.extend(running.told.vanished(kind, &objects));
-        told.push(Event::Synced(kind));
+        told.push(Event::Cluster(ClusterEvent::Synced(kind)));
         for event in told {
             self.step(to.replica, event)?;
         }

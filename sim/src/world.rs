@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
-use engine::{Action, Event};
+use engine::{Action, Event, Request, ToBase, TunnelEvent};
 use jiff::Timestamp;
 use model::BaseIdentity;
 
@@ -30,7 +30,7 @@ pub(crate) enum Happening {
     /// A base has carried a command out and answers.
     Answer { call: Call, incarnation: u32 },
     /// A request reaches the API server.
-    Request { from: Process, request: u64, who: Arc<str>, action: Action },
+    Request { from: Process, request: u64, who: Arc<str>, asked: Request },
     /// A base's next heartbeat.
     Heartbeat { base: BaseIdentity, incarnation: u32 },
     /// A base finds the broker again.
@@ -201,8 +201,8 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
             Happening::Inside(to, what) => return self.reach(to, what),
-            Happening::Request { from, request, who, action } => {
-                return self.serve(from, request, &who, &action);
+            Happening::Request { from, request, who, asked } => {
+                return self.serve(from, request, &who, &asked);
             }
             Happening::Arrive(call) => return self.arrive(call),
             Happening::Answer { call, incarnation } => self.answer(call, incarnation),
@@ -220,19 +220,20 @@ impl World {
             |call: &Call| Some(format!("{call}")).filter(|_| is_up(call) && call.command.biz().is_some());
         self.queue.values().find_map(|happening| match happening {
             Happening::Arrive(call) | Happening::Answer { call, .. } => of_call(call),
-            Happening::Request { action, .. } => of_write(action),
+            Happening::Request { asked, .. } => of_request(asked),
             Happening::Inside(to, what) if self.runs(*to) => match what {
                 Inside::Send { action, .. } => match &**action {
-                    Action::Call { command, .. } => {
+                    Action::Base(ToBase::Call { command, .. }) => {
                         command.biz().map(|id| format!("{} {id}", command.kind()))
                     }
-                    action => of_write(action),
+                    Action::Request(asked) => of_request(asked),
+                    _ => None,
                 },
                 Inside::Response { request, .. } => {
                     let running = self.replicas.get(to.replica)?.running.as_ref()?;
-                    of_write(running.requests.get(request)?)
+                    of_request(running.requests.get(request)?)
                 }
-                Inside::Answered { event: Event::Answer { base, key, .. }, .. } => {
+                Inside::Answered { event: Event::Tunnel(TunnelEvent::Answer { base, key, .. }), .. } => {
                     Some(format!("{base} answers {}", key.biz.as_ref()?))
                 }
                 _ => None,
@@ -242,14 +243,14 @@ impl World {
     }
 }
 
-/// What a write is, where it is no renewal of a Lease and no look at one.
-fn of_write(action: &Action) -> Option<String> {
+/// What a request is, where it is no renewal of a Lease and no look at one.
+fn of_request(asked: &Request) -> Option<String> {
     let lease = matches!(
-        action,
-        Action::RenewLease { .. }
-            | Action::WriteMember(_)
-            | Action::ReadMember { .. }
-            | Action::DeleteMember { .. }
+        asked,
+        Request::RenewLease { .. }
+            | Request::WriteMember(_)
+            | Request::ReadMember { .. }
+            | Request::DeleteMember { .. }
     );
-    action.write().filter(|_| !lease).map(|write| format!("{write:?}"))
+    asked.write().filter(|_| !lease).map(|write| format!("{write:?}"))
 }

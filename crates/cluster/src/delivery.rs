@@ -14,7 +14,7 @@ use std::{
 };
 
 use engine::{
-    Event,
+    ClusterEvent, Event,
     view::{ModuleKey, ModuleRef, ModuleView, NodeView, PodRef, PodView},
 };
 use tokio::sync::mpsc;
@@ -213,7 +213,7 @@ impl DeliveryFilter {
         lock(&self.interner).pod(&mut view);
         let mut pods = lock(&self.pods);
         if pods.tell(&view.pod.uid, view.resource_version, source, || view.pod.clone()) {
-            place.send(Event::Pod(Box::new(view)));
+            place.send(Event::Cluster(ClusterEvent::Pod(Box::new(view))));
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl DeliveryFilter {
         lock(&self.interner).passed();
         let mut pods = lock(&self.pods);
         if let Some(pod) = pods.remove(uid) {
-            place.send(Event::PodGone(pod));
+            place.send(Event::Cluster(ClusterEvent::PodGone(pod)));
         }
         Ok(())
     }
@@ -260,7 +260,7 @@ impl DeliveryFilter {
         let mut modules = lock(&self.modules);
         let key = || (view.key.clone(), view.module.clone());
         if modules.tell(&view.module.uid, view.resource_version, source, key) {
-            place.send(Event::Module(Box::new(view)));
+            place.send(Event::Cluster(ClusterEvent::Module(Box::new(view))));
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl DeliveryFilter {
         lock(&self.interner).passed();
         let mut modules = lock(&self.modules);
         if let Some((key, module)) = modules.remove(uid) {
-            place.send(Event::ModuleGone { key, module });
+            place.send(Event::Cluster(ClusterEvent::ModuleGone { key, module }));
         }
         Ok(())
     }
@@ -314,7 +314,7 @@ impl DeliveryFilter {
             if !known {
                 *nodes.names.entry(view.name.clone()).or_default() += 1;
             }
-            place.send(Event::Node(Box::new(view)));
+            place.send(Event::Cluster(ClusterEvent::Node(Box::new(view))));
         }
         Ok(())
     }
@@ -336,7 +336,7 @@ impl DeliveryFilter {
                     nodes.names.remove(&name);
                 }
             }
-            place.send(Event::NodeGone { name, uid: uid.clone() });
+            place.send(Event::Cluster(ClusterEvent::NodeGone { name, uid: uid.clone() }));
         }
         Ok(())
     }
@@ -467,8 +467,8 @@ mod tests {
         let mut kinds = Vec::new();
         while let Some(event) = received.recv().await {
             kinds.push(match event {
-                Event::Node(node) => format!("{} {}", node.uid, node.resource_version),
-                Event::NodeGone { uid, .. } => format!("{uid} gone"),
+                Event::Cluster(ClusterEvent::Node(node)) => format!("{} {}", node.uid, node.resource_version),
+                Event::Cluster(ClusterEvent::NodeGone { uid, .. }) => format!("{uid} gone"),
                 other => panic!("{other:?}"),
             });
         }

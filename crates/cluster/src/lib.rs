@@ -1,4 +1,4 @@
-//! Ring 2: Kubernetes. Watches become [`engine::Event`]s, [`engine::Action`]s become writes, and
+//! Ring 2: Kubernetes. Watches become [`engine::Event`]s, [`engine::Request`]s become writes, and
 //! nothing is decided here.
 //!
 //! ```text

@@ -17,7 +17,7 @@ use std::{
 
 use cluster::{DeliveryFilter, LaneKind, Writer, WriterConfig};
 use engine::{
-    Action, Event, Write, WriteError,
+    Event, Request, Write, WriteError,
     view::{ModuleKey, ModuleRef, PodRef},
 };
 use model::{BizId, Fence};
@@ -108,16 +108,16 @@ async fn read_request(connection: &mut TcpStream) -> bool {
     }
 }
 
-fn delete(name: &str) -> Action {
-    Action::DeletePod { pod: PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() } }
+fn delete(name: &str) -> Request {
+    Request::DeletePod { pod: PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() } }
 }
 
-fn delete_module(n: usize) -> Action {
+fn delete_module(n: usize) -> Request {
     let version = n.to_string();
     let id = BizId { name: "biz".parse().unwrap(), version: version.parse().unwrap() };
     let key = ModuleKey { vnode: "virtual-node-a".into(), id };
     let module = ModuleRef { namespace: "ns".into(), name: version.into(), uid: "u".into() };
-    Action::DeleteModule { key, module, resource_version: None }
+    Request::DeleteModule { key, module, resource_version: None }
 }
 
 fn writer(address: &str) -> (Writer, mpsc::Receiver<Event>) {
@@ -148,7 +148,7 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
         (AT_ONCE as u64, 32)
     );
     for n in 0..WRITES {
-        assert_eq!(writer.submit(delete(&n.to_string())), None);
+        writer.submit(delete(&n.to_string()));
     }
     let mut done = 0;
     while done < WRITES {
@@ -160,7 +160,7 @@ async fn writes_come_to_what_the_server_takes_and_leave_it_alone_when_it_says_so
                 result: Err(WriteError::Unavailable { retry_after, .. }),
             } => {
                 assert_eq!(retry_after, Some(Duration::from_secs(1)));
-                assert_eq!(writer.submit(Action::DeletePod { pod }), None);
+                writer.submit(Request::DeletePod { pod });
             }
             other => panic!("{other:?}"),
         }
@@ -185,10 +185,10 @@ async fn pods_come_before_what_nothing_waits_for() {
     let (_server, address) = Server::start(1_000, 1, 0).await;
     let (writer, mut received) = writer(&address);
     for n in 0..400 {
-        assert_eq!(writer.submit(delete_module(n)), None);
+        writer.submit(delete_module(n));
     }
     for n in 0..200 {
-        assert_eq!(writer.submit(delete(&n.to_string())), None);
+        writer.submit(delete(&n.to_string()));
     }
     let (mut pods, mut modules) = (0, 0);
     while pods < 200 {
@@ -214,16 +214,16 @@ async fn what_may_not_be_sent_any_more_is_not_waited_for_at_the_end() {
     const WRITES: usize = 100;
     let (server, address) = Server::start(0, 20, 1).await;
     let fence = Fence::new(|| Duration::ZERO);
-    fence.set(1, Duration::from_secs(7));
+    fence.open_until(1, Duration::from_secs(7));
     let (writer, mut received) = fenced(&address, fence.clone());
     for n in 0..WRITES {
-        assert_eq!(writer.submit(delete(&n.to_string())), None);
-        assert_eq!(writer.submit(delete_module(n)), None);
+        writer.submit(delete(&n.to_string()));
+        writer.submit(delete_module(n));
     }
     // The first that is told that there is enough shuts the lane for all that have not begun.
     assert!(matches!(received.recv().await, Some(Event::Written { result: Err(_), .. })));
     let telling = tokio::spawn(async move { while received.recv().await.is_some() {} });
-    fence.set(u64::MAX, Duration::ZERO);
+    fence.close();
     let begun = Instant::now();
     assert!(writer.shutdown(Duration::from_secs(30)).await, "nothing was cut off");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use cluster::{DeliveryFilter, WatchConfig, Writer, WriterConfig};
-use engine::{Action, Event, Write, WriteError, view::PodRef};
+use engine::{Event, Request, Write, WriteError, view::PodRef};
 use tokio::{net::TcpListener, sync::mpsc};
 
 fn writer(address: &str, max_waiting: usize) -> (Writer, mpsc::Receiver<Event>, kube::Client) {
@@ -22,8 +22,8 @@ fn writer(address: &str, max_waiting: usize) -> (Writer, mpsc::Receiver<Event>, 
     (Writer::new(client.clone(), config, events, DeliveryFilter::new()), received, client)
 }
 
-fn delete(name: &str) -> Action {
-    Action::DeletePod { pod: pod(name) }
+fn delete(name: &str) -> Request {
+    Request::DeletePod { pod: pod(name) }
 }
 
 fn pod(name: &str) -> PodRef {
@@ -44,7 +44,7 @@ async fn no_connection_is_said_and_the_watch_says_so_too() {
     // Bound and closed again: nobody listens there.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let (writer, mut received, client) = writer(&address, 8);
-    assert_eq!(writer.submit(delete("a")), None);
+    writer.submit(delete("a"));
     let (write, reason) = reason(&mut received).await;
     assert_eq!(write, Write::DeletePod(pod("a")));
     assert!(reason.contains("refused"), "{reason}");
@@ -63,7 +63,7 @@ async fn no_connection_is_said_and_the_watch_says_so_too() {
 async fn a_server_that_does_not_answer_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (writer, mut received, _) = writer(&listener.local_addr().unwrap().to_string(), 8);
-    assert_eq!(writer.submit(delete("a")), None);
+    writer.submit(delete("a"));
     assert_eq!(reason(&mut received).await.1, "the API server did not answer within 0.3 s");
 }
 
@@ -72,7 +72,7 @@ async fn too_many_writes_are_turned_away_and_not_forgotten() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (writer, mut received, _) = writer(&listener.local_addr().unwrap().to_string(), 2);
     for name in ["a", "b", "c", "d", "e"] {
-        assert_eq!(writer.submit(delete(name)), None);
+        writer.submit(delete(name));
     }
     let mut reasons = Vec::new();
     for _ in 0..5 {
@@ -83,5 +83,5 @@ async fn too_many_writes_are_turned_away_and_not_forgotten() {
     assert!(overflowed >= 2, "{reasons:?}");
     assert_eq!((counts.overflowed, counts.waiting, counts.running), (overflowed as u64, 0, 0));
     assert!(writer.shutdown(Duration::from_secs(1)).await);
-    assert_eq!(writer.submit(delete("f")), None);
+    writer.submit(delete("f"));
 }

@@ -7,7 +7,10 @@ use std::{
 
 use arklet::AnswerKey;
 use cluster::{Watches, Writer};
-use engine::{Action, Census, Engine, Event, Now, Summary, Twin};
+use engine::{
+    Action, Census, ClusterEvent, Engine, Event, Fencing, Now, Request, Summary, ToBase, ToReplica,
+    TunnelEvent, Twin, view::MemberView,
+};
 use jiff::Timestamp;
 use model::Fence;
 use report::Reporter;
@@ -124,7 +127,7 @@ pub(crate) struct Loop {
     /// Becomes true when it is time to end.
     pub(crate) stop: watch::Receiver<bool>,
     /// Told, at the end, what is to be written when nothing else is any more.
-    pub(crate) last: oneshot::Sender<Option<Action>>,
+    pub(crate) last: oneshot::Sender<Option<MemberView>>,
 }
 
 impl Loop {
@@ -156,7 +159,7 @@ impl Loop {
         let release = self.engine.release();
         if release.is_some() {
             // What others may take over is not acted for any more.
-            self.fence.set(u64::MAX, Duration::ZERO);
+            self.fence.close();
         }
         // Nobody waits for it where the controller ends by a fault.
         let _ = self.last.send(release);
@@ -167,48 +170,57 @@ impl Loop {
     /// Notices what an event says of how long something took.
     fn measure(&mut self, event: &Event, now: Duration) {
         match event {
-            Event::Answer { base, key, outcome, .. } => {
+            Event::Tunnel(TunnelEvent::Answer { base, key, outcome, .. }) => {
                 self.commands.ended(base, key, outcome, Instant::now());
             }
-            Event::Pod(view) => self.pod_starts.see(view, self.pulse.read().1.synced, now),
-            Event::PodGone(pod) => self.pod_starts.lose(pod),
+            Event::Cluster(ClusterEvent::Pod(view)) => {
+                self.pod_starts.see(view, self.pulse.read().1.synced, now)
+            }
+            Event::Cluster(ClusterEvent::PodGone(pod)) => self.pod_starts.lose(pod),
             _ => {}
         }
     }
 
     fn act(&mut self, action: Action, wall: Timestamp) {
-        if let Action::Announce(said) = &action {
-            self.reporter.report(said, wall);
+        match action {
+            Action::Request(request) => {
+                if let Request::PatchPodStatus { pod, status } = &request {
+                    self.pod_starts.tell(pod, status);
+                }
+                self.writer.submit(request);
+            }
+            Action::Base(message) => self.tell_base(message),
+            Action::Replica(ToReplica::Forward { to, report }) => self.tunnels.forward(&to, &report),
+            Action::Replica(ToReplica::Replicas { own, others }) => self.tunnels.meet(&own, others),
+            Action::Fence(Fencing::OpenUntil { epoch, until }) => self.fence.open_until(epoch, until),
+            Action::Fence(Fencing::Shut { epoch }) => {
+                self.fence.shut(epoch);
+                tracing::warn!(
+                    epoch,
+                    "another replica has taken this one for dead; it drops what it owned, and it begins anew"
+                );
+                self.watches.begin_anew();
+            }
+            Action::Announce(said) => {
+                self.reporter.report(&said, wall);
+                self.writer.announce(*said);
+            }
         }
-        if let Action::PatchPodStatus { pod, status } = &action {
-            self.pod_starts.tell(pod, status);
-        }
-        match self.writer.submit(action) {
-            Some(Action::Call { target, command, deadline, trace }) => {
+    }
+
+    fn tell_base(&mut self, message: ToBase) {
+        match message {
+            ToBase::Call { target, command, deadline, trace } => {
                 let biz = command.biz().map(tracing::field::display);
                 tracing::debug!(base = %target.base, command = %command.kind(), biz, %trace, "command");
                 let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
                 self.commands.sent(&target.base, key, Instant::now());
                 self.tunnels.call(target, command, deadline);
             }
-            Some(Action::AnswerBaseline { tunnel, base, ask, modules }) => {
+            ToBase::AnswerBaseline { tunnel, base, ask, modules } => {
                 tracing::debug!(%base, modules = modules.len(), "the baseline is answered");
                 self.tunnels.answer_baseline(tunnel, base, modules, self.asked.take(ask));
             }
-            Some(Action::Forward { to, report }) => self.tunnels.forward(&to, &report),
-            Some(Action::Replicas { own, others }) => self.tunnels.meet(&own, others),
-            Some(Action::Fence { epoch, until }) => {
-                self.fence.set(epoch, until);
-                if until.is_zero() {
-                    tracing::warn!(
-                        epoch,
-                        "another replica has taken this one for dead; it drops what it owned, and it begins anew"
-                    );
-                    self.watches.begin_anew();
-                }
-            }
-            Some(other) => tracing::error!(?other, "nobody carries this action out"),
-            None => {}
         }
     }
 }

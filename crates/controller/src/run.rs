@@ -141,7 +141,7 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         let written = writer.shutdown(LAST_WRITES).await;
         // The others take over at once what nothing is sent to any more.
         if let Some(release) = release
-            && let Err(error) = writer.last(release).await
+            && let Err(error) = writer.last(&release).await
         {
             tracing::warn!(%error, "the other replicas were not told; they find out within 12 s");
         }

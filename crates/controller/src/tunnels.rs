@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use engine::{Event, Target, view::Door};
+use engine::{Event, Target, TunnelEvent, view::Door};
 use model::{BaseIdentity, BaseReport, Fence, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
@@ -243,19 +243,23 @@ fn mqtt_config(settings: &Settings, mqtt: &Mqtt) -> anyhow::Result<MqttConfig> {
 /// What a tunnel said, in the engine's words.
 pub(crate) fn translate(event: tunnel::Event, asked: &mut Asked) -> Event {
     match event {
-        tunnel::Event::Heartbeat { tunnel, report } => Event::Heartbeat { tunnel, report },
-        tunnel::Event::Forwarded(report) => Event::Forwarded(report),
-        tunnel::Event::Answer { tunnel, base, key, outcome } => Event::Answer { tunnel, base, key, outcome },
+        tunnel::Event::Heartbeat { tunnel, report } => {
+            Event::Tunnel(TunnelEvent::Heartbeat { tunnel, report })
+        }
+        tunnel::Event::Forwarded(report) => Event::Tunnel(TunnelEvent::Forwarded(report)),
+        tunnel::Event::Answer { tunnel, base, key, outcome } => {
+            Event::Tunnel(TunnelEvent::Answer { tunnel, base, key, outcome })
+        }
         tunnel::Event::BaselineQuery { tunnel, query, reply } => {
-            Event::BaselineQuery { tunnel, query, ask: asked.keep(reply) }
+            Event::Tunnel(TunnelEvent::BaselineQuery { tunnel, query, ask: asked.keep(reply) })
         }
         tunnel::Event::Up(tunnel) => {
             tracing::info!(%tunnel, "the tunnel is up");
-            Event::TunnelUp(tunnel)
+            Event::Tunnel(TunnelEvent::TunnelUp(tunnel))
         }
         tunnel::Event::Down { tunnel, reason } => {
             tracing::warn!(%tunnel, reason, "the tunnel is down");
-            Event::TunnelDown(tunnel)
+            Event::Tunnel(TunnelEvent::TunnelDown(tunnel))
         }
     }
 }

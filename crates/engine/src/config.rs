@@ -85,7 +85,7 @@ pub struct Config {
     pub workers: usize,
     /// What becomes of biz that nobody asked for.
     pub unmanaged: UnmanagedBiz,
-    /// Module objects are kept, unless [`crate::Event::Unavailable`] says that they cannot be.
+    /// Module objects are kept, unless [`crate::ClusterEvent::Unavailable`] says that they cannot be.
     pub modules: bool,
     /// The controller's own namespace: where Module objects of biz without a Pod live.
     pub namespace: Arc<str>,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{backoff, event::WriteError};
+use crate::{backoff, request::WriteError};
 
 /// What the second correction of a row waits for after the first; each one after it waits twice as long.
 const FIRST: Duration = Duration::from_secs(10);

@@ -1,11 +1,12 @@
 //! What happens outside: the engine's only input.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, BaselineQuery, Outcome};
 use jiff::Timestamp;
 use model::{BaseIdentity, BaseReport, TunnelKind};
 
+use crate::request::{BasePod, Write, WriteError};
 use crate::view::{
     LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PodRef, PodView,
     ServiceView, UnplacedView, WorkloadRef, WorkloadView,
@@ -64,100 +65,36 @@ impl Watched {
     ];
 }
 
-/// Which write ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Write {
-    /// [`crate::Action::CreateNode`].
-    CreateNode(Arc<str>),
-    /// [`crate::Action::PatchNode`].
-    PatchNode(Arc<str>),
-    /// [`crate::Action::PatchNodeStatus`].
-    PatchNodeStatus(Arc<str>),
-    /// [`crate::Action::DeleteNode`].
-    DeleteNode(Arc<str>),
-    /// [`crate::Action::RenewLease`].
-    RenewLease(Arc<str>),
-    /// [`crate::Action::PatchPodStatus`].
-    PatchPodStatus(PodRef),
-    /// [`crate::Action::DeletePod`].
-    DeletePod(PodRef),
-    /// [`crate::Action::CreateModule`].
-    CreateModule(ModuleKey),
-    /// [`crate::Action::PatchModule`].
-    PatchModule(ModuleKey),
-    /// [`crate::Action::PatchModuleStatus`].
-    PatchModuleStatus(ModuleKey),
-    /// [`crate::Action::DeleteModule`].
-    DeleteModule(ModuleKey),
-    /// [`crate::Action::ScaleDeployment`].
-    ScaleDeployment(WorkloadRef),
-    /// [`crate::Action::RecordRollout`].
-    RecordRollout(WorkloadRef),
-    /// [`crate::Action::WriteMember`], by the Lease's name.
-    WriteMember(Arc<str>),
-    /// [`crate::Action::ReadMember`], by the Lease's name.
-    ReadMember(Arc<str>),
-    /// [`crate::Action::DeleteMember`], by the Lease's name.
-    DeleteMember(Arc<str>),
-    /// [`crate::Action::TakeLease`].
-    TakeLease {
-        /// The Node's name.
-        node: Arc<str>,
-        /// As whom.
-        holder: Arc<str>,
-    },
-    /// [`crate::Action::ReleaseLease`].
-    ReleaseLease {
-        /// The Node's name.
-        node: Arc<str>,
-        /// Who held it.
-        holder: Arc<str>,
-    },
-    /// [`crate::Action::WritePermits`], by the Lease's name.
-    WritePermits(Arc<str>),
-    /// [`crate::Action::DeletePermits`], by the Lease's name.
-    DeletePermits(Arc<str>),
-}
-
-/// Why a write failed. Every kind says whether trying again can help.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    /// 409: the object is another one (UID) or was changed meanwhile, or exists already. Look
-    /// again, then decide again.
-    #[error("conflict: {0}")]
-    Conflict(String),
-    /// 404: the object is gone.
-    #[error("not found: {0}")]
-    NotFound(String),
-    /// 400, 403, 422 and the like: the same write fails again; try again slowly, because a
-    /// webhook, a quota or RBAC may change.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// 429, 5xx, a time-out or no connection: try again with back-off. The write may have been
-    /// carried out.
-    #[error("not available: {reason}")]
-    Unavailable {
-        /// What was said.
-        reason: String,
-        /// The server asked to wait this long.
-        retry_after: Option<Duration>,
-    },
-}
-
-/// A Pod that is a base's own: the one that the base process runs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BasePod {
-    /// Which.
-    pub pod: PodRef,
-    /// The real Node that it runs on.
-    pub node: Arc<str>,
-    /// `topology.kubernetes.io/zone` of that Node, where that was asked for and there is one.
-    pub zone: Option<Arc<str>>,
-}
-
-/// The closed set of what can happen.
+/// The closed set of what can happen, by where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// Bases spoke, or a way to them changed.
+    Tunnel(TunnelEvent),
+    /// What the API server has changed.
+    Cluster(ClusterEvent),
+    /// What replicas share changed; none where there is a single replica.
+    Replica(ReplicaEvent),
+    /// A write ended. Where it returned the object, that was told before.
+    Written {
+        /// Which.
+        write: Write,
+        /// How.
+        result: Result<(), WriteError>,
+    },
+    /// The answer to [`crate::Request::FindBasePod`].
+    BasePod {
+        /// Whose.
+        base: BaseIdentity,
+        /// The Pod, where there is one; the error where nobody knows.
+        found: Result<Option<BasePod>, WriteError>,
+    },
+    /// Time passed: [`crate::Engine::next_wake`] is reached.
+    Tick,
+}
+
+/// What comes over the tunnels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TunnelEvent {
     /// A base spoke.
     Heartbeat {
         /// How it came.
@@ -185,13 +122,18 @@ pub enum Event {
         tunnel: TunnelKind,
         /// Who, and what it told of itself.
         query: BaselineQuery,
-        /// Given back with [`crate::Action::AnswerBaseline`].
+        /// Given back with [`crate::ToBase::AnswerBaseline`].
         ask: u64,
     },
     /// A tunnel carries messages (again).
     TunnelUp(TunnelKind),
     /// A tunnel carries nothing for the time being.
     TunnelDown(TunnelKind),
+}
+
+/// What the watches tell of the objects of the cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClusterEvent {
     /// A Pod appeared, changed, or was read in answer to a write.
     Pod(Box<PodView>),
     /// A Pod is gone.
@@ -248,6 +190,13 @@ pub enum Event {
     },
     /// All objects of the kind that existed at the start have been told.
     Synced(Watched),
+    /// Objects of this kind cannot be had in this cluster: work goes on without them.
+    Unavailable(Watched),
+}
+
+/// What the watches tell of the Leases by which replicas share bases and permits.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReplicaEvent {
     /// A replica's membership Lease appeared, changed, or was read in answer to a write.
     Member(Box<MemberView>),
     /// A replica's membership Lease is gone.
@@ -275,31 +224,4 @@ pub enum Event {
         /// Its UID; empty where only the name was asked for.
         uid: Arc<str>,
     },
-    /// Objects of this kind cannot be had in this cluster: work goes on without them.
-    Unavailable(Watched),
-    /// A write ended. Where it returned the object, that was told before.
-    Written {
-        /// Which.
-        write: Write,
-        /// How.
-        result: Result<(), WriteError>,
-    },
-    /// The answer to [`crate::Action::FindBasePod`].
-    BasePod {
-        /// Whose.
-        base: BaseIdentity,
-        /// The Pod, where there is one; the error where nobody knows.
-        found: Result<Option<BasePod>, WriteError>,
-    },
-    /// Time passed: [`crate::Engine::next_wake`] is reached.
-    Tick,
-}
-
-/// The addresses by which a base's own Pod is looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseAddress {
-    /// The base's IP: `status.podIP` of its Pod.
-    pub ip: Option<IpAddr>,
-    /// The base's host name: the name of its Pod.
-    pub host_name: Arc<str>,
 }

@@ -17,6 +17,7 @@ mod ownership;
 pub mod placement;
 mod pod;
 mod replicas;
+pub mod request;
 mod services;
 #[cfg(test)]
 mod testing;
@@ -27,11 +28,12 @@ mod vnode;
 mod write_slot;
 mod zones;
 
-pub use action::{Action, Alarm, Announcement, Regarding, Target};
+pub use action::{Action, Alarm, Announcement, Fencing, Regarding, Target, ToBase, ToReplica};
 pub use config::{
     Allocatable, ClusterConfig, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource,
 };
 pub use engine::{Census, Engine, Summary};
-pub use event::{BaseAddress, BasePod, Event, Now, Watched, Write, WriteError};
+pub use event::{ClusterEvent, Event, Now, ReplicaEvent, TunnelEvent, Watched};
 pub use ownership::Twin;
+pub use request::{BaseAddress, BasePod, Request, Write, WriteError};
 pub use trace::TraceId;

@@ -11,7 +11,7 @@ use model::BizId;
 
 use crate::{
     action::Action,
-    event::WriteError,
+    request::{Request, WriteError},
     view::{ModuleKey, ModuleRef, ModuleView},
     write_slot::WriteSlot,
 };
@@ -126,7 +126,7 @@ impl Orphans {
                     deletion.sent = true;
                     let (key, module) = (view.key.clone(), view.module.clone());
                     let resource_version = Some(view.resource_version);
-                    out.push(Action::DeleteModule { key, module, resource_version });
+                    out.push(Action::Request(Request::DeleteModule { key, module, resource_version }));
                 }
             }
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use model::{BaseReport, BaseState, BizId, TunnelKind};
 
 use crate::{
-    Action, Config, Engine, Event, Now, Watched,
+    Action, ClusterEvent, Config, Engine, Event, Now, TunnelEvent, Watched,
     view::{
         Common, ContainerView, EnvValue, EnvVar, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView,
         OFFERED, PodRef, PodStatus, PodView, RestartPolicy,
@@ -30,12 +30,12 @@ impl Case {
     pub(crate) fn started(bases: &[&str]) -> Self {
         let mut case = Self::new(Config::new("dev"));
         for base in bases {
-            case.step(Event::Node(Box::new(node(base))));
+            case.step(Event::Cluster(ClusterEvent::Node(Box::new(node(base)))));
         }
         for kind in Watched::NEEDED {
-            case.step(Event::Synced(kind));
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
-        case.step(Event::TunnelUp(TunnelKind::Mqtt));
+        case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
         case
     }
 
@@ -53,13 +53,13 @@ impl Case {
         outcome: Outcome,
     ) -> Vec<Action> {
         let (base, key) = (name.parse().unwrap(), AnswerKey { command, biz });
-        self.step(Event::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome })
+        self.step(Event::Tunnel(TunnelEvent::Answer { tunnel: TunnelKind::Mqtt, base, key, outcome }))
     }
 
     /// A base of this name says over the broker that it runs.
     pub(crate) fn heard(&mut self, name: &str) -> Vec<Action> {
         let report = BaseReport { identity: name.parse().unwrap(), ..report(None, BaseState::Activated) };
-        self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report })
+        self.step(Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Mqtt, report }))
     }
 }
 

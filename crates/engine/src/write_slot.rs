@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{backoff, event::WriteError};
+use crate::{backoff, request::WriteError};
 
 /// Whether an object may be written now. A write that is under way is waited for, so that writes
 /// of one object keep their order and what is decided next is decided on what came of it.

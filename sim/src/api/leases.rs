@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Action, Event, Write, WriteError,
+    Event, ReplicaEvent, Request, Write, WriteError,
     view::{LeaseView, MemberState, MemberView},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -14,13 +14,18 @@ use super::{Api, Written};
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
 impl Api {
-    /// Carries out what is about a Lease; none for any other action.
-    pub(super) fn write_lease(&mut self, action: &Action, write: &Write, wall: Timestamp) -> Option<Written> {
+    /// Carries out what is about a Lease; none for any other request.
+    pub(super) fn write_lease(
+        &mut self,
+        request: &Request,
+        write: &Write,
+        wall: Timestamp,
+    ) -> Option<Written> {
         let write = write.clone();
-        Some(match action {
-            Action::RenewLease { node, holder, .. } => self.renew(write, node, holder.as_ref(), wall),
-            Action::TakeLease { seen, holder, .. } => self.take(write, seen, holder, wall),
-            Action::ReleaseLease { node, holder, delete } => {
+        Some(match request {
+            Request::RenewLease { node, holder, .. } => self.renew(write, node, holder.as_ref(), wall),
+            Request::TakeLease { seen, holder, .. } => self.take(write, seen, holder, wall),
+            Request::ReleaseLease { node, holder, delete } => {
                 if self.leases.get(node).is_none_or(|lease| lease.holder != *holder) {
                     let error = Err(WriteError::Conflict("another holds it".into()));
                     return Some(Written::new(write, vec![], None, error));
@@ -34,21 +39,23 @@ impl Api {
                 let event = self.put_lease(node, "".into(), wall);
                 Written::new(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::WriteMember(desired) => self.write_member(write, desired),
-            Action::ReadMember { name } => match self.members.get(name) {
+            Request::WriteMember(desired) => self.write_member(write, desired),
+            Request::ReadMember { name } => match self.members.get(name) {
                 Some(member) => {
-                    let event = Event::Member(Box::new(member.clone()));
+                    let event = Event::Replica(ReplicaEvent::Member(Box::new(member.clone())));
                     Written::new(write, vec![], Some(event), Ok(()))
                 }
                 None => {
-                    let gone = Event::MemberGone { name: name.clone(), uid: "".into() };
+                    let gone =
+                        Event::Replica(ReplicaEvent::MemberGone { name: name.clone(), uid: "".into() });
                     Written::new(write, vec![], Some(gone), Err(WriteError::NotFound("gone".into())))
                 }
             },
-            Action::DeleteMember { name, uid } => match self.members.get(name) {
+            Request::DeleteMember { name, uid } => match self.members.get(name) {
                 Some(member) if member.uid == *uid => {
                     self.members.remove(name);
-                    let gone = Event::MemberGone { name: name.clone(), uid: uid.clone() };
+                    let gone =
+                        Event::Replica(ReplicaEvent::MemberGone { name: name.clone(), uid: uid.clone() });
                     Written::new(write, vec![gone], None, Ok(()))
                 }
                 Some(_) => Written::new(write, vec![], None, Err(WriteError::Conflict("another".into()))),
@@ -69,11 +76,11 @@ impl Api {
         let there = self.leases.get(node);
         match (holder, there) {
             (Some(holder), Some(lease)) if lease.holder != *holder => {
-                let told = Event::Lease(lease.clone());
+                let told = Event::Replica(ReplicaEvent::Lease(lease.clone()));
                 Written::new(write, vec![], Some(told), Err(WriteError::Conflict("another holds it".into())))
             }
             (Some(_), None) => {
-                let gone = Event::LeaseGone { node: node.clone(), uid: "".into() };
+                let gone = Event::Replica(ReplicaEvent::LeaseGone { node: node.clone(), uid: "".into() });
                 Written::new(write, vec![], Some(gone), Err(WriteError::NotFound("gone".into())))
             }
             _ => {
@@ -99,11 +106,12 @@ impl Api {
         }
         match there {
             Some(lease) => {
-                let told = Event::Lease(lease.clone());
+                let told = Event::Replica(ReplicaEvent::Lease(lease.clone()));
                 Written::new(write, vec![], Some(told), Err(WriteError::Conflict("it changed".into())))
             }
             None => {
-                let gone = Event::LeaseGone { node: seen.node.clone(), uid: "".into() };
+                let gone =
+                    Event::Replica(ReplicaEvent::LeaseGone { node: seen.node.clone(), uid: "".into() });
                 Written::new(write, vec![], Some(gone), Err(WriteError::NotFound("gone".into())))
             }
         }
@@ -119,7 +127,7 @@ impl Api {
         };
         match there {
             Some(member) if !same => {
-                let told = Event::Member(Box::new(member.clone()));
+                let told = Event::Replica(ReplicaEvent::Member(Box::new(member.clone())));
                 Written::new(write, vec![], Some(told), Err(WriteError::Conflict("it changed".into())))
             }
             None if !same => Written::new(write, vec![], None, Err(WriteError::NotFound("gone".into()))),
@@ -148,7 +156,7 @@ impl Api {
         };
         let member = MemberView { uid, resource_version, ..desired };
         self.members.insert(member.name.clone(), member.clone());
-        Event::Member(Box::new(member))
+        Event::Replica(ReplicaEvent::Member(Box::new(member)))
     }
 
     /// Its time never goes back, whatever the clock of its holder does.
@@ -167,13 +175,13 @@ impl Api {
             holder,
         };
         self.leases.insert(node.clone(), lease.clone());
-        Event::Lease(lease)
+        Event::Replica(ReplicaEvent::Lease(lease))
     }
 
     pub(super) fn delete_lease(&mut self, node: &Arc<str>) -> Option<Event> {
         let lease = self.leases.remove(node)?;
         // Anybody may take it from now on.
         self.given_back.insert((node.clone(), lease.holder));
-        Some(Event::LeaseGone { node: node.clone(), uid: lease.uid })
+        Some(Event::Replica(ReplicaEvent::LeaseGone { node: node.clone(), uid: lease.uid }))
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use engine::{
-    Action, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{
         LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PodView, ServiceView,
     },
@@ -105,27 +105,27 @@ impl Api {
         self.version
     }
 
-    /// Carries an action out.
-    pub fn write(&mut self, action: &Action, wall: Timestamp) -> Option<Written> {
-        if let Action::FindBasePod { base, .. } = action {
+    /// Carries a request out.
+    pub fn write(&mut self, request: &Request, wall: Timestamp) -> Option<Written> {
+        if let Request::FindBasePod { base, .. } = request {
             let end = Event::BasePod { base: base.clone(), found: Ok(None) };
             return Some(Written { watch: vec![], returned: None, end });
         }
-        let write = action.write()?;
+        let write = request.write()?;
         *self.writes.entry(kind(&write)).or_default() += 1;
-        if let Some(written) = self.write_lease(action, &write, wall) {
+        if let Some(written) = self.write_lease(request, &write, wall) {
             return Some(written);
         }
-        if let Some(written) = self.write_permits(action, &write) {
+        if let Some(written) = self.write_permits(request, &write) {
             return Some(written);
         }
-        if let Some(written) = self.write_module(action, &write) {
+        if let Some(written) = self.write_module(request, &write) {
             return Some(written);
         }
         let done =
             |write, watch: Vec<Event>, returned, result| Some(Written::new(write, watch, returned, result));
-        match action {
-            Action::CreateNode(desired) => {
+        match request {
+            Request::CreateNode(desired) => {
                 if self.nodes.contains_key(&desired.name) {
                     return done(write, vec![], None, Err(WriteError::Conflict("exists".into())));
                 }
@@ -133,17 +133,20 @@ impl Api {
                 let uid = format!("node-{version}").into();
                 let node = NodeView { uid, resource_version: version, ..(**desired).clone() };
                 self.nodes.insert(node.name.clone(), node.clone());
-                let event = Event::Node(Box::new(node));
+                let event = Event::Cluster(ClusterEvent::Node(Box::new(node)));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchNode { desired } => Some(self.patch_node(write, desired)),
-            Action::PatchNodeStatus { desired } => Some(self.patch_node_status(write, desired)),
-            Action::DeleteNode { name, uid } => {
+            Request::PatchNode { desired } => Some(self.patch_node(write, desired)),
+            Request::PatchNodeStatus { desired } => Some(self.patch_node_status(write, desired)),
+            Request::DeleteNode { name, uid } => {
                 let mut watch = Vec::new();
                 match self.nodes.get(name) {
                     Some(node) if node.uid == *uid => {
                         self.nodes.remove(name);
-                        watch.push(Event::NodeGone { name: name.clone(), uid: uid.clone() });
+                        watch.push(Event::Cluster(ClusterEvent::NodeGone {
+                            name: name.clone(),
+                            uid: uid.clone(),
+                        }));
                     }
                     // The Lease is another Node's by now.
                     Some(_) => return done(write, watch, None, Ok(())),
@@ -152,7 +155,7 @@ impl Api {
                 watch.extend(self.delete_lease(name));
                 done(write, watch, None, Ok(()))
             }
-            Action::PatchPodStatus { pod, status } => {
+            Request::PatchPodStatus { pod, status } => {
                 let version = self.next();
                 let Some(known) = self.pods.get_mut(&pod.uid) else {
                     return done(write, vec![], None, Err(WriteError::NotFound("no such Pod".into())));
@@ -168,10 +171,10 @@ impl Api {
                     known.status = merged;
                     known.resource_version = version;
                 }
-                let event = Event::Pod(Box::new(known.clone()));
+                let event = Event::Cluster(ClusterEvent::Pod(Box::new(known.clone())));
                 done(write, vec![event.clone()], Some(event), Ok(()))
             }
-            Action::DeletePod { pod } if self.pods.get(&pod.uid).is_some_and(|known| known.held) => {
+            Request::DeletePod { pod } if self.pods.get(&pod.uid).is_some_and(|known| known.held) => {
                 let version = self.next();
                 let known = self.pods.get_mut(&pod.uid)?;
                 if known.deletion == Some(Duration::ZERO) {
@@ -180,11 +183,12 @@ impl Api {
                 }
                 known.deletion = Some(Duration::ZERO);
                 known.resource_version = version;
-                let event = Event::Pod(Box::new(known.clone()));
+                let event = Event::Cluster(ClusterEvent::Pod(Box::new(known.clone())));
                 done(write, vec![event], None, Ok(()))
             }
-            Action::DeletePod { pod } => {
-                let gone = self.pods.remove(&pod.uid).map(|_| Event::PodGone(pod.clone()));
+            Request::DeletePod { pod } => {
+                let gone =
+                    self.pods.remove(&pod.uid).map(|_| Event::Cluster(ClusterEvent::PodGone(pod.clone())));
                 self.idle_writes += usize::from(gone.is_none() && !self.forced.contains(&pod.uid));
                 done(write, gone.into_iter().collect(), None, Ok(()))
             }
@@ -198,7 +202,7 @@ impl Api {
         pod.resource_version = self.next();
         self.pods_made += 1;
         self.pods.insert(pod.pod.uid.clone(), pod.clone());
-        Event::Pod(Box::new(pod))
+        Event::Cluster(ClusterEvent::Pod(Box::new(pod)))
     }
 
     /// Somebody deletes a Pod with its grace period: the node agent has to finish it.
@@ -212,7 +216,7 @@ impl Api {
         pod.deletion = Some(pod.deletion.map_or(grace, |given| given.min(grace)));
         self.deleted.entry(pod.pod.uid.clone()).or_insert(now);
         pod.resource_version = version;
-        Some(Event::Pod(Box::new(pod.clone())))
+        Some(Event::Cluster(ClusterEvent::Pod(Box::new(pod.clone()))))
     }
 
     /// Whoever holds a Pod back does so no longer: it goes if it was deleted and has no time left.
@@ -224,7 +228,7 @@ impl Api {
         if pod.deletion == Some(Duration::ZERO) {
             return self.delete_pod_by_force(uid, now);
         }
-        Some(Event::Pod(Box::new(pod.clone())))
+        Some(Event::Cluster(ClusterEvent::Pod(Box::new(pod.clone()))))
     }
 
     /// Somebody deletes a Pod by force; one that is held back stays until it is let go.
@@ -234,7 +238,7 @@ impl Api {
         }
         let pod = self.pods.remove(uid)?.pod;
         self.forced.insert(pod.uid.clone());
-        Some(Event::PodGone(pod))
+        Some(Event::Cluster(ClusterEvent::PodGone(pod)))
     }
 
     /// Such a Pod whose grace period is not over, by any clock: the fastest goes a tenth too fast.

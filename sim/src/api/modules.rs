@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Action, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{ModuleKey, ModuleView},
 };
 
@@ -11,23 +11,23 @@ use super::{Api, Written};
 
 impl Api {
     /// Carries out what is about a Module object; none where it is about something else.
-    pub(super) fn write_module(&mut self, action: &Action, write: &Write) -> Option<Written> {
+    pub(super) fn write_module(&mut self, request: &Request, write: &Write) -> Option<Written> {
         let done = |watch, returned, result| Some(Written::new(write.clone(), watch, returned, result));
-        match action {
-            Action::CreateModule(desired) => {
+        match request {
+            Request::CreateModule(desired) => {
                 if let Some(known) = self.modules.get(&desired.key) {
                     // Whoever finds it there reads it.
-                    let known = Event::Module(Box::new(known.clone()));
+                    let known = Event::Cluster(ClusterEvent::Module(Box::new(known.clone())));
                     return done(vec![], Some(known), Err(WriteError::Conflict("exists".into())));
                 }
                 let mut module = (**desired).clone();
                 module.resource_version = self.next();
                 module.module.uid = format!("module-{}", module.resource_version).into();
                 self.modules.insert(module.key.clone(), module.clone());
-                let event = Event::Module(Box::new(module));
+                let event = Event::Cluster(ClusterEvent::Module(Box::new(module)));
                 done(vec![event.clone()], Some(event), Ok(()))
             }
-            Action::PatchModule { desired, by } => {
+            Request::PatchModule { desired, by } => {
                 let is_by_another = *by != self.written_by.get(&desired.module.uid).cloned();
                 if let Some(by) = by {
                     self.written_by.insert(desired.module.uid.clone(), by.clone());
@@ -36,18 +36,20 @@ impl Api {
                     *known = ModuleView { status: known.status.clone(), ..(**desired).clone() };
                 })
             }
-            Action::PatchModuleStatus { key, module, status } => {
+            Request::PatchModuleStatus { key, module, status } => {
                 self.patch_module(write, key, &module.uid, false, |known| {
                     known.status = (**status).clone();
                 })
             }
-            Action::DeleteModule { key, module, resource_version } => {
+            Request::DeleteModule { key, module, resource_version } => {
                 let there = self.modules.get(key).is_some_and(|known| {
                     known.module.uid == module.uid
                         && resource_version.is_none_or(|version| version == known.resource_version)
                 });
                 self.idle_writes += usize::from(!there);
-                let gone = there.then(|| Event::ModuleGone { key: key.clone(), module: module.clone() });
+                let gone = there.then(|| {
+                    Event::Cluster(ClusterEvent::ModuleGone { key: key.clone(), module: module.clone() })
+                });
                 if there {
                     self.modules.remove(key);
                 }
@@ -78,7 +80,7 @@ impl Api {
         } else {
             known.resource_version = version;
         }
-        let event = Event::Module(Box::new(known.clone()));
+        let event = Event::Cluster(ClusterEvent::Module(Box::new(known.clone())));
         Some(Written::new(write.clone(), vec![event.clone()], Some(event), Ok(())))
     }
 }

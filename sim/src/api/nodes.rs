@@ -1,7 +1,7 @@
 //! Nodes: patches merge as the server merges them, so what others wrote stays.
 
 use engine::{
-    Event, Write, WriteError,
+    ClusterEvent, Event, Write, WriteError,
     view::{NodeView, OFFERED},
 };
 
@@ -60,7 +60,7 @@ impl Api {
             Some(node) => {
                 change(node);
                 node.resource_version = version;
-                Ok(Event::Node(Box::new(node.clone())))
+                Ok(Event::Cluster(ClusterEvent::Node(Box::new(node.clone()))))
             }
             None => refused("gone"),
         };

@@ -1,23 +1,26 @@
 //! The Leases of permits: compare-and-swap, as the ring that talks to the API server does it.
 
-use engine::{Action, Event, Write, WriteError, view::PermitsView};
+use engine::{Event, ReplicaEvent, Request, Write, WriteError, view::PermitsView};
 
 use super::{Api, Written};
 
 impl Api {
-    /// Carries out what is about a Lease of permits; none for any other action.
-    pub(super) fn write_permits(&mut self, action: &Action, write: &Write) -> Option<Written> {
+    /// Carries out what is about a Lease of permits; none for any other request.
+    pub(super) fn write_permits(&mut self, request: &Request, write: &Write) -> Option<Written> {
         let write = write.clone();
-        match action {
-            Action::WritePermits(desired) => Some(self.put_permits(write, desired)),
-            Action::DeletePermits { name, uid, resource_version } => {
+        match request {
+            Request::WritePermits(desired) => Some(self.put_permits(write, desired)),
+            Request::DeletePermits { name, uid, resource_version } => {
                 let there = self.permits.get(name);
                 let seen =
                     |there: &PermitsView| (&there.uid, there.resource_version) == (uid, *resource_version);
                 Some(match there.map(seen) {
                     Some(true) => {
                         self.permits.remove(name);
-                        let gone = Event::PermitsGone { name: name.clone(), uid: uid.clone() };
+                        let gone = Event::Replica(ReplicaEvent::PermitsGone {
+                            name: name.clone(),
+                            uid: uid.clone(),
+                        });
                         Written::new(write, vec![gone], None, Ok(()))
                     }
                     Some(false) => {
@@ -38,11 +41,12 @@ impl Api {
         };
         match there {
             Some(there) if !same => {
-                let told = Event::Permits(Box::new(there.clone()));
+                let told = Event::Replica(ReplicaEvent::Permits(Box::new(there.clone())));
                 Written::new(write, vec![], Some(told), Err(WriteError::Conflict("it changed".into())))
             }
             None if !same => {
-                let gone = Event::PermitsGone { name: desired.name.clone(), uid: "".into() };
+                let gone =
+                    Event::Replica(ReplicaEvent::PermitsGone { name: desired.name.clone(), uid: "".into() });
                 Written::new(write, vec![], Some(gone), Err(WriteError::NotFound("gone".into())))
             }
             there => {
@@ -51,7 +55,7 @@ impl Api {
                 let uid = uid.unwrap_or_else(|| format!("permits-{resource_version}").into());
                 let permits = PermitsView { uid, resource_version, ..desired.clone() };
                 self.permits.insert(permits.name.clone(), permits.clone());
-                let event = Event::Permits(Box::new(permits));
+                let event = Event::Replica(ReplicaEvent::Permits(Box::new(permits)));
                 Written::new(write, vec![event.clone()], Some(event), Ok(()))
             }
         }

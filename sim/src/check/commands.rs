@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::{AnswerKey, CallError, Command, CommandKind, Failure, FailureKind, Outcome, WireStrategy};
-use engine::{Event, Write};
+use engine::{Event, ReplicaEvent, TunnelEvent, Write};
 use model::{BaseIdentity, BizName};
 
 use crate::world::World;
@@ -50,12 +50,15 @@ impl Commands {
     /// A process was told something: the end of a command, or that its base is another's or another.
     pub(crate) fn told(&mut self, process: u32, who: &Arc<str>, event: &Event) {
         match event {
-            Event::Answer { base, key, .. } => self.ended(process, base, key),
-            Event::BaselineQuery { query, .. } => self.given_up(process, |base| *base == query.identity),
-            Event::Lease(lease) if lease.holder != *who => {
+            Event::Tunnel(TunnelEvent::Answer { base, key, .. }) => self.ended(process, base, key),
+            Event::Tunnel(TunnelEvent::BaselineQuery { query, .. }) => {
+                self.given_up(process, |base| *base == query.identity)
+            }
+            Event::Replica(ReplicaEvent::Lease(lease)) if lease.holder != *who => {
                 self.given_up(process, |base| World::node_of(base) == lease.node);
             }
-            Event::LeaseGone { node, .. } | Event::Written { write: Write::TakeLease { node, .. }, .. } => {
+            Event::Replica(ReplicaEvent::LeaseGone { node, .. })
+            | Event::Written { write: Write::TakeLease { node, .. }, .. } => {
                 self.given_up(process, |base| World::node_of(base) == *node);
             }
             _ => {}

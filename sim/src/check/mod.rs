@@ -116,7 +116,7 @@ impl Checks {
         now: Duration,
         deadline: Duration,
     ) -> Result<(), String> {
-        wanted::check(base, command, &known, now)?;
+        wanted::check(base, command, &known, &self.twice, now)?;
         self.twice.check(base, command, &known, now)?;
         gap::check(base, command, &known, now)?;
         intent::check(base, command, &known)?;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arklet::Command;
-use engine::Action;
+use engine::{Action, Request, ToBase};
 use model::BaseIdentity;
 
 use crate::{api::Api, world::World};
@@ -34,30 +34,30 @@ impl Owner {
         let Some(node) = concerned(action, api) else { return Ok(()) };
         self.acts += 1;
         let owner = api.owners.get(&node);
-        if owner == Some(who) || self.may_clean_up(action, &node, api, now) {
+        let cleans_up = |asked: &Request| self.may_clean_up(asked, &node, api, now);
+        if owner == Some(who) || matches!(action, Action::Request(asked) if cleans_up(asked)) {
             return Ok(());
         }
         Err(format!("{who} sends {} at {now:?}, and {node} is {owner:?}'s", word(action)))
     }
 
-    /// A write reaches the API server.
+    /// A request reaches the API server.
     pub(crate) fn arrived(
         &self,
-        action: &Action,
+        asked: &Request,
         who: &Arc<str>,
         api: &Api,
         now: Duration,
     ) -> Result<(), String> {
         // The server itself compares who holds it.
-        let Some(node) = concerned(action, api).filter(|_| !matches!(action, Action::RenewLease { .. }))
-        else {
+        let Some(node) = vnode_of(asked, api).filter(|_| !matches!(asked, Request::RenewLease { .. })) else {
             return Ok(());
         };
-        if self.may_clean_up(action, &node, api, now) {
+        if self.may_clean_up(asked, &node, api, now) {
             return Ok(());
         }
-        still_its(&node, who, api)
-            .map_err(|why| format!("{who}'s {} arrives at {now:?}: {why}", word(action)))
+        let what = asked.write().map(|write| format!("{write:?}")).unwrap_or_default();
+        still_its(&node, who, api).map_err(|why| format!("{who}'s {what} arrives at {now:?}: {why}"))
     }
 
     /// A command reaches its base.
@@ -81,11 +81,11 @@ impl Owner {
     }
 
     /// What is left of a VNode that is no more is anybody's to take away.
-    fn may_clean_up(&self, action: &Action, node: &Arc<str>, api: &Api, now: Duration) -> bool {
+    fn may_clean_up(&self, asked: &Request, node: &Arc<str>, api: &Api, now: Duration) -> bool {
         let nobodys = api.leases.get(node).is_none_or(|lease| lease.holder.is_empty());
-        match action {
-            Action::DeletePod { .. } => nobodys,
-            Action::DeleteModule { resource_version, .. } => {
+        match asked {
+            Request::DeletePod { .. } => nobodys,
+            Request::DeleteModule { resource_version, .. } => {
                 let is_older = |at: u64| resource_version.is_some_and(|version| version <= at);
                 nobodys || self.taken.get(node).is_some_and(|(since, at)| now < *since + LAG && is_older(*at))
             }
@@ -104,19 +104,27 @@ fn still_its(node: &Arc<str>, who: &Arc<str>, api: &Api) -> Result<(), String> {
 /// The VNode that an action is for.
 fn concerned(action: &Action, api: &Api) -> Option<Arc<str>> {
     match action {
-        Action::Call { target, .. } => Some(World::node_of(&target.base)),
-        Action::CreateNode(desired) | Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
-            Some(desired.name.clone())
-        }
-        Action::DeleteNode { name, .. } => Some(name.clone()),
-        Action::RenewLease { node, .. } => Some(node.clone()),
-        Action::PatchPodStatus { pod, .. } | Action::DeletePod { pod } => {
+        Action::Base(ToBase::Call { target, .. }) => Some(World::node_of(&target.base)),
+        Action::Request(asked) => vnode_of(asked, api),
+        _ => None,
+    }
+}
+
+/// The VNode that a request is for.
+fn vnode_of(asked: &Request, api: &Api) -> Option<Arc<str>> {
+    match asked {
+        Request::CreateNode(desired)
+        | Request::PatchNode { desired }
+        | Request::PatchNodeStatus { desired } => Some(desired.name.clone()),
+        Request::DeleteNode { name, .. } => Some(name.clone()),
+        Request::RenewLease { node, .. } => Some(node.clone()),
+        Request::PatchPodStatus { pod, .. } | Request::DeletePod { pod } => {
             api.pods.get(&pod.uid).map(|pod| pod.node.clone())
         }
-        Action::CreateModule(desired) | Action::PatchModule { desired, .. } => {
+        Request::CreateModule(desired) | Request::PatchModule { desired, .. } => {
             Some(desired.key.vnode.clone())
         }
-        Action::PatchModuleStatus { key, .. } | Action::DeleteModule { key, .. } => Some(key.vnode.clone()),
+        Request::PatchModuleStatus { key, .. } | Request::DeleteModule { key, .. } => Some(key.vnode.clone()),
         // Taken and given back by compare-and-swap, and what is about no VNode.
         _ => None,
     }
@@ -124,10 +132,11 @@ fn concerned(action: &Action, api: &Api) -> Option<Arc<str>> {
 
 fn word(action: &Action) -> String {
     match action {
-        Action::Call { target, command, .. } => {
+        Action::Base(ToBase::Call { target, command, .. }) => {
             let id = command.biz().map(ToString::to_string).unwrap_or_default();
             format!("{} {id} to {}", command.kind(), target.base)
         }
-        action => action.write().map(|write| format!("{write:?}")).unwrap_or_default(),
+        Action::Request(asked) => asked.write().map(|write| format!("{write:?}")).unwrap_or_default(),
+        _ => String::new(),
     }
 }

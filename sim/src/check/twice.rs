@@ -20,6 +20,14 @@ pub struct Twice {
 }
 
 impl Twice {
+    /// Since this base has activated it, another package was sent for it: whether that came was not answered; or it was, and
+    /// the one after it was not, and was not written down.
+    pub(super) fn is_uncertain(&self, base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
+        let activated = known.bases.get(base).and_then(|base| base.biz.get(id)).map(|biz| biz.activated);
+        let sent = self.sent.get(&(base.clone(), id.clone())).and_then(|(_, another)| *another);
+        sent.zip(activated).is_some_and(|(sent, activated)| sent >= activated)
+    }
+
     pub(super) fn check(
         &mut self,
         base: &BaseIdentity,
@@ -37,7 +45,6 @@ impl Twice {
         let Some(biz) = known.bases.get(base).and_then(|base| base.biz.get(&spec.id)) else { return Ok(()) };
         let is_long_there =
             biz.state == BizState::Activated && biz.package == package && now >= biz.activated + LAG;
-        // Whether another one came was not answered; or it was, and this one was not, and was not written down.
         let is_uncertain = another.is_some_and(|sent| sent >= biz.activated);
         let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
         let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));

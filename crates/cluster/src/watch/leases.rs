@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Event,
+    Event, ReplicaEvent,
     view::{LeaseView, MemberView, PermitsView},
 };
 
@@ -45,11 +45,11 @@ impl View for LeaseView {
     }
 
     fn event(self) -> Event {
-        Event::Lease(self)
+        Event::Replica(ReplicaEvent::Lease(self))
     }
 
     fn gone(node: Arc<str>, uid: &Arc<str>) -> Event {
-        Event::LeaseGone { node, uid: uid.clone() }
+        Event::Replica(ReplicaEvent::LeaseGone { node, uid: uid.clone() })
     }
 }
 
@@ -69,11 +69,11 @@ impl View for MemberView {
     }
 
     fn event(self) -> Event {
-        Event::Member(Box::new(self))
+        Event::Replica(ReplicaEvent::Member(Box::new(self)))
     }
 
     fn gone(name: Arc<str>, uid: &Arc<str>) -> Event {
-        Event::MemberGone { name, uid: uid.clone() }
+        Event::Replica(ReplicaEvent::MemberGone { name, uid: uid.clone() })
     }
 }
 
@@ -93,10 +93,10 @@ impl View for PermitsView {
     }
 
     fn event(self) -> Event {
-        Event::Permits(Box::new(self))
+        Event::Replica(ReplicaEvent::Permits(Box::new(self)))
     }
 
     fn gone(name: Arc<str>, uid: &Arc<str>) -> Event {
-        Event::PermitsGone { name, uid: uid.clone() }
+        Event::Replica(ReplicaEvent::PermitsGone { name, uid: uid.clone() })
     }
 }

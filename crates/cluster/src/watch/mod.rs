@@ -19,7 +19,7 @@ mod workloads;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
-    Event, Watched,
+    ClusterEvent, Event, Watched,
     view::{LeaseView, MemberView, PermitsView, ServiceView, UnplacedView, WorkloadView},
 };
 use futures::{StreamExt, stream::BoxStream};
@@ -152,7 +152,7 @@ impl Watches {
         self.health().iter().all(|watch| watch.synced)
     }
 
-    /// Gives the watches up, however far behind they are, and lists all anew: [`Event::Synced`] is told again for each.
+    /// Gives the watches up, however far behind they are, and lists all anew: [`ClusterEvent::Synced`] is told again for each.
     pub fn begin_anew(&self) {
         self.anew.send_modify(|times| *times = times.wrapping_add(1));
     }
@@ -257,7 +257,7 @@ impl Starting<'_> {
                              when this controller is started anew, and kubectl get module shows nothing"
                         );
                         record.give_up();
-                        drop(events.send(Event::Unavailable(Watched::Modules)).await);
+                        drop(events.send(Event::Cluster(ClusterEvent::Unavailable(Watched::Modules))).await);
                     }
                 }
             }
@@ -345,7 +345,10 @@ async fn run<O: Observer>(
             Ok(item) => item,
             Err(error) => {
                 if record.failed(&error) {
-                    events.send(Event::Unavailable(record.kind())).await.map_err(|_| Closed)?;
+                    events
+                        .send(Event::Cluster(ClusterEvent::Unavailable(record.kind())))
+                        .await
+                        .map_err(|_| Closed)?;
                 }
                 continue;
             }
@@ -367,7 +370,10 @@ async fn run<O: Observer>(
             watcher::Event::InitDone => {
                 observer.done().await?;
                 if record.listed() {
-                    events.send(Event::Synced(record.kind())).await.map_err(|_| Closed)?;
+                    events
+                        .send(Event::Cluster(ClusterEvent::Synced(record.kind())))
+                        .await
+                        .map_err(|_| Closed)?;
                 }
             }
             watcher::Event::Apply(object) => {

@@ -71,6 +71,7 @@ impl Observer for Pods {
 
 #[cfg(test)]
 mod tests {
+    use engine::ClusterEvent;
     use engine::view::{Common, PodRef, PodStatus, RestartPolicy};
     use jiff::Timestamp;
 
@@ -120,7 +121,10 @@ mod tests {
         ] {
             let (pods, mut received) = pods();
             pods.listed(pod(node, 1, labels)).await.unwrap();
-            assert!(matches!(received.try_recv(), Ok(Event::Pod(_))), "{node} {labels:?}");
+            assert!(
+                matches!(received.try_recv(), Ok(Event::Cluster(ClusterEvent::Pod(_)))),
+                "{node} {labels:?}"
+            );
         }
     }
 
@@ -132,6 +136,16 @@ mod tests {
         pods.begin();
         pods.done().await.unwrap();
         let told: Vec<_> = std::iter::from_fn(|| received.try_recv().ok()).collect();
-        assert!(matches!(&told[..], [Event::Pod(_), Event::Pod(_), Event::PodGone(_)]), "{told:?}");
+        assert!(
+            matches!(
+                &told[..],
+                [
+                    Event::Cluster(ClusterEvent::Pod(_)),
+                    Event::Cluster(ClusterEvent::Pod(_)),
+                    Event::Cluster(ClusterEvent::PodGone(_))
+                ]
+            ),
+            "{told:?}"
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use engine::Event;
+use engine::{ClusterEvent, Event};
 
 use super::views::View;
 use crate::slim::replica_set::ReplicaSet;
@@ -25,12 +25,12 @@ impl View for ReplicaSet {
 
     fn event(self) -> Event {
         match self.revision {
-            Some(revision) => Event::Revision { replica_set: self.uid, revision },
-            None => Event::RevisionGone { replica_set: self.uid },
+            Some(revision) => Event::Cluster(ClusterEvent::Revision { replica_set: self.uid, revision }),
+            None => Event::Cluster(ClusterEvent::RevisionGone { replica_set: self.uid }),
         }
     }
 
     fn gone((): (), uid: &Arc<str>) -> Event {
-        Event::RevisionGone { replica_set: uid.clone() }
+        Event::Cluster(ClusterEvent::RevisionGone { replica_set: uid.clone() })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Event, view::ServiceView};
+use engine::{ClusterEvent, Event, view::ServiceView};
 
 use super::views::View;
 
@@ -23,10 +23,10 @@ impl View for ServiceView {
     }
 
     fn event(self) -> Event {
-        Event::Service(self)
+        Event::Cluster(ClusterEvent::Service(self))
     }
 
     fn gone(namespace: Arc<str>, uid: &Arc<str>) -> Event {
-        Event::ServiceGone { namespace, uid: uid.clone() }
+        Event::Cluster(ClusterEvent::ServiceGone { namespace, uid: uid.clone() })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use engine::{Event, view::UnplacedView};
+use engine::{ClusterEvent, Event, view::UnplacedView};
 
 use super::views::View;
 
@@ -30,10 +30,10 @@ impl View for UnplacedView {
     fn key(&self) {}
 
     fn event(self) -> Event {
-        Event::Unplaced(Box::new(self))
+        Event::Cluster(ClusterEvent::Unplaced(Box::new(self)))
     }
 
     fn gone((): (), uid: &Arc<str>) -> Event {
-        Event::UnplacedGone { uid: uid.clone() }
+        Event::Cluster(ClusterEvent::UnplacedGone { uid: uid.clone() })
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Event,
+    ClusterEvent, Event,
     view::{WorkloadRef, WorkloadView},
 };
 
@@ -40,11 +40,11 @@ impl View for WorkloadView {
     }
 
     fn event(self) -> Event {
-        Event::Workload(Box::new(self))
+        Event::Cluster(ClusterEvent::Workload(Box::new(self)))
     }
 
     fn gone(workload: WorkloadRef, _: &Arc<str>) -> Event {
-        Event::WorkloadGone(workload)
+        Event::Cluster(ClusterEvent::WorkloadGone(workload))
     }
 }
 
@@ -87,8 +87,10 @@ mod tests {
         let mut told = Vec::new();
         while let Some(event) = received.recv().await {
             told.push(match event {
-                Event::Workload(view) => format!("{} {}", view.workload.name, view.resource_version),
-                Event::WorkloadGone(workload) => format!("{} gone", workload.name),
+                Event::Cluster(ClusterEvent::Workload(view)) => {
+                    format!("{} {}", view.workload.name, view.resource_version)
+                }
+                Event::Cluster(ClusterEvent::WorkloadGone(workload)) => format!("{} gone", workload.name),
                 other => panic!("{other:?}"),
             });
         }

@@ -249,7 +249,7 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Action, view::PodRef};
+    use engine::{Request, view::PodRef};
     use model::Fence;
     use proptest::prelude::*;
 
@@ -262,12 +262,12 @@ mod tests {
 
     fn job(name: &str) -> Job {
         let pod = PodRef { namespace: "ns".into(), name: name.into(), uid: "u".into() };
-        Job { action: Action::DeletePod { pod }, pass: Fence::open().pass(), queued: Instant::now() }
+        Job { request: Request::DeletePod { pod }, pass: Fence::open().pass(), queued: Instant::now() }
     }
 
     fn name(job: &Job) -> String {
-        match &job.action {
-            Action::DeletePod { pod } => pod.name.to_string(),
+        match &job.request {
+            Request::DeletePod { pod } => pod.name.to_string(),
             other => panic!("{other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Event, WriteError, view::LeaseView};
+use engine::{Event, ReplicaEvent, WriteError, view::LeaseView};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -246,11 +246,15 @@ impl Api {
 
     async fn tell_lease(&self, lease: &Lease) {
         // Closed: the engine is gone, and so is the one who would care.
-        drop(self.events.send(Event::Lease(slim::lease::view(lease))).await);
+        drop(self.events.send(Event::Replica(ReplicaEvent::Lease(slim::lease::view(lease)))).await);
     }
 
     async fn tell_lease_gone(&self, node: &Arc<str>) {
-        drop(self.events.send(Event::LeaseGone { node: node.clone(), uid: "".into() }).await);
+        drop(
+            self.events
+                .send(Event::Replica(ReplicaEvent::LeaseGone { node: node.clone(), uid: "".into() }))
+                .await,
+        );
     }
 
     async fn hold_lease(

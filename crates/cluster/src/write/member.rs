@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::{
-    Action, Event, WriteError,
+    Event, ReplicaEvent, Request, WriteError,
     view::{MemberState, MemberView},
 };
 use jiff::Timestamp;
@@ -30,11 +30,11 @@ const LASTS_SECONDS: i32 = 10;
 
 impl Shared {
     /// Writes or reads the Lease of a replica. What there is is told before the end.
-    pub(super) async fn keep_membership(&self, api: &Api, action: Action) -> Option<Event> {
+    pub(super) async fn keep_membership(&self, api: &Api, request: Request) -> Option<Event> {
         let free = Api { pass: None, deadline: DEADLINE, ..api.clone() };
-        let write = action.write()?;
-        let result = match action {
-            Action::WriteMember(desired) => {
+        let write = request.write()?;
+        let result = match request {
+            Request::WriteMember(desired) => {
                 // Another's is not written past the fence: only who may act may end another.
                 let own = desired.state == MemberState::Living;
                 let api = if own { free } else { Api { deadline: DEADLINE, ..api.clone() } };
@@ -44,7 +44,7 @@ impl Shared {
                 }
                 result
             }
-            Action::ReadMember { name } => self.read_member(&free, &name).await,
+            Request::ReadMember { name } => self.read_member(&free, &name).await,
             _ => return None,
         };
         Some(Event::Written { write, result })
@@ -75,7 +75,14 @@ impl Shared {
             Err(error) => {
                 if matches!(error, WriteError::NotFound(_)) {
                     // Closed: the engine is gone, and so is the one who would care.
-                    drop(api.events.send(Event::MemberGone { name: name.into(), uid: "".into() }).await);
+                    drop(
+                        api.events
+                            .send(Event::Replica(ReplicaEvent::MemberGone {
+                                name: name.into(),
+                                uid: "".into(),
+                            }))
+                            .await,
+                    );
                 }
                 Err(error)
             }
@@ -131,5 +138,5 @@ impl Shared {
 
 async fn tell(api: &Api, lease: &Lease) {
     // Closed: the engine is gone, and so is the one who would care.
-    drop(api.events.send(Event::Member(Box::new(member(lease)))).await);
+    drop(api.events.send(Event::Replica(ReplicaEvent::Member(Box::new(member(lease))))).await);
 }

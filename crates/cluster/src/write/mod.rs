@@ -1,6 +1,6 @@
-//! Actions become writes.
+//! The engine's requests go to the API server.
 //!
-//! [`Writer::submit`] never blocks: each action waits for its turn in a lane, and a task of that lane makes its
+//! [`Writer::submit`] never blocks: each request waits for its turn in a lane, and a task of that lane makes its
 //! request and tells its end. There is no limit on requests per second here: what limits us is how many run at once,
 //! and a server that has enough says so (429), whereupon fewer do (`limit`). No write is made again
 //! here: the engine backs off for the object in question.
@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use engine::{Action, Event, WriteError};
+use engine::{Announcement, Event, Request, WriteError, view::MemberView};
 use jiff::Timestamp;
 use kube::Client;
 use model::{Fence, Pass};
@@ -84,7 +84,7 @@ pub struct WriterConfig {
     pub max_renewals: usize,
     /// How many searches for a base's Pod run at once: each makes the server look at every Pod.
     pub max_searches: usize,
-    /// How many actions wait at most. The engine has at most one write in flight for each object
+    /// How many requests wait at most. The engine has at most one write in flight for each object
     /// and kind, so 65,536 is some 20,000 module Pods all changing at once; more are refused.
     pub max_waiting: usize,
     /// The deadline of one request.
@@ -171,60 +171,52 @@ impl Writer {
         }
     }
 
-    /// Carries an action out, in the background. Its end comes as [`Event::Written`] or
+    /// Carries a request out, in the background. Its end comes as [`Event::Written`] or
     /// [`Event::BasePod`], always, unless the writer is shut down meanwhile; where the response is
-    /// the object, that is told first. What goes to a base ([`Action::Call`], [`Action::AnswerBaseline`]) or to another
-    /// replica ([`Action::Forward`]), or is no write ([`Action::Fence`], [`Action::Replicas`]), is none of ours and is given back.
-    #[must_use = "an action that is not for the cluster is given back"]
-    pub fn submit(&self, action: Action) -> Option<Action> {
+    /// the object, that is told first.
+    pub fn submit(&self, request: Request) {
         let shared = &self.shared;
-        let lane = match action {
-            Action::Call { .. }
-            | Action::AnswerBaseline { .. }
-            | Action::Fence { .. }
-            | Action::Forward { .. }
-            | Action::Replicas { .. } => return Some(action),
-            Action::Announce(announcement) => {
-                shared.announcer.announce(*announcement);
-                return None;
-            }
-            Action::FindBasePod { .. } => Some(&shared.searches),
+        let lane = match request {
+            Request::FindBasePod { .. } => Some(&shared.searches),
             // Waits for no place: whether we may act at all hangs on it, and there is one for each replica.
-            Action::WriteMember(_) | Action::ReadMember { .. } => None,
+            Request::WriteMember(_) | Request::ReadMember { .. } => None,
             // After an absence of all controllers Pods are deleted until their Node is told as Ready.
-            Action::RenewLease { .. }
-            | Action::TakeLease { .. }
-            | Action::ReleaseLease { .. }
-            | Action::PatchNodeStatus { .. } => Some(&shared.renewals),
-            Action::PatchModuleStatus { .. } | Action::DeleteModule { .. } | Action::RecordRollout { .. } => {
-                Some(&shared.records)
-            }
+            Request::RenewLease { .. }
+            | Request::TakeLease { .. }
+            | Request::ReleaseLease { .. }
+            | Request::PatchNodeStatus { .. } => Some(&shared.renewals),
+            Request::PatchModuleStatus { .. }
+            | Request::DeleteModule { .. }
+            | Request::RecordRollout { .. } => Some(&shared.records),
             _ => Some(&shared.writes),
         };
         let pass = shared.config.fence.pass();
         let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let tasks = tasks.as_mut()?;
+        let Some(tasks) = tasks.as_mut() else { return };
         // What has ended is let go of here, so that the set holds only what runs.
         while tasks.try_join_next().is_some() {}
         let Some(lane) = lane else {
-            tasks.spawn(shared.clone().keep_replica(action, pass));
-            return None;
+            tasks.spawn(shared.clone().keep_replica(request, pass));
+            return;
         };
         let now = StdInstant::now();
-        match lane.take(Job { action, pass, queued: now }, shared.config.max_waiting, now) {
+        match lane.take(Job { request, pass, queued: now }, shared.config.max_waiting, now) {
             Taken::Waits => {}
             Taken::Runs(first) => drop(tasks.spawn(shared.clone().work(lane.clone(), first))),
-            Taken::Refused(job) => drop(tasks.spawn(shared.clone().refuse(job.action))),
+            Taken::Refused(job) => drop(tasks.spawn(shared.clone().refuse(job.request))),
         }
-        None
     }
 
-    /// Carries out the last action of all ([`Action::WriteMember`]), after [`Self::shutdown`]. It is tried for some seconds.
-    pub async fn last(&self, action: Action) -> Result<(), WriteError> {
-        let Action::WriteMember(desired) = action else { return Ok(()) };
+    /// Writes an Event, in the background, as far as their rate allows.
+    pub fn announce(&self, announcement: Announcement) {
+        self.shared.announcer.announce(announcement);
+    }
+
+    /// Writes this replica's membership Lease as the last of all, after [`Self::shutdown`]. It is tried for some seconds.
+    pub async fn last(&self, desired: &MemberView) -> Result<(), WriteError> {
         let until = Instant::now() + LAST_WORD;
         loop {
-            match self.shared.release_member(&desired).await {
+            match self.shared.release_member(desired).await {
                 Err(WriteError::Unavailable { .. } | WriteError::Conflict(_)) if Instant::now() < until => {
                     sleep(LAST_WORD_AGAIN).await;
                 }
@@ -263,7 +255,7 @@ impl Writer {
 
 /// A write that waits or runs.
 struct Job {
-    action: Action,
+    request: Request,
     /// Until when it may be sent.
     pass: Pass,
     /// When it was handed over.
@@ -273,17 +265,17 @@ struct Job {
 impl Job {
     /// Which status it writes; none where it writes none.
     fn status(&self) -> Option<StatusKind> {
-        match self.action {
-            Action::PatchNodeStatus { .. } => Some(StatusKind::Node),
-            Action::PatchPodStatus { .. } => Some(StatusKind::Pod),
-            Action::PatchModuleStatus { .. } => Some(StatusKind::Module),
+        match self.request {
+            Request::PatchNodeStatus { .. } => Some(StatusKind::Node),
+            Request::PatchPodStatus { .. } => Some(StatusKind::Pod),
+            Request::PatchModuleStatus { .. } => Some(StatusKind::Module),
             _ => None,
         }
     }
 }
 
 impl Shared {
-    /// Carries out one action after the other, as long as any wait in the lane.
+    /// Carries out one request after the other, as long as any wait in the lane.
     async fn work(self: Arc<Self>, lane: Arc<Lane>, first: Option<Job>) {
         let mut place = lane.place();
         let mut next = first.map(Next::Begin);
@@ -294,7 +286,7 @@ impl Shared {
                     self.begin_further(&lane);
                     let (status, queued) = (job.status(), job.queued);
                     let api = Api { pass: Some(job.pass), lane: Some(lane.clone()), ..self.api.clone() };
-                    let end = self.perform(&api, job.action).await;
+                    let end = self.perform(&api, job.request).await;
                     if let Some(kind) = status {
                         self.api.counters.wrote_status(kind, queued.elapsed());
                     }
@@ -320,17 +312,17 @@ impl Shared {
         }
     }
 
-    async fn keep_replica(self: Arc<Self>, action: Action, pass: Pass) {
+    async fn keep_replica(self: Arc<Self>, request: Request, pass: Pass) {
         let api = Api { pass: Some(pass), ..self.api.clone() };
-        let end = self.keep_membership(&api, action).await;
+        let end = self.keep_membership(&api, request).await;
         self.tell(end).await;
     }
 
     /// Too many wait already.
-    async fn refuse(self: Arc<Self>, action: Action) {
+    async fn refuse(self: Arc<Self>, request: Request) {
         self.api.counters.overflowed.fetch_add(1, Relaxed);
         let reason = format!("{} writes wait already", self.config.max_waiting);
-        self.tell(refused(action, &WriteError::Unavailable { reason, retry_after: None })).await;
+        self.tell(refused(request, &WriteError::Unavailable { reason, retry_after: None })).await;
     }
 
     async fn tell(&self, end: Option<Event>) {
@@ -341,71 +333,65 @@ impl Shared {
     }
 
     /// Does it, and says how it ended.
-    async fn perform(&self, api: &Api, action: Action) -> Option<Event> {
-        if let Action::FindBasePod { base, address, zone } = action {
+    async fn perform(&self, api: &Api, request: Request) -> Option<Event> {
+        if let Request::FindBasePod { base, address, zone } = request {
             let found = match api.find_base_pod(&address, &self.config.base_namespaces).await {
                 Ok(Some(found)) if zone => api.with_zone(found).await.map(Some),
                 found => found,
             };
             return Some(Event::BasePod { base, found });
         }
-        let write = action.write()?;
-        let result = match action {
-            Action::CreateNode(desired) => api.create_node(&desired, Timestamp::now()).await,
-            Action::PatchNode { desired } => api.patch_node(&desired).await,
-            Action::PatchNodeStatus { desired } => api.patch_node_status(&desired, Timestamp::now()).await,
-            Action::DeleteNode { name, uid } => api.delete_node(&self.leases, &name, &uid).await,
-            Action::RenewLease { node, holder, duration } => {
+        let write = request.write()?;
+        let result = match request {
+            Request::CreateNode(desired) => api.create_node(&desired, Timestamp::now()).await,
+            Request::PatchNode { desired } => api.patch_node(&desired).await,
+            Request::PatchNodeStatus { desired } => api.patch_node_status(&desired, Timestamp::now()).await,
+            Request::DeleteNode { name, uid } => api.delete_node(&self.leases, &name, &uid).await,
+            Request::RenewLease { node, holder, duration } => {
                 let now = Timestamp::now();
                 let (alone, exclusive) = (&*self.config.identity, holder.is_some());
                 let holder = Holder { name: holder.as_deref().unwrap_or(alone), exclusive };
                 api.renew_lease(&self.leases, holder, &node, duration, now).await
             }
-            Action::TakeLease { seen, holder, duration } => {
+            Request::TakeLease { seen, holder, duration } => {
                 let (now, env) = (Timestamp::now(), &self.config.env);
                 api.take_lease(&self.leases, &seen, &holder, env, duration, now).await
             }
-            Action::ReleaseLease { node, holder, delete } => {
+            Request::ReleaseLease { node, holder, delete } => {
                 api.release_lease(&self.leases, &node, &holder, delete, Timestamp::now()).await
             }
-            Action::DeleteMember { name, uid } => {
+            Request::DeleteMember { name, uid } => {
                 api.delete(&Place::members(&self.config.namespace), &name, &uid).await
             }
-            Action::WritePermits(desired) => {
+            Request::WritePermits(desired) => {
                 api.write_permits(&desired, &self.config.namespace, &self.config.env).await
             }
-            Action::DeletePermits { name, uid, resource_version } => {
+            Request::DeletePermits { name, uid, resource_version } => {
                 let place = Place::members(&self.config.namespace);
                 api.delete_version(&place, &name, &uid, resource_version).await
             }
-            Action::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
-            Action::DeletePod { pod } => api.delete_pod(&pod).await,
-            Action::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
-            Action::PatchModule { desired, by } => {
+            Request::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,
+            Request::DeletePod { pod } => api.delete_pod(&pod).await,
+            Request::CreateModule(desired) => api.create_module(&desired, &self.config.env).await,
+            Request::PatchModule { desired, by } => {
                 api.patch_module(&desired, &self.config.env, by.as_deref()).await
             }
-            Action::PatchModuleStatus { module, status, .. } => {
+            Request::PatchModuleStatus { module, status, .. } => {
                 api.patch_module_status(&module, &status).await
             }
-            Action::DeleteModule { module, resource_version, .. } => {
+            Request::DeleteModule { module, resource_version, .. } => {
                 api.delete_module(&module, resource_version).await
             }
-            Action::ScaleDeployment { deployment, replicas, resource_version } => {
+            Request::ScaleDeployment { deployment, replicas, resource_version } => {
                 api.scale_deployment(&deployment, replicas, resource_version).await
             }
-            Action::RecordRollout { workload, rolled_out, at } => {
+            Request::RecordRollout { workload, rolled_out, at } => {
                 api.record_rollout(&workload, &rolled_out, at).await
             }
-            // None of this lane's.
-            Action::WriteMember(_)
-            | Action::ReadMember { .. }
-            | Action::FindBasePod { .. }
-            | Action::Call { .. }
-            | Action::AnswerBaseline { .. }
-            | Action::Fence { .. }
-            | Action::Forward { .. }
-            | Action::Replicas { .. }
-            | Action::Announce(_) => return None,
+            // None of a lane's.
+            Request::WriteMember(_) | Request::ReadMember { .. } | Request::FindBasePod { .. } => {
+                return None;
+            }
         };
         if let Err(error) = &result {
             tracing::debug!(?write, %error, "a write failed");
@@ -414,10 +400,10 @@ impl Shared {
     }
 }
 
-/// The end of an action that was not begun.
-fn refused(action: Action, error: &WriteError) -> Option<Event> {
-    match action {
-        Action::FindBasePod { base, .. } => Some(Event::BasePod { base, found: Err(error.clone()) }),
-        action => action.write().map(|write| Event::Written { write, result: Err(error.clone()) }),
+/// The end of a request that was not begun.
+fn refused(request: Request, error: &WriteError) -> Option<Event> {
+    match request {
+        Request::FindBasePod { base, .. } => Some(Event::BasePod { base, found: Err(error.clone()) }),
+        request => request.write().map(|write| Event::Written { write, result: Err(error.clone()) }),
     }
 }

@@ -45,7 +45,10 @@ impl Api {
         match node.body {
             Ok(view) if !is_vnode(&view.labels) => {
                 // Closed: the engine is gone, and so is the one who would care.
-                let _ = self.events.send(engine::Event::Node(Box::new(view))).await;
+                let _ = self
+                    .events
+                    .send(engine::Event::Cluster(engine::ClusterEvent::Node(Box::new(view))))
+                    .await;
             }
             _ => self.tell_node(node).await,
         }

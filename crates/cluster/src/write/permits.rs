@@ -1,6 +1,6 @@
 //! The Leases of permits: who may displace what serves, over all replicas.
 
-use engine::{Event, WriteError, view::PermitsView};
+use engine::{Event, ReplicaEvent, WriteError, view::PermitsView};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -31,7 +31,10 @@ impl Api {
                 match self.get::<Lease>(&place, &desired.name).await {
                     Ok(lease) => self.tell_permits(&lease).await,
                     Err(WriteError::NotFound(_)) => {
-                        let gone = Event::PermitsGone { name: desired.name.clone(), uid: "".into() };
+                        let gone = Event::Replica(ReplicaEvent::PermitsGone {
+                            name: desired.name.clone(),
+                            uid: "".into(),
+                        });
                         // Closed: the engine is gone, and so is the one who would care.
                         drop(self.events.send(gone).await);
                     }
@@ -49,7 +52,7 @@ impl Api {
 
     async fn tell_permits(&self, lease: &Lease) {
         // Closed: the engine is gone, and so is the one who would care.
-        drop(self.events.send(Event::Permits(Box::new(permits(lease)))).await);
+        drop(self.events.send(Event::Replica(ReplicaEvent::Permits(Box::new(permits(lease))))).await);
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use engine::{Action, Announcement, Regarding};
+use engine::{Announcement, Regarding};
 use serde_json::Value;
 use testkit::wait::wait_for;
 
 use crate::harness::{Harness, unique, vnode};
 
-fn announcement(regarding: Regarding, note: &str) -> Action {
-    Action::Announce(Box::new(Announcement {
+fn announcement(regarding: Regarding, note: &str) -> Announcement {
+    Announcement {
         regarding,
         warning: true,
         reason: "Arklet.InstallModuleFailed".into(),
@@ -22,7 +22,7 @@ fn announcement(regarding: Regarding, note: &str) -> Action {
         biz: None,
         trace: 0xc0_ffee.into(),
         alarm: None,
-    }))
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,9 +34,9 @@ async fn they_are_written_with_their_object_and_repeats_are_counted_at_the_end()
     let pod = h.pod(&name, |_| true).await.pod;
 
     for _ in 0..3 {
-        h.submit(announcement(Regarding::Pod(pod.clone()), "it failed"));
+        h.writer.announce(announcement(Regarding::Pod(pod.clone()), "it failed"));
     }
-    h.submit(announcement(
+    h.writer.announce(announcement(
         Regarding::Node { name: node.name.clone(), uid: node.uid.clone() },
         &"long ".repeat(500),
     ));

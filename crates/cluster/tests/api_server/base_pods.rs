@@ -1,14 +1,14 @@
 //! A base's own Pod.
 
 use cluster::{WatchConfig, WriterConfig};
-use engine::{Action, BaseAddress, BasePod, Event};
+use engine::{BaseAddress, BasePod, Event, Request};
 
 use crate::harness::{Harness, unique};
 
 async fn find(h: &mut Harness, ip: &str, host_name: &str) -> Option<BasePod> {
     let base: model::BaseIdentity = unique("base").parse().unwrap();
     let address = BaseAddress { ip: ip.parse().ok(), host_name: host_name.into() };
-    h.submit(Action::FindBasePod { base: base.clone(), address, zone: false });
+    h.submit(Request::FindBasePod { base: base.clone(), address, zone: false });
     let found = h.event("the base's Pod", |event| match event {
         Event::BasePod { base: asked, found } if *asked == base => Some(found.clone()),
         _ => None,

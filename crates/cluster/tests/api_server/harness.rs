@@ -12,7 +12,7 @@ use std::{
 
 use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{
-    Action, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{Address, AddressKind, Condition, ConditionStatus, NodeView, PodView, Taint, WorkloadView},
 };
 use litemap::LiteMap;
@@ -54,8 +54,8 @@ impl Harness {
         Self { cluster, writer, watches, delivery, events, received, kept: VecDeque::new() }
     }
 
-    pub(crate) fn submit(&self, action: Action) {
-        assert_eq!(self.writer.submit(action), None);
+    pub(crate) fn submit(&self, request: Request) {
+        self.writer.submit(request);
     }
 
     /// The first event, received or to come, that `pick` takes. The others are kept in order.
@@ -80,8 +80,8 @@ impl Harness {
     }
 
     /// Does it and waits for its end.
-    pub(crate) async fn write(&mut self, action: Action, write: Write) -> Result<(), WriteError> {
-        self.submit(action);
+    pub(crate) async fn write(&mut self, request: Request, write: Write) -> Result<(), WriteError> {
+        self.submit(request);
         self.event(&format!("the end of {write:?}"), |event| match event {
             Event::Written { write: ended, result } if *ended == write => Some(result.clone()),
             _ => None,
@@ -91,7 +91,9 @@ impl Harness {
 
     pub(crate) async fn node(&mut self, name: &str, which: impl Fn(&NodeView) -> bool) -> NodeView {
         self.event(&format!("Node {name}"), |event| match event {
-            Event::Node(node) if *node.name == *name && which(node) => Some((**node).clone()),
+            Event::Cluster(ClusterEvent::Node(node)) if *node.name == *name && which(node) => {
+                Some((**node).clone())
+            }
             _ => None,
         })
         .await
@@ -99,7 +101,7 @@ impl Harness {
 
     pub(crate) async fn node_gone(&mut self, name: &str) {
         self.event(&format!("the end of Node {name}"), |event| match event {
-            Event::NodeGone { name: gone, .. } if **gone == *name => Some(()),
+            Event::Cluster(ClusterEvent::NodeGone { name: gone, .. }) if **gone == *name => Some(()),
             _ => None,
         })
         .await;
@@ -107,7 +109,9 @@ impl Harness {
 
     pub(crate) async fn pod(&mut self, name: &str, which: impl Fn(&PodView) -> bool) -> PodView {
         self.event(&format!("Pod {name}"), |event| match event {
-            Event::Pod(pod) if *pod.pod.name == *name && which(pod) => Some((**pod).clone()),
+            Event::Cluster(ClusterEvent::Pod(pod)) if *pod.pod.name == *name && which(pod) => {
+                Some((**pod).clone())
+            }
             _ => None,
         })
         .await
@@ -115,7 +119,7 @@ impl Harness {
 
     pub(crate) async fn pod_gone(&mut self, name: &str) {
         self.event(&format!("the end of Pod {name}"), |event| match event {
-            Event::PodGone(pod) if *pod.name == *name => Some(()),
+            Event::Cluster(ClusterEvent::PodGone(pod)) if *pod.name == *name => Some(()),
             _ => None,
         })
         .await;
@@ -127,7 +131,9 @@ impl Harness {
         which: impl Fn(&WorkloadView) -> bool,
     ) -> WorkloadView {
         self.event(&format!("workload {name}"), |event| match event {
-            Event::Workload(view) if *view.workload.name == *name && which(view) => Some((**view).clone()),
+            Event::Cluster(ClusterEvent::Workload(view)) if *view.workload.name == *name && which(view) => {
+                Some((**view).clone())
+            }
             _ => None,
         })
         .await
@@ -142,7 +148,7 @@ impl Harness {
     }
 
     pub(crate) async fn create_node(&mut self, desired: &NodeView) -> NodeView {
-        let create = Action::CreateNode(Box::new(desired.clone()));
+        let create = Request::CreateNode(Box::new(desired.clone()));
         self.write(create, Write::CreateNode(desired.name.clone())).await.unwrap();
         self.node(&desired.name, |_| true).await
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Action, Event, Write, WriteError,
+    Event, ReplicaEvent, Request, Write, WriteError,
     view::{Door, MemberState, MemberView},
 };
 
@@ -22,8 +22,8 @@ async fn a_replica_is_ended_as_it_was_seen_and_its_lease_goes() {
         ..MemberView::default()
     };
     let put =
-        |view: &MemberView| (Action::WriteMember(Box::new(view.clone())), Write::WriteMember(name.clone()));
-    let read = || (Action::ReadMember { name: name.clone() }, Write::ReadMember(name.clone()));
+        |view: &MemberView| (Request::WriteMember(Box::new(view.clone())), Write::WriteMember(name.clone()));
+    let read = || (Request::ReadMember { name: name.clone() }, Write::ReadMember(name.clone()));
 
     let (action, write) = put(&wanted);
     h.write(action, write).await.unwrap();
@@ -48,13 +48,13 @@ async fn a_replica_is_ended_as_it_was_seen_and_its_lease_goes() {
     h.write(action, write).await.unwrap();
     assert_eq!(told(&mut h, &name).await.state, MemberState::Killed);
 
-    let delete = Action::DeleteMember { name: name.clone(), uid: renewed.uid };
+    let delete = Request::DeleteMember { name: name.clone(), uid: renewed.uid };
     h.write(delete, Write::DeleteMember(name.clone())).await.unwrap();
     let (action, write) = read();
     let result = h.write(action, write).await;
     assert!(matches!(result, Err(WriteError::NotFound(_))), "{result:?}");
     h.event("the end of the Lease", |event| match event {
-        Event::MemberGone { name: gone, .. } if *gone == name => Some(()),
+        Event::Replica(ReplicaEvent::MemberGone { name: gone, .. }) if *gone == name => Some(()),
         _ => None,
     })
     .await;
@@ -63,7 +63,7 @@ async fn a_replica_is_ended_as_it_was_seen_and_its_lease_goes() {
 /// What was told of the Lease next.
 async fn told(h: &mut Harness, name: &Arc<str>) -> MemberView {
     h.event("the Lease of the replica", |event| match event {
-        Event::Member(view) if view.name == *name => Some((**view).clone()),
+        Event::Replica(ReplicaEvent::Member(view)) if view.name == *name => Some((**view).clone()),
         _ => None,
     })
     .await

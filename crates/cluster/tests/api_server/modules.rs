@@ -8,7 +8,7 @@ use std::{
 
 use cluster::{DeliveryFilter, WatchConfig, modules::Availability};
 use engine::{
-    Action, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView},
 };
 use model::BizId;
@@ -87,9 +87,9 @@ async fn an_object_of_the_name_is_told_with_the_conflict() {
     let namespace = h.cluster.namespace("modules").unwrap();
     let desired = desired(&namespace);
     let create =
-        || (Action::CreateModule(Box::new(desired.clone())), Write::CreateModule(desired.key.clone()));
+        || (Request::CreateModule(Box::new(desired.clone())), Write::CreateModule(desired.key.clone()));
     let told = |event: &Event| match event {
-        Event::Module(view) if view.key == desired.key => Some((**view).clone()),
+        Event::Cluster(ClusterEvent::Module(view)) if view.key == desired.key => Some((**view).clone()),
         _ => None,
     };
     let (action, write) = create();
@@ -109,16 +109,18 @@ async fn what_another_replica_has_written_since_is_not_deleted() {
     let desired = desired(&namespace);
     let (key, name) = (&desired.key, &*desired.module.name);
     let told = |event: &Event| match event {
-        Event::Module(view) if view.key == *key => Some((**view).clone()),
+        Event::Cluster(ClusterEvent::Module(view)) if view.key == *key => Some((**view).clone()),
         _ => None,
     };
-    h.write(Action::CreateModule(Box::new(desired.clone())), Write::CreateModule(key.clone())).await.unwrap();
+    h.write(Request::CreateModule(Box::new(desired.clone())), Write::CreateModule(key.clone()))
+        .await
+        .unwrap();
     let created = h.event("the object", told).await;
-    let patch = Action::PatchModule { desired: Box::new(created.clone()), by: Some("replica-2".into()) };
+    let patch = Request::PatchModule { desired: Box::new(created.clone()), by: Some("replica-2".into()) };
     h.write(patch, Write::PatchModule(key.clone())).await.unwrap();
     let newer = |event: &Event| told(event).filter(|view| view.resource_version != created.resource_version);
     let patched = h.event("the object with another version, though nothing else has changed", newer).await;
-    let delete = |version: u64| Action::DeleteModule {
+    let delete = |version: u64| Request::DeleteModule {
         key: key.clone(),
         module: created.module.clone(),
         resource_version: Some(version),
@@ -126,8 +128,10 @@ async fn what_another_replica_has_written_since_is_not_deleted() {
     h.write(delete(created.resource_version), Write::DeleteModule(key.clone())).await.unwrap();
     h.cluster.kubectl(&["get", "module", "--namespace", &namespace, name]).unwrap();
     h.write(delete(patched.resource_version), Write::DeleteModule(key.clone())).await.unwrap();
-    let gone =
-        |event: &Event| matches!(event, Event::ModuleGone { key: gone, .. } if gone == key).then_some(());
+    let gone = |event: &Event| {
+        matches!(event, Event::Cluster(ClusterEvent::ModuleGone { key: gone, .. }) if gone == key)
+            .then_some(())
+    };
     h.event("its end", gone).await;
 }
 
@@ -163,7 +167,7 @@ async fn may_not_install(cluster: &Cluster) {
     while missing.len() < 4 {
         let event = tokio::time::timeout(Duration::from_secs(30), received.recv()).await;
         let Ok(Some(event)) = event else { panic!("only {missing:?} were told; {:?}", watches.health()) };
-        let Event::Unavailable(kind) = event else { panic!("nobody sees {event:?}") };
+        let Event::Cluster(ClusterEvent::Unavailable(kind)) = event else { panic!("nobody sees {event:?}") };
         assert!(missing.insert(format!("{kind:?}")), "{kind:?} was told twice");
     }
     let kinds = ["Modules", "ReplicaSets", "Services", "UpstreamReplicaSets"];

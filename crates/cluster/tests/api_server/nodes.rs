@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Action, Event, Watched, Write, WriteError,
+    ClusterEvent, Event, ReplicaEvent, Request, Watched, Write, WriteError,
     view::{Address, AddressKind, ConditionStatus, LeaseView, NodeView},
 };
 use serde_json::Value;
@@ -17,12 +17,12 @@ fn lease(h: &Harness, name: &str) -> Value {
 }
 
 async fn renew(h: &mut Harness, name: &str) {
-    let action = Action::RenewLease { node: name.into(), holder: None, duration: LEASE_S };
+    let action = Request::RenewLease { node: name.into(), holder: None, duration: LEASE_S };
     h.write(action, Write::RenewLease(name.into())).await.unwrap();
 }
 
-fn patched(desired: &NodeView) -> (Action, Write) {
-    (Action::PatchNode { desired: Box::new(desired.clone()) }, Write::PatchNode(desired.name.clone()))
+fn patched(desired: &NodeView) -> (Request, Write) {
+    (Request::PatchNode { desired: Box::new(desired.clone()) }, Write::PatchNode(desired.name.clone()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +35,7 @@ async fn a_node_is_created_once_and_read_back_as_it_was_meant() {
     assert_eq!((&node.conditions, &node.kubelet_version), (&desired.conditions, &desired.kubelet_version));
     assert!(node.taints.contains(&desired.taints[0]), "{:?}", node.taints);
 
-    let again = Action::CreateNode(Box::new(desired.clone()));
+    let again = Request::CreateNode(Box::new(desired.clone()));
     let result = h.write(again, Write::CreateNode(desired.name.clone())).await;
     assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
 }
@@ -47,7 +47,7 @@ async fn a_foreign_node_of_the_name_is_told_with_the_conflict() {
     h.cluster
         .apply(&format!(r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"{name}"}}}}"#))
         .unwrap();
-    let create = Action::CreateNode(Box::new(vnode(&name)));
+    let create = Request::CreateNode(Box::new(vnode(&name)));
     let result = h.write(create, Write::CreateNode(name.as_str().into())).await;
     assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
     let found = h.node(&name, |_| true).await;
@@ -100,7 +100,7 @@ async fn a_status_is_replaced_where_it_is_ours() {
     desired.addresses = vec![Address { kind: AddressKind::InternalIp, address: "192.0.2.3".into() }];
     desired.conditions = vec![condition("Ready", ConditionStatus::False, "BaseSilent")];
     desired.kubelet_version = "v0.2.0".into();
-    let action = Action::PatchNodeStatus { desired: Box::new(desired.clone()) };
+    let action = Request::PatchNodeStatus { desired: Box::new(desired.clone()) };
     h.write(action, Write::PatchNodeStatus(desired.name.clone())).await.unwrap();
 
     let node = h.node(&name, |node| *node.kubelet_version == *"v0.2.0").await;
@@ -148,7 +148,7 @@ async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
 
     let other = "00000000-0000-0000-0000-000000000000";
     for (uid, gone) in [(other, false), (&*node.uid, true), (&*node.uid, true)] {
-        let action = Action::DeleteNode { name: name.as_str().into(), uid: uid.into() };
+        let action = Request::DeleteNode { name: name.as_str().into(), uid: uid.into() };
         h.write(action, Write::DeleteNode(name.as_str().into())).await.unwrap();
         let get = |args: &[&str]| h.cluster.kubectl_output(args, "").unwrap().status.success();
         assert_eq!(get(&["get", "node", &name]), !gone);
@@ -161,7 +161,10 @@ async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
 async fn every_kind_is_synced_once_and_the_watches_are_well() {
     let mut h = Harness::start().await;
     for kind in Watched::NEEDED {
-        h.event("the first list", |event| (*event == Event::Synced(kind)).then_some(())).await;
+        h.event("the first list", |event| {
+            (*event == Event::Cluster(ClusterEvent::Synced(kind))).then_some(())
+        })
+        .await;
     }
     let watches = h.watches.take().unwrap();
     assert!(watches.synced());
@@ -178,12 +181,12 @@ async fn a_lease_is_taken_as_it_was_seen_and_renewed_only_while_it_is_held() {
     let node: Arc<str> = unique("virtual-node-shared").into();
     let none = LeaseView { node: node.clone(), ..LeaseView::default() };
     let take = |seen: &LeaseView, holder: &str| {
-        let action = Action::TakeLease { seen: seen.clone(), holder: holder.into(), duration: LEASE_S };
+        let action = Request::TakeLease { seen: seen.clone(), holder: holder.into(), duration: LEASE_S };
         (action, Write::TakeLease { node: node.clone(), holder: holder.into() })
     };
     let renew = |holder: &str| {
         let action =
-            Action::RenewLease { node: node.clone(), holder: Some(holder.into()), duration: LEASE_S };
+            Request::RenewLease { node: node.clone(), holder: Some(holder.into()), duration: LEASE_S };
         (action, Write::RenewLease(node.clone()))
     };
     let (action, write) = take(&none, "first");
@@ -198,7 +201,9 @@ async fn a_lease_is_taken_as_it_was_seen_and_renewed_only_while_it_is_held() {
     assert!(matches!(result, Err(WriteError::Conflict(_))), "{result:?}");
     let seen = h
         .event("the Lease as it is", |event| match event {
-            Event::Lease(seen) if seen.node == node && seen.renewed == renewed.parse().ok() => {
+            Event::Replica(ReplicaEvent::Lease(seen))
+                if seen.node == node && seen.renewed == renewed.parse().ok() =>
+            {
                 Some(seen.clone())
             }
             _ => None,
@@ -215,7 +220,7 @@ async fn a_lease_is_taken_as_it_was_seen_and_renewed_only_while_it_is_held() {
     assert_eq!(lease(&h, &node)["spec"]["holderIdentity"], "second");
 
     let release = |delete| {
-        let action = Action::ReleaseLease { node: node.clone(), holder: "second".into(), delete };
+        let action = Request::ReleaseLease { node: node.clone(), holder: "second".into(), delete };
         (action, Write::ReleaseLease { node: node.clone(), holder: "second".into() })
     };
     let (action, write) = release(false);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::WatchConfig;
 use engine::{
-    Action, Event, Write, WriteError,
+    Event, ReplicaEvent, Request, Write, WriteError,
     view::{Owner, PermitsView},
 };
 
@@ -13,14 +13,14 @@ use crate::harness::{Harness, unique};
 /// What was told of the Lease next.
 async fn told(h: &mut Harness, name: &Arc<str>) -> PermitsView {
     h.event("the Lease of permits", |event| match event {
-        Event::Permits(view) if view.name == *name => Some((**view).clone()),
+        Event::Replica(ReplicaEvent::Permits(view)) if view.name == *name => Some((**view).clone()),
         _ => None,
     })
     .await
 }
 
-fn put(view: &PermitsView) -> (Action, Write) {
-    (Action::WritePermits(Box::new(view.clone())), Write::WritePermits(view.name.clone()))
+fn put(view: &PermitsView) -> (Request, Write) {
+    (Request::WritePermits(Box::new(view.clone())), Write::WritePermits(view.name.clone()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +57,7 @@ async fn a_permit_is_taken_only_in_what_was_seen_and_what_there_is_is_told() {
     let late = h.write(action, write).await;
     assert!(matches!(late, Err(WriteError::Conflict(_))), "{late:?}");
 
-    let delete = |view: &PermitsView| Action::DeletePermits {
+    let delete = |view: &PermitsView| Request::DeletePermits {
         name: name.clone(),
         uid: view.uid.clone(),
         resource_version: view.resource_version,
@@ -66,7 +66,7 @@ async fn a_permit_is_taken_only_in_what_was_seen_and_what_there_is_is_told() {
     assert!(matches!(result, Err(WriteError::Conflict(_))), "it was written meanwhile: {result:?}");
     h.write(delete(&taken), Write::DeletePermits(name.clone())).await.unwrap();
     h.event("the end of the Lease", |event| match event {
-        Event::PermitsGone { name: gone, .. } if *gone == name => Some(()),
+        Event::Replica(ReplicaEvent::PermitsGone { name: gone, .. }) if *gone == name => Some(()),
         _ => None,
     })
     .await;
@@ -74,7 +74,9 @@ async fn a_permit_is_taken_only_in_what_was_seen_and_what_there_is_is_told() {
     let result = h.write(action, write).await;
     assert!(matches!(result, Err(WriteError::NotFound(_) | WriteError::Conflict(_))), "{result:?}");
     h.event("that there is none", |event| match event {
-        Event::PermitsGone { name: gone, uid } if *gone == name && uid.is_empty() => Some(()),
+        Event::Replica(ReplicaEvent::PermitsGone { name: gone, uid }) if *gone == name && uid.is_empty() => {
+            Some(())
+        }
         _ => None,
     })
     .await;

@@ -1,7 +1,7 @@
 //! Pods: their way from being bound to their end.
 
 use engine::{
-    Action, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{ConditionStatus, ContainerState, ContainerStatus, Phase, PodRef, PodStatus},
 };
 
@@ -32,12 +32,12 @@ fn running(ip: &str) -> PodStatus {
 }
 
 async fn patch(h: &mut Harness, pod: &PodRef, status: &PodStatus) -> Result<(), WriteError> {
-    let action = Action::PatchPodStatus { pod: pod.clone(), status: Box::new(status.clone()) };
+    let action = Request::PatchPodStatus { pod: pod.clone(), status: Box::new(status.clone()) };
     h.write(action, Write::PatchPodStatus(pod.clone())).await
 }
 
 async fn delete(h: &mut Harness, pod: &PodRef) -> Result<(), WriteError> {
-    h.write(Action::DeletePod { pod: pod.clone() }, Write::DeletePod(pod.clone())).await
+    h.write(Request::DeletePod { pod: pod.clone() }, Write::DeletePod(pod.clone())).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,10 +126,10 @@ async fn a_write_is_told_once_and_pods_of_other_nodes_never() {
     h.create_pod(&ns, "later", &node, "{}", "");
     h.pod("later", |_| true).await;
 
-    let told = |event: &Event, name: &str| matches!(event, Event::Pod(pod) if *pod.pod.name == *name);
+    let told = |event: &Event, name: &str| matches!(event, Event::Cluster(ClusterEvent::Pod(pod)) if *pod.pod.name == *name);
     assert!(h.also_told(|event| told(event, "foreign")).is_empty());
     let first = h.pod(name, |pod| pod.status.phase == Phase::Running).await;
     let version = first.resource_version;
-    let echo = |event: &Event| matches!(event, Event::Pod(again) if again.resource_version == version);
+    let echo = |event: &Event| matches!(event, Event::Cluster(ClusterEvent::Pod(again)) if again.resource_version == version);
     assert_eq!(h.also_told(echo), Vec::<&Event>::new());
 }

@@ -2,7 +2,7 @@
 
 use cluster::WatchConfig;
 use engine::{
-    Event, Watched,
+    ClusterEvent, Event, Watched,
     view::{NodeView, Taint},
 };
 
@@ -30,8 +30,8 @@ async fn what_vanished_while_nobody_watched_is_told() {
     h.node_gone(&lost).await;
     h.pod_gone("restart-lost").await;
     let gone = |event: &Event| match event {
-        Event::PodGone(pod) => *pod.name == *"restart-kept",
-        Event::NodeGone { name, .. } => **name == *kept,
+        Event::Cluster(ClusterEvent::PodGone(pod)) => *pod.name == *"restart-kept",
+        Event::Cluster(ClusterEvent::NodeGone { name, .. }) => **name == *kept,
         _ => false,
     };
     assert_eq!(h.also_told(gone), Vec::<&Event>::new());
@@ -51,14 +51,14 @@ async fn all_is_listed_anew_when_that_is_asked_for() {
     for _ in 0..2 {
         for kind in Watched::NEEDED {
             h.event(&format!("that all {kind:?} were told"), |event| {
-                (*event == Event::Synced(kind)).then_some(())
+                (*event == Event::Cluster(ClusterEvent::Synced(kind))).then_some(())
             })
             .await;
         }
         let told = |event: &Event| match event {
-            Event::Node(node) => *node.name == *name && node.resource_version > known,
-            Event::NodeGone { name: gone, .. } => **gone == *name,
-            Event::Synced(kind) => Watched::NEEDED.contains(kind),
+            Event::Cluster(ClusterEvent::Node(node)) => *node.name == *name && node.resource_version > known,
+            Event::Cluster(ClusterEvent::NodeGone { name: gone, .. }) => **gone == *name,
+            Event::Cluster(ClusterEvent::Synced(kind)) => Watched::NEEDED.contains(kind),
             _ => false,
         };
         assert_eq!(h.also_told(told), Vec::<&Event>::new(), "what is known already is not told again");

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use cluster::{DeliveryFilter, WatchConfig};
 use engine::{
-    Action, Event, Watched, Write, WriteError,
+    ClusterEvent, Event, Request, Watched, Write, WriteError,
     view::{RolledOut, WorkloadKind, WorkloadRef},
 };
 use jiff::Timestamp;
@@ -42,7 +42,10 @@ fn module() -> Value {
 async fn watching() -> Harness {
     let mut h = Harness::with(WatchConfig { module_deployments: true, ..WatchConfig::default() }).await;
     for kind in [Watched::Deployments, Watched::DaemonSets] {
-        h.event("the first list", |event| (*event == Event::Synced(kind)).then_some(())).await;
+        h.event("the first list", |event| {
+            (*event == Event::Cluster(ClusterEvent::Synced(kind))).then_some(())
+        })
+        .await;
     }
     h
 }
@@ -62,11 +65,13 @@ async fn workloads_of_modules_are_told_and_others_are_not() {
     assert_eq!(seen.template.placement.node_selector["nowhere"], "true");
     h.cluster.kubectl(&["delete", "deployment", &deployment, "-n", &namespace]).unwrap();
     h.event("its end", |event| match event {
-        Event::WorkloadGone(gone) if *gone.name == *deployment => Some(()),
+        Event::Cluster(ClusterEvent::WorkloadGone(gone)) if *gone.name == *deployment => Some(()),
         _ => None,
     })
     .await;
-    let foreign = h.also_told(|event| matches!(event, Event::Workload(view) if *view.workload.name == *web));
+    let foreign = h.also_told(
+        |event| matches!(event, Event::Cluster(ClusterEvent::Workload(view)) if *view.workload.name == *web),
+    );
     assert!(foreign.is_empty(), "{foreign:?}");
 }
 
@@ -78,7 +83,7 @@ async fn replicas_are_set_only_while_the_deployment_is_as_it_was_seen() {
     h.cluster.apply(&manifest("Deployment", &namespace, &name, &module()).to_string()).unwrap();
     let old = h.workload(&name, |view| view.rollout.observed_generation > 0).await;
     h.cluster.kubectl(&["annotate", "deployment", &name, "-n", &namespace, "a=b"]).unwrap();
-    let scale = |resource_version, replicas| Action::ScaleDeployment {
+    let scale = |resource_version, replicas| Request::ScaleDeployment {
         deployment: old.workload.clone(),
         replicas,
         resource_version,
@@ -116,7 +121,7 @@ async fn what_was_rolled_out_is_written_down_beside_kubernetes_own_conditions() 
             }],
             placement: view.template.placement.clone(),
         });
-        let record = |workload: &WorkloadRef| Action::RecordRollout {
+        let record = |workload: &WorkloadRef| Request::RecordRollout {
             workload: workload.clone(),
             rolled_out: rolled_out.clone(),
             at: Timestamp::now(),
@@ -195,7 +200,7 @@ async fn revisions_of_both_families_are_told_and_an_undo_makes_the_old_one_the_l
         h.cluster.kubectl(&["delete", "deployment", &name, "-n", &namespace]).unwrap();
         for set in [&first, &second] {
             h.event("the end of a ReplicaSet", |event| match event {
-                Event::RevisionGone { replica_set } if replica_set == set => Some(()),
+                Event::Cluster(ClusterEvent::RevisionGone { replica_set }) if replica_set == set => Some(()),
                 _ => None,
             })
             .await;
@@ -214,7 +219,11 @@ async fn revision(h: &mut Harness, namespace: &str, wanted: u64) -> Arc<str> {
     })
     .unwrap();
     h.event(&format!("revision {wanted}"), |event| match event {
-        Event::Revision { replica_set, revision } if *replica_set == found && *revision == wanted => Some(()),
+        Event::Cluster(ClusterEvent::Revision { replica_set, revision })
+            if *replica_set == found && *revision == wanted =>
+        {
+            Some(())
+        }
         _ => None,
     })
     .await;

@@ -15,9 +15,10 @@ use model::{InstallStrategy, ModuleSpec};
 use super::comes;
 use crate::{
     action::{Action, Announcement, Regarding},
-    event::{Now, WriteError},
+    event::Now,
     pod::translate,
     replicas::Workloads,
+    request::{Request, WriteError},
     trace::TraceId,
     view::{Common, PodRef, PodStatus, PodView, RestartPolicy, RolledOut, WorkloadRef, WorkloadView},
     write_slot::WriteSlot,
@@ -138,11 +139,11 @@ impl Rollouts {
             return;
         }
         known.slot.sent();
-        turn.out.push(Action::RecordRollout {
+        turn.out.push(Action::Request(Request::RecordRollout {
             workload: view.workload.clone(),
             rolled_out: last.clone(),
             at: turn.now.wall,
-        });
+        }));
     }
 }
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     action::Action,
-    event::{Now, WriteError},
+    event::Now,
     replicas::tests::deployment,
+    request::{Request, WriteError},
     testing,
     view::{RolledOut, Rollout, Taint},
 };
@@ -69,7 +70,7 @@ impl Case {
         );
         out.into_iter()
             .filter_map(|action| match action {
-                Action::RecordRollout { rolled_out, .. } => Some(rolled_out),
+                Action::Request(Request::RecordRollout { rolled_out, .. }) => Some(rolled_out),
                 Action::Announce(told) => {
                     assert!(told.warning && told.note.contains("deployments/status"), "{told:?}");
                     None

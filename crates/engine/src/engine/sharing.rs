@@ -8,12 +8,13 @@ use model::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 
 use super::Engine;
 use crate::{
-    action::Action,
-    event::{Event, Now, Watched, Write},
+    action::{Action, ToReplica},
+    event::{ClusterEvent, Event, Now, ReplicaEvent, Watched},
     ordering::permits::Turn,
     ownership::{Heard, Seen},
     replicas::Peers,
-    view::NodeView,
+    request::Write,
+    view::{MemberView, NodeView},
     vnode::{self, VNode},
 };
 
@@ -45,19 +46,21 @@ impl Engine {
         let mut lost = None;
         let (mut refused, mut why) = (Vec::new(), String::new());
         match event {
-            Event::Member(view) => ended = members.see(*view, now.mono, out),
-            Event::MemberGone { name, uid } => ended = members.gone(&name, &uid, now.mono, out),
+            Event::Replica(ReplicaEvent::Member(view)) => ended = members.see(*view, now.mono, out),
+            Event::Replica(ReplicaEvent::MemberGone { name, uid }) => {
+                ended = members.gone(&name, &uid, now.mono, out)
+            }
             Event::Written { write: Write::WriteMember(name) | Write::DeleteMember(name), result } => {
                 ended = members.written(&name, &result, now.mono, out);
             }
             Event::Written { write: Write::ReadMember(name), result } => {
                 members.read(&name, &result, now.mono, out);
             }
-            Event::Lease(view) => {
+            Event::Replica(ReplicaEvent::Lease(view)) => {
                 let node = view.node.clone();
                 lost = claims.see_lease(view, members, now.mono).then_some(node);
             }
-            Event::LeaseGone { node, uid } => {
+            Event::Replica(ReplicaEvent::LeaseGone { node, uid }) => {
                 let vnode = self.by_node.get(&node).and_then(|base| self.vnodes.get(base));
                 let leaves = vnode.is_some_and(|vnode| vnode.is_leaving());
                 lost = claims.lose_lease(&node, &uid, leaves, members, now.mono).then_some(node);
@@ -72,13 +75,15 @@ impl Engine {
                     claims.released(&node, &result, members, now.mono);
                 }
             }
-            Event::Permits(view) => self.permits.see_lease(*view, now.mono),
-            Event::PermitsGone { name, uid } => self.permits.lose_lease(&name, &uid),
+            Event::Replica(ReplicaEvent::Permits(view)) => self.permits.see_lease(*view, now.mono),
+            Event::Replica(ReplicaEvent::PermitsGone { name, uid }) => self.permits.lose_lease(&name, &uid),
             Event::Written { write: Write::WritePermits(name) | Write::DeletePermits(name), result } => {
                 refused = self.permits.written(&name, now.mono, &result);
                 why = result.err().map(|error| error.to_string()).unwrap_or_default();
             }
-            Event::Synced(Watched::Permits) | Event::Unavailable(Watched::Permits) => {
+            Event::Cluster(
+                ClusterEvent::Synced(Watched::Permits) | ClusterEvent::Unavailable(Watched::Permits),
+            ) => {
                 self.permits.synced();
                 return Some(event);
             }
@@ -214,7 +219,10 @@ impl Engine {
             && let Some(to) = shared.claims.holder_of(&report.identity)
             && shared.members.has_door(to)
         {
-            out.push(Action::Forward { to: to.clone(), report: Box::new(report.clone()) });
+            out.push(Action::Replica(ToReplica::Forward {
+                to: to.clone(),
+                report: Box::new(report.clone()),
+            }));
         }
         self.remember(tunnel, report, now);
     }
@@ -299,7 +307,7 @@ impl Engine {
         }
         let pods: BTreeMap<_, _> = pods.map(|pod| (pod.pod.uid.clone(), pod)).collect();
         if !pods.is_empty() {
-            self.waiting_pods.insert(name, pods);
+            self.pods.waiting.insert(name, pods);
         }
     }
 
@@ -313,7 +321,7 @@ impl Engine {
 
     /// The last word of this replica, once nothing of it is under way: the others need not wait for
     /// it to be dead. None where there are no others.
-    pub fn release(&self) -> Option<Action> {
+    pub fn release(&self) -> Option<MemberView> {
         self.ownership.as_ref()?.members.release()
     }
 

@@ -6,7 +6,12 @@ use arklet::{Answer, CallError, CommandKind, Failure, FailureKind};
 use model::{BizId, BizStatus};
 
 use super::*;
-use crate::{Announcement, ClusterConfig, testing::Case};
+use crate::{
+    Announcement, ClusterConfig, Request, ToBase,
+    config::{MOST_BASES, MOST_STRANGERS},
+    testing::Case,
+    view::NodeView,
+};
 
 fn summary(case: &Case) -> Summary {
     case.engine.summary(Duration::from_secs(case.seconds))
@@ -44,7 +49,10 @@ fn bases_that_never_answer_get_no_node_are_not_taken_without_end_and_go() {
     }
     let counted = summary(&case);
     assert_eq!((counted.vnodes, counted.strangers, counted.turned_away), (0, MOST_STRANGERS, 10));
-    assert_eq!(actions.iter().filter(|action| matches!(action, Action::CreateNode(_))).count(), 0);
+    assert_eq!(
+        actions.iter().filter(|action| matches!(action, Action::Request(Request::CreateNode(_)))).count(),
+        0
+    );
     while case.seconds < 120 {
         case.seconds += 10;
         case.step(Event::Tick);
@@ -62,7 +70,7 @@ fn heartbeats_of_before_the_lists_do_not_pile_up_without_end() {
         case.heard(&format!("stranger-{number}"));
     }
     case.heard("stranger-1");
-    assert_eq!(case.engine.early_reports.len(), MOST_BASES);
+    assert_eq!(case.engine.early.reports.len(), MOST_BASES);
     assert_eq!(summary(&case).turned_away, 10);
 }
 
@@ -93,7 +101,10 @@ fn bases_that_are_made_up_do_not_hide_that_most_real_ones_are_silent() {
         for name in names {
             actions.extend(case.answered(name, CommandKind::QueryAllBiz, None, Err(CallError::TimedOut)));
         }
-        looked_for += actions.iter().filter(|action| matches!(action, Action::FindBasePod { .. })).count();
+        looked_for += actions
+            .iter()
+            .filter(|action| matches!(action, Action::Request(Request::FindBasePod { .. })))
+            .count();
         blast += announced(&actions).iter().filter(|said| said.reason.contains("BlastRadius")).count();
     }
     assert_eq!((looked_for, blast), (0, names.len()), "nothing is deleted, and people are told");
@@ -136,7 +147,7 @@ fn replicas_remember_no_more_bases_of_others_than_one_that_is_alone() {
     });
     let mut case = Case::new(config);
     for kind in Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]) {
-        case.step(Event::Synced(kind));
+        case.step(Event::Cluster(ClusterEvent::Synced(kind)));
     }
     for number in 0..MOST_BASES + 10 {
         case.heard(&format!("stranger-{number}"));
@@ -168,15 +179,15 @@ fn a_heartbeat_like_the_one_before_moves_deadlines_and_does_nothing_else() {
 fn the_end_of_a_node_is_not_that_of_the_one_that_has_its_name_now() {
     let node = |uid: &str| NodeView { uid: uid.into(), ..crate::testing::node("b") };
     let name = node("1").name;
-    let gone = |uid: &str| Event::NodeGone { name: name.clone(), uid: uid.into() };
+    let gone = |uid: &str| Event::Cluster(ClusterEvent::NodeGone { name: name.clone(), uid: uid.into() });
     let mut case = Case::new(Config::new("dev"));
-    for event in [Event::Node(Box::new(node("2"))), gone("1")] {
+    for event in [Event::Cluster(ClusterEvent::Node(Box::new(node("2")))), gone("1")] {
         case.step(event);
     }
-    Watched::NEEDED.into_iter().for_each(|kind| drop(case.step(Event::Synced(kind))));
+    Watched::NEEDED.into_iter().for_each(|kind| drop(case.step(Event::Cluster(ClusterEvent::Synced(kind)))));
     assert_eq!(summary(&case).vnodes, 1);
     let zone = case.engine.zones.of(&name);
-    for event in [Event::Node(Box::new(node("3"))), gone("2")] {
+    for event in [Event::Cluster(ClusterEvent::Node(Box::new(node("3")))), gone("2")] {
         case.step(event);
     }
     assert_ne!(case.engine.zones.of(&"virtual-node-other".into()), zone);
@@ -206,7 +217,7 @@ fn a_base_whose_answers_cannot_be_read_is_asked_seldom_stays_ready_and_says_why_
         // It speaks much more often than any base, which makes nobody ask it more often.
         let mut actions = case.heard("b");
         actions.extend(case.step(Event::Tick));
-        let asks = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::QueryAllBiz);
+        let asks = |action: &Action| matches!(action, Action::Base(ToBase::Call { command, .. }) if command.kind() == CommandKind::QueryAllBiz);
         if actions.iter().any(asks) {
             asked.push(second);
             actions.extend(answers(&mut case));

@@ -166,6 +166,8 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
     };
     if let Some(step) = displacing {
         arrangement.displace(step, claim, serving.is_some(), others_drain, situation.permit);
+        // It may wait for long, or for ever, and what nobody asks for is not to wait with it.
+        arrangement.step = arrangement.step.or_else(|| unwanted(situation, Some(claim)));
         return arrangement;
     }
     arrangement.step = match state {

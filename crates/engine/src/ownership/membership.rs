@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::twin::{Twin, Yielding, is_twin};
 use crate::{
-    action::Action,
+    action::{Action, Fencing},
     config::ClusterConfig,
-    event::WriteError,
+    request::{Request, WriteError},
     view::{Door, MemberState, MemberView},
 };
 
@@ -186,7 +186,7 @@ impl Membership {
             Ok(()) => {
                 self.fence_until = sent + FENCE;
                 self.next_at = sent + RENEW_EVERY;
-                out.push(Action::Fence { epoch: self.epoch, until: self.fence_until });
+                out.push(Action::Fence(Fencing::OpenUntil { epoch: self.epoch, until: self.fence_until }));
             }
             // An earlier renewal may have succeeded without our knowing; what there is was told.
             Err(WriteError::Conflict(_)) => self.next_at = now,
@@ -225,7 +225,7 @@ impl Membership {
         (self.sent, self.synced) = (None, false);
         self.next_at = now;
         self.fence_until = Duration::ZERO;
-        out.push(Action::Fence { epoch: self.epoch, until: Duration::ZERO });
+        out.push(Action::Fence(Fencing::Shut { epoch: self.epoch }));
     }
 
     /// Renews, and ends those that are dead. `holds` says whether an incarnation still holds something.
@@ -239,7 +239,7 @@ impl Membership {
         if self.synced && self.sent.is_none() && now >= self.next_at {
             self.sent = Some(now);
             self.own.level = level;
-            out.push(Action::WriteMember(Box::new(self.own.clone())));
+            out.push(Action::Request(Request::WriteMember(Box::new(self.own.clone()))));
         }
         if !self.may_act(now) {
             return;
@@ -254,14 +254,14 @@ impl Membership {
                 MemberState::Living if is_predecessor(&other.view, &self.own) => kill(other, out),
                 MemberState::Living if unchanged >= SUSPECT_AFTER => {
                     other.doubt = Doubt::Asking;
-                    out.push(Action::ReadMember { name: other.view.name.clone() });
+                    out.push(Action::Request(Request::ReadMember { name: other.view.name.clone() }));
                 }
                 MemberState::Released | MemberState::Killed
                     if sweeps && unchanged >= KEEP_DEAD && !holds(&other.view.incarnation) =>
                 {
                     other.doubt = Doubt::Writing;
                     let (name, uid) = (other.view.name.clone(), other.view.uid.clone());
-                    out.push(Action::DeleteMember { name, uid });
+                    out.push(Action::Request(Request::DeleteMember { name, uid }));
                 }
                 _ => {}
             }
@@ -280,10 +280,10 @@ impl Membership {
     }
 
     /// The last word, once nothing is sent any more (rule W6): nobody needs to wait for it to be dead.
-    pub(crate) fn release(&self) -> Option<Action> {
+    pub(crate) fn release(&self) -> Option<MemberView> {
         let joined = !self.own.uid.is_empty();
         let released = MemberView { state: MemberState::Released, ..self.own.clone() };
-        joined.then(|| Action::WriteMember(Box::new(released)))
+        joined.then_some(released)
     }
 
     /// Since when, or from when on, what this incarnation holds is free; none while it is not.
@@ -419,7 +419,10 @@ fn is_predecessor(other: &MemberView, own: &MemberView) -> bool {
 /// Rule 4: the very version that was seen is marked, and only then is what it holds free.
 fn kill(other: &mut Other, out: &mut Vec<Action>) {
     other.doubt = Doubt::Writing;
-    out.push(Action::WriteMember(Box::new(MemberView { state: MemberState::Killed, ..other.view.clone() })));
+    out.push(Action::Request(Request::WriteMember(Box::new(MemberView {
+        state: MemberState::Killed,
+        ..other.view.clone()
+    }))));
 }
 
 fn hash(node: &str, incarnation: &str) -> [u8; 8] {

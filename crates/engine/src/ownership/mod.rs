@@ -14,7 +14,11 @@ mod twin;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{action::Action, config::ClusterConfig, view::Door};
+use crate::{
+    action::{Action, ToReplica},
+    config::ClusterConfig,
+    view::Door,
+};
 pub(crate) use claims::{Claims, Heard};
 pub(crate) use membership::Membership;
 pub(crate) use reach::{Reach, Seen};
@@ -122,7 +126,7 @@ impl Ownership {
         let now = (self.members.incarnation().clone(), self.members.doors());
         if self.told.as_ref() != Some(&now) {
             let (own, others) = now.clone();
-            out.push(Action::Replicas { own, others });
+            out.push(Action::Replica(ToReplica::Replicas { own, others }));
             self.told = Some(now);
         }
     }

@@ -8,7 +8,8 @@ use model::TunnelKind;
 
 use super::*;
 use crate::{
-    Config, Engine, Event, Now, Target, Write, WriteError,
+    ClusterEvent, Config, Engine, Event, Fencing, Now, ReplicaEvent, Request, Target, ToBase, TunnelEvent,
+    Write, WriteError,
     event::Watched,
     view::{LeaseView, MemberState, MemberView, NodeView},
 };
@@ -94,7 +95,7 @@ impl World {
             pod_uid: pod_uid.into(),
             levels: 3,
         });
-        let mut inbox = VecDeque::from([(0.0, Event::TunnelUp(TunnelKind::Mqtt))]);
+        let mut inbox = VecDeque::from([(0.0, Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)))]);
         inbox.extend(self.list().into_iter().map(|event| (0.0, event)));
         self.replicas.push(Replica {
             engine: Engine::new(config),
@@ -124,12 +125,16 @@ impl World {
                 labels: labels.into_iter().collect(),
                 ..NodeView::default()
             };
-            list.push(Event::Node(Box::new(view)));
+            list.push(Event::Cluster(ClusterEvent::Node(Box::new(view))));
         }
-        list.extend(self.leases.values().map(|lease| Event::Lease(lease.clone())));
-        list.extend(self.members.values().map(|member| Event::Member(Box::new(member.clone()))));
+        list.extend(self.leases.values().map(|lease| Event::Replica(ReplicaEvent::Lease(lease.clone()))));
+        list.extend(
+            self.members
+                .values()
+                .map(|member| Event::Replica(ReplicaEvent::Member(Box::new(member.clone())))),
+        );
         let kinds = Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]);
-        list.extend(kinds.map(Event::Synced));
+        list.extend(kinds.map(|kind| Event::Cluster(ClusterEvent::Synced(kind))));
         list
     }
 
@@ -137,7 +142,7 @@ impl World {
     fn hears(&mut self, which: usize) {
         let mut report = crate::testing::report(None, model::BaseState::Activated);
         report.identity = "b0".parse().unwrap();
-        self.step(which, Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
+        self.step(which, Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Mqtt, report }));
     }
 
     fn run(&mut self, seconds: f64) {
@@ -172,9 +177,11 @@ impl World {
         let now = Now { mono: s(self.time * replica.rate), wall: Timestamp::UNIX_EPOCH };
         let mut began_anew = false;
         for action in replica.engine.step(event, now) {
-            if let Action::Fence { epoch, until } = action {
-                replica.fence = (epoch, until);
-                began_anew |= until.is_zero();
+            if let Action::Fence(change) = action {
+                (replica.fence, began_anew) = match change {
+                    Fencing::OpenUntil { epoch, until } => ((epoch, until), began_anew),
+                    Fencing::Shut { epoch } => ((epoch, Duration::ZERO), true),
+                };
             } else {
                 replica.outbox.push_back((replica.fence.0, action));
             }
@@ -199,32 +206,36 @@ impl World {
 
     /// `open`: the fence is, at the moment of sending.
     fn carry_out(&mut self, which: usize, action: Action, open: bool) {
-        if let Action::Call { target, command, .. } = action {
+        if let Action::Base(ToBase::Call { target, command, .. }) = action {
             return self.call(which, target, &command, open);
         }
-        let Some(write) = action.write() else { return };
-        match action {
-            Action::WriteMember(desired) => {
+        let Action::Request(request) = action else { return };
+        let Some(write) = request.write() else { return };
+        match request {
+            Request::WriteMember(desired) => {
                 let free = desired.state == MemberState::Living;
                 self.api(which, write, free || open, |world| world.write_member(*desired));
             }
-            Action::ReadMember { name } => {
+            Request::ReadMember { name } => {
                 self.api(which, write, true, |world| {
-                    let told = world.members.get(&name).map(|member| Event::Member(Box::new(member.clone())));
+                    let told = world
+                        .members
+                        .get(&name)
+                        .map(|member| Event::Replica(ReplicaEvent::Member(Box::new(member.clone()))));
                     (told.into_iter().collect(), Ok(()))
                 });
             }
-            Action::DeleteMember { name, uid } => {
+            Request::DeleteMember { name, uid } => {
                 self.api(which, write, open, |world| {
                     world.members.remove(&name);
-                    world.tell_all(&Event::MemberGone { name, uid });
+                    world.tell_all(&Event::Replica(ReplicaEvent::MemberGone { name, uid }));
                     (vec![], Ok(()))
                 });
             }
-            Action::TakeLease { seen, holder, .. } => {
+            Request::TakeLease { seen, holder, .. } => {
                 self.api(which, write, open, |world| world.take_lease(&seen, &holder));
             }
-            Action::ReleaseLease { node, .. } => {
+            Request::ReleaseLease { node, .. } => {
                 self.api(which, write, open, |world| {
                     if world.refuses_releases {
                         return (vec![], Err(WriteError::Conflict("renewed meanwhile".into())));
@@ -233,7 +244,7 @@ impl World {
                     (vec![], Ok(()))
                 });
             }
-            Action::RenewLease { node, holder, .. } => {
+            Request::RenewLease { node, holder, .. } => {
                 self.acts(which, &node, open);
                 self.api(which, write, open, |world| {
                     let lease = world.leases.get(&node).cloned().unwrap_or_default();
@@ -242,20 +253,26 @@ impl World {
                             world.put_lease(&node, lease.holder);
                             (vec![], Ok(()))
                         }
-                        false => (vec![Event::Lease(lease)], Err(WriteError::Conflict("another's".into()))),
+                        false => (
+                            vec![Event::Replica(ReplicaEvent::Lease(lease))],
+                            Err(WriteError::Conflict("another's".into())),
+                        ),
                     }
                 });
             }
-            Action::DeleteNode { name, uid } => {
+            Request::DeleteNode { name, uid } => {
                 self.acts(which, &name, open);
                 self.api(which, write, open, |world| {
                     world.leases.remove(&name);
-                    world.tell_all(&Event::LeaseGone { node: name.clone(), uid: "1".into() });
-                    world.tell_all(&Event::NodeGone { name, uid });
+                    world.tell_all(&Event::Replica(ReplicaEvent::LeaseGone {
+                        node: name.clone(),
+                        uid: "1".into(),
+                    }));
+                    world.tell_all(&Event::Cluster(ClusterEvent::NodeGone { name, uid }));
                     (vec![], Ok(()))
                 });
             }
-            Action::PatchNode { desired } | Action::PatchNodeStatus { desired } => {
+            Request::PatchNode { desired } | Request::PatchNodeStatus { desired } => {
                 self.patch_node(which, write, *desired, open);
             }
             other => panic!("nothing else is to do here: {other:?}"),
@@ -269,7 +286,8 @@ impl World {
             true => Ok(Answer::Biz(Vec::new())),
             false => Err(arklet::CallError::Unreachable("shut".into())),
         };
-        let event = Event::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome };
+        let event =
+            Event::Tunnel(TunnelEvent::Answer { tunnel: TunnelKind::Mqtt, base: target.base, key, outcome });
         self.replicas[which].inbox.push_back((self.time, event));
     }
 
@@ -277,7 +295,10 @@ impl World {
         self.acts(which, &desired.name, open);
         self.api(which, write, open, |world| {
             world.version += 1;
-            let event = Event::Node(Box::new(NodeView { resource_version: world.version, ..desired }));
+            let event = Event::Cluster(ClusterEvent::Node(Box::new(NodeView {
+                resource_version: world.version,
+                ..desired
+            })));
             world.tell_all(&event);
             (vec![event], Ok(()))
         });
@@ -310,7 +331,7 @@ impl World {
             (&seen.uid, seen.resource_version) == (&desired.uid, desired.resource_version)
         });
         if !same {
-            let told = seen.map(|seen| Event::Member(Box::new(seen.clone())));
+            let told = seen.map(|seen| Event::Replica(ReplicaEvent::Member(Box::new(seen.clone()))));
             let result = match &told {
                 Some(_) => Err(WriteError::Conflict("changed".into())),
                 None => Err(WriteError::NotFound("gone".into())),
@@ -320,7 +341,7 @@ impl World {
         self.version += 1;
         let view = MemberView { uid: "1".into(), resource_version: self.version, ..desired };
         self.members.insert(view.name.clone(), view.clone());
-        let event = Event::Member(Box::new(view));
+        let event = Event::Replica(ReplicaEvent::Member(Box::new(view)));
         self.tell_all(&event);
         (vec![event], Ok(()))
     }
@@ -328,7 +349,10 @@ impl World {
     fn take_lease(&mut self, seen: &LeaseView, holder: &Arc<str>) -> (Vec<Event>, Result<(), WriteError>) {
         let there = self.leases.get(&seen.node).cloned().unwrap_or_default();
         if there.resource_version != seen.resource_version {
-            return (vec![Event::Lease(there)], Err(WriteError::Conflict("changed".into())));
+            return (
+                vec![Event::Replica(ReplicaEvent::Lease(there))],
+                Err(WriteError::Conflict("changed".into())),
+            );
         }
         let event = self.put_lease(&seen.node, holder.clone());
         self.owners.insert(seen.node.clone(), holder.clone());
@@ -345,7 +369,7 @@ impl World {
             ..LeaseView::default()
         };
         self.leases.insert(node.clone(), lease.clone());
-        let event = Event::Lease(lease);
+        let event = Event::Replica(ReplicaEvent::Lease(lease));
         self.tell_all(&event);
         event
     }
@@ -403,7 +427,7 @@ fn a_single_replica_pays_nothing() {
     let mut actions = Vec::new();
     for kind in Watched::NEEDED {
         let now = Now { mono: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
-        actions.extend(engine.step(Event::Synced(kind), now));
+        actions.extend(engine.step(Event::Cluster(ClusterEvent::Synced(kind)), now));
     }
     assert!(actions.is_empty() && engine.next_wake().is_none(), "{actions:?}");
     assert_eq!(engine.release(), None);
@@ -480,11 +504,14 @@ fn w5_one_that_was_ended_joins_again_when_all_was_listed_anew() {
     world.run(15.0);
     assert_eq!(world.owned(1), 12);
     let name: Arc<str> = format!("module-controller-{}", world.incarnation(0)).into();
-    let killed = Event::Member(Box::new(world.members[&name].clone()));
+    let killed = Event::Replica(ReplicaEvent::Member(Box::new(world.members[&name].clone())));
     world.replicas[0].inbox.clear();
     world.step(0, killed);
     let list = std::mem::take(&mut world.replicas[0].inbox);
-    assert!(list.iter().any(|(_, event)| *event == Event::Synced(Watched::Pods)), "{list:?}");
+    assert!(
+        list.iter().any(|(_, event)| *event == Event::Cluster(ClusterEvent::Synced(Watched::Pods))),
+        "{list:?}"
+    );
     world.replicas[0].paused = false;
     world.run(10.0);
     assert_eq!(
@@ -504,7 +531,7 @@ fn w5_one_whose_lease_is_missing_begins_anew_and_w6_what_it_held_is_held_for_10_
     world.replicas[0].paused = true;
     let name: Arc<str> = format!("module-controller-{ended}").into();
     world.members.remove(&name);
-    world.tell_all(&Event::MemberGone { name, uid: "1".into() });
+    world.tell_all(&Event::Replica(ReplicaEvent::MemberGone { name, uid: "1".into() }));
     world.run(9.5);
     assert!(world.leases.values().any(|lease| lease.holder == ended), "it may act for 7 s");
     world.run(14.0);
@@ -517,11 +544,9 @@ fn w5_one_whose_lease_is_missing_begins_anew_and_w6_what_it_held_is_held_for_10_
 #[test]
 fn w6_what_one_that_left_held_is_free_at_once() {
     let mut world = two();
-    let Some(Action::WriteMember(desired)) = world.replicas[0].engine.release() else {
-        panic!("no last word")
-    };
+    let Some(desired) = world.replicas[0].engine.release() else { panic!("no last word") };
     world.replicas[0].dead = true;
-    assert_eq!(world.write_member(*desired).1, Ok(()));
+    assert_eq!(world.write_member(desired).1, Ok(()));
     world.run(2.0);
     assert_eq!(world.owned(1), 12);
 }
@@ -536,11 +561,9 @@ fn w6_what_one_that_left_was_just_given_is_free_at_once_too() {
         world.join(1.0, "p1");
         world.run(seconds);
         assert!(world.owned(0) < 12, "it has handed over");
-        let Some(Action::WriteMember(desired)) = world.replicas[1].engine.release() else {
-            panic!("no last word")
-        };
+        let Some(desired) = world.replicas[1].engine.release() else { panic!("no last word") };
         world.replicas[1].dead = true;
-        assert_eq!(world.write_member(*desired).1, Ok(()));
+        assert_eq!(world.write_member(desired).1, Ok(()));
         world.run(2.0);
         assert_eq!(world.owned(0), 12, "{seconds}");
     }
@@ -600,7 +623,8 @@ fn w10_one_that_does_not_know_yet_what_there_is_is_left_out() {
     world.join(1.0, "p0");
     world.run(10.0);
     let anew = world.join(1.0, "p1");
-    let is_last = |(_, event): &(f64, Event)| matches!(event, Event::Synced(Watched::Pods));
+    let is_last =
+        |(_, event): &(f64, Event)| matches!(event, Event::Cluster(ClusterEvent::Synced(Watched::Pods)));
     let inbox = &mut world.replicas[anew].inbox;
     let late = inbox.iter().position(is_last).and_then(|at| inbox.remove(at)).unwrap();
     world.run(10.0);
@@ -653,17 +677,17 @@ fn one_that_is_cut_off_from_the_bases_gives_them_to_those_who_reach_them() {
         world.join(1.0, pod);
     }
     world.run(30.0);
-    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.step(1, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
     world.run(9.0);
     assert_eq!([world.owned(0) + world.owned(2), world.owned(1)], [30, 0]);
     let before = world.owners.clone();
     for which in [0, 2] {
-        world.step(which, Event::TunnelDown(TunnelKind::Mqtt));
+        world.step(which, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
     }
     world.run(60.0);
     assert_eq!(world.owners, before, "it is the broker that is away");
     for which in 0..3 {
-        world.step(which, Event::TunnelUp(TunnelKind::Mqtt));
+        world.step(which, Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
         world.hears(which);
     }
     world.run(30.0);
@@ -679,7 +703,7 @@ fn what_one_that_is_cut_off_still_holds_it_gives_in_the_end() {
         world.join(1.0, pod);
     }
     world.run(30.0);
-    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.step(1, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
     world.run(4.9);
     assert!(world.owned(1) > 0, "not yet");
     world.refuses_releases = true;
@@ -697,7 +721,7 @@ fn one_that_is_cut_off_is_not_busy_with_what_it_leaves_to_others() {
         world.join(1.0, pod);
     }
     world.run(30.0);
-    world.step(1, Event::TunnelDown(TunnelKind::Mqtt));
+    world.step(1, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
     world.run(9.0);
     world.replicas[0].dead = true;
     // The other is not yet known to be dead, and a VNode is free.
@@ -721,9 +745,16 @@ fn a_base_that_is_heard_after_its_goodbye_is_taken_up_anew() {
         report.identity = "b0".parse().unwrap();
         let replica = &mut world.replicas[owner];
         let now = Now { mono: s(world.time * replica.rate), wall: Timestamp::UNIX_EPOCH };
-        actions.extend(replica.engine.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report }, now));
+        actions.extend(
+            replica
+                .engine
+                .step(Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Mqtt, report }), now),
+        );
     }
-    assert!(actions.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{actions:?}");
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Request(Request::DeleteNode { .. }))),
+        "{actions:?}"
+    );
     for action in actions {
         world.carry_out(owner, action, true);
     }
@@ -738,11 +769,11 @@ fn a_base_that_is_heard_after_its_goodbye_is_taken_up_anew() {
 fn what_one_held_that_was_cut_off_and_died_is_taken_over() {
     let mut world = two();
     for which in [0, 1] {
-        world.step(which, Event::TunnelDown(TunnelKind::Mqtt));
+        world.step(which, Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
     }
     world.run(10.0);
     world.replicas[0].dead = true;
-    world.step(1, Event::TunnelUp(TunnelKind::Mqtt));
+    world.step(1, Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
     world.hears(1);
     world.run(15.0);
     assert_eq!(world.owned(1), 12);

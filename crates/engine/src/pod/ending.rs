@@ -13,7 +13,7 @@ use super::{
     status::{OURS, whole_seconds},
 };
 use crate::{
-    event::WriteError,
+    request::WriteError,
     view::{
         Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, Phase, PodStatus,
         PodView, RestartPolicy,

@@ -16,7 +16,8 @@ use model::{BizId, Fault, ModuleSpec};
 
 use crate::{
     contest::Contest,
-    event::{Now, WriteError},
+    event::Now,
+    request::WriteError,
     services::Services,
     view::{ConditionStatus, ContainerStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,

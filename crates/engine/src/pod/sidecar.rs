@@ -38,7 +38,7 @@ mod tests {
     use model::BizState;
 
     use crate::{
-        Event, testing,
+        ClusterEvent, Event, testing,
         view::{ConditionStatus, ContainerState, ContainerView, Phase, PodRef, PodStatus, PodView},
         vnode::testing::Case,
     };
@@ -51,7 +51,7 @@ mod tests {
         let mut view = PodView { resource_version: case.next(), ..testing::pod("p", "biz1", "1") };
         change(&mut view);
         case.pods.insert(view.pod.uid.clone(), view.clone());
-        case.step(Event::Pod(Box::new(view.clone())));
+        case.step(Event::Cluster(ClusterEvent::Pod(Box::new(view.clone()))));
         view.pod
     }
 

@@ -17,8 +17,8 @@ use std::{
 
 use crate::{
     action::Action,
-    event::WriteError,
     placement::Site,
+    request::WriteError,
     view::{ConditionStatus, NodeView, WorkloadRef, WorkloadView},
 };
 pub(crate) use eligible::{is_of, is_peer};

@@ -11,7 +11,7 @@ use model::{ErrorCode, ErrorSource, ErrorType};
 use crate::{
     action::{Action, Announcement, Regarding},
     backoff,
-    event::WriteError,
+    request::{Request, WriteError},
     trace::TraceId,
     view::WorkloadView,
     write_slot::WriteSlot,
@@ -172,11 +172,11 @@ impl Peer {
         self.slot.sent();
         self.sent = Some((view.replicas, wanted));
         self.written = Some(Written { replicas: wanted, at: now, seen: false });
-        out.push(Action::ScaleDeployment {
+        out.push(Action::Request(Request::ScaleDeployment {
             deployment: view.workload.clone(),
             replicas: wanted,
             resource_version: view.resource_version,
-        });
+        }));
     }
 }
 

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
+    Request,
     action::Regarding,
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
     view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind},
@@ -100,7 +101,7 @@ impl Case {
         let scope = Scope { workloads: &self.workloads, env: "dev", now: self.now, out: &mut out };
         step(&mut self.peers, &self.nodes, scope);
         let word = |action| match action {
-            Action::ScaleDeployment { replicas, .. } => Out::Scale(replicas),
+            Action::Request(Request::ScaleDeployment { replicas, .. }) => Out::Scale(replicas),
             Action::Announce(announcement) => {
                 assert!(matches!(announcement.regarding, Regarding::Workload(_)));
                 let code = announcement.code.map(|code| code.to_string());

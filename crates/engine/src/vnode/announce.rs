@@ -215,8 +215,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        Config, Engine, Event,
-        event::{Watched, Write, WriteError},
+        ClusterEvent, Config, Engine, Event, Request, ToBase, TunnelEvent,
+        event::Watched,
+        request::{Write, WriteError},
         testing,
         view::{ModuleView, NodeView},
     };
@@ -239,12 +240,12 @@ mod tests {
             let engine = Engine::new(Config::new("dev"));
             let mut case = Self { engine, seconds: 0, takes_modules, said: Vec::new(), sent: Vec::new() };
             for kind in Watched::NEEDED {
-                case.step(Event::Synced(kind));
+                case.step(Event::Cluster(ClusterEvent::Synced(kind)));
             }
-            case.step(Event::TunnelUp(TunnelKind::Mqtt));
+            case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
             case.heartbeat(BaseState::Activated);
             case.answer(CommandKind::QueryAllBiz, None, Ok(Answer::Biz(Vec::new())));
-            case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1.0.0"))));
+            case.step(Event::Cluster(ClusterEvent::Pod(Box::new(testing::pod("p", "biz1", "1.0.0")))));
             case
         }
 
@@ -253,11 +254,15 @@ mod tests {
             for action in self.engine.step(event, now) {
                 match action {
                     Action::Announce(said) => self.said.push(*said),
-                    Action::Call { command, trace, .. } => self.sent.push((command, trace)),
-                    Action::CreateNode(node) => self.written(*node, Write::CreateNode),
-                    Action::PatchNode { desired } => self.written(*desired, Write::PatchNode),
-                    Action::PatchNodeStatus { desired } => self.written(*desired, Write::PatchNodeStatus),
-                    Action::CreateModule(module) => self.intended(*module),
+                    Action::Base(ToBase::Call { command, trace, .. }) => self.sent.push((command, trace)),
+                    Action::Request(Request::CreateNode(node)) => self.written(*node, Write::CreateNode),
+                    Action::Request(Request::PatchNode { desired }) => {
+                        self.written(*desired, Write::PatchNode)
+                    }
+                    Action::Request(Request::PatchNodeStatus { desired }) => {
+                        self.written(*desired, Write::PatchNodeStatus)
+                    }
+                    Action::Request(Request::CreateModule(module)) => self.intended(*module),
                     _ => {}
                 }
             }
@@ -268,7 +273,7 @@ mod tests {
             let name = node.name.clone();
             node.uid = "1".into();
             node.resource_version += 1;
-            self.step(Event::Node(Box::new(node)));
+            self.step(Event::Cluster(ClusterEvent::Node(Box::new(node))));
             self.step(Event::Written { write: write(name), result: Ok(()) });
         }
 
@@ -279,7 +284,7 @@ mod tests {
             if self.takes_modules {
                 module.module.uid = "2".into();
                 module.resource_version = 1;
-                self.step(Event::Module(Box::new(module)));
+                self.step(Event::Cluster(ClusterEvent::Module(Box::new(module))));
                 result = Ok(());
             }
             self.step(Event::Written { write, result });
@@ -287,14 +292,19 @@ mod tests {
 
         fn heartbeat(&mut self, state: BaseState) {
             let report = testing::report(None, state);
-            self.step(Event::Heartbeat { tunnel: TunnelKind::Mqtt, report });
+            self.step(Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Mqtt, report }));
         }
 
         fn answer(&mut self, command: CommandKind, biz: Option<&str>, outcome: Outcome) {
             let biz =
                 biz.map(|version| BizId { name: "biz1".parse().unwrap(), version: version.parse().unwrap() });
             let (tunnel, base) = (TunnelKind::Mqtt, "b".parse().unwrap());
-            self.step(Event::Answer { tunnel, base, key: AnswerKey { command, biz }, outcome });
+            self.step(Event::Tunnel(TunnelEvent::Answer {
+                tunnel,
+                base,
+                key: AnswerKey { command, biz },
+                outcome,
+            }));
         }
 
         fn alarms(&self) -> Vec<(Alarm, String, &Announcement)> {
@@ -393,7 +403,7 @@ mod tests {
             web_context_path: None,
         };
         case.answer(CommandKind::InstallBiz, Some("1.0.0"), Ok(Answer::Installed(vec![biz])));
-        case.step(Event::PodGone(testing::pod("p", "biz1", "1.0.0").pod));
+        case.step(Event::Cluster(ClusterEvent::PodGone(testing::pod("p", "biz1", "1.0.0").pod)));
         let (command, trace) = case.sent.last().unwrap().clone();
         assert_eq!(command.kind(), CommandKind::UninstallBiz);
         let failure = Failure { kind: FailureKind::Other, cause: "no".into(), detail: "no".into() };

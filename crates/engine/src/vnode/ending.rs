@@ -10,6 +10,7 @@ use crate::{
     action::Action,
     contest::LONGEST,
     pod::{ending, status},
+    request::Request,
 };
 
 impl VNode {
@@ -29,12 +30,12 @@ impl VNode {
             let status = ending::ended(pod, ctx.now.wall);
             pod.telling(&status);
             let pod = pod.view.pod.clone();
-            return ctx.out.push(Action::PatchPodStatus { pod, status: Box::new(status) });
+            return ctx.out.push(Action::Request(Request::PatchPodStatus { pod, status: Box::new(status) }));
         }
         let is_told = !is_ending_due || pod.status_slot.is_refused();
         if is_told && pod.is_deletion_due() && pod.delete_slot.is_free(now) {
             pod.delete_slot.sent();
-            ctx.out.push(Action::DeletePod { pod: pod.view.pod.clone() });
+            ctx.out.push(Action::Request(Request::DeletePod { pod: pod.view.pod.clone() }));
         }
     }
 
@@ -55,7 +56,10 @@ impl VNode {
         }
         pod.contest.sent(mark, now);
         pod.telling(&status);
-        ctx.out.push(Action::PatchPodStatus { pod: pod.view.pod.clone(), status: Box::new(status) });
+        ctx.out.push(Action::Request(Request::PatchPodStatus {
+            pod: pod.view.pod.clone(),
+            status: Box::new(status),
+        }));
     }
 
     /// The biz is not there any more, or stays for another Pod.
@@ -165,7 +169,7 @@ mod tests {
         view.labels = crate::view::Common::default();
         case.sent.clear();
         case.pods.insert(view.pod.uid.clone(), view.clone());
-        case.step(crate::Event::Pod(Box::new(view.clone())));
+        case.step(crate::Event::Cluster(crate::ClusterEvent::Pod(Box::new(view.clone()))));
         case.until(300);
         assert_eq!(writes(&case), ["pod status", "delete pod"]);
         assert_eq!(case.pods[&view.pod.uid].status.phase, Phase::Failed);

@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::{
-        Event, testing,
+        ClusterEvent, Event, testing,
         view::{Owner, PodRef, PodView},
         vnode::testing::Case,
     };
@@ -90,7 +90,7 @@ mod tests {
         let resource_version = case.next();
         let view = PodView { owner: Some(owner), resource_version, ..testing::pod(name, "biz1", version) };
         case.pods.insert(view.pod.uid.clone(), view.clone());
-        case.step(Event::Pod(Box::new(view.clone())));
+        case.step(Event::Cluster(ClusterEvent::Pod(Box::new(view.clone()))));
         view.pod
     }
 

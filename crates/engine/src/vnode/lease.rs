@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, VNode};
-use crate::{action::Action, coalescing::coalesced, config::Times, write_slot::WriteSlot};
+use crate::{action::Action, coalescing::coalesced, config::Times, request::Request, write_slot::WriteSlot};
 
 /// Up to so many VNodes each Lease is renewed every [`Times::lease_period`].
 const FEW: usize = 100;
@@ -71,7 +71,7 @@ impl VNode {
         if there && self.lease.is_due(ctx.now.mono) {
             self.lease.slot.sent();
             let (node, duration) = (self.name.clone(), ctx.config.times.lease_duration);
-            ctx.out.push(Action::RenewLease { node, holder: ctx.holder.clone(), duration });
+            ctx.out.push(Action::Request(Request::RenewLease { node, holder: ctx.holder.clone(), duration }));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     action::{Action, Alarm},
-    event::{BaseAddress, BasePod, WriteError},
+    request::{BaseAddress, BasePod, Request, WriteError},
     write_slot::WriteSlot,
 };
 
@@ -121,7 +121,7 @@ impl VNode {
         {
             return;
         }
-        let action = Action::DeleteNode { name: node.name.clone(), uid: node.uid.clone() };
+        let action = Action::Request(Request::DeleteNode { name: node.name.clone(), uid: node.uid.clone() });
         let note = match standing {
             Liveness::Gone => "the base said goodbye; its Node is deleted".to_owned(),
             _ => format!(
@@ -160,7 +160,7 @@ impl VNode {
 
     /// Looks for the base's own Pod.
     pub(super) fn find_base_pod(&self, zone: bool) -> Action {
-        Action::FindBasePod { base: self.identity.clone(), address: self.address(), zone }
+        Action::Request(Request::FindBasePod { base: self.identity.clone(), address: self.address(), zone })
     }
 
     /// By what it is looked for.
@@ -212,7 +212,7 @@ mod tests {
     use arklet::{CallError, CommandKind};
     use model::TunnelKind;
 
-    use crate::{Action, Event, testing::Case};
+    use crate::{Action, Event, Request, TunnelEvent, testing::Case};
 
     /// Lets time pass, in which no question is answered; true where the base is about to be
     /// given up, because its own Pod is looked for.
@@ -222,7 +222,8 @@ mod tests {
             case.seconds += 1;
             let mut actions = case.step(Event::Tick);
             actions.extend(case.answered("b", CommandKind::QueryAllBiz, None, Err(CallError::TimedOut)));
-            given_up |= actions.iter().any(|action| matches!(action, Action::FindBasePod { .. }));
+            given_up |=
+                actions.iter().any(|action| matches!(action, Action::Request(Request::FindBasePod { .. })));
         }
         given_up
     }
@@ -239,9 +240,9 @@ mod tests {
     fn a_base_may_take_longer_than_the_controller_to_find_the_broker_again() {
         let mut case = Case::started(&["b"]);
         case.heard("b");
-        case.step(Event::TunnelDown(TunnelKind::Mqtt));
+        case.step(Event::Tunnel(TunnelEvent::TunnelDown(TunnelKind::Mqtt)));
         assert!(!is_given_up_by(&mut case, 300), "the broker is away");
-        case.step(Event::TunnelUp(TunnelKind::Mqtt));
+        case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
         assert!(!is_given_up_by(&mut case, 300 + 149), "it may wait 128 s between two attempts");
         assert!(is_given_up_by(&mut case, 300 + 150 + 30));
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     action::Action,
     contest::{Contest, LONGEST},
-    event::{Write, WriteError},
+    request::{Request, Write, WriteError},
     view::{ConditionStatus, NodeView},
 };
 
@@ -77,7 +77,7 @@ impl VNode {
             self.tell_contest(&fields, ctx);
         }
         self.node_slot.sent();
-        ctx.out.push(Action::PatchNode { desired: Box::new(desired.clone()) });
+        ctx.out.push(Action::Request(Request::PatchNode { desired: Box::new(desired.clone()) }));
         true
     }
 
@@ -97,7 +97,7 @@ impl VNode {
             self.tell_contest(&fields, ctx);
         }
         self.node_slot.sent();
-        ctx.out.push(Action::PatchNodeStatus { desired: Box::new(desired) });
+        ctx.out.push(Action::Request(Request::PatchNodeStatus { desired: Box::new(desired) }));
     }
 
     /// A Node is made for a base that has answered, so that what is scheduled to it can be
@@ -127,7 +127,7 @@ impl VNode {
             }
         };
         self.announce(News { warning: false, reason: "BaseJoined", action: "CreateNode", note }, ctx);
-        ctx.out.push(Action::CreateNode(Box::new(desired)));
+        ctx.out.push(Action::Request(Request::CreateNode(Box::new(desired))));
     }
 
     /// The Pods are NotReady before their Node is; after a while the Node is told all the same.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Context, Liveness, VNode};
-use crate::event::{BaseAddress, BasePod, WriteError};
+use crate::request::{BaseAddress, BasePod, WriteError};
 
 /// What is known of it.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ impl VNode {
 mod tests {
     use crate::{
         Event,
-        event::BasePod,
+        request::BasePod,
         view::PodRef,
         vnode::testing::{Case, id},
     };

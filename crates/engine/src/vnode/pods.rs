@@ -15,6 +15,7 @@ use crate::{
         Container, ModulePod,
         status::{self, BaseStanding, Standing},
     },
+    request::Request,
     view::RestartPolicy,
 };
 
@@ -52,7 +53,7 @@ impl VNode {
                 }
                 pod.telling(&status);
                 let (is_contested, pod) = (pod.contest.sent(mark, now), pod.view.pod.clone());
-                ctx.out.push(Action::PatchPodStatus { pod, status: Box::new(status) });
+                ctx.out.push(Action::Request(Request::PatchPodStatus { pod, status: Box::new(status) }));
                 if is_contested {
                     self.tell_contested_status(&uid, ctx);
                 }
@@ -348,7 +349,7 @@ mod tests {
     use model::{BaseState, BizState, TunnelKind};
 
     use crate::{
-        Action, Event, Now, testing,
+        Action, ClusterEvent, Event, Now, Request, TunnelEvent, testing,
         view::{Owner, PodStatus, PodView},
         vnode::testing::{Case, biz, report},
     };
@@ -372,7 +373,7 @@ mod tests {
         });
         for pod in [older, newer.clone()] {
             case.pods.insert(pod.pod.uid.clone(), pod.clone());
-            case.step(Event::Pod(Box::new(pod)));
+            case.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))));
         }
         let ready = |case: &Case, name: &str| {
             case.pods.values().find(|pod| &*pod.pod.name == name).map(|pod| pod.status.is_ready())
@@ -386,26 +387,28 @@ mod tests {
         case.engine.step(Event::Tick, now);
         let older = case.held.keys().filter(|id| id.version.as_str() == "1");
         let list = older.map(|id| biz(id, BizState::Activated)).collect();
-        let answer = Event::Answer {
+        let answer = Event::Tunnel(TunnelEvent::Answer {
             tunnel: TunnelKind::Http,
             base: "b".parse().unwrap(),
             key: AnswerKey { command: CommandKind::QueryAllBiz, biz: None },
             outcome: Ok(Answer::Biz(list)),
-        };
+        });
         let told: Vec<(String, bool)> = case
             .engine
             .step(answer, now)
             .into_iter()
             .filter_map(|action| match action {
-                Action::PatchPodStatus { pod, status } => Some((pod.name.to_string(), status.is_ready())),
+                Action::Request(Request::PatchPodStatus { pod, status }) => {
+                    Some((pod.name.to_string(), status.is_ready()))
+                }
                 _ => None,
             })
             .collect();
         assert_eq!(told, [("new".to_owned(), false)]);
         let gone = PodView { status: PodStatus::default(), resource_version: 1_000, ..newer };
-        let told = case.engine.step(Event::Pod(Box::new(gone)), now);
+        let told = case.engine.step(Event::Cluster(ClusterEvent::Pod(Box::new(gone))), now);
         let ready = told.iter().any(|action| {
-            matches!(action, Action::PatchPodStatus { pod, status } if &*pod.name == "old" && status.is_ready())
+            matches!(action, Action::Request(Request::PatchPodStatus { pod, status }) if &*pod.name == "old" && status.is_ready())
         });
         assert!(ready, "{told:?}");
     }

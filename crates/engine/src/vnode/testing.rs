@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use model::{BaseState, BizId, BizState, BizStatus, TunnelKind};
 
 use crate::{
-    Action, Config, Engine, Event, Now, WriteError,
+    Action, ClusterEvent, Config, Engine, Event, Now, Request, ToBase, TunnelEvent, WriteError,
     action::{Announcement, Regarding},
-    event::{Watched, Write},
+    event::Watched,
+    request::Write,
     testing,
     view::{ContainerState, ModuleState, ModuleView, NodeView, Owner, PodRef, PodView},
 };
@@ -110,12 +111,12 @@ impl Case {
         };
         for module in modules {
             case.modules.insert(module.key.id.clone(), module.clone());
-            case.step(Event::Module(Box::new(module.clone())));
+            case.step(Event::Cluster(ClusterEvent::Module(Box::new(module.clone()))));
         }
         for kind in Watched::NEEDED {
-            case.step(Event::Synced(kind));
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
-        case.step(Event::TunnelUp(TunnelKind::Http));
+        case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Http)));
         case.until(0);
         case
     }
@@ -156,7 +157,7 @@ impl Case {
 
     fn act(&mut self, action: Action) -> Vec<Event> {
         self.sent.push(word(&action));
-        if let Action::Call { command, .. } = &action {
+        if let Action::Base(ToBase::Call { command, .. }) = &action {
             let answer = self.answer(command);
             return match &mut self.slow {
                 Some(slow) if command.biz().is_some() => {
@@ -171,24 +172,25 @@ impl Case {
         {
             self.said.push((**said).clone());
         }
-        let Some(write) = action.write() else { return vec![] };
+        let Action::Request(request) = action else { return vec![] };
+        let Some(write) = request.write() else { return vec![] };
         let done = |write| Event::Written { write, result: Ok(()) };
-        match action {
-            Action::CreateNode(node) => {
+        match request {
+            Request::CreateNode(node) => {
                 let version = self.next();
                 let uid = format!("node-{version}").into();
                 let node = NodeView { uid, resource_version: version, ..*node };
                 self.node = Some(node.clone());
-                vec![Event::Node(Box::new(node)), done(write)]
+                vec![Event::Cluster(ClusterEvent::Node(Box::new(node))), done(write)]
             }
-            Action::PatchNode { desired } => {
+            Request::PatchNode { desired } => {
                 self.put_node(|node| testing::with_metadata(node, &desired), write)
             }
-            Action::PatchNodeStatus { desired } => {
+            Request::PatchNodeStatus { desired } => {
                 self.put_node(|node| testing::with_status(node, &desired), write)
             }
-            Action::RenewLease { .. } => vec![done(write)],
-            Action::PatchPodStatus { pod, status } => {
+            Request::RenewLease { .. } => vec![done(write)],
+            Request::PatchPodStatus { pod, status } => {
                 if let Some(refusal) = self.status_refusal.clone() {
                     return vec![Event::Written { write, result: Err(refusal) }];
                 }
@@ -197,19 +199,19 @@ impl Case {
                 let Some(view) = self.pods.get_mut(&pod.uid) else { return vec![] };
                 view.status = *status;
                 view.resource_version = version;
-                vec![Event::Pod(Box::new(view.clone())), done(write)]
+                vec![Event::Cluster(ClusterEvent::Pod(Box::new(view.clone()))), done(write)]
             }
-            Action::DeletePod { pod } => {
+            Request::DeletePod { pod } => {
                 let version = self.next();
                 if let Some(held) = self.pods.get_mut(&pod.uid).filter(|pod| pod.held) {
                     held.deletion = Some(Duration::ZERO);
                     held.resource_version = version;
-                    return vec![Event::Pod(Box::new(held.clone())), done(write)];
+                    return vec![Event::Cluster(ClusterEvent::Pod(Box::new(held.clone()))), done(write)];
                 }
                 self.pods.remove(&pod.uid);
-                vec![done(write), Event::PodGone(pod)]
+                vec![done(write), Event::Cluster(ClusterEvent::PodGone(pod))]
             }
-            Action::CreateModule(desired) => {
+            Request::CreateModule(desired) => {
                 if let Some(refusal) = self.refusal.clone() {
                     return vec![Event::Written { write, result: Err(refusal) }];
                 }
@@ -218,19 +220,19 @@ impl Case {
                 module.module.uid = uid;
                 self.put(module, "create", write)
             }
-            Action::PatchModule { desired, .. } => {
+            Request::PatchModule { desired, .. } => {
                 let status = self.modules[&desired.key.id].status.clone();
                 self.put(ModuleView { status, ..*desired }, "patch", write)
             }
-            Action::PatchModuleStatus { key, status, .. } => {
+            Request::PatchModuleStatus { key, status, .. } => {
                 let what = format!("say {}", status.state.map_or("nothing", ModuleState::as_str));
                 let module = ModuleView { status: *status, ..self.modules[&key.id].clone() };
                 self.put(module, &what, write)
             }
-            Action::DeleteModule { key, module, .. } => {
+            Request::DeleteModule { key, module, .. } => {
                 self.modules.remove(&key.id);
                 self.writes.push(format!("delete {}", key.id));
-                vec![done(write), Event::ModuleGone { key, module }]
+                vec![done(write), Event::Cluster(ClusterEvent::ModuleGone { key, module })]
             }
             _ => vec![],
         }
@@ -241,7 +243,7 @@ impl Case {
         let Some(seen) = &self.node else { return vec![] };
         let node = NodeView { resource_version: version, ..change(seen) };
         self.node = Some(node.clone());
-        vec![Event::Node(Box::new(node)), Event::Written { write, result: Ok(()) }]
+        vec![Event::Cluster(ClusterEvent::Node(Box::new(node))), Event::Written { write, result: Ok(()) }]
     }
 
     /// Somebody else writes to the Node.
@@ -251,14 +253,14 @@ impl Case {
         change(node);
         node.resource_version = version;
         let view = Box::new(node.clone());
-        self.step(Event::Node(view));
+        self.step(Event::Cluster(ClusterEvent::Node(view)));
     }
 
     fn put(&mut self, mut module: ModuleView, what: &str, write: Write) -> Vec<Event> {
         module.resource_version = self.next();
         self.writes.push(format!("{what} {}", module.key.id));
         self.modules.insert(module.key.id.clone(), module.clone());
-        vec![Event::Module(Box::new(module)), Event::Written { write, result: Ok(()) }]
+        vec![Event::Cluster(ClusterEvent::Module(Box::new(module))), Event::Written { write, result: Ok(()) }]
     }
 
     /// No controller runs for so long that Kubernetes gives the Node up; then another begins with what there is.
@@ -271,33 +273,53 @@ impl Case {
         self.node = Some(node.clone());
         self.engine = Engine::new(Config::new("dev"));
         self.sent.clear();
-        let pods: Vec<Event> = self.pods.values().cloned().map(Box::new).map(Event::Pod).collect();
-        let modules: Vec<Event> = self.modules.values().cloned().map(Box::new).map(Event::Module).collect();
-        for event in std::iter::once(Event::Node(Box::new(node))).chain(pods).chain(modules) {
+        let pods: Vec<Event> = self
+            .pods
+            .values()
+            .cloned()
+            .map(Box::new)
+            .map(|view| Event::Cluster(ClusterEvent::Pod(view)))
+            .collect();
+        let modules: Vec<Event> = self
+            .modules
+            .values()
+            .cloned()
+            .map(Box::new)
+            .map(|view| Event::Cluster(ClusterEvent::Module(view)))
+            .collect();
+        for event in
+            std::iter::once(Event::Cluster(ClusterEvent::Node(Box::new(node)))).chain(pods).chain(modules)
+        {
             self.step(event);
         }
         for kind in Watched::NEEDED {
-            self.step(Event::Synced(kind));
+            self.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
-        self.step(Event::TunnelUp(TunnelKind::Http));
+        self.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Http)));
     }
 
     /// A controller that knows nothing begins; the base's Node is gone.
     pub(super) fn begin_without_node(&mut self) {
         self.node = None;
         self.engine = Engine::new(Config::new("dev"));
-        let modules: Vec<Event> = self.modules.values().cloned().map(Box::new).map(Event::Module).collect();
+        let modules: Vec<Event> = self
+            .modules
+            .values()
+            .cloned()
+            .map(Box::new)
+            .map(|view| Event::Cluster(ClusterEvent::Module(view)))
+            .collect();
         modules.into_iter().for_each(|event| self.step(event));
         for kind in Watched::NEEDED {
-            self.step(Event::Synced(kind));
+            self.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
-        self.step(Event::TunnelUp(TunnelKind::Http));
+        self.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Http)));
     }
 
     /// Somebody deletes the Node.
     pub(super) fn delete_node(&mut self) {
         if let Some(node) = self.node.take() {
-            self.step(Event::NodeGone { name: node.name, uid: node.uid });
+            self.step(Event::Cluster(ClusterEvent::NodeGone { name: node.name, uid: node.uid }));
         }
     }
 
@@ -329,7 +351,12 @@ impl Case {
             _ => Ok(Answer::Health(arklet::Health { master: None, ..arklet::Health::default() })),
         };
         let key = AnswerKey { command: command.kind(), biz: command.biz().cloned() };
-        Event::Answer { tunnel: TunnelKind::Http, base: "b".parse().unwrap(), key, outcome }
+        Event::Tunnel(TunnelEvent::Answer {
+            tunnel: TunnelKind::Http,
+            base: "b".parse().unwrap(),
+            key,
+            outcome,
+        })
     }
 
     fn install(&mut self, id: &BizId, replaces: bool) -> Outcome {
@@ -380,7 +407,7 @@ impl Case {
         pod.resource_version = self.next();
         let reference = pod.pod.clone();
         self.pods.insert(pod.pod.uid.clone(), pod.clone());
-        self.step(Event::Pod(Box::new(pod)));
+        self.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))));
         reference
     }
 
@@ -405,7 +432,7 @@ impl Case {
         change(view);
         view.resource_version = version;
         let view = view.clone();
-        self.step(Event::Pod(Box::new(view)));
+        self.step(Event::Cluster(ClusterEvent::Pod(Box::new(view))));
     }
 }
 
@@ -422,26 +449,29 @@ fn refused(kind: FailureKind, cause: &str) -> CallError {
 }
 
 pub(crate) fn report(state: BaseState) -> Event {
-    Event::Heartbeat { tunnel: TunnelKind::Http, report: testing::report(Some(1238), state) }
+    Event::Tunnel(TunnelEvent::Heartbeat {
+        tunnel: TunnelKind::Http,
+        report: testing::report(Some(1238), state),
+    })
 }
 
 /// What an action is, in a word or two.
 fn word(action: &Action) -> String {
     match action {
-        Action::Call { command, .. } => command.kind().to_string(),
-        Action::PatchNodeStatus { desired } => {
+        Action::Base(ToBase::Call { command, .. }) => command.kind().to_string(),
+        Action::Request(Request::PatchNodeStatus { desired }) => {
             format!("node Ready={:?}", desired.condition("Ready").map(|ready| ready.status))
         }
-        Action::CreateNode(_) => "create node".into(),
-        Action::PatchNode { .. } => "node metadata".into(),
-        Action::RenewLease { .. } => "lease".into(),
-        Action::PatchPodStatus { .. } => "pod status".into(),
-        Action::DeletePod { .. } => "delete pod".into(),
-        Action::CreateModule(_) | Action::PatchModule { .. } | Action::PatchModuleStatus { .. } => {
-            "module".into()
-        }
-        Action::DeleteModule { .. } => "delete module".into(),
-        Action::FindBasePod { .. } => "search".into(),
+        Action::Request(Request::CreateNode(_)) => "create node".into(),
+        Action::Request(Request::PatchNode { .. }) => "node metadata".into(),
+        Action::Request(Request::RenewLease { .. }) => "lease".into(),
+        Action::Request(Request::PatchPodStatus { .. }) => "pod status".into(),
+        Action::Request(Request::DeletePod { .. }) => "delete pod".into(),
+        Action::Request(
+            Request::CreateModule(_) | Request::PatchModule { .. } | Request::PatchModuleStatus { .. },
+        ) => "module".into(),
+        Action::Request(Request::DeleteModule { .. }) => "delete module".into(),
+        Action::Request(Request::FindBasePod { .. }) => "search".into(),
         Action::Announce(said) => format!("says {}", said.reason),
         _ => "other".into(),
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Context, VNode};
 use crate::{
     config::ZoneSource,
-    event::{BasePod, WriteError},
+    request::{BasePod, WriteError},
 };
 
 /// When it is looked for again where the API server did not say: the Node waits for it, and is not made without the server either.
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Action, Config, Event, Watched,
+        Action, ClusterEvent, Config, Event, Request, TunnelEvent, Watched,
         testing::{self, Case},
         view::{NodeView, PodRef},
     };
@@ -73,9 +73,9 @@ mod tests {
     fn heard() -> (Case, Vec<Action>) {
         let mut case = Case::new(Config { zones: ZoneSource::Base, ..Config::new("dev") });
         for kind in Watched::NEEDED {
-            case.step(Event::Synced(kind));
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
-        case.step(Event::TunnelUp(model::TunnelKind::Mqtt));
+        case.step(Event::Tunnel(TunnelEvent::TunnelUp(model::TunnelKind::Mqtt)));
         case.heard("b");
         let list: Outcome = Ok(Answer::Biz(Vec::new()));
         let actions = case.answered("b", CommandKind::QueryAllBiz, None, list);
@@ -83,12 +83,15 @@ mod tests {
     }
 
     fn asked(actions: &[Action]) -> usize {
-        actions.iter().filter(|action| matches!(action, Action::FindBasePod { zone: true, .. })).count()
+        actions
+            .iter()
+            .filter(|action| matches!(action, Action::Request(Request::FindBasePod { zone: true, .. })))
+            .count()
     }
 
     fn created(actions: Vec<Action>) -> Option<NodeView> {
         actions.into_iter().find_map(|action| match action {
-            Action::CreateNode(node) => Some(*node),
+            Action::Request(Request::CreateNode(node)) => Some(*node),
             _ => None,
         })
     }
@@ -134,15 +137,17 @@ mod tests {
         let mut case = Case::new(Config { zones: ZoneSource::Base, ..Config::new("dev") });
         let mut node = testing::node("b");
         node.labels.insert("topology.kubernetes.io/zone".into(), "eu-1b".into());
-        case.step(Event::Node(Box::new(node)));
+        case.step(Event::Cluster(ClusterEvent::Node(Box::new(node))));
         for kind in Watched::NEEDED {
-            case.step(Event::Synced(kind));
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
         let mut actions = case.heard("b");
         actions.extend(case.answered("b", CommandKind::QueryAllBiz, None, Ok(Answer::Biz(Vec::new()))));
         assert_eq!(asked(&actions), 0);
         let patched = |action: &Action| match action {
-            Action::PatchNode { desired } => desired.labels.contains_key("topology.kubernetes.io/zone"),
+            Action::Request(Request::PatchNode { desired }) => {
+                desired.labels.contains_key("topology.kubernetes.io/zone")
+            }
             _ => false,
         };
         assert!(!actions.iter().any(patched), "{actions:?}");

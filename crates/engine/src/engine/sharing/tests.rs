@@ -8,7 +8,7 @@ use model::BaseReport;
 
 use super::*;
 use crate::{
-    ClusterConfig, Config, WriteError, testing,
+    ClusterConfig, Config, Request, ToBase, TunnelEvent, WriteError, testing,
     view::{Door, LeaseView, MemberState, MemberView, PodView},
 };
 
@@ -23,7 +23,7 @@ fn door(port: u16) -> Door {
 }
 
 fn other(version: u64, state: MemberState) -> Event {
-    Event::Member(Box::new(MemberView {
+    Event::Replica(ReplicaEvent::Member(Box::new(MemberView {
         name: "module-controller-other".into(),
         uid: "other".into(),
         resource_version: version,
@@ -32,17 +32,17 @@ fn other(version: u64, state: MemberState) -> Event {
         state,
         door: Some(door(2)),
         ..MemberView::default()
-    }))
+    })))
 }
 
 fn lease(version: u64, holder: &str) -> Event {
-    Event::Lease(LeaseView {
+    Event::Replica(ReplicaEvent::Lease(LeaseView {
         node: "virtual-node-b".into(),
         uid: "lease".into(),
         resource_version: version,
         holder: holder.into(),
         ..LeaseView::default()
-    })
+    }))
 }
 
 fn report(state: BaseState) -> BaseReport {
@@ -50,13 +50,18 @@ fn report(state: BaseState) -> BaseReport {
 }
 
 fn heard(state: BaseState) -> Event {
-    Event::Heartbeat { tunnel: TunnelKind::Http, report: report(state) }
+    Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Http, report: report(state) })
 }
 
 /// The base has nothing.
 fn listed(tunnel: TunnelKind) -> Event {
     let key = AnswerKey { command: CommandKind::QueryAllBiz, biz: None };
-    Event::Answer { tunnel, base: "b".parse().unwrap(), key, outcome: Ok(Answer::Biz(vec![])) }
+    Event::Tunnel(TunnelEvent::Answer {
+        tunnel,
+        base: "b".parse().unwrap(),
+        key,
+        outcome: Ok(Answer::Biz(vec![])),
+    })
 }
 
 impl Case {
@@ -70,16 +75,16 @@ impl Case {
             levels: 3,
         });
         let mut case = Self { engine: Engine::new(config), seconds: 0 };
-        case.step(Event::Node(Box::new(testing::node("b"))));
+        case.step(Event::Cluster(ClusterEvent::Node(Box::new(testing::node("b")))));
         case.step(lease(1, "other-1"));
         case.step(other(1, MemberState::Living));
         for kind in Watched::NEEDED.into_iter().chain([Watched::Members, Watched::Leases]) {
-            case.step(Event::Synced(kind));
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
         }
         // The own Lease is acknowledged, so that it may act.
         let write = Write::WriteMember("module-controller-me-1".into());
         let actions = case.step(Event::Written { write, result: Ok(()) });
-        assert!(actions.iter().any(|action| matches!(action, Action::Fence { .. })), "{actions:?}");
+        assert!(actions.iter().any(|action| matches!(action, Action::Fence(_))), "{actions:?}");
         (case, actions)
     }
 
@@ -108,13 +113,13 @@ impl Case {
 
     /// To whom what is heard over a tunnel is sent on.
     fn hears(&mut self, tunnel: TunnelKind, state: BaseState) -> Vec<String> {
-        sent_on(self.step(Event::Heartbeat { tunnel, report: report(state) }))
+        sent_on(self.step(Event::Tunnel(TunnelEvent::Heartbeat { tunnel, report: report(state) })))
     }
 }
 
 fn sent_on(actions: Vec<Action>) -> Vec<String> {
     let sent = actions.into_iter().filter_map(|action| match action {
-        Action::Forward { to, report } => Some(format!("{} to {to}", report.identity)),
+        Action::Replica(ToReplica::Forward { to, report }) => Some(format!("{} to {to}", report.identity)),
         _ => None,
     });
     sent.collect()
@@ -139,7 +144,7 @@ fn w11_what_is_heard_over_http_goes_to_the_one_that_acts_for_the_base() {
 #[test]
 fn w11_what_was_sent_on_is_never_sent_on_again() {
     let (mut case, _) = Case::start(Some(door(1)));
-    let actions = case.step(Event::Forwarded(report(BaseState::Activated)));
+    let actions = case.step(Event::Tunnel(TunnelEvent::Forwarded(report(BaseState::Activated))));
     assert!(sent_on(actions).is_empty());
 }
 
@@ -147,25 +152,33 @@ fn w11_what_was_sent_on_is_never_sent_on_again() {
 fn w11_what_another_heard_counts_for_the_owner_as_if_it_had_heard_it() {
     let (mut case, _) = Case::start(Some(door(1)));
     let taken = case.step(other(2, MemberState::Released));
-    assert!(taken.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{taken:?}");
+    assert!(
+        taken.iter().any(|action| matches!(action, Action::Request(Request::TakeLease { .. }))),
+        "{taken:?}"
+    );
     case.step(lease(2, "me-1"));
     let write = Write::TakeLease { node: "virtual-node-b".into(), holder: "me-1".into() };
     case.step(Event::Written { write, result: Ok(()) });
-    let told = case.step(Event::Forwarded(report(BaseState::Activated)));
+    let told = case.step(Event::Tunnel(TunnelEvent::Forwarded(report(BaseState::Activated))));
     let tunnel = told.iter().find_map(|action| match action {
-        Action::PatchNode { desired } => desired.labels.get("vnode.koupleless.io/tunnel").cloned(),
+        Action::Request(Request::PatchNode { desired }) => {
+            desired.labels.get("vnode.koupleless.io/tunnel").cloned()
+        }
         _ => None,
     });
     assert_eq!(tunnel.as_deref(), Some("http"), "its Node says what it said: {told:?}");
-    let gone = case.step(Event::Forwarded(report(BaseState::Deactivated)));
-    assert!(gone.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{gone:?}");
+    let gone = case.step(Event::Tunnel(TunnelEvent::Forwarded(report(BaseState::Deactivated))));
+    assert!(
+        gone.iter().any(|action| matches!(action, Action::Request(Request::DeleteNode { .. }))),
+        "{gone:?}"
+    );
 }
 
 #[test]
 fn w11_the_replicas_that_live_are_told_once_and_when_they_change() {
     let told = |actions: &[Action]| {
         let told = actions.iter().filter_map(|action| match action {
-            Action::Replicas { own, others } => {
+            Action::Replica(ToReplica::Replicas { own, others }) => {
                 Some((own.to_string(), others.keys().map(|o| o.to_string()).collect()))
             }
             _ => None,
@@ -176,13 +189,14 @@ fn w11_the_replicas_that_live_are_told_once_and_when_they_change() {
     assert!(told(&case.step(Event::Tick)).is_empty(), "they were told before");
     assert_eq!(told(&case.step(other(2, MemberState::Killed))), [("me-1".to_owned(), vec![])]);
     // This one is ended, and begins as another.
-    let gone = Event::MemberGone { name: "module-controller-me-1".into(), uid: "".into() };
-    case.step(Event::Member(Box::new(MemberView {
+    let gone =
+        Event::Replica(ReplicaEvent::MemberGone { name: "module-controller-me-1".into(), uid: "".into() });
+    case.step(Event::Replica(ReplicaEvent::Member(Box::new(MemberView {
         name: "module-controller-me-1".into(),
         uid: "me".into(),
         resource_version: 1,
         ..MemberView::default()
-    })));
+    }))));
     assert_eq!(told(&case.step(gone)), [("me-2".to_owned(), vec![])]);
     let (_, silent) = Case::start(None);
     assert!(told(&silent).is_empty(), "nobody could send to this one");
@@ -192,22 +206,31 @@ fn w11_the_replicas_that_live_are_told_once_and_when_they_change() {
 fn a_base_that_said_goodbye_to_another_replica_is_not_taken_up_again() {
     let (mut case, _) = Case::start(Some(door(1)));
     case.hears(TunnelKind::Http, BaseState::Activated);
-    case.step(Event::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() });
-    case.step(Event::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() });
+    case.step(Event::Replica(ReplicaEvent::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() }));
+    case.step(Event::Cluster(ClusterEvent::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() }));
     for seconds in 1..4 {
         case.seconds = seconds;
         let actions = case.step(Event::Tick);
-        assert!(!actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+        assert!(
+            !actions.iter().any(|action| matches!(action, Action::Request(Request::TakeLease { .. }))),
+            "{actions:?}"
+        );
     }
     // Nor is one that nobody knew.
     case.hears(TunnelKind::Http, BaseState::Deactivated);
     let actions = case.step(Event::Tick);
-    assert!(!actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Request(Request::TakeLease { .. }))),
+        "{actions:?}"
+    );
     // The next life of it is.
     case.hears(TunnelKind::Http, BaseState::Activated);
     case.seconds = 6;
     let actions = case.step(Event::Tick);
-    assert!(actions.iter().any(|action| matches!(action, Action::TakeLease { .. })), "{actions:?}");
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Request(Request::TakeLease { .. }))),
+        "{actions:?}"
+    );
 }
 
 /// The replica before may have deleted it a moment ago, and the watch not told so yet.
@@ -216,24 +239,26 @@ fn what_another_wrote_down_is_written_again_before_something_is_installed() {
     let (mut case, _) = Case::start(Some(door(1)));
     let view = testing::module("biz1");
     let (key, module) = (view.key.clone(), view.module.clone());
-    case.step(Event::Module(Box::new(view)));
-    case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(view))));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(testing::pod("p", "biz1", "1")))));
     case.take_up();
     case.step(heard(BaseState::Activated));
     let mut actions = case.step(listed(TunnelKind::Mqtt));
     let installs = |actions: &[Action]| {
-        let of = |action: &Action| matches!(action, Action::Call { command, .. } if command.kind() == CommandKind::InstallBiz);
+        let of = |action: &Action| matches!(action, Action::Base(ToBase::Call { command, .. }) if command.kind() == CommandKind::InstallBiz);
         actions.iter().any(of)
     };
-    let patches =
-        |action: &Action| matches!(action, Action::PatchModule { by, .. } if by.as_deref() == Some("me-1"));
+    let patches = |action: &Action| matches!(action, Action::Request(Request::PatchModule { by, .. }) if by.as_deref() == Some("me-1"));
     assert!(actions.iter().any(patches) && !installs(&actions), "{actions:?}");
     // It is gone indeed.
     let result = Err(WriteError::NotFound("gone".into()));
     actions = case.step(Event::Written { write: Write::PatchModule(key.clone()), result });
     assert!(!installs(&actions), "{actions:?}");
-    actions = case.step(Event::ModuleGone { key: key.clone(), module });
-    assert!(actions.iter().any(|action| matches!(action, Action::CreateModule(_))), "{actions:?}");
+    actions = case.step(Event::Cluster(ClusterEvent::ModuleGone { key: key.clone(), module }));
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Request(Request::CreateModule(_)))),
+        "{actions:?}"
+    );
     actions = case.step(Event::Written { write: Write::CreateModule(key), result: Ok(()) });
     assert!(!installs(&actions), "it is not told yet: {actions:?}");
 }
@@ -244,19 +269,25 @@ fn for_a_vnode_whose_node_is_being_deleted_nothing_is_written_any_more() {
     let mut case = Case::acting();
     case.step(listed(TunnelKind::Mqtt));
     let told = case.step(heard(BaseState::Deactivated));
-    assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
+    assert!(
+        told.iter().any(|action| matches!(action, Action::Request(Request::DeleteNode { .. }))),
+        "{told:?}"
+    );
     let write = || Write::DeleteNode("virtual-node-b".into());
     let lost = || Err(WriteError::Unavailable { reason: "no answer".into(), retry_after: None });
     let mut version = 1;
     let mut see = |case: &mut Case| {
         version += 1;
         let pod = PodView { resource_version: version, ..testing::pod("p", "biz1", "1") };
-        case.step(Event::Pod(Box::new(pod)))
+        case.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))))
     };
     let quiet = |actions: &[Action]| {
         let of_vnode = |action: &Action| {
-            matches!(action, Action::Call { .. })
-                || matches!(action.write(), Some(Write::PatchNode(_) | Write::PatchPodStatus(_)))
+            matches!(action, Action::Base(ToBase::Call { .. }))
+                || matches!(
+                    action,
+                    Action::Request(Request::PatchNode { .. } | Request::PatchPodStatus { .. })
+                )
         };
         !actions.iter().any(of_vnode)
     };
@@ -281,7 +312,16 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
     let mut case = Case::acting();
     let member = || Write::WriteMember("module-controller-me-1".into());
     let is_of_node = |action: &Action| {
-        matches!(action.write(), Some(Write::PatchNode(_) | Write::PatchNodeStatus(_) | Write::CreateNode(_)))
+        matches!(
+            action,
+            Action::Request(
+                Request::PatchNode { .. } | Request::PatchNodeStatus { .. } | Request::CreateNode(_)
+            )
+        )
+    };
+    let of_node = |actions: &[Action]| match actions.iter().find(|action| is_of_node(action))? {
+        Action::Request(request) => request.write(),
+        _ => None,
     };
     let mut write_of_node = None;
     for second in 1..=30 {
@@ -295,7 +335,7 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
             actions.extend(case.step(Event::Written { write: member(), result: Ok(()) }));
         }
         for action in &actions {
-            if let Action::Call { command, .. } = action
+            if let Action::Base(ToBase::Call { command, .. }) = action
                 && second < 15
             {
                 let key = AnswerKey { command: command.kind(), biz: None };
@@ -304,14 +344,18 @@ fn what_waited_for_a_sign_of_life_after_a_pause_is_done_when_one_comes() {
                     _ => Answer::Biz(vec![]),
                 };
                 let base = "b".parse().unwrap();
-                case.step(Event::Answer { tunnel: TunnelKind::Http, base, key, outcome: Ok(answer) });
+                case.step(Event::Tunnel(TunnelEvent::Answer {
+                    tunnel: TunnelKind::Http,
+                    base,
+                    key,
+                    outcome: Ok(answer),
+                }));
             }
         }
         if second == 30 {
             assert!(actions.iter().any(is_of_node), "{actions:?}");
         }
-        write_of_node =
-            actions.iter().find(|action| is_of_node(action)).and_then(Action::write).or(write_of_node);
+        write_of_node = of_node(&actions).or(write_of_node);
         if second == 26 {
             let lost = Err(WriteError::Unavailable { reason: "no answer".into(), retry_after: None });
             let write = write_of_node.take().expect("the Node was to be written");
@@ -327,9 +371,12 @@ fn a_late_answer_to_a_deletion_is_not_taken_for_one_of_the_next_vnode() {
     case.step(heard(BaseState::Activated));
     case.step(listed(TunnelKind::Http));
     let told = case.step(heard(BaseState::Deactivated));
-    assert!(told.iter().any(|action| matches!(action, Action::DeleteNode { .. })), "{told:?}");
-    case.step(Event::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() });
-    case.step(Event::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() });
+    assert!(
+        told.iter().any(|action| matches!(action, Action::Request(Request::DeleteNode { .. }))),
+        "{told:?}"
+    );
+    case.step(Event::Cluster(ClusterEvent::NodeGone { name: "virtual-node-b".into(), uid: "uid-b".into() }));
+    case.step(Event::Replica(ReplicaEvent::LeaseGone { node: "virtual-node-b".into(), uid: "lease".into() }));
     // Its next life.
     case.seconds += 5;
     let write = Write::WriteMember("module-controller-me-1".into());
@@ -338,9 +385,12 @@ fn a_late_answer_to_a_deletion_is_not_taken_for_one_of_the_next_vnode() {
     case.take_lease(3);
     case.step(heard(BaseState::Activated));
     case.step(listed(TunnelKind::Http));
-    case.step(Event::Node(Box::new(NodeView { uid: "uid-b2".into(), ..testing::node("b") })));
+    case.step(Event::Cluster(ClusterEvent::Node(Box::new(NodeView {
+        uid: "uid-b2".into(),
+        ..testing::node("b")
+    }))));
     case.step(Event::Written { write: Write::DeleteNode("virtual-node-b".into()), result: Ok(()) });
-    let actions = case.step(Event::Pod(Box::new(testing::pod("p", "biz1", "1"))));
-    let is_intent = |action: &Action| matches!(action, Action::CreateModule(_));
+    let actions = case.step(Event::Cluster(ClusterEvent::Pod(Box::new(testing::pod("p", "biz1", "1")))));
+    let is_intent = |action: &Action| matches!(action, Action::Request(Request::CreateModule(_)));
     assert!(actions.iter().any(is_intent), "{actions:?}");
 }

@@ -16,7 +16,7 @@ use model::{BaseIdentity, name::permits_name};
 use super::{Mine, Of, Permits, Room, Seen, State};
 use crate::{
     action::Action,
-    event::WriteError,
+    request::{Request, WriteError},
     view::{Owner, PermitsView, PodView},
     write_slot::WriteSlot,
 };
@@ -232,13 +232,13 @@ impl Of {
         }
         holders.extend(admitted);
         let seen = self.listed.view.as_ref();
-        turn.out.push(Action::WritePermits(Box::new(PermitsView {
+        turn.out.push(Action::Request(Request::WritePermits(Box::new(PermitsView {
             name: permits_name(env, &owner.namespace, &owner.kind, &owner.name).into(),
             uid: seen.map(|seen| seen.uid.clone()).unwrap_or_default(),
             resource_version: seen.map(|seen| seen.resource_version).unwrap_or_default(),
             owner: owner.clone(),
             holders,
-        })));
+        }))));
         self.listed.slot.sent();
         None
     }
@@ -365,7 +365,7 @@ impl Permits {
                 of.listed.view.as_ref().filter(|_| idle && gone)
             {
                 let (name, uid, resource_version) = (name.clone(), uid.clone(), *resource_version);
-                out.push(Action::DeletePermits { name, uid, resource_version });
+                out.push(Action::Request(Request::DeletePermits { name, uid, resource_version }));
                 of.listed.slot.sent();
             }
         }

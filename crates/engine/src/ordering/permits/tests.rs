@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     action::Action,
     config::ClusterConfig,
-    event::WriteError,
     replicas::tests::deployment,
+    request::{Request, WriteError},
     testing,
     view::{Condition, ConditionStatus, MaxUnavailable, PermitsView},
 };
@@ -129,7 +129,7 @@ impl Replica {
         let owns = |node: &Arc<str>| owns.contains(&&**node);
         self.permits.advance(Turn { now: self.now, place: self.place, owns: &owns, out: &mut out });
         match out.pop()? {
-            Action::WritePermits(view) => Some(*view),
+            Action::Request(Request::WritePermits(view)) => Some(*view),
             other => panic!("{other:?}"),
         }
     }
@@ -614,7 +614,7 @@ fn the_lease_goes_with_the_last_pod_of_its_owner() {
     b.permits.lose_pod(&"n2".into());
     let lease = api.lease.clone().unwrap();
     let (name, uid, resource_version) = (lease.name.clone(), lease.uid.clone(), lease.resource_version);
-    assert_eq!(sweep(&mut b), [Action::DeletePermits { name, uid, resource_version }]);
+    assert_eq!(sweep(&mut b), [Action::Request(Request::DeletePermits { name, uid, resource_version })]);
     b.ended(&lease, Ok(()));
     b.permits.lose_lease(&lease.name, &lease.uid);
     assert_eq!(b.writes(), None);

@@ -125,7 +125,7 @@ fn w12_without_module_objects_it_is_kept_all_the_same() {
         given_up(node);
         pods.values_mut().for_each(evicted);
     });
-    case.step(crate::Event::Unavailable(crate::event::Watched::Modules));
+    case.step(crate::Event::Cluster(crate::ClusterEvent::Unavailable(crate::event::Watched::Modules)));
     case.until(case.seconds + 30);
     assert_eq!((case.commands.len(), case.pods.len()), (1, 0));
 }
@@ -156,7 +156,7 @@ fn another_version_is_not_kept_waiting_and_what_does_not_serve_is_not_kept() {
     let mut newer = testing::pod("newer", "biz1", "2");
     newer.resource_version = case.next();
     case.pods.insert(newer.pod.uid.clone(), newer.clone());
-    case.step(crate::Event::Pod(Box::new(newer)));
+    case.step(crate::Event::Cluster(crate::ClusterEvent::Pod(Box::new(newer))));
     case.until(case.seconds + 10);
     assert!(!case.held.contains_key(&id("biz1")), "{:?} {:?}", case.held, case.commands);
 
@@ -183,8 +183,8 @@ fn collected(case: &mut Case) {
             message: "PodGC: node no longer exists".into(),
             changed: None,
         });
-        case.step(crate::Event::Pod(Box::new(pod.clone())));
-        case.step(crate::Event::PodGone(pod.pod));
+        case.step(crate::Event::Cluster(crate::ClusterEvent::Pod(Box::new(pod.clone()))));
+        case.step(crate::Event::Cluster(crate::ClusterEvent::PodGone(pod.pod)));
     }
 }
 
@@ -243,7 +243,7 @@ fn of_a_base_that_comes_without_a_node_what_somebody_deleted_goes_at_once() {
     let (_, mut pod) = case.pods.pop_first().unwrap();
     pod.deletion = Some(Duration::ZERO);
     case.pods.insert(pod.pod.uid.clone(), pod.clone());
-    case.step(crate::Event::Pod(Box::new(pod)));
+    case.step(crate::Event::Cluster(crate::ClusterEvent::Pod(Box::new(pod))));
     case.is_silent = false;
     case.until(case.seconds + 15);
     assert_eq!(case.commands, ["install biz1:1", "uninstall biz1:1"]);

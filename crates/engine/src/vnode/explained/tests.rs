@@ -3,7 +3,7 @@
 use model::{BaseState, BizState, TunnelKind};
 
 use crate::{
-    Event,
+    ClusterEvent, Event, TunnelEvent,
     vnode::{
         explained::Replacing,
         testing::{Case, Manner, report},
@@ -117,7 +117,7 @@ fn another_package_of_the_same_version_takes_its_place_there() {
     view.containers[0].image = "file:///packages/other.jar".into();
     view.resource_version = case.next();
     case.pods.insert(pod.uid.clone(), view.clone());
-    case.step(Event::Pod(Box::new(view)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(view))));
     case.until(15);
     assert_eq!(case.commands, ["replace by biz1:1", "uninstall biz1:1", "install biz1:1"]);
     assert_eq!(case.told(&pod), (true, String::new()));
@@ -132,8 +132,13 @@ fn what_was_learnt_is_forgotten_when_the_base_is_another_version() {
     case.delete(&old);
     case.until(15);
     case.manner = Manner::Terse;
-    let Event::Heartbeat { tunnel, report } = report(BaseState::Activated) else { panic!() };
-    case.step(Event::Heartbeat { tunnel, report: model::BaseReport { version: "2.0.0".into(), ..report } });
+    let Event::Tunnel(TunnelEvent::Heartbeat { tunnel, report }) = report(BaseState::Activated) else {
+        panic!()
+    };
+    case.step(Event::Tunnel(TunnelEvent::Heartbeat {
+        tunnel,
+        report: model::BaseReport { version: "2.0.0".into(), ..report },
+    }));
     case.commands.clear();
     case.create_version("newest", "biz1", "3");
     case.step(Event::Tick);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    Event,
+    ClusterEvent, Event,
     pod::displaced::DISPLACED,
     testing,
     view::{ContainerState, Owner, Phase, PodView, RestartPolicy},
@@ -41,7 +41,7 @@ fn in_namespace(mut pod: PodView, namespace: &str) -> PodView {
 fn put(case: &mut Case, mut pod: PodView) {
     pod.resource_version = case.next();
     case.pods.insert(pod.pod.uid.clone(), pod.clone());
-    case.step(Event::Pod(Box::new(pod)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))));
     let later = case.seconds + 10;
     case.until(later);
 }
@@ -49,7 +49,7 @@ fn put(case: &mut Case, mut pod: PodView) {
 fn gone(case: &mut Case, pod: &str) {
     let uid: Arc<str> = format!("uid-{pod}").into();
     let pod = case.pods.remove(&uid).unwrap();
-    case.step(Event::PodGone(pod.pod));
+    case.step(Event::Cluster(ClusterEvent::PodGone(pod.pod)));
     let later = case.seconds + 10;
     case.until(later);
 }
@@ -146,7 +146,7 @@ fn where_each_has_lost_to_the_other_what_serves_stays() {
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
     elsewhere.status.message = crate::pod::displaced::lost_to("Deployment default/a");
-    case.step(Event::Pod(Box::new(elsewhere)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, of("Deployment/a", "a2", "1", "one", 3));
     assert_eq!(stand(&case), ["a1 failed", "a2 waits", "b1 ready"]);
     is_quiet(&mut case);
@@ -161,7 +161,7 @@ fn what_lost_on_another_base_does_not_displace_the_winner_here() {
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
     elsewhere.status.message = crate::pod::displaced::lost_to("Deployment default/b");
-    case.step(Event::Pod(Box::new(elsewhere)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, of("Deployment/a", "a1", "1", "one", 3));
     assert_eq!(stand(&case), ["a1 waits", "b1 ready"]);
     put(&mut case, of("Deployment/a", "a2", "3", "three", 4));
@@ -264,7 +264,7 @@ fn beyond_its_limit_an_owner_waits_and_people_are_told_once() {
         failed.status.phase = Phase::Failed;
         failed.status.reason = DISPLACED.into();
         failed.status.message = crate::pod::displaced::lost_to("Deployment default/b");
-        case.step(Event::Pod(Box::new(failed)));
+        case.step(Event::Cluster(ClusterEvent::Pod(Box::new(failed))));
     }
     put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
     put(&mut case, of("Deployment/a", "a2", "1", "one", 1));
@@ -289,7 +289,7 @@ fn who_may_not_take_the_name_makes_nobody_wait_who_lost_to_it_elsewhere() {
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
     elsewhere.status.message = crate::pod::displaced::lost_to("Deployment other/b");
-    case.step(Event::Pod(Box::new(elsewhere)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, in_namespace(of("Deployment/b", "b1", "1", "two", 2), "other"));
     assert_eq!(stand(&case), ["a1 ready", "b1 waits"]);
     assert_eq!(case.commands.len(), 1, "{:?}", case.commands);

@@ -2,58 +2,33 @@
 //! before it is (intent before action), so that whoever runs the controller next knows what was put
 //! on the base by it, whatever became of the Pod that asked.
 
+mod desired;
+mod packages;
+mod record;
+mod status;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 
-use arklet::CommandKind;
-use jiff::{Timestamp, Unit};
-use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, name};
+use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl};
 
+use self::{desired::is_other, packages::Package, record::Record};
 use super::{Context, Liveness, News, Scope, VNode, announce::Origin};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
-    contest::{Contest, LONGEST, mark},
-    event::WriteError,
-    pod::{Container, ModulePod, displaced::gave_way, told},
-    view::{Common, Condition, ConditionStatus, ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView},
-    write_slot::WriteSlot,
+    contest::LONGEST,
+    pod::{Container, ModulePod},
+    request::{Request, WriteError},
+    view::{Common, ModuleKey, ModuleRef, ModuleState, ModuleView},
 };
 
-/// Where the base is, in both families: its address and its name.
-const IP_LABELS: [&str; 2] = ["koupleless.alipay.com/base-instance-ip", "koupleless.io/base-instance-ip"];
-const NAME_LABELS: [&str; 2] =
-    ["koupleless.alipay.com/base-instance-name", "koupleless.io/base-instance-name"];
 /// The most objects of a base with which biz that nobody asked for get one too: hardly any base has a hundred, and a list
 /// that a base makes up has room for a hundred thousand.
 const MOST_SHOWN: usize = 1_000;
-/// The condition that tells the story of a state.
-const READY: &str = "Ready";
-
-/// One Module object.
-#[derive(Debug, Clone, Default)]
-struct Record {
-    /// The newest view of it; none where it is being made.
-    view: Option<Box<ModuleView>>,
-    slot: WriteSlot,
-    /// What others change back of what it says of the module, and of its status.
-    contests: (Contest, Contest),
-    /// Its deletion was sent: it is as good as gone, until the watch says that it is, or its write failed.
-    ends: bool,
-    /// It was written by this process, since it acts for the VNode.
-    is_own: bool,
-    /// It is one that a controller wrote, by all that can be seen: see [`Modules::see`].
-    is_proven: bool,
-    /// How often it was written lately.
-    pace: Pace,
-    /// Until then an install that was sent before this VNode was taken up may still put it there.
-    may_come_until: Duration,
-    /// A state that has not been told yet, and since when.
-    passing: Option<(ModuleState, Duration)>,
-}
 
 /// Where an object is, and what is there beside it.
 #[derive(Debug, Clone, Copy)]
@@ -68,64 +43,6 @@ pub(super) struct Place<'a> {
     pub(super) is_left: bool,
 }
 
-impl Record {
-    /// A controller wrote it.
-    fn is_told(&self) -> bool {
-        self.is_proven || self.is_own
-    }
-
-    fn told(&self) -> Option<&ModuleView> {
-        self.view.as_deref().filter(|_| self.is_told())
-    }
-}
-
-/// How often one object is written: who writes what we take back, again and again, is answered this often and no more.
-/// A whole life of a module has two writes, and a change of its package two more.
-#[derive(Debug, Clone, Copy, Default)]
-struct Pace {
-    since: Duration,
-    writes: u32,
-}
-
-impl Pace {
-    const MOST: u32 = 8;
-    const WHILE: Duration = Duration::from_secs(60);
-
-    fn wrote(&mut self, now: Duration) {
-        if now >= self.since + Self::WHILE {
-            *self = Self { since: now, writes: 0 };
-        }
-        self.writes += 1;
-    }
-
-    fn allows(&self, now: Duration) -> bool {
-        self.writes < Self::MOST || now >= self.since + Self::WHILE
-    }
-
-    fn wake(&self) -> Option<Duration> {
-        (self.writes >= Self::MOST).then_some(self.since + Self::WHILE)
-    }
-}
-
-impl Record {
-    /// A patch is about to be sent: none where it waits because somebody changes it back, else whether to tell so.
-    fn corrects(&mut self, action: &Action, now: Duration) -> Option<bool> {
-        let (contest, mark) = match action {
-            Action::PatchModule { desired, .. } => {
-                let flags = (desired.managed, desired.in_place, desired.kept);
-                (&mut self.contests.0, mark((&*desired.labels, &desired.url, &desired.pod, flags)))
-            }
-            Action::PatchModuleStatus { status, .. } => {
-                let ready = ready_of(status).map(|ready| (ready.status as u8, &ready.reason, &ready.message));
-                let state = status.state.map(ModuleState::as_str);
-                (&mut self.contests.1, mark((state, &status.error_code, &status.suggestion, ready)))
-            }
-            _ => return Some(false),
-        };
-        (now >= contest.due(mark, LONGEST, now)).then(|| contest.sent(mark, now))
-    }
-}
-
 /// The newest Pod that asks for a biz, and which of its containers.
 type Asking<'a> = (&'a ModulePod, &'a Container);
 
@@ -136,27 +53,7 @@ enum NextWrite {
     /// It waits for a state to last.
     Pass(Option<(ModuleState, Duration)>),
     /// A write.
-    Act(Action),
-}
-
-/// What is known of where a biz came from.
-#[derive(Debug, Clone)]
-enum Package {
-    /// The base said so of this one.
-    Told(Box<PackageUrl>),
-    /// Nobody knows what became of its install: if it is there, it is from this one. Until then it may still come.
-    Sent(Box<PackageUrl>, Duration),
-    /// It is of one package or of another that was to take its place.
-    Uncertain,
-}
-
-impl Package {
-    fn url(&self) -> Option<&PackageUrl> {
-        match self {
-            Self::Told(url) | Self::Sent(url, _) => Some(url),
-            Self::Uncertain => None,
-        }
-    }
+    Act(Request),
 }
 
 /// The Module objects of one VNode, and what is known of packages.
@@ -227,6 +124,15 @@ impl Modules {
         }
         record.is_proven |= is_proven;
         record.view = Some(Box::new(view));
+    }
+
+    /// A Pod of this namespace asks for it here: an object that was there before the Pod is believed from now on.
+    pub(super) fn is_asked_for(&mut self, id: &BizId, namespace: &str) {
+        if let Some(record) = self.records.get_mut(id)
+            && record.view.as_deref().is_some_and(|view| *view.module.namespace == *namespace)
+        {
+            record.is_proven = true;
+        }
     }
 
     /// What a controller wrote down of a biz.
@@ -424,46 +330,6 @@ impl VNode {
         }
     }
 
-    /// A Pod's status says that it was installed for it, maybe by a controller of before.
-    fn is_told_installed(&self, id: &BizId) -> bool {
-        self.pods.values().any(|pod| {
-            pod.containers.iter().any(|container| {
-                let told = told(&pod.view, container);
-                container.wanted.as_ref().is_ok_and(|spec| spec.id == *id)
-                    && (container.run.has_begun() || told.is_some_and(|told| !told.image_id.is_empty()))
-            })
-        })
-    }
-
-    /// Whether an install of ours was carried out is not known, and may not be before `until`.
-    pub(super) fn may_have_installed(&mut self, id: &BizId, url: &PackageUrl, until: Duration) {
-        let is_of_another = self.inventory.find(id).is_some() && self.is_of_another_package(id, url);
-        let package = match is_of_another {
-            true => Package::Uncertain,
-            false => Package::Sent(Box::new(url.clone()), until),
-        };
-        self.modules.packages.insert(id.clone(), package);
-    }
-
-    /// The base holds it from another package than this one.
-    pub(super) fn is_of_another_package(&self, id: &BizId, url: &PackageUrl) -> bool {
-        if let Some(known) = self.modules.packages.get(id) {
-            return known.url() != Some(url);
-        }
-        if let Some(told) = self.modules.told(id).map(|view| &view.url).filter(|told| !told.is_empty()) {
-            return told != url.as_shown();
-        }
-        // Told by the Pods' own statuses: none of them says that it is this package. One that gave way tells what was.
-        let pods = self.pods.values().filter(|pod| !gave_way(&pod.view));
-        let mut known = pods.flat_map(|pod| told_packages(pod)).filter(|(told, _)| *told == id).peekable();
-        known.peek().is_some() && known.all(|(_, package)| !url.is_told_by(package))
-    }
-
-    /// Nobody knows which of two packages of it the base holds.
-    pub(super) fn is_of_uncertain_package(&self, id: &BizId) -> bool {
-        matches!(self.modules.packages.get(id), Some(Package::Uncertain))
-    }
-
     /// Writes down that a biz is about to be installed; true once that is known to be written.
     pub(super) fn intend(&mut self, id: &BizId, ctx: &mut Context<'_>) -> bool {
         if !ctx.config.modules {
@@ -489,8 +355,8 @@ impl VNode {
         }
         record.slot.sent();
         ctx.out.push(match desired.module.uid.is_empty() {
-            true => Action::CreateModule(desired),
-            false => Action::PatchModule { desired, by: ctx.holder.clone() },
+            true => Action::Request(Request::CreateModule(desired)),
+            false => Action::Request(Request::PatchModule { desired, by: ctx.holder.clone() }),
         });
         false
     }
@@ -523,7 +389,7 @@ impl VNode {
             .collect();
         for (id, step) in steps {
             let record = self.modules.records.entry(id.clone()).or_default();
-            let action = match step {
+            let request = match step {
                 NextWrite::Forget => {
                     self.modules.records.remove(&id);
                     continue;
@@ -532,14 +398,14 @@ impl VNode {
                     record.passing = passing;
                     continue;
                 }
-                NextWrite::Act(action) => action,
+                NextWrite::Act(request) => request,
             };
-            let Some(is_contested) = record.corrects(&action, ctx.now.mono) else { continue };
+            let Some(is_contested) = record.corrects(&request, ctx.now.mono) else { continue };
             record.passing = None;
-            record.ends = matches!(action, Action::DeleteModule { .. });
+            record.ends = matches!(request, Request::DeleteModule { .. });
             record.slot.sent();
             record.pace.wrote(ctx.now.mono);
-            ctx.out.push(action);
+            ctx.out.push(Action::Request(request));
             if is_contested {
                 self.tell_contested_module(&id, ctx);
             }
@@ -582,231 +448,28 @@ impl VNode {
             // Somebody else's: what is there is written down where it belongs.
             Some(_) if !is_told && there => {
                 let desired = self.desired_module(id, asking, labels, ctx);
-                Some(NextWrite::Act(Action::CreateModule(Box::new(desired))))
+                Some(NextWrite::Act(Request::CreateModule(Box::new(desired))))
             }
             Some(_) if !is_told && (asking.is_some() || at_work) => None,
             Some(seen) if !ends && (there || asking.is_some() || at_work) => {
                 let desired = self.desired_module(id, asking, labels, ctx);
                 if is_other(&desired, seen) {
                     let (desired, by) = (Box::new(desired), ctx.holder.clone());
-                    return Some(NextWrite::Act(Action::PatchModule { desired, by }));
+                    return Some(NextWrite::Act(Request::PatchModule { desired, by }));
                 }
                 self.tell_module(id, asking, seen, ctx)
             }
             Some(_) if !ends && record.is_some_and(|record| ctx.now.mono < record.may_come_until) => None,
             Some(seen) => {
                 let (key, module) = (seen.key.clone(), seen.module.clone());
-                Some(NextWrite::Act(Action::DeleteModule { key, module, resource_version: None }))
+                Some(NextWrite::Act(Request::DeleteModule { key, module, resource_version: None }))
             }
             None if there => {
                 let desired = self.desired_module(id, asking, labels, ctx);
-                Some(NextWrite::Act(Action::CreateModule(Box::new(desired))))
+                Some(NextWrite::Act(Request::CreateModule(Box::new(desired))))
             }
             // Its intent is written down when it is about to be installed.
             None => Some(NextWrite::Forget),
-        }
-    }
-
-    /// Writes the status where it says something else: at once where it is what things came to,
-    /// after a moment where it may pass by.
-    fn tell_module(
-        &self,
-        id: &BizId,
-        asking: Option<Asking<'_>>,
-        seen: &ModuleView,
-        ctx: &Context<'_>,
-    ) -> Option<NextWrite> {
-        let now = ctx.now;
-        let (state, fault) = self.module_state(id, asking, now.mono);
-        let status = status(state, fault.as_ref(), &seen.status, now.wall);
-        let passing = self.modules.records.get(id).and_then(|record| record.passing);
-        if is_same(&status, &seen.status) {
-            return passing.map(|_| NextWrite::Pass(None));
-        }
-        let settled =
-            matches!(state, ModuleState::Available | ModuleState::Failed | ModuleState::Deactivated);
-        let since = passing.filter(|(passing, _)| *passing == state).map_or(now.mono, |(_, since)| since);
-        if !settled && now.mono < since + ctx.config.times.passing {
-            let passes = Some((state, since));
-            return (passing != passes).then_some(NextWrite::Pass(passes));
-        }
-        let (key, module) = (seen.key.clone(), seen.module.clone());
-        Some(NextWrite::Act(Action::PatchModuleStatus { key, module, status: Box::new(status) }))
-    }
-
-    /// What live Pods ask for, and of each the newest Pod. One that asks for the version that shall serve from another
-    /// package is not meant.
-    fn asking(&self, scope: &Scope) -> BTreeMap<&BizId, Asking<'_>> {
-        let mut asking: BTreeMap<&BizId, Asking<'_>> = BTreeMap::new();
-        for pod in self.pods.values().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
-            for container in &pod.containers {
-                let Ok(spec) = &container.wanted else { continue };
-                let target = self.arranged.get(&spec.id.name).map(|arranged| &arranged.target);
-                if target.is_some_and(|target| target.spec.id == spec.id && !target.is_for_same(spec)) {
-                    continue;
-                }
-                let newest = asking.entry(&spec.id).or_insert((pod, container));
-                if pod.age() > newest.0.age() {
-                    *newest = (pod, container);
-                }
-            }
-        }
-        asking
-    }
-
-    /// What the object shall be, but for its status.
-    fn desired_module(
-        &self,
-        id: &BizId,
-        asking: Option<Asking<'_>>,
-        labels: &Common<BTreeMap<String, String>>,
-        ctx: &Context<'_>,
-    ) -> ModuleView {
-        let seen = self.modules.told(id).filter(|view| !view.deleting);
-        let in_place = self.modules.in_place.contains(id);
-        let named = asking.map(|(pod, _)| &pod.view.pod);
-        let wanted = asking.and_then(|(_, container)| container.wanted.as_ref().ok());
-        let package = wanted.map(|spec| spec.url.as_shown().clone());
-        let known = || seen.map(|view| view.url.clone()).filter(|url| !url.is_empty());
-        let installed =
-            self.modules.packages.get(id).and_then(Package::url).map(|url| url.as_shown().clone());
-        let url = match self.inventory.find(id) {
-            Some(_) => installed.or_else(known).or(package),
-            None => package.or_else(known),
-        };
-        let key = ModuleKey { vnode: self.name.clone(), id: id.clone() };
-        // That it was in place is believed from our own namespace only.
-        let home = named.filter(|_| !in_place).map(|pod| pod.namespace.clone());
-        let place = || ModuleRef {
-            namespace: home.unwrap_or_else(|| ctx.config.namespace.clone()),
-            name: name::module_name(&self.name, id).into(),
-            uid: "".into(),
-        };
-        // The Pod that asked stays told while what it asked for is being uninstalled.
-        let pod = named.map(|pod| pod.name.clone()).or_else(|| seen.map(|view| view.pod.clone()));
-        ModuleView {
-            module: seen.map_or_else(place, |view| view.module.clone()),
-            key,
-            resource_version: seen.map(|view| view.resource_version).unwrap_or_default(),
-            labels: labels.clone(),
-            url: url.unwrap_or_default(),
-            pod: pod.unwrap_or_default(),
-            managed: self.managed.contains_key(id),
-            in_place,
-            kept: self.evicted.keeps(id, ctx.now.mono),
-            status: ModuleStatus::default(),
-            deleting: false,
-        }
-    }
-
-    /// Where the base is.
-    fn module_labels(&self) -> Common<BTreeMap<String, String>> {
-        let ip = self.ip().parse().map(name::address_label).unwrap_or_default();
-        let host_name = self.host_name();
-        let host_name = if host_name.is_empty() { self.identity.as_str().into() } else { host_name };
-        let instance = name::label_value(self.own_pod.name().unwrap_or(&host_name));
-        let ips = IP_LABELS.map(|label| (label.to_owned(), ip.clone()));
-        let names = NAME_LABELS.map(|label| (label.to_owned(), instance.clone()));
-        ips.into_iter().chain(names).collect()
-    }
-
-    /// How it stands, and what is wrong with it.
-    fn module_state(
-        &self,
-        id: &BizId,
-        asking: Option<Asking<'_>>,
-        now: Duration,
-    ) -> (ModuleState, Option<Fault>) {
-        let op = self.ops.get(&id.name).filter(|op| op.key.biz.as_ref() == Some(id));
-        let stays = self.modules.in_place.contains(id) || self.evicted.keeps(id, now);
-        let goes = asking.is_none() && self.managed.contains_key(id) && !stays;
-        let target = self.arranged.get(&id.name).filter(|arranged| arranged.target.spec.id == *id);
-        let state = match (op.map(|op| op.key.command), self.inventory.find(id).map(|biz| biz.state)) {
-            (Some(CommandKind::InstallBiz), _) => ModuleState::Upgrading,
-            (Some(CommandKind::UninstallBiz), _) => ModuleState::Terminating,
-            (Some(_), _) => ModuleState::Completing,
-            (None, Some(_)) if goes => ModuleState::Terminating,
-            (None, Some(BizState::Activated)) => match target {
-                Some(target) if target.target_waits => ModuleState::Completing,
-                _ => ModuleState::Available,
-            },
-            (None, Some(BizState::Deactivated)) if target.is_some() => ModuleState::Prepare,
-            (None, Some(BizState::Deactivated)) => ModuleState::Deactivated,
-            (None, Some(BizState::Resolved | BizState::Unresolved | BizState::Unknown)) => {
-                ModuleState::Upgrading
-            }
-            (None, Some(BizState::Broken | BizState::Stopped)) => ModuleState::Failed,
-            (None, None) => ModuleState::Pending,
-        };
-        let of_pod = || asking.and_then(|(_, container)| container.run.fault().cloned());
-        match state {
-            ModuleState::Terminating => {
-                (state, self.managed.get(id).and_then(|managed| managed.fault.as_deref().cloned()))
-            }
-            ModuleState::Pending | ModuleState::Failed => match of_pod().or_else(|| self.broken(id)) {
-                Some(fault) => (ModuleState::Failed, Some(fault)),
-                None => (state, None),
-            },
-            _ => (state, None),
-        }
-    }
-}
-
-/// What a Pod's status says of packages: biz and URL.
-fn told_packages(pod: &ModulePod) -> impl Iterator<Item = (&BizId, &str)> {
-    pod.containers.iter().filter_map(|container| {
-        let told = told(&pod.view, container).map(|told| &*told.image_id)?;
-        let spec = container.wanted.as_ref().ok()?;
-        (!told.is_empty()).then_some((&spec.id, told))
-    })
-}
-
-fn is_other(desired: &ModuleView, seen: &ModuleView) -> bool {
-    (!desired.labels.is_same(&seen.labels)
-        && desired.labels.iter().any(|(key, value)| seen.labels.get(key) != Some(value)))
-        || (&desired.url, &desired.pod, desired.managed, desired.in_place, desired.kept)
-            != (&seen.url, &seen.pod, seen.managed, seen.in_place, seen.kept)
-}
-
-/// The status of a state. What was told before keeps its times where it has not changed.
-fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: Timestamp) -> ModuleStatus {
-    let wall =
-        wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
-    let ready = ConditionStatus::from(state == ModuleState::Available);
-    let since = ready_of(seen).filter(|told| told.status == ready).and_then(|told| told.changed);
-    let condition = Condition {
-        kind: READY.into(),
-        status: ready,
-        reason: fault.map_or_else(|| state.as_str().into(), |fault| fault.code.to_string().into()),
-        message: fault.map(|fault| fault.message().into()).unwrap_or_default(),
-        changed: since.or(wall),
-    };
-    ModuleStatus {
-        state: Some(state),
-        error_code: fault.map(|fault| fault.code.to_string().into()).unwrap_or_default(),
-        suggestion: fault.map(|fault| fault.code.suggestion().into()).unwrap_or_default(),
-        // The list is written whole: those of others stay in it.
-        conditions: [condition]
-            .into_iter()
-            .chain(seen.conditions.iter().filter(|c| *c.kind != *READY).cloned())
-            .collect(),
-        changed: (seen.state == Some(state)).then_some(seen.changed).flatten().or(wall),
-    }
-}
-
-/// The condition that is ours.
-fn ready_of(status: &ModuleStatus) -> Option<&Condition> {
-    status.conditions.iter().find(|condition| *condition.kind == *READY)
-}
-
-/// They say the same, as far as it is ours. What nothing has been told of is being installed.
-fn is_same(wanted: &ModuleStatus, seen: &ModuleStatus) -> bool {
-    let told =
-        |status| ready_of(status).map(|ready| (ready.status, ready.reason.clone(), ready.message.clone()));
-    match seen.state {
-        None => wanted.state == Some(ModuleState::Upgrading),
-        Some(_) => {
-            wanted.state == seen.state && wanted.error_code == seen.error_code && told(wanted) == told(seen)
         }
     }
 }

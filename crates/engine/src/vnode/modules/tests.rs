@@ -5,8 +5,9 @@ use std::sync::Arc;
 use model::{BaseState, BizState};
 
 use crate::{
-    Config, Event, UnmanagedBiz, WriteError,
-    event::{Watched, Write},
+    ClusterEvent, Config, Event, UnmanagedBiz, WriteError,
+    event::Watched,
+    request::Write,
     view::ModuleStatus,
     vnode::testing::{Case, id, report},
 };
@@ -47,7 +48,7 @@ fn what_cannot_be_written_down_is_not_installed_and_the_pod_says_why() {
 #[test]
 fn without_module_objects_everything_else_works() {
     let mut case = Case::start(|_| {}, &[]);
-    case.step(Event::Unavailable(Watched::Modules));
+    case.step(Event::Cluster(ClusterEvent::Unavailable(Watched::Modules)));
     let pod = case.create("p", "biz1");
     case.until(5);
     case.delete(&pod);
@@ -136,7 +137,7 @@ fn the_same_version_from_another_package_replaces_it() {
     view.containers[0].image = "file:///packages/other.jar".into();
     view.resource_version = version;
     let view = view.clone();
-    case.step(Event::Pod(Box::new(view)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(view))));
     case.until(10);
     assert_eq!(case.commands, ["install biz1:1", "replace by biz1:1"]);
     assert_eq!(case.modules[&id("biz1")].url, "file:///packages/other.jar".into());
@@ -171,7 +172,7 @@ fn where_a_newer_version_serves_at_once_the_older_has_gone_by_itself() {
     new.resource_version = case.next();
     case.pods.insert(new.pod.uid.clone(), new.clone());
     case.sent.clear();
-    case.step(Event::Pod(Box::new(new)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(new))));
     case.until(7);
     let asked = case.sent.iter().any(|sent| sent == "queryAllBiz");
     assert!(asked && case.commands.last().is_some_and(|last| last == "install biz1:2"), "{:?}", case.sent);
@@ -185,7 +186,7 @@ fn say_goodbye(case: &mut Case) {
     let name: Arc<str> = "virtual-node-b".into();
     let uid = case.node.take().map(|node| node.uid).unwrap();
     case.step(Event::Written { write: Write::DeleteNode(name.clone()), result: Ok(()) });
-    case.step(Event::NodeGone { name, uid });
+    case.step(Event::Cluster(ClusterEvent::NodeGone { name, uid }));
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn what_a_base_installed_before_the_goodbye_of_its_last_life_came_is_known_as_ou
     let pod = case.create("p", "biz1");
     case.until(5);
     say_goodbye(&mut case);
-    case.step(Event::PodGone(pod));
+    case.step(Event::Cluster(ClusterEvent::PodGone(pod)));
     case.until(30);
     assert_eq!(case.commands.last().unwrap(), "uninstall biz1:1", "its Pod is gone");
     assert!(case.modules.is_empty(), "{:?}", case.modules);
@@ -242,7 +243,7 @@ fn pod_of(case: &mut Case, namespace: &str, name: &str, biz: &str) -> crate::vie
     pod.resource_version = case.next();
     let reference = pod.pod.clone();
     case.pods.insert(pod.pod.uid.clone(), pod.clone());
-    case.step(Event::Pod(Box::new(pod)));
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))));
     reference
 }
 
@@ -261,13 +262,31 @@ fn what_somebody_makes_up_uninstalls_nothing_that_was_there_before() {
         let mut case = Case::start_with(|_| {}, &[("merged", BizState::Activated)], &modules);
         case.until(130);
         if !early {
-            fakes().into_iter().for_each(|view| case.step(Event::Module(Box::new(view))));
+            fakes()
+                .into_iter()
+                .for_each(|view| case.step(Event::Cluster(ClusterEvent::Module(Box::new(view)))));
         }
         case.until(400);
         assert_eq!(case.commands, [] as [&str; 0], "early: {early}");
         let shown = &case.modules[&id("merged")];
         assert_eq!((&*shown.module.namespace, shown.managed, shown.in_place), ("default", false, true));
     }
+}
+
+/// Its name is the one that ours would have, so that another cannot be made beside it.
+#[test]
+fn what_was_made_up_before_the_pod_came_is_taken_over_once_it_is_there() {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(5);
+    let mut made_up = forged("tenant", "biz1");
+    made_up.url = "http://elsewhere/biz1.jar".into();
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(made_up))));
+    case.until(10);
+    pod_of(&mut case, "tenant", "p", "biz1");
+    case.until(200);
+    let writes = case.writes.iter().filter(|write| write.contains("CreateModule")).count();
+    assert!(writes <= 1, "{:?}", case.writes);
+    assert_eq!(case.held.len(), 1);
 }
 
 /// It was killed between intent and status, and the Pod went by force before the next began.
@@ -289,7 +308,7 @@ fn whoever_adopts_what_was_there_before_cannot_have_it_uninstalled() {
     let mut case = Case::start(|_| {}, &[("merged", BizState::Activated)]);
     case.until(130);
     let pod = pod_of(&mut case, "tenant", "p", "merged");
-    case.step(Event::Module(Box::new(forged("tenant", "merged"))));
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(forged("tenant", "merged")))));
     case.until(140);
     case.delete(&pod);
     case.until(400);
@@ -305,7 +324,7 @@ fn what_a_tenant_says_was_in_place_is_uninstalled_with_its_pod() {
     (says.in_place, says.resource_version) = (true, case.next());
     assert_eq!(&*says.module.namespace, "tenant");
     case.modules.insert(id("biz1"), says.clone());
-    case.step(Event::Module(Box::new(says)));
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(says))));
     case.until(10);
     assert!(!case.modules[&id("biz1")].in_place, "taken back");
     case.delete(&pod);
@@ -351,7 +370,7 @@ fn whoever_changes_an_object_again_and_again_is_answered_a_few_times_a_minute() 
         case.seconds += 1;
         let mut changed = case.modules[&id("biz1")].clone();
         (changed.pod, changed.resource_version) = ("somebody".into(), case.next());
-        case.step(Event::Module(Box::new(changed)));
+        case.step(Event::Cluster(ClusterEvent::Module(Box::new(changed))));
         case.step(report(BaseState::Activated));
     }
     let answers = case.writes.len() - before;
@@ -359,7 +378,7 @@ fn whoever_changes_an_object_again_and_again_is_answered_a_few_times_a_minute() 
     let mut changed = case.modules[&id("biz1")].clone();
     changed.resource_version = case.next();
     (changed.pod) = "somebody".into();
-    case.step(Event::Module(Box::new(changed)));
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(changed))));
     case.until(case.seconds + 90);
     assert_eq!(&*case.modules[&id("biz1")].pod, "p", "in the end it says what is");
 }
@@ -372,7 +391,7 @@ fn an_object_that_is_being_deleted_and_stays_is_waited_for_without_writes() {
     let mut held = crate::testing::module("biz1");
     (held.managed, held.deleting) = (false, true);
     case.modules.insert(id("biz1"), held.clone());
-    case.step(Event::Module(Box::new(held)));
+    case.step(Event::Cluster(ClusterEvent::Module(Box::new(held))));
     case.create("p", "biz1");
     case.until(60);
     assert_eq!((case.writes.len(), &case.commands[..]), (0, &[] as &[String]), "{:?}", case.writes);
