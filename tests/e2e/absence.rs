@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use e2e::{
-    Recording, Scene, Simulated, Way, manifest,
+    Recording, Scene, Simulated, Way, long_run, manifest,
     seen::{condition, is_ready, summary, text},
 };
 use serde_json::{Value, json};
@@ -153,13 +153,15 @@ fn what_kubernetes_took_away_meanwhile_is_adopted_by_its_replacement() -> Result
     Ok(())
 }
 
-/// With the toleration that Kubernetes gives every Pod, 300 s.
+/// With the toleration that Kubernetes gives every Pod, 300 s, in a long run; with less in any other.
 #[test]
-fn all_replicas_gone_for_six_minutes_uninstall_nothing_when_they_are_back() -> Result<()> {
+fn all_replicas_gone_until_their_pods_were_deleted_uninstall_nothing_when_they_are_back() -> Result<()> {
     let _elsewhere = elsewhere()?;
-    let mut fleet = Fleet::start(3, manifest::patient)?;
+    let (tolerated, away) = if long_run() { (300, 360) } else { (30, 60) };
+    let mut fleet =
+        Fleet::start(3, |deployment| manifest::tolerating(deployment, Duration::from_secs(tolerated)))?;
     let commands = fleet.commands();
-    let away = Duration::from_secs(360);
+    let away = Duration::from_secs(away);
     let before = fleet.be_away(away, away + GIVEN_UP)?;
     fleet.come_back(&before)?;
     stays("what the bases were told to do", Duration::from_secs(10), &commands, || Ok(fleet.commands()))

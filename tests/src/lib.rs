@@ -23,3 +23,9 @@ pub use shell::Shell;
 pub use simulated::Simulated;
 pub use snapshot::Snapshot;
 pub use stranger::Stranger;
+
+/// Tests last as long as what they promise: `cargo xtask test --long`.
+#[must_use]
+pub fn long_run() -> bool {
+    std::env::var_os("LONG_RUN").is_some()
+}

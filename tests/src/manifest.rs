@@ -1,5 +1,7 @@
 //! Manifests as the manual has them.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::artifacts;
@@ -104,13 +106,19 @@ pub fn annotated(mut pod: Value, annotations: &[(&str, &str)]) -> Value {
 /// One that stays for 300 s on a Node that is not Ready, as every Pod of an ordinary cluster does: the
 /// cluster of the tests evicts after 5.
 #[must_use]
-pub fn patient(mut pod: Value) -> Value {
+pub fn patient(pod: Value) -> Value {
+    tolerating(pod, Duration::from_secs(300))
+}
+
+/// One that stays for so long on a Node that is not Ready.
+#[must_use]
+pub fn tolerating(mut pod: Value, time: Duration) -> Value {
     // A Pod, or a workload with its template.
     let spec = if pod["spec"]["template"].is_object() { "/spec/template/spec" } else { "/spec" };
     if let Some(tolerations) = pod.pointer_mut(spec).and_then(|spec| spec["tolerations"].as_array_mut()) {
         for key in ["not-ready", "unreachable"] {
             tolerations.push(json!({
-                "key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+                "key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": time.as_secs(),
             }));
         }
     }

@@ -3,14 +3,16 @@
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context as _;
-use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Writer, WriterConfig};
-use engine::Engine;
+use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Watches, Writer, WriterConfig};
+use engine::{Engine, Event, view::MemberView};
 use model::Fence;
 use report::Reporter;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
 };
+use tunnel::EmbeddedBroker;
 
 use crate::{
     admin::{Admin, Queues},
@@ -44,9 +46,41 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     runtime.block_on(work(settings))
 }
 
+/// The ways in which the system tells a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: ending"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: ending"),
+        }
+    }
+}
+
+/// What runs, and how it is ended.
+struct Running {
+    tunnels: Tunnels,
+    broker: Option<EmbeddedBroker>,
+    writer: Writer,
+    reporter: Reporter,
+    looping: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    last_word: oneshot::Receiver<Option<MemberView>>,
+}
+
 async fn work(settings: Settings) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut signals = Signals::listen()?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         env = %settings.engine.env,
@@ -56,32 +90,111 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
-    let config = ClientConfig { user_agent, ..ClientConfig::default() };
-    let server = Server::configured(config).await?;
-    let api_server = server.addresses().await;
+    let running = Running::start(settings).await?;
+    signals.wait().await;
+    running.end().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+impl Running {
+    async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
+        let server = Server::configured(ClientConfig { user_agent, ..ClientConfig::default() }).await?;
+        let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
+        let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
+        // The page of metrics must not keep the loop from ending.
+        let queues = Queues { cluster: cluster_sender.downgrade(), tunnels: tunnel_sender.downgrade() };
+        let (stop, stopped) = watch::channel(false);
+        let clock = Clock::start();
+        let shared = settings.engine.cluster.is_some();
+        let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
+        let addresses = server.addresses().await;
+        let (tunnels, broker) = Tunnels::start(&settings, &fence, addresses, tunnel_sender).await?;
+        let (watches, writer) = join_cluster(&settings, &fence, server, cluster_sender)?;
+        let pulse = Pulse::new();
+        let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
+            .context("REPORT_HOOKS: starting the reporter")?;
+        let commands = Commands::default();
+        let pod_starts = pod_starts::histogram();
+        let admin = Admin {
+            commands: commands.clone(),
+            pod_starts: pod_starts.clone(),
+            process: Process::own(),
+            queues,
+            pulse: pulse.clone(),
+            watches: watches.clone(),
+            tunnels: tunnels.clone(),
+            counters: writer.counters(),
+            reporter: reporter.clone(),
+        };
+        admin.serve(&settings, stopped.clone()).await?;
+        let (last, last_word) = oneshot::channel();
+        let looping = Loop {
+            engine: Engine::new(engine::Config { door: tunnels.door(), ..settings.engine }),
+            cluster_events,
+            tunnel_events,
+            tunnels: tunnels.clone(),
+            asked: Asked::default(),
+            watches,
+            writer: writer.clone(),
+            reporter: reporter.clone(),
+            commands,
+            pod_starts: PodStarts::new(pod_starts),
+            pulse,
+            clock,
+            fence,
+            stop: stopped,
+            last,
+        };
+        let looping = tokio::spawn(looping.run());
+        Ok(Self { tunnels, broker, writer, reporter, looping, stop, last_word })
+    }
+
+    /// Nothing new is begun, then what is under way ends, then the connections.
+    async fn end(self) {
+        let Self { tunnels, broker, writer, reporter, looping, stop, last_word } = self;
+        let _ = stop.send(true);
+        let leave = async {
+            // It comes when nothing new is decided, and nothing more sent where there are other replicas.
+            let release = last_word.await.ok().flatten();
+            let written = writer.shutdown(LAST_WRITES).await;
+            // The others take over at once what nothing is sent to any more.
+            if let Some(release) = release
+                && let Err(error) = writer.last(&release).await
+            {
+                tracing::warn!(%error, "the other replicas were not told; they find out within 12 s");
+            }
+            written
+        };
+        let (written, _) = tokio::join!(leave, reporter.shutdown(LAST_REPORTS));
+        if !written {
+            tracing::warn!("some writes were cut off; what they were for is decided anew at the next start");
+        }
+        looping.abort();
+        tunnels.shutdown().await;
+        if let Some(broker) = broker {
+            broker.shutdown().await;
+        }
+    }
+}
+
+/// Watches what is in the cluster, and writes there.
+fn join_cluster(
+    settings: &Settings,
+    fence: &Fence,
+    server: Server,
+    events: mpsc::Sender<Event>,
+) -> anyhow::Result<(Arc<Watches>, Writer)> {
     let client = server.client()?;
-    let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
-    let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
-    // The page of metrics must not keep the loop from ending.
-    let (cluster_queue, tunnel_queue) = (cluster_sender.downgrade(), tunnel_sender.downgrade());
-    let (stop, stopped) = watch::channel(false);
-    let clock = Clock::start();
-    let shared = settings.engine.cluster.is_some();
-    let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
-    let (tunnels, broker) = Tunnels::start(&settings, &fence, api_server, tunnel_sender).await?;
-    let told = DeliveryFilter::new();
-    let watches = Arc::new(cluster::watch(
-        client.clone(),
-        WatchConfig {
-            env: settings.engine.env.clone(),
-            module_deployments: settings.engine.module_deployments,
-            members: shared.then(|| settings.engine.namespace.to_string()),
-            ..WatchConfig::default()
-        },
-        cluster_sender.clone(),
-        told.clone(),
-    ));
+    let delivery = DeliveryFilter::new();
+    let config = WatchConfig {
+        env: settings.engine.env.clone(),
+        module_deployments: settings.engine.module_deployments,
+        members: settings.engine.cluster.is_some().then(|| settings.engine.namespace.to_string()),
+        ..WatchConfig::default()
+    };
+    let watches = Arc::new(cluster::watch(client.clone(), config, events.clone(), delivery.clone()));
     let config = WriterConfig {
         identity: settings.client_id.clone(),
         env: settings.engine.env.to_string(),
@@ -90,72 +203,5 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
         fence: fence.clone(),
         ..WriterConfig::default()
     };
-    let writer = Writer::new(client, config, cluster_sender, told);
-    let pulse = Pulse::new();
-    let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
-        .context("REPORT_HOOKS: starting the reporter")?;
-    let commands = Commands::default();
-    let pod_starts = pod_starts::histogram();
-    let admin = Admin {
-        commands: commands.clone(),
-        pod_starts: pod_starts.clone(),
-        process: Process::own(),
-        queues: Queues { cluster: cluster_queue, tunnels: tunnel_queue },
-        pulse: pulse.clone(),
-        watches: watches.clone(),
-        tunnels: tunnels.clone(),
-        counters: writer.counters(),
-        reporter: reporter.clone(),
-    };
-    admin.serve(&settings, stopped.clone()).await?;
-    let engine = Engine::new(engine::Config { door: tunnels.door(), ..settings.engine });
-    let (last, last_word) = oneshot::channel();
-    let looping = Loop {
-        engine,
-        cluster_events,
-        tunnel_events,
-        tunnels: tunnels.clone(),
-        asked: Asked::default(),
-        watches: watches.clone(),
-        writer: writer.clone(),
-        reporter: reporter.clone(),
-        commands,
-        pod_starts: PodStarts::new(pod_starts),
-        pulse,
-        clock,
-        fence,
-        stop: stopped,
-        last,
-    };
-    let looping = tokio::spawn(looping.run());
-
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
-    }
-    // Nothing new is begun, then what is under way ends, then the connections.
-    let _ = stop.send(true);
-    let leave = async {
-        // It comes when nothing new is decided, and nothing more sent where there are other replicas.
-        let release = last_word.await.ok().flatten();
-        let written = writer.shutdown(LAST_WRITES).await;
-        // The others take over at once what nothing is sent to any more.
-        if let Some(release) = release
-            && let Err(error) = writer.last(&release).await
-        {
-            tracing::warn!(%error, "the other replicas were not told; they find out within 12 s");
-        }
-        written
-    };
-    let (written, _) = tokio::join!(leave, reporter.shutdown(LAST_REPORTS));
-    if !written {
-        tracing::warn!("some writes were cut off; what they were for is decided anew at the next start");
-    }
-    looping.abort();
-    tunnels.shutdown().await;
-    if let Some(broker) = broker {
-        broker.shutdown().await;
-    }
-    tracing::info!("ended");
-    Ok(())
+    Ok((watches, Writer::new(client, config, events, delivery)))
 }

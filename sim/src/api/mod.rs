@@ -113,52 +113,23 @@ impl Api {
         }
         let write = request.write()?;
         *self.writes.entry(kind(&write)).or_default() += 1;
-        if let Some(written) = self.write_lease(request, &write, wall) {
-            return Some(written);
-        }
-        if let Some(written) = self.write_permits(request, &write) {
-            return Some(written);
-        }
-        if let Some(written) = self.write_module(request, &write) {
-            return Some(written);
-        }
+        // There are no peer Deployments here.
+        self.write_lease(request, &write, wall)
+            .or_else(|| self.write_permits(request, &write))
+            .or_else(|| self.write_module(request, &write))
+            .or_else(|| self.write_node(request, &write))
+            .or_else(|| self.write_pod(request, &write))
+    }
+
+    /// Carries out what is about a Pod; none for any other request.
+    fn write_pod(&mut self, request: &Request, write: &Write) -> Option<Written> {
         let done =
-            |write, watch: Vec<Event>, returned, result| Some(Written::new(write, watch, returned, result));
+            |watch: Vec<Event>, returned, result| Some(Written::new(write.clone(), watch, returned, result));
         match request {
-            Request::CreateNode(desired) => {
-                if self.nodes.contains_key(&desired.name) {
-                    return done(write, vec![], None, Err(WriteError::Conflict("exists".into())));
-                }
-                let version = self.next();
-                let uid = format!("node-{version}").into();
-                let node = NodeView { uid, resource_version: version, ..(**desired).clone() };
-                self.nodes.insert(node.name.clone(), node.clone());
-                let event = Event::Cluster(ClusterEvent::Node(Box::new(node)));
-                done(write, vec![event.clone()], Some(event), Ok(()))
-            }
-            Request::PatchNode { desired } => Some(self.patch_node(write, desired)),
-            Request::PatchNodeStatus { desired } => Some(self.patch_node_status(write, desired)),
-            Request::DeleteNode { name, uid } => {
-                let mut watch = Vec::new();
-                match self.nodes.get(name) {
-                    Some(node) if node.uid == *uid => {
-                        self.nodes.remove(name);
-                        watch.push(Event::Cluster(ClusterEvent::NodeGone {
-                            name: name.clone(),
-                            uid: uid.clone(),
-                        }));
-                    }
-                    // The Lease is another Node's by now.
-                    Some(_) => return done(write, watch, None, Ok(())),
-                    None => {}
-                }
-                watch.extend(self.delete_lease(name));
-                done(write, watch, None, Ok(()))
-            }
             Request::PatchPodStatus { pod, status } => {
                 let version = self.next();
                 let Some(known) = self.pods.get_mut(&pod.uid) else {
-                    return done(write, vec![], None, Err(WriteError::NotFound("no such Pod".into())));
+                    return done(vec![], None, Err(WriteError::NotFound("no such Pod".into())));
                 };
                 self.status_writes += 1;
                 let mut merged = (**status).clone();
@@ -172,27 +143,26 @@ impl Api {
                     known.resource_version = version;
                 }
                 let event = Event::Cluster(ClusterEvent::Pod(Box::new(known.clone())));
-                done(write, vec![event.clone()], Some(event), Ok(()))
+                done(vec![event.clone()], Some(event), Ok(()))
             }
             Request::DeletePod { pod } if self.pods.get(&pod.uid).is_some_and(|known| known.held) => {
                 let version = self.next();
                 let known = self.pods.get_mut(&pod.uid)?;
                 if known.deletion == Some(Duration::ZERO) {
                     self.idle_writes += usize::from(!self.forced.contains(&pod.uid));
-                    return done(write, vec![], None, Ok(()));
+                    return done(vec![], None, Ok(()));
                 }
                 known.deletion = Some(Duration::ZERO);
                 known.resource_version = version;
                 let event = Event::Cluster(ClusterEvent::Pod(Box::new(known.clone())));
-                done(write, vec![event], None, Ok(()))
+                done(vec![event], None, Ok(()))
             }
             Request::DeletePod { pod } => {
                 let gone =
                     self.pods.remove(&pod.uid).map(|_| Event::Cluster(ClusterEvent::PodGone(pod.clone())));
                 self.idle_writes += usize::from(gone.is_none() && !self.forced.contains(&pod.uid));
-                done(write, gone.into_iter().collect(), None, Ok(()))
+                done(gone.into_iter().collect(), None, Ok(()))
             }
-            // There are no peer Deployments here.
             _ => None,
         }
     }

@@ -1,15 +1,54 @@
 //! Nodes: patches merge as the server merges them, so what others wrote stays.
 
 use engine::{
-    ClusterEvent, Event, Write, WriteError,
+    ClusterEvent, Event, Request, Write, WriteError,
     view::{NodeView, OFFERED},
 };
 
 use super::{Api, Written};
 
 impl Api {
+    /// Carries out what is about a Node; none for any other request.
+    pub(super) fn write_node(&mut self, request: &Request, write: &Write) -> Option<Written> {
+        let done =
+            |watch: Vec<Event>, returned, result| Some(Written::new(write.clone(), watch, returned, result));
+        match request {
+            Request::CreateNode(desired) => {
+                if self.nodes.contains_key(&desired.name) {
+                    return done(vec![], None, Err(WriteError::Conflict("exists".into())));
+                }
+                let version = self.next();
+                let uid = format!("node-{version}").into();
+                let node = NodeView { uid, resource_version: version, ..(**desired).clone() };
+                self.nodes.insert(node.name.clone(), node.clone());
+                let event = Event::Cluster(ClusterEvent::Node(Box::new(node)));
+                done(vec![event.clone()], Some(event), Ok(()))
+            }
+            Request::PatchNode { desired } => Some(self.patch_node(write.clone(), desired)),
+            Request::PatchNodeStatus { desired } => Some(self.patch_node_status(write.clone(), desired)),
+            Request::DeleteNode { name, uid } => {
+                let mut watch = Vec::new();
+                match self.nodes.get(name) {
+                    Some(node) if node.uid == *uid => {
+                        self.nodes.remove(name);
+                        watch.push(Event::Cluster(ClusterEvent::NodeGone {
+                            name: name.clone(),
+                            uid: uid.clone(),
+                        }));
+                    }
+                    // The Lease is another Node's by now.
+                    Some(_) => return done(watch, None, Ok(())),
+                    None => {}
+                }
+                watch.extend(self.delete_lease(name));
+                done(watch, None, Ok(()))
+            }
+            _ => None,
+        }
+    }
+
     /// Labels and annotations merge; the taints are a whole list, of the version that was seen.
-    pub(super) fn patch_node(&mut self, write: Write, desired: &NodeView) -> Written {
+    fn patch_node(&mut self, write: Write, desired: &NodeView) -> Written {
         self.change_node(write, desired, true, |node| {
             node.labels.extend(desired.labels.clone());
             node.annotations.extend(desired.annotations.clone());
@@ -18,7 +57,7 @@ impl Api {
     }
 
     /// Conditions merge by type and resources by name; addresses are a whole list, where there are any.
-    pub(super) fn patch_node_status(&mut self, write: Write, desired: &NodeView) -> Written {
+    fn patch_node_status(&mut self, write: Write, desired: &NodeView) -> Written {
         self.change_node(write, desired, !desired.addresses.is_empty(), |node| {
             if !desired.addresses.is_empty() {
                 node.addresses = desired.addresses.clone();

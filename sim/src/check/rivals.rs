@@ -1,7 +1,11 @@
 //! Of owners that ask for one bizName: no more Pods fail than may, no controller makes Pods without end, no namespace takes
 //! a module from another, and all come to rest.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use arklet::{Command, WireStrategy};
 use engine::view::{Phase, PodRef, PodStatus, PodView};
@@ -30,6 +34,8 @@ pub struct Rivals {
     pub made: BTreeMap<String, usize>,
     /// Pods of each owner that went because somebody wished it.
     pub taken: BTreeMap<String, usize>,
+    /// Pods that were Ready once, by UID.
+    served: BTreeSet<Arc<str>>,
 }
 
 /// Who made a Pod; a bare one is an owner of its own.
@@ -61,6 +67,9 @@ impl Rivals {
         api: &Api,
     ) -> Result<(), String> {
         let Some(seen) = api.pods.get(&pod.uid) else { return Ok(()) };
+        if status.is_ready() {
+            self.served.insert(pod.uid.clone());
+        }
         if seen.status.phase == Phase::Failed || status.phase != Phase::Failed {
             return Ok(());
         }
@@ -83,8 +92,10 @@ impl Rivals {
     }
 }
 
-/// A command is sent that ends what serves: it is of the same namespace, as far as the process was told.
+/// A command is sent that ends what serves: it is of the same namespace, as far as the process was told. What serves is
+/// of the namespace whose Pod was told so: that a base has taken another package may not be known.
 pub(super) fn check(
+    rivals: &Rivals,
     base: &BaseIdentity,
     command: &Command,
     known: &Known<'_>,
@@ -97,6 +108,7 @@ pub(super) fn check(
     let mut serving = held.filter(|(id, biz)| id.name == spec.id.name && biz.state == BizState::Activated);
     let Some((id, biz)) = serving.next().filter(|(_, biz)| now >= biz.activated + LAG) else { return Ok(()) };
     let node = World::node_of(base);
+    let served = |pod: &&PodView| rivals.served.contains(&pod.pod.uid);
     let asking = |id: &model::BizId, package: Package| {
         let live = |pod: &&PodView| {
             pod.node == node
@@ -107,9 +119,13 @@ pub(super) fn check(
             let mut containers = pod.containers.iter();
             containers.any(|one| biz_of(one).as_ref() == Some(id) && one.image == package.url())
         });
-        pods.map(|pod| pod.pod.namespace.clone()).collect::<Vec<_>>()
+        pods.collect::<Vec<_>>()
     };
-    let (there, comes) = (asking(id, biz.package), asking(&spec.id, Package::of(spec.url.as_written())));
+    let namespaces = |pods: &mut dyn Iterator<Item = &PodView>| -> Vec<Arc<str>> {
+        pods.map(|pod| pod.pod.namespace.clone()).collect()
+    };
+    let there = namespaces(&mut asking(id, biz.package).into_iter().filter(served));
+    let comes = namespaces(&mut asking(&spec.id, Package::of(spec.url.as_written())).into_iter());
     match there.is_empty() || comes.iter().any(|namespace| there.contains(namespace)) {
         true => Ok(()),
         false => Err(format!("{comes:?} takes {id} on {base} from {there:?}")),

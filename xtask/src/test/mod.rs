@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use stage::{Outcome, Stage};
+use stages::Length;
 use tally::Counts;
 
 /// Sets everything up and runs every check and test of the project, one after the other.
@@ -22,6 +23,9 @@ pub(crate) struct Test {
     /// Leave out what takes minutes: the end-to-end tests and the demo.
     #[arg(long)]
     quick: bool,
+    /// Run also what takes hours, as before a release: all seeds, and waits as long as the promises that they hold.
+    #[arg(long, conflicts_with = "quick")]
+    long: bool,
     /// Run only the end-to-end tests, and build nothing else.
     #[arg(long, conflicts_with = "quick")]
     end_to_end: bool,
@@ -32,8 +36,15 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(&self) -> Result<()> {
         let filter = self.filter.as_deref();
-        let plan =
-            if self.end_to_end { stages::only_end_to_end(filter) } else { stages::plan(self.quick, filter) };
+        let length = match (self.quick, self.long) {
+            (true, _) => Length::Quick,
+            (false, true) => Length::Long,
+            (false, false) => Length::Usual,
+        };
+        let plan = match self.end_to_end {
+            true => stages::only_end_to_end(length, filter),
+            false => stages::plan(length, filter),
+        };
         let sum = run(plan);
         ensure!(self.filter.is_none() || sum.passed + sum.failed > 0, "no test has that in its name");
         end(sum)

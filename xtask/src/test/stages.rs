@@ -21,11 +21,25 @@ const BUILD: &str = "build";
 const TESTS: &str = "tests";
 const END_TO_END: &str = "end to end";
 
+/// What tests that would take long do all of: `cargo xtask test --long`.
+const LONG_RUN: [(&str, &str); 2] = [("LONG_RUN", "1"), ("SIM_SEEDS", "0..100000")];
+
 /// Where the tests' API servers leave their audit logs.
 const AUDIT: &str = "target/audit";
 
-/// Everything, or what `quick` and a filter leave of it.
-pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
+/// How much is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// Without what takes minutes.
+    Quick,
+    /// What every change has to pass.
+    Usual,
+    /// What a release has to pass.
+    Long,
+}
+
+/// Everything, or what `length` and a filter leave of it.
+pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
     let mut plan =
         vec![setup(), format_stage(), cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"])];
     if filter.is_none() {
@@ -33,9 +47,9 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
     } else {
         plan.retain(|stage| stage.name != "format");
     }
-    plan.push(tests(filter));
-    if !quick {
-        plan.push(end_to_end(filter.map(str::to_owned)));
+    plan.push(tests(length, filter));
+    if length != Length::Quick {
+        plan.push(end_to_end(length, filter.map(str::to_owned)));
         if filter.is_none() {
             plan.push(Stage {
                 name: "rights",
@@ -56,10 +70,10 @@ pub(super) fn plan(quick: bool, filter: Option<&str>) -> Vec<Stage> {
 }
 
 /// The end-to-end tests alone, with what they are made of.
-pub(super) fn only_end_to_end(filter: Option<&str>) -> Vec<Stage> {
+pub(super) fn only_end_to_end(length: Length, filter: Option<&str>) -> Vec<Stage> {
     const BUILT: [&str; 8] =
         ["build", "--workspace", "--bin", "module-controller", "--bin", "xtask", "--test", "e2e"];
-    vec![setup(), cargo_stage(BUILD, &BUILT), end_to_end(filter.map(str::to_owned))]
+    vec![setup(), cargo_stage(BUILD, &BUILT), end_to_end(length, filter.map(str::to_owned))]
 }
 
 fn setup() -> Stage {
@@ -75,7 +89,7 @@ fn setup() -> Stage {
 pub(super) fn check() -> Vec<Stage> {
     const UNIT_TESTS: [&str; 5] = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     let what = format!("cargo {}", UNIT_TESTS.join(" "));
-    let work = move || count(cargo::command(&UNIT_TESTS)).map(Verdict::Tests);
+    let work = move || count(cargo::command(&UNIT_TESTS), Length::Quick).map(Verdict::Tests);
     vec![format_stage(), clippy(), tidy(&[]), Stage { name: TESTS, what, after: &[], work: Box::new(work) }]
 }
 
@@ -123,29 +137,32 @@ fn cargo_stage(name: &'static str, args: &'static [&'static str]) -> Stage {
 }
 
 /// `cargo test` over the whole workspace, so that nothing is built again with other features.
-fn tests(filter: Option<&str>) -> Stage {
+fn tests(length: Length, filter: Option<&str>) -> Stage {
     let mut args: Vec<String> =
         ["test", "--workspace", "--no-fail-fast", "--exclude", "e2e"].map(str::to_owned).into();
     args.extend(filter.map(str::to_owned));
     let what = format!("cargo {}", args.join(" "));
     let work = move || {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        count(cargo::command(&args)).map(Verdict::Tests)
+        count(cargo::command(&args), length).map(Verdict::Tests)
     };
     Stage { name: TESTS, what, after: &[SETUP, BUILD], work: Box::new(work) }
 }
 
-fn end_to_end(filter: Option<String>) -> Stage {
+fn end_to_end(length: Length, filter: Option<String>) -> Stage {
     Stage {
         name: END_TO_END,
         what: "tests/e2e, on the dev cluster".to_owned(),
         after: &[SETUP, BUILD],
-        work: Box::new(move || count(end_to_end::command(filter.as_deref())?).map(Verdict::Tests)),
+        work: Box::new(move || count(end_to_end::command(filter.as_deref())?, length).map(Verdict::Tests)),
     }
 }
 
 /// Runs tests, passes their output on, and adds up what their programs say at their end.
-fn count(mut command: Command) -> Result<Counts> {
+fn count(mut command: Command, length: Length) -> Result<Counts> {
+    if length == Length::Long {
+        command.envs(LONG_RUN);
+    }
     let mut child = command
         .env("MODULE_CONTROLLER_BIN", built("module-controller")?)
         .env(rights::DIRECTORY, artifacts::repository().join(AUDIT))
@@ -243,15 +260,15 @@ fn deny() -> Result<Verdict> {
 mod tests {
     use super::*;
 
-    fn names(quick: bool, filter: Option<&str>) -> Vec<&'static str> {
-        plan(quick, filter).iter().map(|stage| stage.name).collect()
+    fn names(length: Length, filter: Option<&str>) -> Vec<&'static str> {
+        plan(length, filter).iter().map(|stage| stage.name).collect()
     }
 
     #[test]
     fn quick_leaves_out_what_runs_end_to_end_and_nothing_else() {
-        let mut all = names(false, None);
+        let mut all = names(Length::Usual, None);
         all.retain(|name| ![END_TO_END, "rights", "demo"].contains(name));
-        assert_eq!(names(true, None), all);
+        assert_eq!(names(Length::Quick, None), all);
     }
 
     #[test]
@@ -263,21 +280,25 @@ mod tests {
 
     #[test]
     fn a_filter_runs_tests_only() {
-        assert_eq!(names(false, Some("x")), [SETUP, BUILD, TESTS, END_TO_END]);
-        assert_eq!(names(true, Some("x")), [SETUP, BUILD, TESTS]);
-        let alone = only_end_to_end(Some("x"));
+        assert_eq!(names(Length::Usual, Some("x")), [SETUP, BUILD, TESTS, END_TO_END]);
+        assert_eq!(names(Length::Quick, Some("x")), [SETUP, BUILD, TESTS]);
+        let alone = only_end_to_end(Length::Usual, Some("x"));
         assert_eq!(alone.iter().map(|stage| stage.name).collect::<Vec<_>>(), [SETUP, BUILD, END_TO_END]);
     }
 
     #[test]
     fn no_stage_hangs_on_a_test_that_passes() {
         let tests = [TESTS, END_TO_END];
-        assert!(plan(false, None).iter().all(|stage| stage.after.iter().all(|name| !tests.contains(name))));
+        assert!(
+            plan(Length::Usual, None)
+                .iter()
+                .all(|stage| stage.after.iter().all(|name| !tests.contains(name)))
+        );
     }
 
     #[test]
     fn every_need_is_a_stage_that_comes_before() {
-        let plan = plan(false, None);
+        let plan = plan(Length::Usual, None);
         for (index, stage) in plan.iter().enumerate() {
             for needed in stage.after {
                 assert!(plan[..index].iter().any(|one| one.name == *needed), "{} needs {needed}", stage.name);

@@ -251,7 +251,11 @@ fn target(situation: &Situation<'_>) -> Option<usize> {
     let fallback =
         free().find(|claim| !claim.failed).or_else(|| free().find(|claim| claim.due)).filter(|_| !serves);
     let chosen = fallback.unwrap_or(newest);
-    let same = || situation.claims.iter().enumerate().filter(|(_, claim)| claim.is_for_same(&chosen.spec));
+    // What may not displace what serves does not act for what may.
+    let same = || {
+        let claims = situation.claims.iter().enumerate();
+        claims.filter(|(_, claim)| claim.is_for_same(&chosen.spec) && claim.barred == chosen.barred)
+    };
     same().find(|(_, claim)| claim.due).or_else(|| same().next()).map(|(index, _)| index)
 }
 

@@ -240,3 +240,23 @@ fn o13_deployments_of_one_name_in_two_namespaces_are_two_owners() {
     assert!(!ours.is_of_same_owner(&theirs));
     assert!(ours.is_of_same_owner(&Claim { owner: owner("a"), ..claim("2") }));
 }
+
+/// It would be uninstalled for one that may not be installed then.
+#[test]
+fn who_may_not_displace_what_serves_does_not_act_for_one_that_may_and_waits() {
+    let waits = Claim { replaces: true, due: false, failed: true, ..claim("2") };
+    let barred = Claim { barred: true, uid: "other".into(), failed: false, ..claim("2") };
+    let claims = [waits, barred, claim("1")];
+    let arranged = decide(&claims, &[("1", Activated)], |s| (s.can_replace, s.permit) = (false, true));
+    assert_eq!((arranged.target, arranged.step), (Some(0), None));
+}
+
+/// It may wait for ever: the same has failed on another base.
+#[test]
+fn what_nobody_asks_for_goes_while_a_newer_one_waits_for_its_permit() {
+    let claims = [Claim { replaces: true, ..claim("3") }, ready("1")];
+    let held = [("1", Activated), ("2", Deactivated)];
+    assert_eq!(decide(&claims, &held, |_| {}).step, Some(Step::Uninstall(id("2"), None)));
+    let served = decide(&claims[..1], &[("1", Activated)], |_| {});
+    assert!(served.wants_permit && served.step.is_none(), "what serves stays until then: {served:?}");
+}

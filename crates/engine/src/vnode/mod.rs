@@ -168,6 +168,8 @@ pub(crate) struct VNode {
     /// The Node of before, which somebody deleted while this VNode lived: the one that takes its place gets what others
     /// had put there. No more than one, and gone once there is another.
     deleted_node: Option<Box<NodeView>>,
+    /// What its Node said last of what is ours there to offer.
+    told_offers: Option<Arc<str>>,
     node_slot: WriteSlot,
     node_contests: NodeContests,
     lease: LeaseTimer,
@@ -197,6 +199,7 @@ impl VNode {
     pub(crate) fn adopted(identity: BaseIdentity, node: NodeView, now: Duration) -> Self {
         let (tunnel, address) = node::way_to(&node);
         let mut vnode = Self::new(identity, node.name.clone(), Links::assumed(tunnel, address, now), now);
+        vnode.note_offers(&node);
         vnode.node = Some(node);
         vnode
     }
@@ -231,6 +234,7 @@ impl VNode {
             pods: BTreeMap::new(),
             node: None,
             deleted_node: None,
+            told_offers: None,
             node_slot: WriteSlot::default(),
             node_contests: NodeContests::default(),
             lease: LeaseTimer::default(),

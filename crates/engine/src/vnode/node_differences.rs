@@ -79,7 +79,7 @@ pub(super) fn mark_of_status(desired: &NodeView) -> u64 {
     let address = |kind: &AddressKind| desired.addresses.iter().find(|address| address.kind == *kind);
     let addresses =
         [AddressKind::InternalIp, AddressKind::Hostname].map(|kind| address(&kind).map(|a| &a.address));
-    let names = offered_by_us(desired);
+    let names = offered_by_us(desired).unwrap_or_default();
     let offers: Vec<_> = names
         .iter()
         .map(|name| (*name, desired.capacity.get(*name), desired.allocatable.get(*name)))

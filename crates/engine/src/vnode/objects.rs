@@ -17,6 +17,7 @@ impl VNode {
     pub(crate) fn see_node(&mut self, view: NodeView) {
         let older = |seen: &NodeView| view.uid == seen.uid && view.resource_version < seen.resource_version;
         if !self.node.as_ref().is_some_and(older) {
+            self.note_offers(&view);
             self.node = Some(view);
             self.deleted_node = None;
         }

@@ -143,38 +143,8 @@ impl VNode {
     /// What live Pods ask for, by bizName, the newest Pod first. What they name is managed from
     /// then on.
     pub(super) fn claims(&mut self, now: Duration, revisions: &Revisions, scope: &Scope) -> Claims {
+        self.manage(scope);
         let here = |pod: &&ModulePod| scope.holds_pod(pod);
-        let ids = self
-            .pods
-            .values()
-            .map(Box::as_ref)
-            .filter(here)
-            .filter(|pod| !pod.is_foreign)
-            .flat_map(|pod| pod.biz());
-        for id in ids {
-            if !self.managed.contains_key(id) {
-                self.managed.insert(id.clone(), Box::default());
-            }
-        }
-        for id in self.modules.managed().filter(|id| scope.holds(&id.name)) {
-            if !self.managed.contains_key(id) {
-                self.managed.insert(id.clone(), Box::default());
-            }
-        }
-        // A Pod of before names it no more, and it is not there and not on its way: nothing is left
-        // to answer for.
-        let named: BTreeSet<&BizId> =
-            self.pods.values().map(Box::as_ref).filter(here).flat_map(|pod| pod.biz()).collect();
-        let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
-        let (inventory, modules) = (&self.inventory, &self.modules);
-        self.managed.retain(|id, _| {
-            !scope.holds(&id.name)
-                || inventory.find(id).is_some()
-                || modules.is_told_managed(id)
-                || at_work(id)
-                || named.contains(id)
-        });
-
         let mut live: Vec<&PodView> = self
             .pods
             .values()
@@ -216,6 +186,41 @@ impl VNode {
             }
         }
         claims
+    }
+
+    /// What Pods name, and what objects say, is answered for from now on; what nothing is left of is no more.
+    fn manage(&mut self, scope: &Scope) {
+        let here = |pod: &&ModulePod| scope.holds_pod(pod);
+        let ids = self
+            .pods
+            .values()
+            .map(Box::as_ref)
+            .filter(here)
+            .filter(|pod| !pod.is_foreign)
+            .flat_map(|pod| pod.biz());
+        for id in ids {
+            if !self.managed.contains_key(id) {
+                self.managed.insert(id.clone(), Box::default());
+            }
+        }
+        for id in self.modules.managed().filter(|id| scope.holds(&id.name)) {
+            if !self.managed.contains_key(id) {
+                self.managed.insert(id.clone(), Box::default());
+            }
+        }
+        // A Pod of before names it no more, and it is not there and not on its way: nothing is left
+        // to answer for.
+        let named: BTreeSet<&BizId> =
+            self.pods.values().map(Box::as_ref).filter(here).flat_map(|pod| pod.biz()).collect();
+        let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
+        let (inventory, modules) = (&self.inventory, &self.modules);
+        self.managed.retain(|id, _| {
+            !scope.holds(&id.name)
+                || inventory.find(id).is_some()
+                || modules.is_told_managed(id)
+                || at_work(id)
+                || named.contains(id)
+        });
     }
 
     fn arrange(
@@ -286,11 +291,12 @@ impl VNode {
             Step::Uninstall(id, index) => (Command::UninstallBiz(id), index),
             Step::MakeRoom(id, index) => {
                 makes_room = true;
-                // The install that follows is the second half of a replacement.
-                if let Some(claim) = claims.get(index)
-                    && let Some(container) = self.container(&claim.uid, claim.index)
-                {
-                    container.run.makes_room();
+                // The install that follows is the second half of a replacement, for whoever asks for it.
+                let Some(spec) = claims.get(index).map(|claim| &claim.spec) else { return };
+                for claim in claims.iter().filter(|claim| claim.is_for_same(spec)) {
+                    if let Some(container) = self.container(&claim.uid, claim.index) {
+                        container.run.makes_room();
+                    }
                 }
                 (Command::UninstallBiz(id), Some(index))
             }

@@ -30,10 +30,9 @@ pub(super) struct Offer {
     pub(super) names: String,
 }
 
-/// Which resources are ours on a Node.
-pub(super) fn offered_by_us(node: &NodeView) -> BTreeSet<&str> {
-    let told = node.annotations.get(OFFERS).map_or(OF_BEFORE, |told| &**told);
-    told.split(',').collect()
+/// Which resources are ours on a Node, where it says so.
+pub(super) fn offered_by_us(node: &NodeView) -> Option<BTreeSet<&str>> {
+    node.annotations.get(OFFERS).map(|told| told.split(',').collect())
 }
 
 impl VNode {
@@ -43,7 +42,7 @@ impl VNode {
         let (mut capacity, mut allocatable) = self.own_resources(config);
         let mut names: BTreeSet<String> = capacity.keys().map(|name| name.to_string()).collect();
         if let Some(seen) = &self.node {
-            let before = offered_by_us(seen);
+            let before = self.offered_before(seen);
             for name in OFFERED.into_iter().filter(|name| !names.contains(*name)).collect::<Vec<_>>() {
                 let there = [(&seen.capacity, &mut capacity), (&seen.allocatable, &mut allocatable)];
                 for (there, shall) in there {
@@ -57,6 +56,19 @@ impl VNode {
             }
         }
         Offer { capacity, allocatable, names: names.into_iter().collect::<Vec<_>>().join(",") }
+    }
+
+    /// Notes what its Node says of what is ours there.
+    pub(super) fn note_offers(&mut self, node: &NodeView) {
+        if let Some(told) = node.annotations.get(OFFERS) {
+            self.told_offers = Some(told.clone());
+        }
+    }
+
+    /// Which resources are ours on its Node. Somebody may have taken away the annotation that says so.
+    fn offered_before<'a>(&'a self, node: &'a NodeView) -> BTreeSet<&'a str> {
+        let told = self.told_offers.as_deref().unwrap_or(OF_BEFORE);
+        offered_by_us(node).unwrap_or_else(|| told.split(',').collect())
     }
 
     /// Capacity and allocatable.
@@ -84,7 +96,7 @@ impl VNode {
             }
             // Until the base says how much it has, it has what was told of it.
             None => {
-                let seen = self.node.as_ref().filter(|seen| offered_by_us(seen).contains("memory"));
+                let seen = self.node.as_ref().filter(|seen| self.offered_before(seen).contains("memory"));
                 if let Some(seen) = seen {
                     for (there, shall) in
                         [(&seen.capacity, &mut capacity), (&seen.allocatable, &mut allocatable)]

@@ -172,7 +172,14 @@ impl Case {
         {
             self.said.push((**said).clone());
         }
-        let Action::Request(request) = action else { return vec![] };
+        match action {
+            Action::Request(request) => self.serve(request),
+            _ => vec![],
+        }
+    }
+
+    /// As the API server does.
+    fn serve(&mut self, request: Request) -> Vec<Event> {
         let Some(write) = request.write() else { return vec![] };
         let done = |write| Event::Written { write, result: Ok(()) };
         match request {
