@@ -65,4 +65,5 @@ mod scheduling;
 mod services;
 mod three_hundred;
 mod upstream;
+mod wasm_base;
 mod workloads;

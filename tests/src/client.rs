@@ -1,6 +1,7 @@
 //! Requests without pause, while something is done to the one who answers.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,9 +39,14 @@ pub struct Client {
 impl Client {
     /// A request is answered where any of the paths answers: two versions may serve beside each other.
     pub fn start(base: &JavaBase, paths: &'static [&'static str]) -> Self {
+        Self::start_at(SocketAddr::from((base.ip(), base.web_port())), paths)
+    }
+
+    /// As [`Client::start`], of whatever listens there.
+    pub fn start_at(base: SocketAddr, paths: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let root = format!("http://{}:{}", base.ip(), base.web_port());
+        let root = format!("http://{base}");
         let thread = thread::spawn(move || {
             let (mut requests, mut gaps, mut since) = (0, Vec::new(), None::<Instant>);
             while !stopped.load(Ordering::Relaxed) {

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cache, tools};
+use crate::{cache, cargo, tools};
 
 /// The root of this repository.
 pub fn repository() -> PathBuf {
@@ -128,6 +128,50 @@ pub fn java() -> Result<Java> {
     Ok(Java { dir })
 }
 
+/// The WebAssembly base and its packages.
+#[derive(Clone, Debug)]
+pub struct WasmBase {
+    dir: PathBuf,
+}
+
+impl WasmBase {
+    /// The program.
+    pub fn program(&self) -> PathBuf {
+        self.dir.join("base")
+    }
+
+    /// The package of one module, of those that `base/crates/samples` writes; an error where there is none.
+    pub fn package(&self, name: &str, version: &str) -> Result<PathBuf> {
+        let file = self.dir.join("packages").join(format!("{name}-{version}.wasm"));
+        ensure!(file.is_file(), "no package {}: see base/crates/samples/src/main.rs", file.display());
+        Ok(file)
+    }
+}
+
+/// The WebAssembly base, built on first use (some ten minutes of one core, most of it for wasmtime), and the packages that
+/// the tests install. It is optimised, because it compiles modules while tests wait.
+pub fn wasm_base() -> Result<WasmBase> {
+    let root = repository();
+    let sources = [root.join("base"), root.join("crates/model")];
+    let dir = cache::entry_of("wasm-base", &sources, |new| {
+        let base = root.join("base");
+        let command = cargo::command(&base, &["build", "--workspace", "--bins", "--locked"]);
+        cache::run(
+            "building the WebAssembly base (minutes, the first time)",
+            command,
+            &new.join("build.log"),
+        )?;
+        let built = base.join("target/debug");
+        fs::copy(built.join("base"), new.join("base")).context("copying the base")?;
+        let packages = new.join("packages");
+        fs::create_dir_all(&packages).context("the folder of packages")?;
+        let mut command = Command::new(built.join("write-samples"));
+        command.arg(&packages);
+        cache::run("writing the packages", command, &new.join("packages.log"))
+    })?;
+    Ok(WasmBase { dir })
+}
+
 /// The `java` to run bases with: that of `JAVA_HOME`, or the one on the PATH.
 pub fn java_program() -> Result<PathBuf> {
     if let Some(home) = env::var_os("JAVA_HOME") {
@@ -168,6 +212,7 @@ pub fn all() -> Result<()> {
     eprintln!("dev cluster  {}", devcluster()?.display());
     eprintln!("helm         {}", helm()?.display());
     eprintln!("packages     {}", java()?.packages().display());
+    eprintln!("wasm base    {}", wasm_base()?.program().display());
     crate::java_base::class_archive()?;
     Ok(())
 }

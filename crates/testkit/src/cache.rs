@@ -28,6 +28,15 @@ pub(crate) fn root() -> Result<PathBuf> {
 
 /// The directory of the artefact `name`, built from `sources` by `build` (given an empty directory) if it is not there.
 pub(crate) fn entry(name: &str, sources: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    entry_of(name, &[sources.to_owned()], build)
+}
+
+/// As [`entry`], of sources in several folders.
+pub(crate) fn entry_of(
+    name: &str,
+    sources: &[PathBuf],
+    build: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let root = root()?;
     let hash = hash(sources)?;
     let dir = root.join(format!("{name}-{hash}"));
@@ -44,7 +53,8 @@ pub(crate) fn entry(name: &str, sources: &Path, build: impl FnOnce(&Path) -> Res
     fs::create_dir_all(&new).with_context(|| format!("creating {}", new.display()))?;
     if let Err(e) = build(&new) {
         let _ = fs::remove_dir_all(&new);
-        return Err(e).with_context(|| format!("building {name} from {}", sources.display()));
+        let first = sources.first().map(|dir| dir.display().to_string()).unwrap_or_default();
+        return Err(e).with_context(|| format!("building {name} from {first}"));
     }
     fs::rename(&new, &dir).with_context(|| format!("renaming {} to {}", new.display(), dir.display()))?;
     prune(&root, name);
@@ -125,15 +135,17 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The first 16 hex digits of the SHA-256 over every file's path and content.
-fn hash(dir: &Path) -> Result<String> {
+fn hash(dirs: &[PathBuf]) -> Result<String> {
     let mut sha = Sha256::new();
-    for file in files(dir)? {
-        let path = dir.join(&file);
-        let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let name = file.to_string_lossy();
-        for part in [name.as_bytes(), &content] {
-            sha.update(part.len().to_le_bytes());
-            sha.update(part);
+    for dir in dirs {
+        for file in files(dir)? {
+            let path = dir.join(&file);
+            let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            let name = file.to_string_lossy();
+            for part in [name.as_bytes(), &content] {
+                sha.update(part.len().to_le_bytes());
+                sha.update(part);
+            }
         }
     }
     Ok(sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())

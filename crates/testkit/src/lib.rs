@@ -1,5 +1,6 @@
 //! Starts and stops the real parts that the tests, the benchmark and the demo run against: a Kubernetes control plane
-//! ([`cluster`]), an MQTT broker ([`broker`]), Java bases ([`java_base`]), a server of module packages
+//! ([`cluster`]), an MQTT broker ([`broker`]), Java bases ([`java_base`]), WebAssembly
+//! bases ([`wasm_base`]), a server of module packages
 //! ([`package_server`]), robots that reports go to ([`robot`]), ways between parts that can be cut ([`proxy`]), a Prometheus
 //! ([`prometheus`]) and the controller itself ([`controller`]).
 //!
@@ -10,6 +11,7 @@
 pub mod account;
 pub mod artifacts;
 pub mod broker;
+pub mod cargo;
 pub mod cluster;
 pub mod controller;
 pub mod http;
@@ -22,6 +24,7 @@ pub mod proxy;
 pub mod rights;
 pub mod robot;
 pub mod wait;
+pub mod wasm_base;
 pub mod work_dir;
 
 mod cache;

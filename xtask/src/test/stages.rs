@@ -20,6 +20,8 @@ const SETUP: &str = "setup";
 const BUILD: &str = "build";
 const TESTS: &str = "tests";
 const END_TO_END: &str = "end to end";
+/// What is done in the workspace of the WebAssembly base begins with this.
+const BASE_TESTS: &str = "base tests";
 
 /// What tests that would take long do all of: `cargo xtask test --long`.
 const LONG_RUN: [(&str, &str); 2] = [("LONG_RUN", "1"), ("SIM_SEEDS", "0..100000")];
@@ -48,6 +50,7 @@ pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
         plan.retain(|stage| stage.name != "format");
     }
     plan.push(tests(length, filter));
+    plan.push(base_tests(length, filter));
     if length != Length::Quick {
         plan.push(end_to_end(length, filter.map(str::to_owned)));
         if filter.is_none() {
@@ -94,7 +97,7 @@ pub(super) fn check() -> Vec<Stage> {
 }
 
 fn checks() -> Vec<Stage> {
-    vec![
+    let mut stages = vec![
         clippy(),
         tidy(&[BUILD]),
         Stage {
@@ -113,9 +116,42 @@ fn checks() -> Vec<Stage> {
             name: "deny",
             what: "cargo deny check bans licenses sources".to_owned(),
             after: &[],
-            work: Box::new(deny),
+            work: Box::new(|| deny(&mut cargo::command(&["deny", "check", "bans", "licenses", "sources"]))),
         },
-    ]
+    ];
+    stages.extend(base_checks());
+    stages
+}
+
+/// The same checks in the workspace of the WebAssembly base.
+fn base_checks() -> Vec<Stage> {
+    const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    const DENY: &[&str] = &["deny", "--config", "../deny.toml", "check", "bans", "licenses", "sources"];
+    let stage = |name, args: &'static [&'static str]| Stage {
+        name,
+        what: format!("cargo {}, in base/", args.join(" ")),
+        after: &[],
+        work: Box::new(move || cargo::run_in_base(args).map(|()| Verdict::Passed)),
+    };
+    let mut stages =
+        vec![stage("base format", &["fmt", "--all", "--", "--check", "-l"]), stage("base clippy", CLIPPY)];
+    stages.push(Stage {
+        work: Box::new(|| deny(&mut cargo::command_of_base(DENY))),
+        ..stage("base deny", DENY)
+    });
+    stages
+}
+
+/// `cargo test` over the workspace of the base: it starts real bases, and needs nothing but Rust.
+fn base_tests(length: Length, filter: Option<&str>) -> Stage {
+    let mut args: Vec<String> = ["test", "--workspace", "--no-fail-fast"].map(str::to_owned).into();
+    args.extend(filter.map(str::to_owned));
+    let what = format!("cargo {}, in base/", args.join(" "));
+    let work = move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        count(cargo::command_of_base(&args), length).map(Verdict::Tests)
+    };
+    Stage { name: BASE_TESTS, what, after: &[SETUP], work: Box::new(work) }
 }
 
 fn format_stage() -> Stage {
@@ -243,13 +279,13 @@ fn dev_cluster() -> Result<Verdict> {
 }
 
 /// Advisories are left out: they change from day to day, and their database is fetched from the network.
-fn deny() -> Result<Verdict> {
+fn deny(check: &mut Command) -> Result<Verdict> {
     let installed =
         cargo::command(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
     if !installed {
         return Ok(Verdict::Skipped("cargo-deny is not installed".to_owned()));
     }
-    match cargo::command(&["deny", "check", "bans", "licenses", "sources"]).status() {
+    match check.status() {
         Ok(status) if status.success() => Ok(Verdict::Passed),
         Ok(status) => bail!("cargo deny failed ({status})"),
         Err(error) => Err(error).context("starting cargo deny"),
@@ -280,20 +316,17 @@ mod tests {
 
     #[test]
     fn a_filter_runs_tests_only() {
-        assert_eq!(names(Length::Usual, Some("x")), [SETUP, BUILD, TESTS, END_TO_END]);
-        assert_eq!(names(Length::Quick, Some("x")), [SETUP, BUILD, TESTS]);
+        assert_eq!(names(Length::Usual, Some("x")), [SETUP, BUILD, TESTS, BASE_TESTS, END_TO_END]);
+        assert_eq!(names(Length::Quick, Some("x")), [SETUP, BUILD, TESTS, BASE_TESTS]);
         let alone = only_end_to_end(Length::Usual, Some("x"));
         assert_eq!(alone.iter().map(|stage| stage.name).collect::<Vec<_>>(), [SETUP, BUILD, END_TO_END]);
     }
 
     #[test]
     fn no_stage_hangs_on_a_test_that_passes() {
-        let tests = [TESTS, END_TO_END];
-        assert!(
-            plan(Length::Usual, None)
-                .iter()
-                .all(|stage| stage.after.iter().all(|name| !tests.contains(name)))
-        );
+        let tests = [TESTS, BASE_TESTS, END_TO_END];
+        let hangs = |stage: &Stage| stage.after.iter().any(|name| tests.contains(name));
+        assert!(!plan(Length::Usual, None).iter().any(hangs));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::source;
 /// How many of each are named.
 const NAMED: usize = 10;
 /// Where our sources are.
-const FOLDERS: [&str; 6] = ["crates", "tests", "xtask", "sim", "bench", "fuzz"];
+const FOLDERS: [&str; 7] = ["crates", "tests", "xtask", "sim", "bench", "fuzz", "base/crates"];
 
 /// The largest of all our sources, as text.
 pub(super) fn largest() -> Result<String> {

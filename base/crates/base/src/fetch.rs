@@ -1,0 +1,142 @@
+//! Packages, brought from where they are.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use lifecycle::Failure;
+use tokio::io::AsyncReadExt as _;
+use url::Url;
+
+/// The most bytes of a package: a component of a scripting language has 20 MB.
+pub(crate) const MAX_PACKAGE_BYTES: usize = 128 * 1024 * 1024;
+
+/// How long a package may take to come.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long a server may take to be reached.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Brings packages from `file:`, `http:` and `https:` URLs.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+impl Fetcher {
+    pub(crate) fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+        Self { client: Client::builder(TokioExecutor::new()).build(https.wrap_connector(http)) }
+    }
+
+    /// The bytes of a package: all of them, or an error. No text of an error has the URL's credentials.
+    pub(crate) async fn fetch(&self, url: &str) -> Result<Bytes, Failure> {
+        let parsed = Url::parse(url.trim());
+        let url = parsed.map_err(|error| Failure::Scheme(format!("the URL cannot be read: {error}")))?;
+        let brought = async {
+            match url.scheme() {
+                "file" => from_file(&url).await,
+                "http" | "https" => self.served(&url).await,
+                other => Err(Failure::Scheme(format!(
+                    "unknown protocol: {other}; packages come by file, http and https"
+                ))),
+            }
+        };
+        let late = |_| Failure::TimedOut(format!("{}: it did not come within {DEADLINE:?}", shown(&url)));
+        tokio::time::timeout(DEADLINE, brought).await.map_err(late)?
+    }
+
+    async fn served(&self, url: &Url) -> Result<Bytes, Failure> {
+        let unreachable = |what: String| Failure::Unreachable(format!("{}: {what}", shown(url)));
+        let request = Request::get(url.as_str())
+            .header(http::header::USER_AGENT, concat!("koupleless-base/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::new())
+            .map_err(|error| unreachable(error.to_string()))?;
+        let response = self.client.request(request).await.map_err(|error| unreachable(causes(&error)))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                return Err(Failure::PackageMissing(format!("{}: {}", shown(url), response.status())));
+            }
+            status => return Err(unreachable(format!("the server answers {status}"))),
+        }
+        let body = Limited::new(response.into_body(), MAX_PACKAGE_BYTES).collect().await;
+        // A body that ends before its length does is an error of the body.
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => too_large(),
+            None => unreachable(format!("the package was cut short: {}", causes(error.as_ref()))),
+        })?;
+        Ok(body.to_bytes())
+    }
+}
+
+async fn from_file(url: &Url) -> Result<Bytes, Failure> {
+    let no_path = |()| Failure::Scheme(format!("{} names no file", shown(url)));
+    let path: PathBuf = url.to_file_path().map_err(no_path)?;
+    let wrong = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::PackageMissing(format!("{} (No such file or directory)", path.display()))
+        }
+        _ => Failure::PackageMissing(format!("{} ({error})", path.display())),
+    };
+    let file = tokio::fs::File::open(&path).await.map_err(wrong)?;
+    let mut bytes = Vec::new();
+    // One more than may be, so that too many are seen.
+    let most = MAX_PACKAGE_BYTES as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).await.map_err(wrong)?;
+    if bytes.len() > MAX_PACKAGE_BYTES { Err(too_large()) } else { Ok(bytes.into()) }
+}
+
+fn too_large() -> Failure {
+    Failure::BadPackage(format!("the package has more than {MAX_PACKAGE_BYTES} bytes"))
+}
+
+/// A URL without what must not be shown.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that can have no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+/// An error with what caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// The URLs of the packages in a folder, by name.
+///
+/// # Errors
+/// Where it cannot be read, or its path is not absolute.
+pub(crate) fn packages_in(folder: &std::path::Path) -> Result<Vec<String>, String> {
+    let read = |error: io::Error| format!("{}: {error}", folder.display());
+    let mut urls = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            let url = Url::from_file_path(&path);
+            urls.push(url.map_err(|()| format!("{}: the path is not absolute", path.display()))?.to_string());
+        }
+    }
+    urls.sort();
+    Ok(urls)
+}

@@ -1,0 +1,15 @@
+//! A base as a process, as a controller and its callers see it.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, and indexing a JSON value gives null"
+)]
+
+mod faults;
+mod health;
+mod main_job;
+mod recorded;
+mod support;
+mod switching;

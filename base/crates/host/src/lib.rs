@@ -1,0 +1,28 @@
+//! Runs modules: WebAssembly components that answer HTTP, each within its limits.
+//!
+//! A module is compiled in a process of its own, with limits, and what comes out is kept on disk. Each request gets a
+//! fresh instance, so that nothing of one request is left for the next. Modules run on threads of their own: whatever they
+//! do, the threads of the caller are free.
+//!
+//! A module reaches no file, no socket and no other host.
+
+mod answer;
+mod call;
+mod compiled;
+mod compiler;
+mod engine;
+mod error;
+mod faults;
+mod limits;
+mod module;
+mod output;
+mod store;
+
+pub use answer::Body;
+pub use call::Entry;
+pub use compiler::{CompilerLimits, compile};
+pub use engine::{Host, Options};
+pub use error::{CallError, EnterError, HostError, LoadError};
+pub use faults::Recent;
+pub use limits::{Ceilings, Quota};
+pub use module::{Module, Start};

@@ -1,0 +1,169 @@
+//! WebAssembly bases at the controller: bases as any others.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Client, Scene, Way, manifest, seen};
+use serde_json::{Value, json};
+use testkit::{
+    artifacts,
+    wait::wait_for,
+    wasm_base::{WasmBase, WasmBaseOptions},
+};
+
+/// How long a base takes to be a Node that is Ready.
+const NODE: Duration = Duration::from_secs(30);
+
+/// Bases of a scene, their Nodes Ready.
+fn bases(scene: &Scene, count: usize) -> Result<Vec<WasmBase>> {
+    let options = || WasmBaseOptions {
+        version: scene.base_version.clone(),
+        http_tunnel: Some(scene.controller.http_tunnel()),
+        ..WasmBaseOptions::default()
+    };
+    let bases = (0..count).map(|_| WasmBase::start(options())).collect::<Result<Vec<_>>>()?;
+    for base in &bases {
+        wait_for(&format!("{} Ready", base.node()), NODE, || {
+            let node = scene.cluster.kubectl_json(&["get", "node", &base.node()])?;
+            let ready = seen::condition(&node, "Ready")["status"].clone();
+            ensure!(ready == "True", "Ready is {ready}; the base says: {}", base.log());
+            Ok(Some(()))
+        })?;
+    }
+    Ok(bases)
+}
+
+/// A container of one of the samples.
+fn container(name: &str, version: &str) -> Result<Value> {
+    let package = artifacts::wasm_base()?.package(name, version)?;
+    Ok(manifest::container_of(name, version, &format!("file://{}", package.display())))
+}
+
+/// The Deployment of the manual's 5.1 for bases of this stack, spread over all bases, none of which may be without.
+fn deployment(scene: &Scene, replicas: u32) -> Result<Value> {
+    let mut deployment = manifest::deployment(scene, "biz1", replicas, &[container("biz1", "1.0.0")?]);
+    deployment["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": "100%", "maxUnavailable": 0});
+    let affinity = &mut deployment["spec"]["template"]["spec"]["affinity"];
+    let terms =
+        &mut affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+    terms[0]["matchExpressions"][0]["values"] = json!(["wasm"]);
+    affinity["podAntiAffinity"] = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": [{
+            "labelSelector": {"matchLabels": {"app": "biz1"}},
+            "matchLabelKeys": ["pod-template-hash"],
+            "topologyKey": "topology.kubernetes.io/zone",
+        }],
+    });
+    Ok(deployment)
+}
+
+fn update(scene: &Scene, version: &str) -> Result<()> {
+    let patch = json!({"spec": {"template": {"spec": {"containers": [container("biz1", version)?]}}}});
+    scene.kubectl(&["patch", "deployment", "biz1", "--type=strategic", "-p", &patch.to_string()])?;
+    let rollout = scene.kubectl(&["rollout", "status", "deployment/biz1", "--timeout=120s"]);
+    rollout.map(drop).with_context(|| match scene.pods(&[]) {
+        Ok(pods) => format!("{:#?}", pods.iter().map(seen::summary).collect::<Vec<_>>()),
+        Err(error) => error.to_string(),
+    })
+}
+
+fn wait_biz(base: &WasmBase, expected: &[&str]) -> Result<()> {
+    wait_for(&format!("{} holds {expected:?}", base.identity()), Duration::from_secs(60), || {
+        let biz = base.biz()?;
+        ensure!(biz == expected, "{biz:?}");
+        Ok(Some(()))
+    })
+}
+
+#[test]
+fn online_updated_without_a_failed_request_scaled_and_offline_over_http() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let bases = bases(&scene, 2)?;
+    let node = scene.cluster.kubectl_json(&["get", "node", &bases[0].node()])?;
+    ensure!(node["metadata"]["labels"]["base.koupleless.io/stack"] == "wasm", "{node}");
+    // What all modules together may take, which the base says when it is asked.
+    wait_for("the Node's memory", Duration::from_secs(60), || {
+        let node = scene.cluster.kubectl_json(&["get", "node", &bases[0].node()])?;
+        ensure!(node["status"]["capacity"]["memory"] == "1073741824", "{}", node["status"]["capacity"]);
+        Ok(Some(()))
+    })?;
+
+    scene.cluster.apply(&deployment(&scene, 2)?.to_string())?;
+    scene.wait_pods_ready(2)?;
+    for base in &bases {
+        wait_biz(base, &["biz1:1.0.0 activated"])?;
+        ensure!(base.serving("biz1")?.as_deref() == Some("1.0.0"), "{} serves nothing", base.identity());
+    }
+
+    // Both versions on one path, which a Java base cannot hold.
+    let clients: Vec<Client> = bases
+        .iter()
+        .map(|base| Client::start_at(SocketAddr::from((base.ip(), base.web_port())), &["biz1"]))
+        .collect();
+    for version in ["2.0.0", "3.0.0"] {
+        update(&scene, version)?;
+        for base in &bases {
+            wait_biz(base, &[&format!("biz1:{version} activated")])?;
+            ensure!(base.serving("biz1")?.as_deref() == Some(version), "{} serves another", base.identity());
+        }
+    }
+    for client in clients {
+        let (requests, gaps) = client.stop()?;
+        println!("{requests} requests, {} gaps", gaps.len());
+        ensure!(requests > 100, "only {requests} requests were sent");
+        ensure!(gaps.is_empty(), "{:?}", gaps.iter().map(|gap| gap.to - gap.from).collect::<Vec<_>>());
+    }
+
+    scene.kubectl(&["scale", "deployment/biz1", "--replicas=1"])?;
+    scene.wait_pods_ready(1)?;
+    wait_for("one base without", Duration::from_secs(20), || {
+        let held = bases.iter().map(WasmBase::biz).collect::<Result<Vec<_>>>()?;
+        ensure!(held.iter().filter(|biz| biz.is_empty()).count() == 1, "{held:?}");
+        Ok(Some(()))
+    })?;
+    scene.kubectl(&["delete", "deployment", "biz1", "--wait=false"])?;
+    for base in &bases {
+        wait_biz(base, &[])?;
+        ensure!(base.serving("biz1")?.is_none(), "the module still answers");
+    }
+    wait_for("the Pods are gone", Duration::from_secs(20), || {
+        let pods = scene.pods(&[])?;
+        ensure!(pods.is_empty(), "{} Pods", pods.len());
+        Ok(Some(()))
+    })
+}
+
+/// What the base says of a failure is read as that of a Java base.
+#[test]
+fn a_module_that_does_not_start_says_so_in_its_pod() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let bases = bases(&scene, 1)?;
+    let mut pod = manifest::pod(&scene, "failing", Some(&bases[0].node()), &[container("failing", "1.0.0")?]);
+    pod["spec"]["affinity"] = Value::Null;
+    scene.cluster.apply(&pod.to_string())?;
+    let message = scene.wait_waiting("failing", "User.InstallBizUserError")?;
+    ensure!(message.contains("it trapped"), "{message}");
+    ensure!(bases[0].biz()?.is_empty(), "{:?}", bases[0].biz()?);
+    Ok(())
+}
+
+/// A base that is told to end says goodbye, and its Node goes; one that is killed and started again under its identity gets
+/// its modules back.
+#[test]
+fn a_base_that_was_killed_gets_its_modules_back_and_one_that_ends_says_so() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[])?;
+    let mut bases = bases(&scene, 1)?;
+    scene.cluster.apply(&deployment(&scene, 1)?.to_string())?;
+    scene.wait_pods_ready(1)?;
+    let base = &mut bases[0];
+    base.kill()?;
+    base.start_again()?;
+    wait_biz(base, &["biz1:1.0.0 activated"])?;
+    scene.wait_pods_ready(1)?;
+    base.stop()?;
+    wait_for("the Node is gone", Duration::from_secs(20), || {
+        let nodes = scene.nodes()?;
+        ensure!(nodes.is_empty(), "{} Nodes", nodes.len());
+        Ok(Some(()))
+    })
+}
