@@ -27,10 +27,12 @@ macro_rules! over_every_way {
 }
 
 mod absence;
+mod ask;
 mod bad_input;
 mod baseline;
 mod brokers;
 mod chart;
+mod checking;
 mod cut_off;
 mod deploy;
 mod docs;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use testkit::{artifacts, cluster::Cluster, controller, work_dir::WorkDir};
+use testkit::{account, artifacts, cluster::Cluster, controller, work_dir::WorkDir};
 
 /// A shell in a folder of its own, which has the repository's `deploy/`, with kubectl and the controller's program on
-/// the path.
+/// the path, and the program as kubectl's plugin.
 #[derive(Debug)]
 pub struct Shell {
     dir: WorkDir,
@@ -22,7 +22,10 @@ impl Shell {
         let dir = WorkDir::new("shell")?;
         let kubectl = cluster.kubectl_command();
         program(&dir.join("bin/kubectl"), &format!("'{}' kubectl", kubectl.get_program().display()))?;
-        program(&dir.join("bin/module-controller"), &format!("'{}'", controller::program()?.display()))?;
+        for name in ["module-controller", "kubectl-koupleless", "kubectl_complete-koupleless"] {
+            symlink(controller::program()?, dir.join("bin").join(name))
+                .with_context(|| format!("linking {name}"))?;
+        }
         symlink(artifacts::repository().join("deploy"), dir.join("deploy")).context("linking deploy")?;
         let kubeconfig = dir.join("kubeconfig");
         fs::copy(cluster.kubeconfig(), &kubeconfig)?;
@@ -47,10 +50,24 @@ impl Shell {
         self.output(command).map(drop)
     }
 
+    /// From now on as a ServiceAccount of the cluster, in this namespace.
+    pub fn sign_in(&self, cluster: &Cluster, namespace: &str, name: &str) -> Result<()> {
+        account::kubeconfig(cluster, namespace, name, self.kubeconfig.clone())?;
+        self.run(&format!("kubectl config set-context --current --namespace={namespace}"))
+    }
+
     /// As [`Shell::run`], and gives what it printed.
     pub fn output(&self, command: &str) -> Result<String> {
+        let output = self.outcome(command)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{command}` ended with {}: {said}", output.status);
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs a command, and gives how it ended and all that it said.
+    pub fn outcome(&self, command: &str) -> Result<Output> {
         let path = format!("{}:{}", self.dir.join("bin").display(), std::env::var("PATH")?);
-        let output = Command::new("sh")
+        Command::new("sh")
             .args(["-euc", command])
             .current_dir(self.dir.path())
             .env("PATH", path)
@@ -58,10 +75,7 @@ impl Shell {
             // What Helm keeps goes with the folder.
             .env("HOME", self.dir.path())
             .output()
-            .context("starting sh")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`{command}` ended with {}: {said}", output.status);
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            .context("starting sh")
     }
 }
 

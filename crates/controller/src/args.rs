@@ -13,6 +13,8 @@ pub(crate) enum Command {
     /// Prints the definition of Module objects, for `kubectl apply -f -`. The controller installs it by
     /// itself where it may.
     Crd,
+    #[command(flatten)]
+    Ask(ask::Command),
 }
 
 macro_rules! args {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod asking;
 mod clock;
 mod commands;
 mod dispatch;
@@ -9,7 +10,7 @@ mod explain;
 mod install;
 mod log;
 mod metrics;
-mod output;
+mod plugin;
 mod pod_starts;
 mod run;
 mod settings;
@@ -17,7 +18,8 @@ mod tunnels;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use ask::print;
+use clap::{CommandFactory, Parser};
 use tikv_jemallocator::Jemalloc;
 
 /// It gives back what a burst has needed; how soon is in `.cargo/config.toml`, which decides it when this is built.
@@ -25,11 +27,17 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
+    if let Some(plugin) = plugin::Plugin::of_name() {
+        return plugin.run();
+    }
     let args = args::Args::parse();
     match &args.command {
         Some(args::Command::Explain(explain)) => return explain.run(),
         Some(args::Command::Install(install)) => return install.run(),
         Some(args::Command::Crd) => return print_definition(),
+        Some(args::Command::Ask(asked)) => {
+            return asked.run(&asking::program(args::Args::command));
+        }
         None => {}
     }
     let settings = match settings::Settings::try_from(args) {
@@ -51,7 +59,7 @@ fn main() -> ExitCode {
 
 fn print_definition() -> ExitCode {
     match serde_json::to_string_pretty(&cluster::modules::definition()) {
-        Ok(definition) => output::print(&format!("{definition}\n")),
+        Ok(definition) => print(&format!("{definition}\n")),
         Err(error) => {
             eprintln!("module-controller: writing the definition: {error}");
             ExitCode::FAILURE

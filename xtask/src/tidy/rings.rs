@@ -25,6 +25,7 @@ const PLACES: &[(&str, Place)] = &[
     ("tunnel", Place::Ring(2)),
     ("cluster", Place::Ring(2)),
     ("report", Place::Ring(2)),
+    ("ask", Place::Ring(2)),
     ("controller", Place::Ring(3)),
     ("base", Place::Ring(3)),
     ("testkit", Place::Beside),

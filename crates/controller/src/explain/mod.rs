@@ -5,12 +5,12 @@ mod near;
 
 use std::{env, process::ExitCode};
 
+use ask::print;
 use clap::ValueEnum;
 use model::{ErrorCode, ErrorType, Language};
 
-use crate::output::print;
-
-/// Explains an error code, as a Pod, an Event or the log shows it; lists all codes where none is given.
+/// Explains an error code, as a Pod, an Event or the log shows it, or a finding of `check`; lists all error codes where none
+/// is given.
 ///
 /// Needs no settings and no cluster. Ends with code 2 where there is no such code, and says which
 /// come close.
@@ -39,7 +39,7 @@ impl Explain {
         let language = match self.lang {
             Some(Lang::En) => Language::English,
             Some(Lang::Zh) => Language::Chinese,
-            None => of_locale(|variable| env::var(variable).ok()),
+            None => language(),
         };
         match self.answer(language) {
             Ok(text) => print(&text),
@@ -58,11 +58,19 @@ impl Explain {
             let codes = ErrorCode::with_page().iter().filter(|code| code.kind == kind);
             return Ok(codes.map(|code| code.page(language).to_string()).collect::<Vec<_>>().join("\n"));
         }
+        if let Some(page) = ask::page(given, language) {
+            return Ok(page);
+        }
         match given.parse::<ErrorCode>() {
             Ok(code) => Ok(code.page(language).to_string()),
             Err(why) => Err(near::refusal(given, &why, language)),
         }
     }
+}
+
+/// The language of whoever asks.
+pub(crate) fn language() -> Language {
+    of_locale(|variable| env::var(variable).ok())
 }
 
 /// The language of messages, by POSIX's order of the variables that say it.

@@ -10,10 +10,9 @@ mod rights;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use ask::print;
 use clap::ValueEnum;
 use serde_json::{Value, json};
-
-use crate::output::print;
 
 /// What the namespace is called by default, and the objects in it always.
 const NAME: &str = "module-controller";
@@ -64,6 +63,15 @@ enum Tunnel {
     Http,
     /// Through a broker
     Mqtt,
+}
+
+/// The roles that it makes, by what they are for.
+pub(crate) fn roles() -> Result<ask::Roles> {
+    Ok(ask::Roles {
+        base: embedded::base_roles()?,
+        peers: embedded::peers_roles()?,
+        replicas: embedded::replicas_roles()?,
+    })
 }
 
 impl Install {

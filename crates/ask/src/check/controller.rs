@@ -1,0 +1,180 @@
+//! The controllers that a cluster has, as their manifests say that they run.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    read::{Object, nothing},
+    text::Text,
+};
+
+/// What no other program has as a variable.
+const OURS: [&str; 2] = ["ENABLE_MQTT_TUNNEL", "ENABLE_HTTP_TUNNEL"];
+
+/// A Deployment, or a bare Pod, that runs a controller.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Controller {
+    pub(super) kind: &'static str,
+    pub(super) namespace: Text,
+    pub(super) name: Text,
+    pub(super) account: Text,
+    pub(super) replicas: u32,
+    pub(super) ready: u32,
+    /// Its variables that are written out.
+    variables: BTreeMap<Text, Text>,
+}
+
+impl Controller {
+    pub(super) fn about(&self) -> Text {
+        format!("{} {}/{}", self.kind, self.namespace, self.name).into()
+    }
+
+    /// A variable; none where it is not set, or is not written out.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(&Text::from(name))?.some()
+    }
+
+    pub(super) fn env(&self) -> &str {
+        self.variable("ENV").unwrap_or("dev")
+    }
+
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MetaJson {
+    name: Text,
+    #[serde(deserialize_with = "nothing")]
+    namespace: Text,
+    #[serde(deserialize_with = "nothing")]
+    owner_references: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct DeploymentJson {
+    metadata: MetaJson,
+    #[serde(default, deserialize_with = "nothing")]
+    spec: DeploymentSpecJson,
+    #[serde(default, deserialize_with = "nothing")]
+    status: DeploymentStatusJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DeploymentSpecJson {
+    replicas: Option<u32>,
+    #[serde(deserialize_with = "nothing")]
+    template: TemplateJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TemplateJson {
+    #[serde(deserialize_with = "nothing")]
+    spec: PodSpecJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DeploymentStatusJson {
+    #[serde(deserialize_with = "nothing")]
+    ready_replicas: u32,
+}
+
+#[derive(Deserialize)]
+struct PodJson {
+    metadata: MetaJson,
+    #[serde(default, deserialize_with = "nothing")]
+    spec: PodSpecJson,
+    #[serde(default, deserialize_with = "nothing")]
+    status: PodStatusJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodStatusJson {
+    #[serde(deserialize_with = "nothing")]
+    conditions: Vec<BTreeMap<String, Value>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodSpecJson {
+    #[serde(deserialize_with = "nothing")]
+    service_account_name: Text,
+    #[serde(deserialize_with = "nothing")]
+    containers: Vec<ContainerJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContainerJson {
+    #[serde(deserialize_with = "nothing")]
+    env: Vec<VariableJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct VariableJson {
+    name: Text,
+    #[serde(deserialize_with = "nothing")]
+    value: Text,
+}
+
+/// The variables of the container that is a controller; none where none is.
+fn variables(spec: &PodSpecJson) -> Option<BTreeMap<Text, Text>> {
+    let is_ours = |container: &&ContainerJson| container.env.iter().any(|one| OURS.contains(&&*one.name));
+    let ours = spec.containers.iter().find(is_ours)?;
+    Some(ours.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect())
+}
+
+/// A Deployment, where it is a controller's.
+pub(super) struct OfDeployment(pub(super) Option<Controller>);
+
+impl Object for OfDeployment {
+    const NAME: &'static str = "Deployments";
+
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let DeploymentJson { metadata, spec, status } = serde_json::from_str(json)?;
+        let pod = spec.template.spec;
+        Ok(Self(variables(&pod).map(|variables| Controller {
+            kind: "Deployment",
+            namespace: metadata.namespace,
+            name: metadata.name,
+            account: pod.service_account_name,
+            replicas: spec.replicas.unwrap_or(1),
+            ready: status.ready_replicas,
+            variables,
+        })))
+    }
+}
+
+/// A bare Pod, where it is a controller's, as the manual has it.
+pub(super) struct OfPod(pub(super) Option<Controller>);
+
+impl Object for OfPod {
+    const NAME: &'static str = "Pods of the controller";
+
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let PodJson { metadata, spec, status } = serde_json::from_str(json)?;
+        let is_ready = status.conditions.iter().any(|condition| {
+            condition.get("type").is_some_and(|kind| kind == "Ready")
+                && condition.get("status").is_some_and(|status| status == "True")
+        });
+        let variables = variables(&spec).filter(|_| metadata.owner_references.is_empty());
+        Ok(Self(variables.map(|variables| Controller {
+            kind: "Pod",
+            namespace: metadata.namespace,
+            name: metadata.name,
+            account: spec.service_account_name,
+            replicas: 1,
+            ready: u32::from(is_ready),
+            variables,
+        })))
+    }
+}

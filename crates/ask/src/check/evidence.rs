@@ -1,0 +1,197 @@
+//! What a check goes by, gathered from the cluster and from manifests.
+
+use kube::Client;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Finding,
+    controller::{Controller, OfDeployment, OfPod},
+    surroundings::{Defaults, Namespace, Quota, Webhooks},
+    workload::{Site, Workload},
+};
+use crate::{
+    client::{Cluster, Connection, Unreachable, chain},
+    picture::{NotShown, Picture},
+    read::{self, Failure, Object, list},
+    text::Text,
+};
+
+/// What is known.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// The minor version of Kubernetes; none where it is not known.
+    pub(super) server: Option<u32>,
+    /// The definition of Module objects; none where it is not known, and none in it where there is none.
+    pub(super) definition: Option<Option<Value>>,
+    pub(super) picture: Picture,
+    pub(super) sites: Vec<Site>,
+    pub(super) controllers: Vec<Controller>,
+    pub(super) workloads: Vec<Workload>,
+    pub(super) defaults: Vec<Defaults>,
+    pub(super) quotas: Vec<Quota>,
+    pub(super) namespaces: Vec<Namespace>,
+    pub(super) webhooks: Vec<Webhooks>,
+    /// Only a manifest is to be checked.
+    pub(super) of_manifest: bool,
+    /// What was found while it was gathered: by asking whether something may be done, or by trying it.
+    pub(crate) found: Vec<Finding>,
+    /// What could not be checked, and why.
+    pub(crate) skipped: Vec<NotShown>,
+}
+
+/// A workload of a list of one kind.
+macro_rules! kinds {
+    ($($wrapper:ident: $kind:literal, $name:literal;)+) => {$(
+        struct $wrapper(Option<Workload>);
+
+        impl Object for $wrapper {
+            const NAME: &'static str = $name;
+
+            fn read(json: &str) -> Result<Self, serde_json::Error> {
+                Workload::of(Some($kind), json).map(|workload| Self(workload.filter(Workload::is_meant)))
+            }
+        }
+    )+};
+}
+
+kinds! {
+    OneDeployment: "Deployment", "Deployments";
+    OneDaemonSet: "DaemonSet", "DaemonSets";
+    OneStatefulSet: "StatefulSet", "StatefulSets";
+}
+
+impl Evidence {
+    /// Of a cluster: its version, its bases, controllers, workloads and what is in their way.
+    pub(crate) async fn of_cluster(
+        cluster: &Cluster,
+        connection: &Connection,
+        env: Option<&str>,
+    ) -> Result<Self, Unreachable> {
+        let mut evidence =
+            Self { picture: read::picture(cluster, connection, env).await?, ..Self::default() };
+        let client = &cluster.client;
+        evidence.server = evidence.take("the version of the API server", minor(client).await);
+        evidence.definition = evidence.take("the definition of Module objects", definition(client).await);
+        let scope = connection.namespace.as_deref();
+        let vnodes = "module-controller.koupleless.io/component=vnode";
+        let vnodes = env.map_or_else(
+            || vnodes.to_owned(),
+            |env| format!("{vnodes},module-controller.koupleless.io/env={env}"),
+        );
+        evidence.sites = evidence.all(client, "/api/v1/nodes".to_owned(), &vnodes).await;
+        let deployments: Vec<OfDeployment> =
+            evidence.all(client, "/apis/apps/v1/deployments".to_owned(), "").await;
+        let pods: Vec<OfPod> = evidence.all(client, "/api/v1/pods".to_owned(), "app=module-controller").await;
+        let controllers =
+            deployments.into_iter().filter_map(|one| one.0).chain(pods.into_iter().filter_map(|one| one.0));
+        evidence.controllers = controllers.filter(|one| env.is_none_or(|env| one.env() == env)).collect();
+        let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
+        let one: Vec<OneDeployment> = evidence.all(client, apps("deployments"), "").await;
+        evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+        let one: Vec<OneDaemonSet> = evidence.all(client, apps("daemonsets"), "").await;
+        evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+        let one: Vec<OneStatefulSet> = evidence.all(client, apps("statefulsets"), "").await;
+        evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+        evidence.surroundings(client, scope).await;
+        Ok(evidence)
+    }
+
+    /// What is in the way of Pods.
+    async fn surroundings(&mut self, client: &Client, scope: Option<&str>) {
+        let core = |plural: &str| within("/api/v1", scope, plural);
+        self.defaults = self.all(client, core("limitranges"), "").await;
+        self.quotas = self.all(client, core("resourcequotas"), "").await;
+        self.namespaces = self.all(client, "/api/v1/namespaces".to_owned(), "").await;
+        let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+        self.webhooks = self.all(client, webhooks.to_owned(), "").await;
+    }
+
+    /// From now on only these manifests are to be checked, in what is known of the cluster. What has no namespace goes into
+    /// this one.
+    pub(crate) fn of_manifests(&mut self, text: &str, namespace: &str) -> Result<(), Text> {
+        self.workloads = workloads(text)?;
+        for workload in &mut self.workloads {
+            if workload.namespace.is_empty() {
+                workload.namespace = namespace.into();
+            }
+        }
+        self.of_manifest = true;
+        Ok(())
+    }
+
+    /// How many workloads are checked.
+    pub(crate) fn workloads(&self) -> usize {
+        self.workloads.len()
+    }
+
+    /// Notes what is skipped.
+    pub(crate) fn skip(&mut self, what: &str, why: Text) {
+        let skipped = NotShown { what: what.into(), why };
+        if !self.skipped.contains(&skipped) {
+            self.skipped.push(skipped);
+        }
+    }
+
+    fn take<T>(&mut self, what: &str, result: Result<T, Failure>) -> Option<T> {
+        result.inspect_err(|failure| self.skip(what, failure.why().clone())).ok()
+    }
+
+    async fn all<T: Object>(&mut self, client: &Client, path: String, labels: &str) -> Vec<T> {
+        let found = list::<T>(client, &path, labels).await;
+        self.take(T::NAME, found).map(|found| found.items).unwrap_or_default()
+    }
+}
+
+fn within(group: &str, namespace: Option<&str>, plural: &str) -> String {
+    match namespace {
+        Some(namespace) => format!("{group}/namespaces/{namespace}/{plural}"),
+        None => format!("{group}/{plural}"),
+    }
+}
+
+/// The minor version; a cloud writes a `+` behind it.
+async fn minor(client: &Client) -> Result<u32, Failure> {
+    let version = client.apiserver_version().await.map_err(Failure::of)?;
+    version
+        .minor
+        .trim_end_matches('+')
+        .parse()
+        .map_err(|_| Failure::Refused(format!("it says {:?}", version.minor).into()))
+}
+
+async fn definition(client: &Client) -> Result<Option<Value>, Failure> {
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modules.koupleless.io";
+    let request =
+        http::Request::get(path).body(Vec::new()).map_err(|error| Failure::Refused(chain(&error)))?;
+    match client.request::<Value>(request).await.map_err(Failure::of) {
+        Ok(definition) => Ok(Some(definition)),
+        Err(Failure::Unknown(_)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What makes Pods of modules, in manifests one after another; Lists are opened.
+fn workloads(text: &str) -> Result<Vec<Workload>, Text> {
+    #[derive(Deserialize)]
+    struct ListJson<'a> {
+        #[serde(borrow, default)]
+        items: Vec<&'a RawValue>,
+    }
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| chain(&error))?;
+    let mut found = Vec::new();
+    for document in documents.into_iter().filter(|document| !document.is_null()) {
+        let json = document.to_string();
+        let list: ListJson<'_> = serde_json::from_str(&json).map_err(|error| chain(&error))?;
+        let objects = if list.items.is_empty() {
+            vec![&*json]
+        } else {
+            list.items.iter().map(|item| item.get()).collect()
+        };
+        for object in objects {
+            let workload = Workload::of(None, object).map_err(|error| chain(&error))?;
+            found.extend(workload.filter(Workload::is_meant));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,91 @@
+//! The commands that show what is there: `tree`, `bases`, `modules`.
+
+use std::process::ExitCode;
+
+use super::{View, filter, say_not_shown, watch::watch};
+use crate::{
+    client::Unreachable,
+    output::print,
+    screen::{bases, modules, table::Style, tree},
+};
+
+/// Shows each base, the modules on it, and the Pods and owners that ask for these.
+///
+/// With names only what has to do with them: a base (by Node, identity, host name or address), a module, a Pod or an
+/// owner. What whoever asks may not see is named on standard error, and the rest is shown.
+#[derive(Debug, clap::Args)]
+pub struct Tree {
+    /// Of a base, a module (biz1 or biz1:1.0.0), a Pod or an owner (biz1 or Deployment/biz1)
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only what is not well
+    #[arg(long)]
+    problems: bool,
+    /// Show it again whenever it changes, until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
+    #[command(flatten)]
+    view: View,
+}
+
+/// Shows the bases, one on a line.
+#[derive(Debug, clap::Args)]
+pub struct Bases {
+    /// Of a base: its Node, identity, host name or address
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only those that are not Ready
+    #[arg(long)]
+    problems: bool,
+    #[command(flatten)]
+    view: View,
+}
+
+/// Shows which version of which module is on which base. Bases that are alike share a column.
+#[derive(Debug, clap::Args)]
+pub struct Modules {
+    /// Of a module (biz1 or biz1:1.0.0), a base, a Pod or an owner
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only what is not well
+    #[arg(long)]
+    problems: bool,
+    #[command(flatten)]
+    view: View,
+}
+
+impl Tree {
+    pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
+        let filter = filter(&self.names, self.problems);
+        if self.watch {
+            return watch(&self.view, |picture, style: Style| tree::text(picture, &filter, style)).await;
+        }
+        let picture = self.view.picture(&self.view.open().await?).await?;
+        say_not_shown(&picture);
+        let style = self.view.style();
+        let text = || tree::text(&picture, &filter, style);
+        Ok(print(&self.view.output.write(text, || tree::json(&picture, &filter))))
+    }
+}
+
+impl Bases {
+    pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
+        let filter = filter(&self.names, self.problems);
+        let picture = self.view.picture(&self.view.open().await?).await?;
+        say_not_shown(&picture);
+        let style = self.view.style();
+        let text = || bases::text(&picture, &filter, style);
+        Ok(print(&self.view.output.write(text, || bases::json(&picture, &filter))))
+    }
+}
+
+impl Modules {
+    pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
+        let filter = filter(&self.names, self.problems);
+        let picture = self.view.picture(&self.view.open().await?).await?;
+        say_not_shown(&picture);
+        let style = self.view.style();
+        let text = || modules::text(&picture, &filter, style);
+        Ok(print(&self.view.output.write(text, || modules::json(&picture, &filter))))
+    }
+}

@@ -1,0 +1,83 @@
+//! A screen that follows: read again and again, never so often that the API server would feel it.
+
+use std::{
+    io::{IsTerminal, stdout},
+    process::ExitCode,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use super::{View, say_not_shown};
+use crate::{
+    client::{Unreachable, complain},
+    output::print,
+    picture::Picture,
+    screen::table::Style,
+};
+
+/// From one look to the next at least.
+const PAUSE: Duration = Duration::from_secs(2);
+/// And so many times as long as the look took: of the lists of a large cluster the server has work.
+const SHARE: u32 = 10;
+/// To the top of an empty screen.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+
+/// How long to wait after a look that took so long.
+pub(super) fn pause(took: Duration) -> Duration {
+    PAUSE.max(took * SHARE)
+}
+
+/// Shows the screen whenever it changes. On a terminal it takes the place of the one before; else it follows that, under
+/// the time.
+pub(super) async fn watch(
+    view: &View,
+    screen: impl Fn(&Picture, Style) -> String,
+) -> Result<ExitCode, Unreachable> {
+    let cluster = view.open().await?;
+    let (mut shown, mut away) = (String::new(), false);
+    loop {
+        let start = Instant::now();
+        match view.picture(&cluster).await {
+            Ok(picture) => {
+                let style = view.style();
+                // Ages grow, and are no news.
+                let ageless = screen(&picture, Style { now: Timestamp::UNIX_EPOCH, colour: false, ..style });
+                let is_first = shown.is_empty();
+                if is_first {
+                    say_not_shown(&picture);
+                }
+                let terminal = stdout().is_terminal();
+                let text = screen(&picture, style);
+                if terminal {
+                    print(&format!("{CLEAR}{text}"));
+                } else if ageless != shown {
+                    let between = if is_first { "" } else { "\n" };
+                    print(&format!("{between}{:.0}\n{text}", style.now));
+                }
+                (shown, away) = (ageless, false);
+            }
+            // One that was never there is not waited for.
+            Err(unreachable) if shown.is_empty() => return Err(unreachable),
+            Err(unreachable) => {
+                if !away {
+                    complain(&unreachable);
+                }
+                away = true;
+            }
+        }
+        sleep(pause(start.elapsed())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_costs_much_is_rare() {
+        assert_eq!(pause(Duration::from_millis(20)), Duration::from_secs(2));
+        assert_eq!(pause(Duration::from_secs(3)), Duration::from_secs(30));
+    }
+}

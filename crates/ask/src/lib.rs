@@ -1,0 +1,28 @@
+//! Ring 2: what people ask of a cluster with bases and modules, by `module-controller` or by `kubectl koupleless`.
+//!
+//! ```text
+//! API server --lists, page by page--> read --> Picture --> screen --> text, JSON, YAML
+//!                                                     \--> check --> findings
+//! ```
+//!
+//! What keeps this crate honest:
+//! - It reads with the rights of whoever asks. What he may not see is named, and the rest is shown.
+//! - A text of the cluster is a [`Text`](text) from where it is read, and nothing in it reaches a terminal that a terminal
+//!   would obey.
+//! - Screens are pure functions of the picture; goldens hold them.
+//! - It shares no state with a running controller, and asks none: it works while that is down.
+
+mod check;
+mod client;
+mod command;
+mod complete;
+mod output;
+mod picture;
+mod read;
+mod screen;
+mod text;
+
+pub use check::page;
+pub use command::{Command, Program, Roles};
+pub use complete::{for_kubectl, script};
+pub use output::print;

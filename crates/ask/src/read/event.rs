@@ -1,0 +1,53 @@
+//! What happened to a base lately: the Events of its Node.
+
+use jiff::Timestamp;
+use kube::Client;
+use serde::Deserialize;
+
+use super::{
+    Object,
+    json::nothing,
+    list::{Failure, selected},
+};
+use crate::{screen::describe::Happened, text::Text};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventJson {
+    #[serde(default, deserialize_with = "nothing")]
+    r#type: Text,
+    #[serde(default, deserialize_with = "nothing")]
+    reason: Text,
+    #[serde(default, deserialize_with = "nothing")]
+    message: Text,
+    last_timestamp: Option<Timestamp>,
+    event_time: Option<Timestamp>,
+    series: Option<SeriesJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SeriesJson {
+    last_observed_time: Option<Timestamp>,
+}
+
+impl Object for Happened {
+    const NAME: &'static str = "Events";
+
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let event: EventJson = serde_json::from_str(json)?;
+        let again = event.series.and_then(|series| series.last_observed_time);
+        Ok(Self {
+            at: again.or(event.last_timestamp).or(event.event_time),
+            kind: event.r#type,
+            reason: event.reason,
+            message: event.message,
+        })
+    }
+}
+
+/// The Events of a Node.
+pub(crate) async fn events(client: &Client, node: &str) -> Result<Vec<Happened>, Failure> {
+    let of = format!("involvedObject.kind=Node,involvedObject.name={node}");
+    selected(client, "/api/v1/events", &[("fieldSelector", &of)]).await.map(|found| found.items)
+}
