@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::Server;
 use crate::objects;
-use crate::stage::{Place, Stage};
+use crate::stage::{Stage, Target};
 use crate::watch::{News, Watch, What};
 
 /// How many Nodes the Pods of the floor are spread over at most: the scheduler's work is per Pod.
@@ -43,8 +43,8 @@ impl Floor {
     pub async fn start(server: Server, namespace: &str, nodes: usize, which: Writes) -> Result<Self> {
         // Its Pods are for its own Nodes.
         let base_version = namespace.to_owned();
-        let places: Vec<Place> = (0..nodes.clamp(1, MAX_NODES))
-            .map(|n| Place { node: format!("{namespace}-{n:03}"), member: None })
+        let places: Vec<Target> = (0..nodes.clamp(1, MAX_NODES))
+            .map(|n| Target { node: format!("{namespace}-{n:03}"), member: None })
             .collect();
         for place in &places {
             server.create_node(&objects::floor_node(&place.node, &base_version)).await?;
@@ -91,7 +91,7 @@ impl Floor {
     }
 }
 
-async fn write_statuses(server: &Server, places: &[Place]) -> Result<()> {
+async fn write_statuses(server: &Server, places: &[Target]) -> Result<()> {
     let status = objects::floor_node_status(Timestamp::now());
     for place in places {
         server.patch_node_status(&place.node, &status).await?;

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::report::{Cost, Unit, WayReport};
 use crate::rig::{BASE_VERSION, Plane, Rig};
 use crate::settings::Settings;
-use crate::stage::{Place, Stage};
+use crate::stage::{Stage, Target};
 use crate::stats::{median, millis};
 use crate::watch::Watch;
 use crate::writes::Writes;
@@ -122,7 +122,7 @@ impl Scenario<'_> {
 
     fn stage(&self, namespace: &str) -> Result<Stage> {
         let fleet = self.rig.fleet()?;
-        let place = |member: &std::sync::Arc<crate::fleet::Member>| Place {
+        let place = |member: &std::sync::Arc<crate::fleet::Member>| Target {
             node: node_name(&member.identity),
             member: Some(member.clone()),
         };
@@ -287,7 +287,7 @@ impl Scenario<'_> {
         Ok(Metered { measured, written, cost: meter.end(&self.rig, phase, modules)? })
     }
 
-    fn with_all_online(&mut self, stage: &Stage, pods: &[(ModulePod, Place)], nodes: &Watch) -> Result<()> {
+    fn with_all_online(&mut self, stage: &Stage, pods: &[(ModulePod, Target)], nodes: &Watch) -> Result<()> {
         if self.plan.idle_seconds > 0 {
             thread::sleep(SETTLE);
             self.idle("idle, all modules")?;
@@ -360,7 +360,7 @@ impl Scenario<'_> {
         );
     }
 
-    fn update(&mut self, stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<()> {
+    fn update(&mut self, stage: &Stage, pods: &[(ModulePod, Target)]) -> Result<()> {
         let phase = "update in place";
         self.say(phase);
         let Metered { measured, cost, .. } = self.metered(phase, pods.len(), update::run(stage, pods))?;

@@ -16,7 +16,7 @@ use crate::watch::Watch;
 
 /// A Node, and the base behind it where there is one.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Target {
     /// The Node's name.
     pub node: String,
     /// The simulated base.
@@ -32,7 +32,7 @@ pub struct Stage {
     /// The version of the bases that they are for.
     pub base_version: String,
     /// The Nodes.
-    pub places: Vec<Place>,
+    pub places: Vec<Target>,
     /// What is seen of the Pods.
     pub pods: Watch,
 }
@@ -45,7 +45,7 @@ pub fn writes_at_once() -> usize {
 
 impl Stage {
     /// `modules` Pods for each Node, Node by Node in turn.
-    pub fn modules(&self, modules: usize) -> Vec<(ModulePod, Place)> {
+    pub fn modules(&self, modules: usize) -> Vec<(ModulePod, Target)> {
         let on = |module: usize| {
             self.places.iter().map(move |place| (self.module(&format!("biz{module}"), place), place.clone()))
         };
@@ -53,19 +53,19 @@ impl Stage {
     }
 
     /// The Pod of one module on one Node.
-    pub fn module(&self, biz: &str, place: &Place) -> ModulePod {
+    pub fn module(&self, biz: &str, place: &Target) -> ModulePod {
         ModulePod::new(biz, &place.node, &self.base_version)
     }
 
     /// Makes Pods, as many at once as [`writes_at_once`].
-    pub async fn create(&self, pods: &[(ModulePod, Place)]) -> Result<()> {
+    pub async fn create(&self, pods: &[(ModulePod, Target)]) -> Result<()> {
         let bodies = pods.iter().map(|(pod, _)| pod.object());
         self.each(bodies, |server, namespace, body| async move { server.create_pod(&namespace, &body).await })
             .await
     }
 
     /// Asks for the deletion of Pods, as many at once as [`writes_at_once`].
-    pub async fn delete(&self, pods: &[(ModulePod, Place)]) -> Result<()> {
+    pub async fn delete(&self, pods: &[(ModulePod, Target)]) -> Result<()> {
         let names = pods.iter().map(|(pod, _)| pod.name.clone());
         self.each(names, |server, namespace, name| async move { server.delete_pod(&namespace, &name).await })
             .await
@@ -74,7 +74,7 @@ impl Stage {
     /// Patches Pods, as many at once as [`writes_at_once`].
     pub async fn patch(
         &self,
-        pods: &[(ModulePod, Place)],
+        pods: &[(ModulePod, Target)],
         patch: impl Fn(&ModulePod) -> Value,
     ) -> Result<()> {
         let patches = pods.iter().map(|(pod, _)| (pod.name.clone(), patch(pod)));
@@ -121,7 +121,7 @@ pub struct AtBase {
 
 impl AtBase {
     /// For this Pod; nothing where no base is behind its Node.
-    pub fn of(pod: &ModulePod, place: &Place) -> Self {
+    pub fn of(pod: &ModulePod, place: &Target) -> Self {
         let Some(member) = &place.member else { return Self::default() };
         let id = (pod.biz.clone(), BIZ_VERSION.to_owned());
         Self { install: member.install_of(&id), uninstall: member.uninstall_of(&id) }

@@ -162,14 +162,24 @@ fn what_a_controller_left_is_cleaned_up_and_nothing_else() -> Result<()> {
 
     let (out, _) = failed(&shell, &cleanup("--dry-run"), 1)?;
     ensure!(out.contains(&format!("Nodes to delete: 1 ({})", base.node())), "{out}");
-    ensure!(out.contains(&format!("Node {stranger} has the label of a base")) && out.contains("Pods of modules"), "{out}");
+    ensure!(
+        out.contains(&format!("Node {stranger} has the label of a base")) && out.contains("Pods of modules"),
+        "{out}"
+    );
     let (out, err) = failed(&shell, &cleanup("--yes"), 1)?;
-    ensure!(out.contains("a controller still acts") && err.contains("to see whether a controller"), "{out}{err}");
+    ensure!(
+        out.contains("a controller still acts") && err.contains("to see whether a controller"),
+        "{out}{err}"
+    );
     scene.controller.stop()?;
     let (_, err) = failed(&shell, &cleanup(""), 2)?;
     ensure!(err.contains("give --yes"), "{err}");
     let out = shell.output(&cleanup("--yes"))?;
-    ensure!(out.contains(&format!("deleted: Node {}", base.node())) && out.contains("deleted: Lease kube-node-lease/"), "{out}");
+    ensure!(
+        out.contains(&format!("deleted: Node {}", base.node()))
+            && out.contains("deleted: Lease kube-node-lease/"),
+        "{out}"
+    );
     let there = scene.cluster.kubectl(&["get", "nodes,leases", "-n", "kube-node-lease", "-o", "name"])?;
     ensure!(!there.contains(&base.node()) && there.contains(&stranger), "{there}");
     ensure!(shell.output(&cleanup("--yes"))?.contains("Nothing is left to delete."), "something is left");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::fleet::base::Work;
 use crate::objects::ModulePod;
-use crate::stage::{AtBase, Place, Stage, took};
+use crate::stage::{AtBase, Stage, Target, took};
 use crate::stats::{Latency, median, median_latency};
 
 use super::patience;
@@ -80,7 +80,7 @@ impl Samples {
 }
 
 /// Makes all Pods at once and waits until all are Ready.
-pub async fn online(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Together> {
+pub async fn online(stage: &Stage, pods: &[(ModulePod, Target)]) -> Result<Together> {
     let began = Instant::now();
     let before = stage.pods.board().ready();
     let work = async {
@@ -103,7 +103,7 @@ pub async fn online(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Togeth
 }
 
 /// Deletes all Pods at once and waits until all are gone.
-pub async fn offline(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Together> {
+pub async fn offline(stage: &Stage, pods: &[(ModulePod, Target)]) -> Result<Together> {
     let began = Instant::now();
     let before = stage.pods.board().present();
     ensure!(before >= pods.len(), "{before} Pods are there, and {} shall be deleted", pods.len());

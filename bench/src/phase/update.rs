@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::objects::{ModulePod, moved_image};
-use crate::stage::{Place, Stage};
+use crate::stage::{Stage, Target};
 
 use super::patience;
 
@@ -20,7 +20,7 @@ pub struct Update {
 }
 
 /// Changes the image of all Pods at once and waits until all are Ready with it.
-pub async fn run(stage: &Stage, pods: &[(ModulePod, Place)]) -> Result<Update> {
+pub async fn run(stage: &Stage, pods: &[(ModulePod, Target)]) -> Result<Update> {
     let began = Instant::now();
     let work = async {
         stage

@@ -37,7 +37,7 @@ pub enum SieveError {
 
 /// Where in the text the next byte is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum State {
     /// Outside of strings.
     Between,
     /// In a string, before a character.
@@ -55,7 +55,7 @@ pub struct Sieve {
     read: usize,
     values: usize,
     kept: Vec<u8>,
-    place: Place,
+    place: State,
     /// What was kept of the present string.
     string: usize,
     /// The rest of the present string is dropped.
@@ -76,7 +76,7 @@ impl Sieve {
             read: 0,
             values: 0,
             kept: Vec::new(),
-            place: Place::Between,
+            place: State::Between,
             string: 0,
             drops: false,
             code: 0,
@@ -109,19 +109,19 @@ impl Sieve {
 
     fn take(&mut self, byte: u8) -> Result<(), SieveError> {
         match self.place {
-            Place::Between => self.between(byte),
-            Place::String => self.character(byte),
-            Place::Escape => {
-                (self.place, self.code) = (if byte == b'u' { Place::Digits(4) } else { Place::String }, 0);
+            State::Between => self.between(byte),
+            State::String => self.character(byte),
+            State::Escape => {
+                (self.place, self.code) = (if byte == b'u' { State::Digits(4) } else { State::String }, 0);
                 self.half &= byte == b'u';
                 self.put(byte)
             }
-            Place::Digits(left) => {
+            State::Digits(left) => {
                 let digit = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
                 self.code = self.code.wrapping_mul(16).wrapping_add(digit.unwrap_or(0));
-                self.place = Place::Digits(left.saturating_sub(1));
+                self.place = State::Digits(left.saturating_sub(1));
                 if left <= 1 {
-                    (self.place, self.half) = (Place::String, (0xd800..0xdc00).contains(&self.code));
+                    (self.place, self.half) = (State::String, (0xd800..0xdc00).contains(&self.code));
                 }
                 self.put(byte)
             }
@@ -138,7 +138,7 @@ impl Sieve {
             self.put(b' ')?;
         }
         match byte {
-            b'"' => (self.place, self.string, self.half) = (Place::String, 0, false),
+            b'"' => (self.place, self.string, self.half) = (State::String, 0, false),
             b'{' | b'[' | b',' => {
                 self.values += 1;
                 if self.values > self.limits.values {
@@ -153,7 +153,7 @@ impl Sieve {
     /// The first byte of a character in a string, or a further one.
     fn character(&mut self, byte: u8) -> Result<(), SieveError> {
         if byte == b'"' {
-            (self.place, self.drops) = (Place::Between, false);
+            (self.place, self.drops) = (State::Between, false);
             return self.put(byte);
         }
         let begins = byte & 0b1100_0000 != 0b1000_0000;
@@ -161,7 +161,7 @@ impl Sieve {
         let whole = begins && !self.half;
         self.drops |= whole && self.string >= long.min(self.limits.kept / 4);
         if byte == b'\\' {
-            self.place = Place::Escape;
+            self.place = State::Escape;
         } else {
             self.half = false;
         }

@@ -310,7 +310,7 @@ impl Engine {
             if let Some(shared) = &mut self.ownership {
                 shared.frozen = true;
             }
-            vnode.put_off();
+            vnode.defer();
             return self.wakes.set(base, None);
         }
         // Nearly all that is heard are heartbeats like those before; a base may have a thousand modules to go through.

@@ -10,7 +10,7 @@ use crate::cargo;
 
 /// Where a crate of ours stands: it may depend on crates of lower rings only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Rank {
     /// One of the product's rings.
     Ring(u8),
     /// Beside them: tests and tools. They may depend on everything, and nothing in a ring on them.
@@ -18,22 +18,22 @@ enum Place {
 }
 
 /// Every crate of the workspace. Crates of one ring do not know each other, but for [`WITHIN`].
-const PLACES: &[(&str, Place)] = &[
-    ("model", Place::Ring(0)),
-    ("arklet", Place::Ring(1)),
-    ("engine", Place::Ring(1)),
-    ("tunnel", Place::Ring(2)),
-    ("cluster", Place::Ring(2)),
-    ("report", Place::Ring(2)),
-    ("ask", Place::Ring(2)),
-    ("controller", Place::Ring(3)),
-    ("base", Place::Ring(3)),
-    ("testkit", Place::Beside),
-    ("e2e", Place::Beside),
-    ("sim", Place::Beside),
-    ("fuzz", Place::Beside),
-    ("bench", Place::Beside),
-    ("xtask", Place::Beside),
+const RANKS: &[(&str, Rank)] = &[
+    ("model", Rank::Ring(0)),
+    ("arklet", Rank::Ring(1)),
+    ("engine", Rank::Ring(1)),
+    ("tunnel", Rank::Ring(2)),
+    ("cluster", Rank::Ring(2)),
+    ("report", Rank::Ring(2)),
+    ("ask", Rank::Ring(2)),
+    ("controller", Rank::Ring(3)),
+    ("base", Rank::Ring(3)),
+    ("testkit", Rank::Beside),
+    ("e2e", Rank::Beside),
+    ("sim", Rank::Beside),
+    ("fuzz", Rank::Beside),
+    ("bench", Rank::Beside),
+    ("xtask", Rank::Beside),
 ];
 
 /// Edges within a ring: the engine gives orders in Arklet's words.
@@ -128,7 +128,7 @@ impl Workspace {
 
     /// The source folders of the crates that have to be pure.
     pub(super) fn pure_sources(&self) -> Vec<PathBuf> {
-        let pure = |name: &str| matches!(place(name), Some(Place::Ring(ring)) if ring <= PURE_UP_TO);
+        let pure = |name: &str| matches!(place(name), Some(Rank::Ring(ring)) if ring <= PURE_UP_TO);
         self.0.iter().filter(|(name, _)| pure(name)).map(|(_, package)| package.dir.join("src")).collect()
     }
 }
@@ -146,8 +146,8 @@ fn closure(id: &str, edges: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> 
     found
 }
 
-fn place(name: &str) -> Option<Place> {
-    PLACES.iter().find(|(known, _)| *known == name).map(|(_, place)| *place)
+fn place(name: &str) -> Option<Rank> {
+    RANKS.iter().find(|(known, _)| *known == name).map(|(_, place)| *place)
 }
 
 /// Every edge that breaks the rings.
@@ -160,11 +160,11 @@ pub(super) fn broken(workspace: &Workspace) -> Vec<String> {
             ));
             continue;
         };
-        let Place::Ring(ring) = own else { continue };
+        let Rank::Ring(ring) = own else { continue };
         for needed in &package.needs {
             let allowed = match place(needed).filter(|_| workspace.0.contains_key(needed)) {
-                Some(Place::Ring(other)) => other < ring || WITHIN.contains(&(name, needed)),
-                Some(Place::Beside) => false,
+                Some(Rank::Ring(other)) => other < ring || WITHIN.contains(&(name, needed)),
+                Some(Rank::Beside) => false,
                 None => ring > PURE_UP_TO || PURE.contains(&needed.as_str()),
             };
             if !allowed {

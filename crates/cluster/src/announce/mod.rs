@@ -24,7 +24,7 @@ use tokio::{
 
 pub(crate) use self::object::cut;
 use self::repeats::{Key, Repeats, Seen, Series};
-use crate::write::api::{Api, How, Place};
+use crate::write::api::{Api, Collection, How};
 
 /// How many Events wait at most: at the default rate the last one is a minute late, and what is
 /// later than that is history.
@@ -133,7 +133,7 @@ impl Recorder {
         let namespace = object::namespace(&announcement.regarding);
         let name = object::name(&announcement.regarding, wall, self.written);
         let body = object::event(announcement, &name, namespace, &self.instance, wall);
-        match self.api.create::<IgnoredAny>(&Place::events(namespace), &body).await {
+        match self.api.create::<IgnoredAny>(&Collection::events(namespace), &body).await {
             Ok(_) => {
                 self.api.counters.announced.fetch_add(1, Relaxed);
                 let place = (namespace.into(), name.into());
@@ -148,7 +148,7 @@ impl Recorder {
         self.place().await;
         let (namespace, name) = &series.place;
         let patch = object::series(series.count, series.last);
-        match self.api.patch::<IgnoredAny>(&Place::events(namespace), name, How::Merge, &patch).await {
+        match self.api.patch::<IgnoredAny>(&Collection::events(namespace), name, How::Merge, &patch).await {
             Ok(_) => {}
             Err(error) => {
                 // Events live for an hour only: the next one is a first again.

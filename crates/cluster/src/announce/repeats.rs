@@ -35,7 +35,7 @@ impl Key {
 }
 
 /// Namespace and name of an Event.
-pub(super) type Place = (Arc<str>, Arc<str>);
+pub(super) type Collection = (Arc<str>, Arc<str>);
 
 /// A count that is to be written on an Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) struct Series {
     /// What it counts.
     pub(super) key: Key,
     /// On which Event.
-    pub(super) place: Place,
+    pub(super) place: Collection,
     /// How often it was seen, the first time included.
     pub(super) count: u32,
     /// When last.
@@ -63,7 +63,7 @@ pub(super) enum Seen {
 
 #[derive(Debug)]
 struct Entry {
-    place: Place,
+    place: Collection,
     count: u32,
     last: Duration,
     last_wall: Timestamp,
@@ -101,7 +101,7 @@ impl Repeats {
     }
 
     /// Its first Event was written.
-    pub(super) fn written(&mut self, key: Key, place: Place, now: Duration, wall: Timestamp) {
+    pub(super) fn written(&mut self, key: Key, place: Collection, now: Duration, wall: Timestamp) {
         if self.0.len() >= MOST
             && let Some(oldest) =
                 self.0.iter().min_by_key(|(_, entry)| entry.last).map(|(key, _)| key.clone())
@@ -148,7 +148,7 @@ mod tests {
         Key { object: "u".into(), reason: "R".into(), note: note.into() }
     }
 
-    fn place() -> Place {
+    fn place() -> Collection {
         ("ns".into(), "e.1".into())
     }
 

@@ -60,12 +60,12 @@ pub(crate) struct Api {
 }
 
 /// A kind of thing that is written to, with the URL of its collection.
-pub(crate) struct Place {
+pub(crate) struct Collection {
     resource: Resource,
     url: String,
 }
 
-impl Place {
+impl Collection {
     pub(crate) fn pods(namespace: &str) -> Self {
         Self { resource: Resource::Pod, url: <Pod as kube::Resource>::url_path(&(), Some(namespace)) }
     }
@@ -155,21 +155,25 @@ impl How {
 impl Api {
     pub(crate) async fn create<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &Collection,
         body: &impl Serialize,
     ) -> Result<T, WriteError> {
         let request = place.request().create(&post(), json(body)?);
         self.call(Verb::Create, place.resource, request).await
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, place: &Place, name: &str) -> Result<T, WriteError> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        place: &Collection,
+        name: &str,
+    ) -> Result<T, WriteError> {
         let request = place.request().get(name, &GetParams::default());
         self.call(Verb::Get, place.resource, request).await
     }
 
     pub(crate) async fn replace<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         body: &impl Serialize,
     ) -> Result<T, WriteError> {
@@ -180,7 +184,7 @@ impl Api {
     /// Creates the Lease where it has no UID yet, and else replaces it as it was seen.
     pub(crate) async fn put_lease<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &Collection,
         lease: &Lease,
     ) -> Result<T, WriteError> {
         match (&lease.metadata.uid, &lease.metadata.name) {
@@ -191,7 +195,7 @@ impl Api {
 
     pub(crate) async fn patch<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         how: How,
         body: &Value,
@@ -202,7 +206,7 @@ impl Api {
 
     pub(crate) async fn patch_status<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         how: How,
         body: &Value,
@@ -215,7 +219,7 @@ impl Api {
     /// The subresource `scale`, whatever the answer says: it is no Deployment.
     pub(crate) async fn patch_scale(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         body: &Value,
     ) -> Result<(), WriteError> {
@@ -224,7 +228,7 @@ impl Api {
     }
 
     /// Deletes the object of this UID at once; any object of the name where the UID is empty.
-    pub(crate) async fn delete(&self, place: &Place, name: &str, uid: &str) -> Result<(), WriteError> {
+    pub(crate) async fn delete(&self, place: &Collection, name: &str, uid: &str) -> Result<(), WriteError> {
         let preconditions =
             (!uid.is_empty()).then(|| Preconditions { uid: Some(uid.to_owned()), ..Default::default() });
         self.delete_if(place, name, preconditions).await
@@ -233,7 +237,7 @@ impl Api {
     /// Deletes the very version of an object, at once.
     pub(crate) async fn delete_version(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         uid: &str,
         version: u64,
@@ -244,7 +248,7 @@ impl Api {
 
     async fn delete_if(
         &self,
-        place: &Place,
+        place: &Collection,
         name: &str,
         preconditions: Option<Preconditions>,
     ) -> Result<(), WriteError> {
@@ -255,7 +259,7 @@ impl Api {
 
     /// Pods of all namespaces, by field selector, as they are now (no cached list).
     pub(crate) async fn candidates(&self, fields: &str) -> Result<Vec<Slim<Candidate>>, WriteError> {
-        let request = Place::all_pods().request().list(&ListParams::default().fields(fields));
+        let request = Collection::all_pods().request().list(&ListParams::default().fields(fields));
         let list: ObjectList<Slim<Candidate>> = self.call(Verb::List, Resource::Pod, request).await?;
         Ok(list.items)
     }

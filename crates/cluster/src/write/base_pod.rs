@@ -7,7 +7,7 @@ use engine::{
     view::{Phase, PodRef},
 };
 
-use super::api::{Api, Place};
+use super::api::{Api, Collection};
 use crate::{
     slim::{Slim, candidate::Candidate, node::Node},
     watch::is_module,
@@ -45,7 +45,7 @@ impl Api {
 
     /// Looks up the zone of the Node that a base's Pod runs on. A Node that is gone has none.
     pub(crate) async fn with_zone(&self, pod: BasePod) -> Result<BasePod, WriteError> {
-        let zone = match self.get::<Node>(&Place::nodes(), &pod.node).await {
+        let zone = match self.get::<Node>(&Collection::nodes(), &pod.node).await {
             Ok(node) => node.body.ok().and_then(|node| node.labels.get(ZONE).cloned()),
             Err(WriteError::NotFound(_)) => None,
             Err(error) => return Err(error),

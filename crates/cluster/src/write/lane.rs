@@ -50,7 +50,7 @@ struct Queue {
 pub(super) enum Taken {
     /// It waits, and whoever has a place in the lane takes it up.
     Waits,
-    /// Somebody is to take a place ([`Lane::place`]) and begin with this, or look for it ([`Place::next`]).
+    /// Somebody is to take a place ([`Lane::place`]) and begin with this, or look for it ([`Worker::next`]).
     Runs(Option<Job>),
     /// Too many wait.
     Refused(Job),
@@ -71,7 +71,7 @@ pub(super) enum Next {
 }
 
 /// A place in a lane; given back when it is dropped, whatever happened to its holder.
-pub(super) struct Place<'a> {
+pub(super) struct Worker<'a> {
     lane: &'a Lane,
     is_keeper: bool,
     is_given_back: bool,
@@ -140,9 +140,9 @@ impl Lane {
     }
 
     /// The place of one that [`Taken::Runs`].
-    pub(super) fn place(&self) -> Place<'_> {
+    pub(super) fn place(&self) -> Worker<'_> {
         self.counters.running.fetch_add(1, Relaxed);
-        Place { lane: self, is_keeper: false, is_given_back: false }
+        Worker { lane: self, is_keeper: false, is_given_back: false }
     }
 
     /// What an answer to a write of this lane says of the server.
@@ -204,7 +204,7 @@ impl Queue {
     }
 }
 
-impl Place<'_> {
+impl Worker<'_> {
     /// The next that waits, for the same place; where none does, or there are fewer places now, it is given back in the
     /// same moment, or one that comes just then would wait for nobody.
     pub(super) fn next(&mut self, now: Instant) -> Next {
@@ -236,7 +236,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Worker<'_> {
     fn drop(&mut self) {
         if !self.is_given_back {
             let mut queue = self.lane.queue();

@@ -14,7 +14,7 @@ use k8s_openapi::{
 };
 use serde::Deserialize;
 
-use super::api::{Api, Place};
+use super::api::{Api, Collection};
 use crate::{modules::ENV, slim};
 
 /// Who holds a Lease.
@@ -153,7 +153,7 @@ impl Api {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         let Holder { name: holder, exclusive } = holder;
-        let place = Place::node_leases();
+        let place = Collection::node_leases();
         // What an incarnation before this one took is none of its own.
         let own = |held: &Held| !exclusive || held.spec.holder_identity.as_deref() == Some(holder);
         if let Some(held) = leases.held(node).filter(own) {
@@ -196,7 +196,7 @@ impl Api {
         duration: Duration,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let (place, node) = (Place::node_leases(), &seen.node);
+        let (place, node) = (Collection::node_leases(), &seen.node);
         let mut lease = renewed(Some(&Held::from(seen)), node, holder, duration, now);
         lease.metadata.labels = Some(BTreeMap::from([(ENV.to_owned(), env.to_owned())]));
         match self.put_lease::<Lease>(&place, &lease).await {
@@ -226,7 +226,7 @@ impl Api {
         delete: bool,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let place = Place::node_leases();
+        let place = Collection::node_leases();
         let held = match leases.forget(node) {
             Some(held) => held,
             None => Held::from(self.get::<Lease>(&place, node).await?),
@@ -260,7 +260,7 @@ impl Api {
     async fn hold_lease(
         &self,
         leases: &Leases,
-        place: &Place,
+        place: &Collection,
         node: &Arc<str>,
         lease: Lease,
     ) -> Result<(), WriteError> {
@@ -272,7 +272,7 @@ impl Api {
     /// Deletes the Lease; that it is gone, or is another one by now, is as good.
     pub(crate) async fn delete_lease(&self, leases: &Leases, node: &str) -> Result<(), WriteError> {
         let uid = leases.forget(node).and_then(|held| held.uid).unwrap_or_default();
-        match self.delete(&Place::node_leases(), node, &uid).await {
+        match self.delete(&Collection::node_leases(), node, &uid).await {
             Ok(()) | Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }

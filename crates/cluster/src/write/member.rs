@@ -16,7 +16,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     Shared,
-    api::{Api, Place},
+    api::{Api, Collection},
 };
 use crate::{
     modules::ENV,
@@ -51,7 +51,7 @@ impl Shared {
     }
 
     async fn write_member(&self, api: &Api, desired: &MemberView) -> Result<(), WriteError> {
-        let place = Place::members(&self.config.namespace);
+        let place = Collection::members(&self.config.namespace);
         let lease = self.member_lease(desired);
         match api.put_lease(&place, &lease).await {
             Ok(lease) => {
@@ -67,7 +67,7 @@ impl Shared {
     }
 
     async fn read_member(&self, api: &Api, name: &str) -> Result<(), WriteError> {
-        match api.get::<Lease>(&Place::members(&self.config.namespace), name).await {
+        match api.get::<Lease>(&Collection::members(&self.config.namespace), name).await {
             Ok(lease) => {
                 tell(api, &lease).await;
                 Ok(())
@@ -92,7 +92,7 @@ impl Shared {
     /// Says that this replica left, whatever it renewed last; unless another has ended it.
     pub(super) async fn release_member(&self, desired: &MemberView) -> Result<(), WriteError> {
         let api = Api { pass: None, deadline: DEADLINE, ..self.api.clone() };
-        let place = Place::members(&self.config.namespace);
+        let place = Collection::members(&self.config.namespace);
         let now = member(&api.get::<Lease>(&place, &desired.name).await?);
         if now.uid != desired.uid || now.state != MemberState::Living {
             return Ok(());

@@ -35,7 +35,7 @@ use tokio::{
 };
 
 use self::{
-    api::{Api, Place},
+    api::{Api, Collection},
     lane::{Lane, Next, Taken},
     lease::{Holder, Leases},
     limit::Bounds,
@@ -361,13 +361,13 @@ impl Shared {
                 api.release_lease(&self.leases, &node, &holder, delete, Timestamp::now()).await
             }
             Request::DeleteMember { name, uid } => {
-                api.delete(&Place::members(&self.config.namespace), &name, &uid).await
+                api.delete(&Collection::members(&self.config.namespace), &name, &uid).await
             }
             Request::WritePermits(desired) => {
                 api.write_permits(&desired, &self.config.namespace, &self.config.env).await
             }
             Request::DeletePermits { name, uid, resource_version } => {
-                let place = Place::members(&self.config.namespace);
+                let place = Collection::members(&self.config.namespace);
                 api.delete_version(&place, &name, &uid, resource_version).await
             }
             Request::PatchPodStatus { pod, status } => api.patch_pod_status(&pod, &status).await,

@@ -7,7 +7,7 @@ use engine::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{Api, How, Place},
+    api::{Api, Collection, How},
     pod::{condition, or_null, seconds},
 };
 use crate::{
@@ -22,7 +22,7 @@ const WRITTEN_BY: &str = "module-controller.koupleless.io/written-by";
 impl Api {
     /// Creates the object. One that exists is told and left as it is.
     pub(crate) async fn create_module(&self, desired: &ModuleView, env: &str) -> Result<(), WriteError> {
-        let place = Place::modules(&desired.module.namespace);
+        let place = Collection::modules(&desired.module.namespace);
         match self.create::<Module>(&place, &new_module(desired, env)).await {
             Ok(module) => {
                 self.tell_module(module).await;
@@ -62,7 +62,7 @@ impl Api {
             metadata.insert("annotations".to_owned(), json!({ WRITTEN_BY: by }));
         }
         let body = json!({ "metadata": metadata, "spec": spec(desired) });
-        let place = Place::modules(&desired.module.namespace);
+        let place = Collection::modules(&desired.module.namespace);
         let module = self.patch(&place, &desired.module.name, How::Merge, &body).await?;
         self.tell_module(module).await;
         Ok(())
@@ -74,7 +74,7 @@ impl Api {
         status: &ModuleStatus,
     ) -> Result<(), WriteError> {
         let body = json!({ "metadata": { "uid": module.uid }, "status": status_json(status) });
-        let place = Place::modules(&module.namespace);
+        let place = Collection::modules(&module.namespace);
         let module = self.patch_status(&place, &module.name, How::Merge, &body).await?;
         self.tell_module(module).await;
         Ok(())
@@ -87,7 +87,7 @@ impl Api {
         module: &ModuleRef,
         version: Option<u64>,
     ) -> Result<(), WriteError> {
-        let place = Place::modules(&module.namespace);
+        let place = Collection::modules(&module.namespace);
         let result = match version {
             Some(version) => self.delete_version(&place, &module.name, &module.uid, version).await,
             None => self.delete(&place, &module.name, &module.uid).await,

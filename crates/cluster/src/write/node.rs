@@ -11,7 +11,7 @@ use litemap::LiteMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{Api, How, Place},
+    api::{Api, Collection, How},
     lease::Leases,
     pod::{condition, or_null, seconds},
 };
@@ -21,13 +21,13 @@ impl Api {
     /// Creates the Node with its status, as a kubelet registers itself. One that exists is told
     /// and left as it is.
     pub(crate) async fn create_node(&self, desired: &NodeView, now: Timestamp) -> Result<(), WriteError> {
-        match self.create::<Node>(&Place::nodes(), &new_node(desired, now)).await {
+        match self.create::<Node>(&Collection::nodes(), &new_node(desired, now)).await {
             Ok(node) => {
                 self.tell_node(node).await;
                 Ok(())
             }
             Err(WriteError::Conflict(reason)) => {
-                match self.get::<Node>(&Place::nodes(), &desired.name).await {
+                match self.get::<Node>(&Collection::nodes(), &desired.name).await {
                     Ok(node) => self.tell_found(node).await,
                     // Gone again; the conflict is told anyway, and the engine looks again.
                     Err(WriteError::NotFound(_)) => {}
@@ -55,7 +55,7 @@ impl Api {
     }
 
     pub(crate) async fn patch_node(&self, desired: &NodeView) -> Result<(), WriteError> {
-        let node = self.patch(&Place::nodes(), &desired.name, How::Merge, &node_patch(desired)).await?;
+        let node = self.patch(&Collection::nodes(), &desired.name, How::Merge, &node_patch(desired)).await?;
         self.tell_node(node).await;
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Api {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         let node = self
-            .patch_status(&Place::nodes(), &desired.name, How::Strategic, &status_patch(desired, now))
+            .patch_status(&Collection::nodes(), &desired.name, How::Strategic, &status_patch(desired, now))
             .await?;
         self.tell_node(node).await;
         Ok(())
@@ -75,9 +75,9 @@ impl Api {
     /// Deletes the Node and then its Lease. That they are gone already is as good; where the name
     /// is another Node's by now, the Lease is that one's and stays.
     pub(crate) async fn delete_node(&self, leases: &Leases, name: &str, uid: &str) -> Result<(), WriteError> {
-        match self.delete(&Place::nodes(), name, uid).await {
+        match self.delete(&Collection::nodes(), name, uid).await {
             Ok(()) | Err(WriteError::NotFound(_)) => self.delete_lease(leases, name).await,
-            Err(WriteError::Conflict(reason)) => match self.get::<Node>(&Place::nodes(), name).await {
+            Err(WriteError::Conflict(reason)) => match self.get::<Node>(&Collection::nodes(), name).await {
                 Ok(found) if found.meta.uid.as_deref() == Some(uid) => Err(WriteError::Conflict(reason)),
                 Ok(_) => Ok(()),
                 Err(WriteError::NotFound(_)) => self.delete_lease(leases, name).await,

@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 
-use super::api::{Api, Place};
+use super::api::{Api, Collection};
 use crate::{
     modules::ENV,
     slim::lease::{HOLDERS, OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, PERMITS, holders, permits},
@@ -21,7 +21,7 @@ impl Api {
         namespace: &str,
         env: &str,
     ) -> Result<(), WriteError> {
-        let place = Place::members(namespace);
+        let place = Collection::members(namespace);
         let result = match self.put_lease(&place, &lease(desired, namespace, env)).await {
             Ok(lease) => {
                 self.tell_permits(&lease).await;

@@ -6,21 +6,21 @@ use engine::{
 };
 use serde_json::{Value, json};
 
-use super::api::{Api, How, Place};
+use super::api::{Api, Collection, How};
 use crate::slim::pod::Pod;
 
 impl Api {
     pub(crate) async fn patch_pod_status(&self, pod: &PodRef, status: &PodStatus) -> Result<(), WriteError> {
         let patch = status_patch(pod, status);
         let answer: Pod =
-            self.patch_status(&Place::pods(&pod.namespace), &pod.name, How::Strategic, &patch).await?;
+            self.patch_status(&Collection::pods(&pod.namespace), &pod.name, How::Strategic, &patch).await?;
         self.tell_pod(answer).await;
         Ok(())
     }
 
     /// Deletes the Pod for good. That it is gone already is as good.
     pub(crate) async fn delete_pod(&self, pod: &PodRef) -> Result<(), WriteError> {
-        let place = Place::pods(&pod.namespace);
+        let place = Collection::pods(&pod.namespace);
         match self.delete(&place, &pod.name, &pod.uid).await {
             Ok(()) | Err(WriteError::NotFound(_)) => Ok(()),
             Err(WriteError::Conflict(reason)) => match self.get::<Pod>(&place, &pod.name).await {

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
-    api::{Api, How, Place},
+    api::{Api, Collection, How},
     pod::seconds,
 };
 use crate::slim::workload::{ROLLED_OUT, record};
@@ -31,7 +31,7 @@ impl Api {
             let why = format!("it would have {} bytes; at most {MOST_BYTES} are written", message.len());
             return Err(WriteError::Refused(why));
         }
-        let (place, patch) = (Place::workload_statuses(workload), patch(workload, &message, at));
+        let (place, patch) = (Collection::workload_statuses(workload), patch(workload, &message, at));
         self.patch_status::<IgnoredAny>(&place, &workload.name, How::Strategic, &patch).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use engine::{WriteError, view::WorkloadRef};
 use serde_json::{Value, json};
 
-use super::api::{Api, Place};
+use super::api::{Api, Collection};
 
 impl Api {
     /// Sets the replicas of a Deployment that is still of this version. The subresource `scale` is
@@ -15,7 +15,7 @@ impl Api {
         replicas: i32,
         resource_version: u64,
     ) -> Result<(), WriteError> {
-        let place = Place::scales(&deployment.namespace);
+        let place = Collection::scales(&deployment.namespace);
         self.patch_scale(&place, &deployment.name, &patch(replicas, resource_version)).await
     }
 }

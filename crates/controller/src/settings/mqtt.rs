@@ -40,7 +40,7 @@ pub(super) fn mqtt(args: &Args, refused: &mut Refusals) -> Option<Mqtt> {
     let on = refused.flag("ENABLE_MQTT_TUNNEL", &args.enable_mqtt_tunnel);
     // The manual's Pod has YOUR_MQTT_BROKER_ENDPOINT and YOUR_MQTT_PORT, which nobody fills in who uses HTTP only.
     let given = |value| set(value).filter(|text| on || !is_placeholder(text));
-    let place = given(&args.mqtt_broker).and_then(|text| Place::read(text, refused));
+    let place = given(&args.mqtt_broker).and_then(|text| Address::read(text, refused));
     if on && set(&args.mqtt_broker).is_none() {
         let allowed = "it is needed with ENABLE_MQTT_TUNNEL: the broker's host, or embedded";
         refused.add(BROKER, None, allowed);
@@ -125,14 +125,14 @@ fn agree(tls: Option<bool>, ca: bool, refused: &mut Refusals) {
 
 /// What MQTT_BROKER says.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Address {
     broker: Broker,
     port: Option<u16>,
     /// What its scheme says; none where it has none.
     tls: Option<bool>,
 }
 
-impl Place {
+impl Address {
     /// A host, an address, either with a port, or the URL of a broker.
     fn read(given: &str, refused: &mut Refusals) -> Option<Self> {
         if given.eq_ignore_ascii_case("embedded") {

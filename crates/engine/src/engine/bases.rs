@@ -55,10 +55,10 @@ impl Engine {
             match voice {
                 Voice::Own => vnode.heartbeat(tunnel, report, ctx),
                 Voice::Echo => vnode.echo(tunnel, &report, ctx),
-                Voice::Claim => vnode.refuse_claim(tunnel, &report, ctx),
+                Voice::Impostor => vnode.refuse_impostor(tunnel, &report, ctx),
             }
         });
-        self.claims_refused += u64::from(voice == Voice::Claim);
+        self.claims_refused += u64::from(voice == Voice::Impostor);
     }
 
     /// A base that was never heard may be taken up under this Node's name. What is no legal name is made one, and another
@@ -100,7 +100,7 @@ impl Engine {
         let name = vnode.name().clone();
         self.zones.free(&name);
         if let Some(shared) = &mut self.ownership {
-            out.extend(shared.claims.left(&name, !vnode.is_leaving(), &shared.members));
+            out.extend(shared.leases.left(&name, !vnode.is_leaving(), &shared.members));
         }
         let base_ended = vnode.said_goodbye(now.mono, &self.config);
         let collect_after = match base_ended {

@@ -45,7 +45,7 @@ impl Engine {
             None => self.orphans.collect(now.mono, |_| true, out),
             // What another acts for, or may, is no orphan.
             Some(shared) if shared.leads => {
-                self.orphans.collect(now.mono, |vnode| !shared.claims.is_known(vnode), out);
+                self.orphans.collect(now.mono, |vnode| !shared.leases.is_known(vnode), out);
             }
             Some(_) => {}
         }

@@ -34,7 +34,7 @@ impl Engine {
             self.zones.free(name);
         }
         if let Some(shared) = &mut self.ownership {
-            shared.claims.lose_node(name, uid, &shared.members, now.mono);
+            shared.leases.lose_node(name, uid, &shared.members, now.mono);
         }
         if let Some(base) = self.by_node.get(name).cloned() {
             self.visit(&base, now, out, |vnode, _| vnode.lose_node(uid));
@@ -45,7 +45,7 @@ impl Engine {
     /// The Node of this name, whoever acts for it.
     pub(super) fn node(&self, name: &Arc<str>) -> Option<&NodeView> {
         match &self.ownership {
-            Some(shared) => shared.claims.base(name).and_then(|base| base.node.as_ref()),
+            Some(shared) => shared.leases.base(name).and_then(|base| base.node.as_ref()),
             None => self.by_node.get(name).and_then(|base| self.vnodes.get(base)?.node()),
         }
     }

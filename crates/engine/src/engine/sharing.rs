@@ -32,7 +32,7 @@ impl Engine {
     /// All Nodes of the environment, whoever acts for them.
     pub(super) fn nodes(&self) -> Vec<&NodeView> {
         match &self.ownership {
-            Some(shared) => shared.claims.nodes().collect(),
+            Some(shared) => shared.leases.nodes().collect(),
             None => self.vnodes.values().filter_map(|vnode| vnode.node()).collect(),
         }
     }
@@ -40,7 +40,7 @@ impl Engine {
     /// Takes what is about ownership; gives back what is not.
     pub(super) fn share(&mut self, event: Event, now: Now, out: &mut Vec<Action>) -> Option<Event> {
         let Some(shared) = &mut self.ownership else { return Some(event) };
-        let (members, claims) = (&mut shared.members, &mut shared.claims);
+        let (members, leases) = (&mut shared.members, &mut shared.leases);
         members.look(now.mono);
         let mut ended = false;
         let mut lost = None;
@@ -58,21 +58,21 @@ impl Engine {
             }
             Event::Replica(ReplicaEvent::Lease(view)) => {
                 let node = view.node.clone();
-                lost = claims.see_lease(view, members, now.mono).then_some(node);
+                lost = leases.see_lease(view, members, now.mono).then_some(node);
             }
             Event::Replica(ReplicaEvent::LeaseGone { node, uid }) => {
                 let vnode = self.by_node.get(&node).and_then(|base| self.vnodes.get(base));
                 let leaves = vnode.is_some_and(|vnode| vnode.is_leaving());
-                lost = claims.lose_lease(&node, &uid, leaves, members, now.mono).then_some(node);
+                lost = leases.lose_lease(&node, &uid, leaves, members, now.mono).then_some(node);
             }
             Event::Written { write: Write::TakeLease { node, holder }, result } => {
-                if holder == *members.incarnation() && claims.taken(&node, &result, members, now.mono) {
+                if holder == *members.incarnation() && leases.taken(&node, &result, members, now.mono) {
                     self.acquire(&node, now, out);
                 }
             }
             Event::Written { write: Write::ReleaseLease { node, holder }, result } => {
                 if holder == *members.incarnation() {
-                    claims.released(&node, &result, members, now.mono);
+                    leases.released(&node, &result, members, now.mono);
                 }
             }
             Event::Replica(ReplicaEvent::Permits(view)) => self.permits.see_lease(*view, now.mono),
@@ -198,7 +198,7 @@ impl Engine {
     fn release_all(&mut self, chosen: Vec<(BaseIdentity, Arc<str>)>, now: Now, out: &mut Vec<Action>) {
         for (base, name) in chosen {
             let Some(shared) = &mut self.ownership else { return };
-            if let Some(release) = shared.claims.hand_over(&name, &shared.members, now.mono) {
+            if let Some(release) = shared.leases.hand_over(&name, &shared.members, now.mono) {
                 out.push(release);
                 self.let_go(&base, now);
             }
@@ -216,7 +216,7 @@ impl Engine {
     ) {
         if tunnel == TunnelKind::Http
             && let Some(shared) = &self.ownership
-            && let Some(to) = shared.claims.holder_of(&report.identity)
+            && let Some(to) = shared.leases.holder_of(&report.identity)
             && shared.members.has_door(to)
         {
             out.push(Action::Replica(ToReplica::Forward {
@@ -240,39 +240,39 @@ impl Engine {
     fn remember(&mut self, tunnel: TunnelKind, report: BaseReport, now: Now) {
         let Some(shared) = &mut self.ownership else { return };
         let name =
-            shared.claims.name_of(&report.identity).cloned().unwrap_or_else(|| {
+            shared.leases.name_of(&report.identity).cloned().unwrap_or_else(|| {
                 self.config.name_format.node_name(&report.identity, &self.config.env).into()
             });
         let fresh = self.config.times.not_ready_after;
-        let before = shared.claims.base(&name).and_then(|base| base.heard.as_ref());
+        let before = shared.leases.base(&name).and_then(|base| base.heard.as_ref());
         let before = before.filter(|heard| now.mono.saturating_sub(heard.at) < fresh);
         // Whoever takes it would send its commands to who spoke last.
         if before.is_some_and(|heard| !vnode::may_follow((heard.tunnel, &heard.report), tunnel, &report)) {
             self.claims_refused += 1;
             return;
         }
-        if report.state == BaseState::Deactivated && shared.claims.forget_stranger(&name) {
+        if report.state == BaseState::Deactivated && shared.leases.forget_stranger(&name) {
             return;
         }
-        if !shared.claims.has_room_for(&name, &report.identity) {
+        if !shared.leases.has_room_for(&name, &report.identity) {
             self.turned_away += 1;
             return;
         }
         let heard = Heard { tunnel, report, at: now.mono };
-        shared.claims.heard(name, heard, &shared.members, now.mono);
+        shared.leases.heard(name, heard, &shared.members, now.mono);
     }
 
     /// A Node of the environment, whoever acts for it.
     pub(super) fn see_shared_node(&mut self, view: &NodeView, now: Now) {
         let Some(shared) = &mut self.ownership else { return };
         if let Some(identity) = vnode::identity_of(view, &self.config) {
-            shared.claims.see_node(&identity, view.clone(), &shared.members, now.mono);
+            shared.leases.see_node(&identity, view.clone(), &shared.members, now.mono);
         }
     }
 
     /// The VNode's Lease is ours: it begins as after a start.
     fn acquire(&mut self, name: &Arc<str>, now: Now, out: &mut Vec<Action>) {
-        let Some(base) = self.ownership.as_ref().and_then(|shared| shared.claims.base(name)) else { return };
+        let Some(base) = self.ownership.as_ref().and_then(|shared| shared.leases.base(name)) else { return };
         let fresh = self.config.times.not_ready_after;
         let heard = base.heard.clone().filter(|heard| now.mono.saturating_sub(heard.at) < fresh);
         let identity = base.identity.clone();
@@ -315,7 +315,7 @@ impl Engine {
     /// where all hear it, its owner, or one of all where it has none yet.
     pub(super) fn answers(&self, tunnel: TunnelKind, base: &BaseIdentity) -> bool {
         let Some(shared) = &self.ownership else { return true };
-        let known = shared.claims.name_of(base).is_some_and(|name| shared.claims.is_known(name));
+        let known = shared.leases.name_of(base).is_some_and(|name| shared.leases.is_known(name));
         tunnel == TunnelKind::Http || self.vnodes.contains_key(base) || (shared.leads && !known)
     }
 
@@ -334,7 +334,7 @@ impl Engine {
         }
         if let Some(shared) = &mut self.ownership {
             shared.frozen = false;
-            shared.claims.drop_all(&shared.members, now.mono);
+            shared.leases.drop_all(&shared.members, now.mono);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Ownership: of many replicas one acts for a VNode, whatever fails.
 //!
 //! Two kinds of Leases: one for each replica says who lives ([`Membership`]), one for each VNode
-//! says who acts for it ([`Claims`]). A replica that cannot renew the first stops by itself; one
+//! says who acts for it ([`Leases`]). A replica that cannot renew the first stops by itself; one
 //! that is dead is marked so before anybody takes over what it held.
 
-mod claims;
+mod leases;
 mod membership;
 mod reach;
 mod shares;
@@ -19,7 +19,7 @@ use crate::{
     config::ClusterConfig,
     view::Door,
 };
-pub(crate) use claims::{Claims, Heard};
+pub(crate) use leases::{Heard, Leases};
 pub(crate) use membership::Membership;
 pub(crate) use reach::{Reach, Seen};
 pub use twin::Twin;
@@ -41,7 +41,7 @@ type Introduction = (Arc<str>, BTreeMap<Arc<str>, Door>);
 #[derive(Debug)]
 pub(crate) struct Ownership {
     pub(crate) members: Membership,
-    pub(crate) claims: Claims,
+    pub(crate) leases: Leases,
     pub(crate) reach: Reach,
     /// Something was left undone because the fence was shut.
     pub(crate) frozen: bool,
@@ -69,7 +69,7 @@ impl Ownership {
             told: None,
             is_open: door.is_some(),
             members: Membership::new(config, door),
-            claims: Claims::default(),
+            leases: Leases::default(),
             reach: Reach::default(),
             frozen: false,
             leads: false,
@@ -90,25 +90,25 @@ impl Ownership {
         now: Duration,
         out: &mut Vec<Action>,
     ) {
-        let (mine, all) = self.claims.counts();
-        let (level, claims) = (level(mine, all, self.levels), &self.claims);
+        let (mine, all) = self.leases.counts();
+        let (level, leases) = (level(mine, all, self.levels), &self.leases);
         self.members.look_for_twin();
         // One that yields takes nothing, which the others have to know.
         self.members.be_cut_off(self.reach.is_cut_off() || self.members.yields(), now);
-        self.members.advance(level, |incarnation| claims.holds(incarnation), now, out);
+        self.members.advance(level, |incarnation| leases.holds(incarnation), now, out);
         let takers: Vec<Arc<str>> = self.members.takers().map(|(name, _)| name.clone()).collect();
         let living: Vec<Arc<str>> = self.members.living().map(|(name, _)| name.clone()).collect();
         if (&takers, &living) != (&self.takers, &self.living) {
             (self.takers, self.living) = (takers, living);
-            self.claims.members_changed(&self.members, now);
+            self.leases.members_changed(&self.members, now);
         }
         if self.is_open {
             self.introduce(out);
         }
         if self.takes(takes, now) {
-            self.claims.advance(lease_duration, &self.members, now, out);
+            self.leases.advance(lease_duration, &self.members, now, out);
         } else if self.members.may_act(now) && self.gives() {
-            self.claims.release_again(&self.members, now, out);
+            self.leases.release_again(&self.members, now, out);
         }
     }
 
@@ -140,7 +140,7 @@ impl Ownership {
         if self.reach.is_cut_off() || self.members.yields() {
             return 0;
         }
-        let surplus = self.claims.shares(&self.members).surplus(self.sheds);
+        let surplus = self.leases.shares(&self.members).surplus(self.sheds);
         self.sheds = surplus > 0;
         surplus.min(HANDED_OVER)
     }
@@ -167,9 +167,9 @@ impl Ownership {
 
     /// When it wants to be advanced; what is due while nothing is taken waits for a renewal, or for a base that is heard.
     pub(crate) fn next_wake(&self, takes: bool, now: Duration) -> Option<Duration> {
-        let claims = self.claims.next_wake().filter(|_| self.takes(takes, now));
+        let leases = self.leases.next_wake().filter(|_| self.takes(takes, now));
         let gives = Some(self.give_up_at).filter(|&at| at > now);
-        self.members.next_wake(now).into_iter().chain(claims).chain(gives).min()
+        self.members.next_wake(now).into_iter().chain(leases).chain(gives).min()
     }
 }
 

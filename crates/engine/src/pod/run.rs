@@ -197,7 +197,7 @@ impl Run {
     }
 
     /// The base was not reached, or said to come again: nothing was done there.
-    pub(crate) fn put_off(&mut self, now: Duration, fault: Option<Fault>) {
+    pub(crate) fn postpone(&mut self, now: Duration, fault: Option<Fault>) {
         self.unreached = self.unreached.saturating_add(1);
         self.next_try = now + backoff::reach(self.unreached);
         if fault.is_some() {

@@ -123,7 +123,7 @@ impl VNode {
                 if let (Err(_), Some((uid, index))) = (result, op.claim)
                     && let Some(container) = self.container(&uid, index)
                 {
-                    container.run.put_off(now, None);
+                    container.run.postpone(now, None);
                 }
             }
         }
@@ -238,7 +238,7 @@ impl VNode {
             // Something is at work there: the list says what became of it.
             Some(FailureKind::Conflict) => {
                 if let Some(container) = self.container(&uid, index) {
-                    container.run.put_off(now, None);
+                    container.run.postpone(now, None);
                 }
             }
             // The base holds one version only, and may be asked to replace it (rule O6).
@@ -249,7 +249,7 @@ impl VNode {
             }
             None if !reached => {
                 if let Some(container) = self.container(&uid, index) {
-                    container.run.put_off(now, Some(fault));
+                    container.run.postpone(now, Some(fault));
                 }
             }
             _ => {
@@ -315,7 +315,7 @@ impl VNode {
         let Some(container) = self.container(&uid, index) else { return };
         let Ok(spec) = &container.wanted else { return };
         if !reached {
-            return container.run.put_off(ctx.now.mono, Some(why.clone()));
+            return container.run.postpone(ctx.now.mono, Some(why.clone()));
         }
         let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallBizTimedOut);
         let cause = format!("{id} is in its way and cannot be uninstalled: {}", why.cause);

@@ -135,7 +135,7 @@ impl VNode {
             Ok(_) | Err(CallError::Refused(_) | CallError::Malformed(_)) => {
                 if self.life.is_assumed(now, &ctx.config.times) {
                     // What waited for a sign of life goes on, whatever this one is about.
-                    self.put_off();
+                    self.defer();
                 }
                 self.life.answered(now);
             }

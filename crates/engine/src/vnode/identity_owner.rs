@@ -106,7 +106,7 @@ pub(crate) enum Voice {
     /// It may be the base's, on another way than its own.
     Echo,
     /// Somebody else's, who claims the identity of a base that is alive elsewhere.
-    Claim,
+    Impostor,
 }
 
 /// Whether a heartbeat may be of whoever sent the one before, a moment ago.
@@ -121,7 +121,7 @@ impl VNode {
     pub(crate) fn voice(&self, tunnel: TunnelKind, report: &BaseReport, now: Now, config: &Config) -> Voice {
         let Some(owner) = self.owner(now, config) else { return Voice::Own };
         if owner.differs(tunnel, report) {
-            return Voice::Claim;
+            return Voice::Impostor;
         }
         // Heard over HTTP too, it is known by the way that tells more. Commands would go to the port that it names, so it
         // has to be at the base's address itself.
@@ -134,7 +134,7 @@ impl VNode {
         match report.state {
             BaseState::Activated => Voice::Echo,
             // That it ends, or does not serve, it has to say itself.
-            BaseState::Deactivated | BaseState::NotServing => Voice::Claim,
+            BaseState::Deactivated | BaseState::NotServing => Voice::Impostor,
         }
     }
 
@@ -214,7 +214,7 @@ impl VNode {
     }
 
     /// Says that a heartbeat was refused; nothing else comes of it.
-    pub(crate) fn refuse_claim(&mut self, tunnel: TunnelKind, report: &BaseReport, ctx: &mut Context<'_>) {
+    pub(crate) fn refuse_impostor(&mut self, tunnel: TunnelKind, report: &BaseReport, ctx: &mut Context<'_>) {
         let (Some(owner), now) = (self.identity_owner.owner, ctx.now.mono) else { return };
         if self.identity_owner.said.is_some_and(|said| now < said + SAID_EVERY) {
             return;

@@ -75,7 +75,7 @@ impl VNode {
     pub(crate) fn inherit_module(&mut self, module: Inherited, now: Duration, config: &Config) {
         let Inherited { view, ends, base_ended } = module;
         let is_left = self.node.is_some();
-        let (id, place) = (view.key.id.clone(), modules::Place { is_left, ..self.place(&view, config) });
+        let (id, place) = (view.key.id.clone(), modules::Provenance { is_left, ..self.place(&view, config) });
         let may_stay = !base_ended && !ends && !view.deleting;
         self.modules.inherit(view, place, ends, now + config.times.install_deadline);
         // Without a Node nobody can say what became of its Pods.
@@ -93,11 +93,11 @@ impl VNode {
     }
 
     /// Where an object is.
-    fn place<'a>(&self, view: &ModuleView, config: &'a Config) -> modules::Place<'a> {
+    fn place<'a>(&self, view: &ModuleView, config: &'a Config) -> modules::Provenance<'a> {
         let namespace = &view.module.namespace;
         let asks =
             |pod: &ModulePod| pod.view.pod.namespace == *namespace && pod.biz().any(|id| *id == view.key.id);
-        modules::Place {
+        modules::Provenance {
             own: &config.namespace,
             is_ours: *namespace == config.namespace,
             has_pod: self.pods.values().any(|pod| asks(pod)),

@@ -87,7 +87,7 @@ impl VNode {
     }
 
     /// What has happened is not acted on now.
-    pub(crate) fn put_off(&mut self) {
+    pub(crate) fn defer(&mut self) {
         self.happened = Happened::default();
     }
 
@@ -110,7 +110,7 @@ impl VNode {
             let names: Vec<BizName> = pod.biz().map(|id| id.name.clone()).collect();
             self.concerns(names);
         } else {
-            self.put_off();
+            self.defer();
         }
     }
 }

@@ -20,7 +20,7 @@ impl VNode {
                 if result.is_ok() {
                     if self.leaving.is_there() {
                         // All that was left undone meanwhile.
-                        self.put_off();
+                        self.defer();
                     }
                     self.lease.renewed(now, &self.name, ctx.fleet.total, &ctx.config.times);
                 }

@@ -47,7 +47,7 @@ struct Peer {
 
 /// One connection's place; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Connection {
     peers: Peers,
     ip: IpAddr,
 }
@@ -58,7 +58,7 @@ impl Peers {
     }
 
     /// A place for one more connection from there; none where it has had its share.
-    pub(crate) fn admit(&self, ip: IpAddr, now: Instant) -> Option<Place> {
+    pub(crate) fn admit(&self, ip: IpAddr, now: Instant) -> Option<Connection> {
         let (ip, rate) = (ip.to_canonical(), self.share.opened);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let may_sweep = known.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP);
@@ -71,11 +71,11 @@ impl Peers {
             return None;
         }
         peer.open += 1;
-        Some(Place { peers: self.clone(), ip })
+        Some(Connection { peers: self.clone(), ip })
     }
 }
 
-impl Drop for Place {
+impl Drop for Connection {
     fn drop(&mut self) {
         let mut known = self.peers.known.lock().unwrap_or_else(PoisonError::into_inner);
         let crowded = known.peers.len() > REMEMBERED;

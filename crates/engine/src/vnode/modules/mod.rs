@@ -32,7 +32,7 @@ const MOST_SHOWN: usize = 1_000;
 
 /// Where an object is, and what is there beside it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Provenance<'a> {
     /// The controller's own namespace.
     pub(super) own: &'a str,
     /// It is in that one.
@@ -77,7 +77,7 @@ impl Modules {
     pub(super) fn inherit(
         &mut self,
         view: ModuleView,
-        from: Place<'_>,
+        from: Provenance<'_>,
         ends: bool,
         may_come_until: Duration,
     ) {
@@ -99,7 +99,7 @@ impl Modules {
     /// status, which whoever creates an object cannot give it. So is one that a controller left which was killed before it
     /// could say more: what it did not install has an object in its own namespace by then, and that counts. From any other
     /// nothing follows. And none says that what was there before anybody asked for it was not.
-    pub(super) fn see(&mut self, view: ModuleView, from: Place<'_>) {
+    pub(super) fn see(&mut self, view: ModuleView, from: Provenance<'_>) {
         if view.in_place && from.is_ours {
             self.in_place.insert(view.key.id.clone());
         }
@@ -285,7 +285,7 @@ impl VNode {
         for (uid, index) in waiting {
             let Some(container) = self.container(&uid, index) else { continue };
             if container.wanted.as_ref().is_ok_and(|spec| spec.id == key.id) {
-                container.run.put_off(now, Some(fault.clone()));
+                container.run.postpone(now, Some(fault.clone()));
                 if first {
                     self.announce_fault(&uid, "Install", Origin::Unsent(&key.id), &fault, ctx);
                 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     super::membership::{Holding, Membership},
-    Claims, Heard, Hold,
+    Heard, Hold, Leases,
 };
 use crate::{action::Action, request::Request, view::LeaseView};
 
@@ -21,11 +21,11 @@ const UNKNOWN_HOLDS: Duration = Duration::from_secs(20);
 /// finds out that it is gone.
 const MISSING_HOLDS: Duration = Duration::from_secs(15);
 /// Leases taken in one second at most.
-const CLAIMS_PER_SECOND: u32 = 200;
+const TAKEN_PER_SECOND: u32 = 200;
 /// What a base said of itself counts for so long.
 const HEARD_COUNTS: Duration = Duration::from_secs(60);
 
-impl Claims {
+impl Leases {
     /// The replicas changed: whom something was handed over to may be gone.
     pub(crate) fn members_changed(&mut self, members: &Membership, now: Duration) {
         for base in self.bases.values_mut() {
@@ -56,7 +56,7 @@ impl Claims {
                 base.due = None;
             }
             // What was known when it was put there may have changed.
-            match self.claim_at(&name, members, now) {
+            match self.take_at(&name, members, now) {
                 Some(at) if at <= now => due.push(name),
                 _ => self.review(&name, members, now),
             }
@@ -67,7 +67,7 @@ impl Claims {
             if self.window.1 == 0 || now >= self.window.0 + Duration::from_secs(1) {
                 self.window = (now, 0);
             }
-            if self.window.1 >= CLAIMS_PER_SECOND {
+            if self.window.1 >= TAKEN_PER_SECOND {
                 self.queue(&name, Some(self.window.0 + Duration::from_secs(1)));
                 continue;
             }
@@ -98,7 +98,7 @@ impl Claims {
         if base.hold == Hold::None && base.node.is_none() && base.heard.as_ref().is_none_or(silent) {
             return self.drop_base(name);
         }
-        let at = self.claim_at(name, members, now);
+        let at = self.take_at(name, members, now);
         // A base without a Node is forgotten when it was not heard for long.
         let forget = self.bases.get(name).and_then(|base| match (&base.node, &base.heard, base.hold) {
             (None, Some(heard), Hold::None) => Some(heard.at + HEARD_COUNTS),
@@ -118,7 +118,7 @@ impl Claims {
     }
 
     /// When this replica may take the VNode; none while it is held, or is being taken.
-    fn claim_at(&mut self, name: &Arc<str>, members: &Membership, now: Duration) -> Option<Duration> {
+    fn take_at(&mut self, name: &Arc<str>, members: &Membership, now: Duration) -> Option<Duration> {
         let base = self.bases.get(name).filter(|base| base.hold == Hold::None)?;
         let lease = self.leases.get(name);
         let free = match lease {

@@ -72,7 +72,7 @@ struct Lease {
 
 /// The VNodes of the environment.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(crate) struct Leases {
     bases: BTreeMap<Arc<str>, Base>,
     names: HashMap<BaseIdentity, Arc<str>>,
     leases: BTreeMap<Arc<str>, Lease>,
@@ -86,7 +86,7 @@ pub(crate) struct Claims {
     window: (Duration, u32),
 }
 
-impl Claims {
+impl Leases {
     /// This replica acts for the VNode.
     pub(crate) fn is_mine(&self, node: &str) -> bool {
         self.bases.get(node).is_some_and(|base| base.hold == Hold::Mine)
