@@ -162,16 +162,63 @@ fn what_a_controller_left_is_cleaned_up_and_nothing_else() -> Result<()> {
 
     let (out, _) = failed(&shell, &cleanup("--dry-run"), 1)?;
     ensure!(out.contains(&format!("Nodes to delete: 1 ({})", base.node())), "{out}");
-    ensure!(out.contains(&format!("Node {stranger} has the label of a base")) && out.contains("Pods of modules"), "{out}");
+    ensure!(
+        out.contains(&format!("Node {stranger} has the label of a base")) && out.contains("Pods of modules"),
+        "{out}"
+    );
     let (out, err) = failed(&shell, &cleanup("--yes"), 1)?;
-    ensure!(out.contains("a controller still acts") && err.contains("to see whether a controller"), "{out}{err}");
+    ensure!(
+        out.contains("a controller still acts") && err.contains("to see whether a controller"),
+        "{out}{err}"
+    );
     scene.controller.stop()?;
     let (_, err) = failed(&shell, &cleanup(""), 2)?;
     ensure!(err.contains("give --yes"), "{err}");
     let out = shell.output(&cleanup("--yes"))?;
-    ensure!(out.contains(&format!("deleted: Node {}", base.node())) && out.contains("deleted: Lease kube-node-lease/"), "{out}");
+    ensure!(
+        out.contains(&format!("deleted: Node {}", base.node()))
+            && out.contains("deleted: Lease kube-node-lease/"),
+        "{out}"
+    );
     let there = scene.cluster.kubectl(&["get", "nodes,leases", "-n", "kube-node-lease", "-o", "name"])?;
     ensure!(!there.contains(&base.node()) && there.contains(&stranger), "{there}");
     ensure!(shell.output(&cleanup("--yes"))?.contains("Nothing is left to delete."), "something is left");
     scene.cluster.kubectl(&["delete", "node", &stranger]).map(drop)
+}
+
+/// The report has what others need, and nothing that is not for them; no controller is asked for it.
+#[test]
+fn a_report_is_written_while_the_controller_is_down_and_has_no_secrets() -> Result<()> {
+    let (mut scene, base) = scene()?;
+    let shell = Shell::new(&scene.cluster, &scene.namespace)?;
+    let mut container =
+        manifest::container_of("hidden", "1.0.0", "https://me:s3cr3t@packages.example/biz.jar?token=s3cr3t");
+    container["env"].as_array_mut().map(|all| all.push(json!({"name": "DB", "value": "s3cr3t"})));
+    scene.cluster.apply(&manifest::deployment(&scene, "hidden", 1, &[container]).to_string())?;
+    shell.run(&format!("kubectl koupleless status good hidden --wait --timeout 60 --env {}", scene.env))?;
+    scene.controller.stop()?;
+    shell.run(&format!("module-controller report --file report.zip --env {}", scene.env))?;
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(shell.path("report.zip"))?)?;
+    let mut all = String::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        all.push_str(&format!("== {}\n", entry.name()?));
+        std::io::Read::read_to_string(&mut entry, &mut all)?;
+    }
+    for part in [
+        "== tree.txt",
+        "== check.json",
+        "== objects/nodes.json",
+        "== objects/pods.json",
+        &base.node(),
+        "packages.example/biz.jar",
+    ] {
+        ensure!(all.contains(part), "{part} is not in the report");
+    }
+    ensure!(!all.contains("s3cr3t"), "a secret is in the report");
+    // What is there is not written over.
+    failed(&shell, "module-controller report --file report.zip", 1)?;
+    let page = shell.output("module-controller man")?;
+    ensure!(page.contains(".TH module"), "{page}");
+    Ok(())
 }
