@@ -81,13 +81,26 @@ fn bases_modules_pods_and_owners_are_shown_as_they_are() -> Result<()> {
     let (_, err) = failed(&shell, &format!("kubectl koupleless describe base nobody {of}"), 1)?;
     ensure!(err.contains("no base is called nobody"), "{err}");
 
-    // The same by the program's own name; and time that is up is told from what is not well.
+    // Time that is up is told from what is not well.
+    let (_, err) = failed(&shell, &format!("kubectl koupleless status bad --wait --timeout 3 {of}"), 4)?;
+    ensure!(err.contains("waiting for module bad:1.0.0"), "{err}");
+
+    // It follows: what is there, and what becomes of it.
+    let until =
+        |said: &str| format!("timeout 60 sh -c \"until grep -q '{said}' watched.txt; do sleep 0.1; done\"");
+    let watched = shell.output(&format!(
+        "module-controller tree bad --watch {of} > watched.txt & watching=$!\n\
+         trap 'kill $watching' EXIT\n{}\nkubectl delete deployment bad > /dev/null\n{}\ncat watched.txt",
+        until("─ bad"),
+        until("Nothing here is called bad"),
+    ))?;
+    ensure!(watched.matches("BASE/MODULE/POD").count() >= 1 && !watched.contains('\u{1b}'), "{watched}");
+
+    // The same by the program's own name.
     ensure!(
         shell.output(&format!("module-controller tree {of}"))?.contains("─ good"),
         "module-controller tree"
     );
-    let (_, err) = failed(&shell, &format!("kubectl koupleless status bad --wait --timeout 3 {of}"), 4)?;
-    ensure!(err.contains("waiting for module bad:1.0.0"), "{err}");
     Ok(())
 }
 
@@ -193,7 +206,8 @@ fn a_report_is_written_while_the_controller_is_down_and_has_no_secrets() -> Resu
     let shell = Shell::new(&scene.cluster, &scene.namespace)?;
     let mut container =
         manifest::container_of("hidden", "1.0.0", "https://me:s3cr3t@packages.example/biz.jar?token=s3cr3t");
-    container["env"].as_array_mut().map(|all| all.push(json!({"name": "DB", "value": "s3cr3t"})));
+    let version = json!({"name": "BIZ_VERSION", "value": "1.0.0"});
+    container["env"] = json!([version, {"name": "DB", "value": "s3cr3t"}]);
     scene.cluster.apply(&manifest::deployment(&scene, "hidden", 1, &[container]).to_string())?;
     shell.run(&format!("kubectl koupleless status good hidden --wait --timeout 60 --env {}", scene.env))?;
     scene.controller.stop()?;

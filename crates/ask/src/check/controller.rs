@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    read::{Failure, Object, list, nothing},
+    read::{Failure, Meta, Object, list, nothing},
     text::Text,
 };
 
@@ -71,19 +71,9 @@ impl Controller {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct MetaJson {
-    name: Text,
-    #[serde(deserialize_with = "nothing")]
-    namespace: Text,
-    #[serde(deserialize_with = "nothing")]
-    owner_references: Vec<Value>,
-}
-
 #[derive(Deserialize)]
 struct DeploymentJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: DeploymentSpecJson,
     #[serde(default, deserialize_with = "nothing")]
@@ -114,7 +104,7 @@ struct DeploymentStatusJson {
 
 #[derive(Deserialize)]
 struct PodJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: PodSpecJson,
     #[serde(default, deserialize_with = "nothing")]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     check::Controller,
-    read::{Failure, Object, Pod, list, nothing, pods},
+    read::{Failure, Meta, Object, Pod, list, nothing, pods},
     text::Text,
 };
 
@@ -76,22 +76,9 @@ fn unlabelled(nodes: &[LeftNode], leases: Vec<LeftLease>) -> impl Iterator<Item 
 
 #[derive(Deserialize)]
 struct ObjectJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: SpecJson,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct MetaJson {
-    name: Text,
-    #[serde(deserialize_with = "nothing")]
-    namespace: Text,
-    uid: Text,
-    #[serde(deserialize_with = "nothing")]
-    labels: BTreeMap<String, Text>,
-    #[serde(deserialize_with = "nothing")]
-    annotations: BTreeMap<String, Text>,
 }
 
 #[derive(Default, Deserialize)]
@@ -116,8 +103,8 @@ impl Object for LeftNode {
         let is_named = NAMES.iter().any(|name| metadata.name.starts_with(name));
         let is_tainted = spec.taints.iter().any(|taint| taint.key == TAINT);
         Ok(Self {
-            is_ours: is_tainted && (is_named || metadata.annotations.contains_key(IDENTITY)),
-            env: metadata.labels.get(ENV).cloned().unwrap_or_default(),
+            is_ours: is_tainted && (is_named || !metadata.annotation(IDENTITY).is_empty()),
+            env: metadata.label(ENV),
             name: metadata.name,
             uid: metadata.uid,
         })
@@ -130,7 +117,7 @@ impl Object for LeftLease {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         let ObjectJson { metadata, spec } = serde_json::from_str(json)?;
         Ok(Self {
-            env: metadata.labels.get(ENV).cloned().unwrap_or_default(),
+            env: metadata.label(ENV),
             namespace: metadata.namespace,
             name: metadata.name,
             uid: metadata.uid,

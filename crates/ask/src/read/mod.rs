@@ -16,11 +16,11 @@ pub(crate) use self::base::Ready;
 pub(crate) use self::{
     base::Base,
     event::events,
-    json::nothing,
+    json::{Meta, nothing},
     lease::{Lease, Replica},
     list::{Failure, list},
     module::Module,
-    pod::{Container, Owner, Pod, State},
+    pod::{Container, Owner, Pod, State, is_package},
 };
 use crate::{
     client::{Cluster, Connection, Unreachable},
