@@ -81,13 +81,26 @@ fn bases_modules_pods_and_owners_are_shown_as_they_are() -> Result<()> {
     let (_, err) = failed(&shell, &format!("kubectl koupleless describe base nobody {of}"), 1)?;
     ensure!(err.contains("no base is called nobody"), "{err}");
 
-    // The same by the program's own name; and time that is up is told from what is not well.
+    // Time that is up is told from what is not well.
+    let (_, err) = failed(&shell, &format!("kubectl koupleless status bad --wait --timeout 3 {of}"), 4)?;
+    ensure!(err.contains("waiting for module bad:1.0.0"), "{err}");
+
+    // It follows: what is there, and what becomes of it.
+    let until =
+        |said: &str| format!("timeout 60 sh -c \"until grep -q '{said}' watched.txt; do sleep 0.1; done\"");
+    let watched = shell.output(&format!(
+        "module-controller tree bad --watch {of} > watched.txt & watching=$!\n\
+         trap 'kill $watching' EXIT\n{}\nkubectl delete deployment bad > /dev/null\n{}\ncat watched.txt",
+        until("─ bad"),
+        until("Nothing here is called bad"),
+    ))?;
+    ensure!(watched.matches("BASE/MODULE/POD").count() >= 1 && !watched.contains('\u{1b}'), "{watched}");
+
+    // The same by the program's own name.
     ensure!(
         shell.output(&format!("module-controller tree {of}"))?.contains("─ good"),
         "module-controller tree"
     );
-    let (_, err) = failed(&shell, &format!("kubectl koupleless status bad --wait --timeout 3 {of}"), 4)?;
-    ensure!(err.contains("waiting for module bad:1.0.0"), "{err}");
     Ok(())
 }
 
@@ -184,4 +197,42 @@ fn what_a_controller_left_is_cleaned_up_and_nothing_else() -> Result<()> {
     ensure!(!there.contains(&base.node()) && there.contains(&stranger), "{there}");
     ensure!(shell.output(&cleanup("--yes"))?.contains("Nothing is left to delete."), "something is left");
     scene.cluster.kubectl(&["delete", "node", &stranger]).map(drop)
+}
+
+/// The report has what others need, and nothing that is not for them; no controller is asked for it.
+#[test]
+fn a_report_is_written_while_the_controller_is_down_and_has_no_secrets() -> Result<()> {
+    let (mut scene, base) = scene()?;
+    let shell = Shell::new(&scene.cluster, &scene.namespace)?;
+    let mut container =
+        manifest::container_of("hidden", "1.0.0", "https://me:s3cr3t@packages.example/biz.jar?token=s3cr3t");
+    let version = json!({"name": "BIZ_VERSION", "value": "1.0.0"});
+    container["env"] = json!([version, {"name": "DB", "value": "s3cr3t"}]);
+    scene.cluster.apply(&manifest::deployment(&scene, "hidden", 1, &[container]).to_string())?;
+    shell.run(&format!("kubectl koupleless status good hidden --wait --timeout 60 --env {}", scene.env))?;
+    scene.controller.stop()?;
+    shell.run(&format!("module-controller report --file report.zip --env {}", scene.env))?;
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(shell.path("report.zip"))?)?;
+    let mut all = String::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        all.push_str(&format!("== {}\n", entry.name()?));
+        std::io::Read::read_to_string(&mut entry, &mut all)?;
+    }
+    for part in [
+        "== tree.txt",
+        "== check.json",
+        "== objects/nodes.json",
+        "== objects/pods.json",
+        &base.node(),
+        "packages.example/biz.jar",
+    ] {
+        ensure!(all.contains(part), "{part} is not in the report");
+    }
+    ensure!(!all.contains("s3cr3t"), "a secret is in the report");
+    // What is there is not written over.
+    failed(&shell, "module-controller report --file report.zip", 1)?;
+    let page = shell.output("module-controller man")?;
+    ensure!(page.contains(".TH module"), "{page}");
+    Ok(())
 }

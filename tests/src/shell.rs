@@ -45,6 +45,11 @@ impl Shell {
         write(&self.dir.join(file), text)
     }
 
+    /// Where a file of its folder is.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
     /// Runs a command; an error has what it said.
     pub fn run(&self, command: &str) -> Result<()> {
         self.output(command).map(drop)

@@ -13,6 +13,7 @@
 //! - It shares no state with a running controller, and asks none: it works while that is down.
 
 mod check;
+mod cleanup;
 mod client;
 mod command;
 mod complete;
@@ -20,6 +21,7 @@ mod output;
 mod picture;
 mod read;
 mod screen;
+mod support;
 mod text;
 
 pub use check::page;

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use kube::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    read::{Object, nothing},
+    read::{Failure, Meta, Object, list, nothing},
     text::Text,
 };
 
+/// The label of the manual's bare Pod.
+const OF_THE_MANUAL: &str = "app=module-controller";
 /// What no other program has as a variable.
 const OURS: [&str; 2] = ["ENABLE_MQTT_TUNNEL", "ENABLE_HTTP_TUNNEL"];
 
 /// A Deployment, or a bare Pod, that runs a controller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Controller {
+pub(crate) struct Controller {
     pub(super) kind: &'static str,
     pub(super) namespace: Text,
     pub(super) name: Text,
@@ -27,7 +30,30 @@ pub(super) struct Controller {
 }
 
 impl Controller {
-    pub(super) fn about(&self) -> Text {
+    /// All of the cluster.
+    pub(crate) async fn all(client: &Client) -> Result<Vec<Self>, Failure> {
+        let deployments = list::<OfDeployment>(client, "/apis/apps/v1/deployments", "").await?;
+        let pods = list::<OfPod>(client, "/api/v1/pods", OF_THE_MANUAL).await?;
+        let pods = pods.items.into_iter().filter_map(|one| one.0);
+        Ok(deployments.items.into_iter().filter_map(|one| one.0).chain(pods).collect())
+    }
+
+    /// It has Pods, or is about to.
+    pub(crate) fn runs(&self) -> bool {
+        self.replicas > 0
+    }
+
+    /// The command that ends it.
+    pub(crate) fn end(&self) -> String {
+        match self.kind {
+            "Pod" => format!("kubectl delete pod {} --namespace {}", self.name, self.namespace),
+            _ => {
+                format!("kubectl scale deployment {} --namespace {} --replicas=0", self.name, self.namespace)
+            }
+        }
+    }
+
+    pub(crate) fn about(&self) -> Text {
         format!("{} {}/{}", self.kind, self.namespace, self.name).into()
     }
 
@@ -36,7 +62,7 @@ impl Controller {
         self.variables.get(&Text::from(name))?.some()
     }
 
-    pub(super) fn env(&self) -> &str {
+    pub(crate) fn env(&self) -> &str {
         self.variable("ENV").unwrap_or("dev")
     }
 
@@ -45,19 +71,9 @@ impl Controller {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct MetaJson {
-    name: Text,
-    #[serde(deserialize_with = "nothing")]
-    namespace: Text,
-    #[serde(deserialize_with = "nothing")]
-    owner_references: Vec<Value>,
-}
-
 #[derive(Deserialize)]
 struct DeploymentJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: DeploymentSpecJson,
     #[serde(default, deserialize_with = "nothing")]
@@ -88,7 +104,7 @@ struct DeploymentStatusJson {
 
 #[derive(Deserialize)]
 struct PodJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: PodSpecJson,
     #[serde(default, deserialize_with = "nothing")]
@@ -155,7 +171,7 @@ impl Object for OfDeployment {
 }
 
 /// A bare Pod, where it is a controller's, as the manual has it.
-pub(super) struct OfPod(pub(super) Option<Controller>);
+struct OfPod(Option<Controller>);
 
 impl Object for OfPod {
     const NAME: &'static str = "Pods of the controller";

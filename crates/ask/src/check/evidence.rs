@@ -6,7 +6,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Finding,
-    controller::{Controller, OfDeployment, OfPod},
+    controller::Controller,
     surroundings::{Defaults, Namespace, Quota, Webhooks},
     workload::{Site, Workload},
 };
@@ -80,12 +80,10 @@ impl Evidence {
             |env| format!("{vnodes},module-controller.koupleless.io/env={env}"),
         );
         evidence.sites = evidence.all(client, "/api/v1/nodes".to_owned(), &vnodes).await;
-        let deployments: Vec<OfDeployment> =
-            evidence.all(client, "/apis/apps/v1/deployments".to_owned(), "").await;
-        let pods: Vec<OfPod> = evidence.all(client, "/api/v1/pods".to_owned(), "app=module-controller").await;
-        let controllers =
-            deployments.into_iter().filter_map(|one| one.0).chain(pods.into_iter().filter_map(|one| one.0));
-        evidence.controllers = controllers.filter(|one| env.is_none_or(|env| one.env() == env)).collect();
+        let controllers = Controller::all(client).await;
+        let controllers = evidence.take("the controllers", controllers).unwrap_or_default();
+        evidence.controllers =
+            controllers.into_iter().filter(|one| env.is_none_or(|env| one.env() == env)).collect();
         let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
         let one: Vec<OneDeployment> = evidence.all(client, apps("deployments"), "").await;
         evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
@@ -118,6 +116,11 @@ impl Evidence {
         }
         self.of_manifest = true;
         Ok(())
+    }
+
+    /// What was read of bases and modules.
+    pub(crate) fn picture(&self) -> &Picture {
+        &self.picture
     }
 
     /// How many workloads are checked.

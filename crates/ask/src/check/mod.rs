@@ -16,7 +16,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::code::page;
-pub(crate) use self::{broker::Broker, code::Code, evidence::Evidence, report::Report};
+pub(crate) use self::{
+    broker::Broker, code::Code, controller::Controller, evidence::Evidence, report::Report,
+};
 use crate::text::Text;
 
 /// One thing that is wrong.

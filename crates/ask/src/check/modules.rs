@@ -9,6 +9,7 @@ use super::{
     code::Code,
     workload::{ContainerJson, Workload},
 };
+use crate::read::is_package;
 
 /// The taint of every VNode.
 const TAINT: (&str, &str) = ("schedule.koupleless.io/virtual-node", "True");
@@ -89,10 +90,7 @@ pub(super) fn of_itself(workload: &Workload, found: &mut Vec<Finding>) {
 }
 
 fn is_module(container: &ContainerJson) -> bool {
-    let path = container.image.split(['?', '#']).next().unwrap_or_default();
-    let is_package = container.image.contains("://")
-        && [".jar", ".wasm", ".ark"].iter().any(|ending| path.ends_with(ending));
-    is_package || container.env.iter().any(|one| one.name == "BIZ_VERSION")
+    is_package(&container.image) || container.env.iter().any(|one| one.name == "BIZ_VERSION")
 }
 
 /// What is wrong with it in this cluster.

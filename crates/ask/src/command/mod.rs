@@ -1,8 +1,11 @@
 //! The commands: what each takes, and what it does with the picture.
 
 mod check;
+mod cleanup;
 mod describe;
 mod format;
+mod man;
+mod report;
 mod show;
 mod status;
 mod watch;
@@ -57,7 +60,10 @@ pub enum Command {
     Describe(describe::Describe),
     Status(status::Status),
     Check(Box<check::Check>),
+    Cleanup(cleanup::Cleanup),
+    Report(report::Report),
     Completion(Completion),
+    Man(man::Man),
 }
 
 /// What is read, and how it is shown.
@@ -84,6 +90,9 @@ impl Command {
                 Self::Describe(describe) => describe.run().await,
                 Self::Status(status) => status.run().await,
                 Self::Check(check) => check.run(program).await,
+                Self::Cleanup(cleanup) => cleanup.run().await,
+                Self::Report(report) => report.run(program).await,
+                Self::Man(man) => Ok(man.run(program)),
                 Self::Completion(completion) => Ok(completion.run(program)),
             }
         };

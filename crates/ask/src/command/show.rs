@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::{View, filter, say_not_shown, watch::watch};
 use crate::{
     client::Unreachable,
     output::print,
-    screen::{bases, modules, table::Style, tree},
+    picture::Picture,
+    screen::{Filter, bases, modules, table::Style, tree},
 };
 
 /// Shows each base, the modules on it, and the Pods and owners that ask for these.
@@ -60,32 +63,31 @@ impl Tree {
         if self.watch {
             return watch(&self.view, |picture, style: Style| tree::text(picture, &filter, style)).await;
         }
-        let picture = self.view.picture(&self.view.open().await?).await?;
-        say_not_shown(&picture);
-        let style = self.view.style();
-        let text = || tree::text(&picture, &filter, style);
-        Ok(print(&self.view.output.write(text, || tree::json(&picture, &filter))))
+        show(&self.view, &filter, tree::text, tree::json).await
     }
 }
 
 impl Bases {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
-        let filter = filter(&self.names, self.problems);
-        let picture = self.view.picture(&self.view.open().await?).await?;
-        say_not_shown(&picture);
-        let style = self.view.style();
-        let text = || bases::text(&picture, &filter, style);
-        Ok(print(&self.view.output.write(text, || bases::json(&picture, &filter))))
+        show(&self.view, &filter(&self.names, self.problems), bases::text, bases::json).await
     }
 }
 
 impl Modules {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
-        let filter = filter(&self.names, self.problems);
-        let picture = self.view.picture(&self.view.open().await?).await?;
-        say_not_shown(&picture);
-        let style = self.view.style();
-        let text = || modules::text(&picture, &filter, style);
-        Ok(print(&self.view.output.write(text, || modules::json(&picture, &filter))))
+        show(&self.view, &filter(&self.names, self.problems), modules::text, modules::json).await
     }
+}
+
+/// Reads, and prints a screen of it.
+async fn show(
+    view: &View,
+    filter: &Filter,
+    text: fn(&Picture, &Filter, Style) -> String,
+    json: fn(&Picture, &Filter) -> Value,
+) -> Result<ExitCode, Unreachable> {
+    let picture = view.picture(&view.open().await?).await?;
+    say_not_shown(&picture);
+    let style = view.style();
+    Ok(print(&view.output.write(|| text(&picture, filter, style), || json(&picture, filter))))
 }

@@ -46,8 +46,11 @@ impl Object for Happened {
     }
 }
 
+/// The API server forgets them after an hour; this is more than happens to a base meanwhile.
+const MOST: usize = 1_000;
+
 /// The Events of a Node.
 pub(crate) async fn events(client: &Client, node: &str) -> Result<Vec<Happened>, Failure> {
     let of = format!("involvedObject.kind=Node,involvedObject.name={node}");
-    selected(client, "/api/v1/events", &[("fieldSelector", &of)]).await.map(|found| found.items)
+    selected(client, "/api/v1/events", &[("fieldSelector", &of)], MOST).await.map(|found| found.items)
 }

@@ -17,35 +17,36 @@ pub(crate) fn nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 /// The metadata of an object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Meta {
-    pub(super) name: Text,
+pub(crate) struct Meta {
     #[serde(default)]
-    pub(super) namespace: Text,
+    pub(crate) name: Text,
     #[serde(default)]
-    pub(super) uid: Text,
+    pub(crate) namespace: Text,
+    #[serde(default)]
+    pub(crate) uid: Text,
     #[serde(default, deserialize_with = "nothing")]
-    pub(super) labels: BTreeMap<Text, Text>,
+    pub(crate) labels: BTreeMap<Text, Text>,
     #[serde(default, deserialize_with = "nothing")]
-    pub(super) annotations: BTreeMap<Text, Text>,
+    pub(crate) annotations: BTreeMap<Text, Text>,
     #[serde(default, deserialize_with = "nothing")]
-    pub(super) owner_references: Vec<Reference>,
-    pub(super) creation_timestamp: Option<Timestamp>,
-    pub(super) deletion_timestamp: Option<Timestamp>,
+    pub(crate) owner_references: Vec<Reference>,
+    pub(crate) creation_timestamp: Option<Timestamp>,
+    pub(crate) deletion_timestamp: Option<Timestamp>,
 }
 
 impl Meta {
-    pub(super) fn label(&self, key: &str) -> Text {
+    pub(crate) fn label(&self, key: &str) -> Text {
         self.labels.get(&Text::from(key)).cloned().unwrap_or_default()
     }
 
-    pub(super) fn annotation(&self, key: &str) -> Text {
+    pub(crate) fn annotation(&self, key: &str) -> Text {
         self.annotations.get(&Text::from(key)).cloned().unwrap_or_default()
     }
 }
 
 /// Who made it.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Reference {
+pub(crate) struct Reference {
     #[serde(default)]
     pub(super) kind: Text,
     #[serde(default)]

@@ -96,7 +96,7 @@ impl<T: Object> Found<T> {
             missing.push(NotShown { what, why: "they could not be read".into() });
         }
         if self.cut {
-            let what = format!("{name} after the first {MOST}").into();
+            let what = format!("{name} after the first {}", self.items.len()).into();
             missing
                 .push(NotShown { what, why: "there are too many; ask for a namespace or an --env".into() });
         }
@@ -120,14 +120,15 @@ struct PageMeta {
 
 /// Reads a list: its path, and the labels that its objects have.
 pub(crate) async fn list<T: Object>(client: &Client, path: &str, labels: &str) -> Result<Found<T>, Failure> {
-    selected(client, path, &[("labelSelector", labels)]).await
+    selected(client, path, &[("labelSelector", labels)], MOST).await
 }
 
-/// As [`list`], by any of the ways in which the API server selects.
+/// As [`list`], by any of the ways in which the API server selects, and no more than so many and the rest of a page.
 pub(crate) async fn selected<T: Object>(
     client: &Client,
     path: &str,
     by: &[(&str, &str)],
+    most: usize,
 ) -> Result<Found<T>, Failure> {
     let (mut found, mut next, mut again) = (nothing_yet(), String::new(), 0);
     loop {
@@ -142,7 +143,7 @@ pub(crate) async fn selected<T: Object>(
         let page: Page<'_> = serde_json::from_str(&text).map_err(|error| Failure::Refused(chain(&error)))?;
         take(&mut found, &page.items);
         match page.metadata.r#continue.filter(|token| !token.is_empty()) {
-            Some(_) if found.items.len() >= MOST => {
+            Some(_) if found.items.len() >= most => {
                 found.cut = true;
                 return Ok(found);
             }

@@ -7,6 +7,7 @@ mod lease;
 pub(crate) mod list;
 mod module;
 mod pod;
+pub(crate) mod raw;
 
 use kube::Client;
 
@@ -15,11 +16,11 @@ pub(crate) use self::base::Ready;
 pub(crate) use self::{
     base::Base,
     event::events,
-    json::nothing,
+    json::{Meta, nothing},
     lease::{Lease, Replica},
     list::{Failure, list},
     module::Module,
-    pod::{Container, Owner, Pod, State},
+    pod::{Container, Owner, Pod, State, is_package},
 };
 use crate::{
     client::{Cluster, Connection, Unreachable},
@@ -62,11 +63,10 @@ pub(crate) async fn picture(
         None => label.to_owned(),
     };
     let (vnodes, module_objects, replicas) = (within(VNODES), within(MODULES), within(REPLICAS));
-    let of_bases = env.map_or_else(|| ENV.to_owned(), |env| format!("{ENV}={env}"));
     let scoped = Scoped { client, cluster, connection };
     let (bases, leases, replicas, modules, ours, theirs) = tokio::join!(
         list::<Base>(client, "/api/v1/nodes", &vnodes),
-        list::<Lease>(client, NODE_LEASES, &of_bases),
+        list::<Lease>(client, NODE_LEASES, ""),
         list::<Replica>(client, "/apis/coordination.k8s.io/v1/leases", &replicas),
         scoped.list::<Module>("/apis/koupleless.io/v1alpha1", "modules", &module_objects),
         scoped.list::<Pod>("/api/v1", "pods", PODS[0]),
@@ -87,6 +87,15 @@ pub(crate) async fn picture(
     picture.not_shown.dedup();
     picture.put_together(leases, env.is_some());
     Ok(picture)
+}
+
+/// The Pods of modules in all namespaces.
+pub(crate) async fn pods(client: &Client) -> Result<Vec<Pod>, Failure> {
+    let mut pods = Vec::new();
+    for labels in PODS {
+        pods.extend(list::<Pod>(client, "/api/v1/pods", labels).await?.items);
+    }
+    Ok(pods)
 }
 
 /// What came of several lists.

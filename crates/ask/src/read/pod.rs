@@ -191,11 +191,14 @@ impl Object for Pod {
 impl ContainerJson {
     /// It has a version, or its image is a package; what a mesh injects is neither.
     fn is_module(&self) -> bool {
-        let path = self.image.split(['?', '#']).next().unwrap_or_default();
-        let is_package = self.image.contains("://")
-            && [".jar", ".wasm", ".ark"].iter().any(|ending| path.ends_with(ending));
-        is_package || self.env.iter().any(|variable| variable.name == "BIZ_VERSION")
+        is_package(&self.image) || self.env.iter().any(|variable| variable.name == "BIZ_VERSION")
     }
+}
+
+/// An image is the URL of a package.
+pub(crate) fn is_package(image: &str) -> bool {
+    let path = image.split(['?', '#']).next().unwrap_or_default();
+    image.contains("://") && [".jar", ".wasm", ".ark"].iter().any(|ending| path.ends_with(ending))
 }
 
 fn module(container: &ContainerJson, statuses: &[ContainerStatusJson]) -> Container {
