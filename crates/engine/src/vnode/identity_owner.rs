@@ -292,6 +292,7 @@ mod tests {
                 name: Some("base".into()),
                 version: "1".into(),
                 cluster: "".into(),
+                stack: "".into(),
                 peer: peer.parse().ok(),
             };
             let actions = self.step(Event::BaselineQuery { tunnel, query, ask: 1 });
@@ -508,6 +509,7 @@ mod tests {
                 name: None,
                 version: "1".into(),
                 cluster: "".into(),
+                stack: "".into(),
                 peer: None,
             };
             case.step(Event::BaselineQuery { tunnel: TunnelKind::Http, query, ask: 1 });
