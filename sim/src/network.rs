@@ -315,6 +315,7 @@ fn question(identity: &BaseIdentity) -> arklet::BaselineQuery {
         name: None,
         version: Arc::default(),
         cluster: Arc::default(),
+        stack: Arc::default(),
         peer: None,
     }
 }

@@ -5,32 +5,27 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::{Context, Result, ensure};
 use e2e::{Client, Scene, Way, manifest, seen};
 use serde_json::{Value, json};
-use testkit::{
-    artifacts,
-    wait::wait_for,
-    wasm_base::{WasmBase, WasmBaseOptions},
-};
+use testkit::{artifacts, wait::wait_for, wasm_base::WasmBase};
 
 /// How long a base takes to be a Node that is Ready.
 const NODE: Duration = Duration::from_secs(30);
 
 /// Bases of a scene, their Nodes Ready.
 fn bases(scene: &Scene, count: usize) -> Result<Vec<WasmBase>> {
-    let options = || WasmBaseOptions {
-        version: scene.base_version.clone(),
-        http_tunnel: Some(scene.controller.http_tunnel()),
-        ..WasmBaseOptions::default()
-    };
-    let bases = (0..count).map(|_| WasmBase::start(options())).collect::<Result<Vec<_>>>()?;
+    let bases = (0..count).map(|_| WasmBase::start(scene.wasm_base())).collect::<Result<Vec<_>>>()?;
     for base in &bases {
-        wait_for(&format!("{} Ready", base.node()), NODE, || {
-            let node = scene.cluster.kubectl_json(&["get", "node", &base.node()])?;
-            let ready = seen::condition(&node, "Ready")["status"].clone();
-            ensure!(ready == "True", "Ready is {ready}; the base says: {}", base.log());
-            Ok(Some(()))
-        })?;
+        wait_ready(scene, base)?;
     }
     Ok(bases)
+}
+
+fn wait_ready(scene: &Scene, base: &WasmBase) -> Result<()> {
+    wait_for(&format!("{} Ready", base.node()), NODE, || {
+        let node = scene.cluster.kubectl_json(&["get", "node", &base.node()])?;
+        let ready = seen::condition(&node, "Ready")["status"].clone();
+        ensure!(ready == "True", "Ready is {ready}; the base says: {}", base.log());
+        Ok(Some(()))
+    })
 }
 
 /// A container of one of the samples.
@@ -76,8 +71,22 @@ fn wait_biz(base: &WasmBase, expected: &[&str]) -> Result<()> {
 }
 
 #[test]
-fn online_updated_without_a_failed_request_scaled_and_offline_over_http() -> Result<()> {
-    let scene = Scene::start(Way::Http, &[])?;
+fn over_http() -> Result<()> {
+    online_updated_without_a_failed_request_scaled_and_offline(Way::Http)
+}
+
+#[test]
+fn over_mqtt_with_mosquitto() -> Result<()> {
+    online_updated_without_a_failed_request_scaled_and_offline(Way::Mosquitto)
+}
+
+#[test]
+fn over_mqtt_with_the_embedded_broker() -> Result<()> {
+    online_updated_without_a_failed_request_scaled_and_offline(Way::Embedded)
+}
+
+fn online_updated_without_a_failed_request_scaled_and_offline(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[])?;
     let bases = bases(&scene, 2)?;
     let node = scene.cluster.kubectl_json(&["get", "node", &bases[0].node()])?;
     ensure!(node["metadata"]["labels"]["base.koupleless.io/stack"] == "wasm", "{node}");
@@ -166,4 +175,50 @@ fn a_base_that_was_killed_gets_its_modules_back_and_one_that_ends_says_so() -> R
         ensure!(nodes.is_empty(), "{} Nodes", nodes.len());
         Ok(Some(()))
     })
+}
+
+/// The base is killed, and has its modules back before the controller orders anything.
+#[test]
+fn what_was_rolled_out_is_played_back_over_http() -> Result<()> {
+    played_back(Way::Http)
+}
+
+#[test]
+fn what_was_rolled_out_is_played_back_over_mqtt() -> Result<()> {
+    played_back(Way::Mosquitto)
+}
+
+fn played_back(way: Way) -> Result<()> {
+    let scene = Scene::start(way, &[("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true")])?;
+    let mut options = scene.wasm_base();
+    options.properties = vec![("base.playback".to_owned(), "true".to_owned())];
+    let mut base = WasmBase::start(options.clone())?;
+    wait_ready(&scene, &base)?;
+    let mut set = deployment(&scene, 0)?;
+    set["kind"] = json!("DaemonSet");
+    if let Some(spec) = set["spec"].as_object_mut() {
+        spec.remove("replicas");
+        spec.remove("strategy");
+    }
+    set["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"] = Value::Null;
+    scene.cluster.apply(&set.to_string())?;
+    wait_for("the rollout is written down", Duration::from_secs(60), || {
+        let seen = scene.kubectl(&["get", "daemonset", "biz1", "-o", "json"])?;
+        ensure!(seen.contains("module-controller.koupleless.io/RolledOut"), "{seen}");
+        Ok(Some(()))
+    })?;
+    base.kill()?;
+    base.start_again()?;
+    wait_biz(&base, &["biz1:1.0.0 activated"])?;
+    ensure!(base.log().contains("the baseline has 1 modules"), "{}", base.log());
+    // A base that was never heard before has the module before it is ready.
+    options.identity = testkit::names::unique("wasm");
+    options.local_ip = testkit::names::loopback_ip();
+    let newcomer = WasmBase::start(options)?;
+    wait_ready(&scene, &newcomer)?;
+    ensure!(newcomer.log().contains("the baseline has 1 modules"), "{}", newcomer.log());
+    ensure!(newcomer.biz()? == ["biz1:1.0.0 activated"], "{:?}", newcomer.biz()?);
+    scene.wait_pods_ready(2)?;
+    ensure!(newcomer.http_get("/actuator/health")?.status == 200);
+    Ok(())
 }

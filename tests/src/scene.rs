@@ -11,6 +11,7 @@ use testkit::{
     java_base::{JavaBase, JavaBaseOptions, MqttAccess},
     names,
     wait::wait_for,
+    wasm_base::WasmBaseOptions,
 };
 
 use crate::Recording;
@@ -150,6 +151,17 @@ impl Scene {
         };
         options.hostname = options.identity.clone();
         options
+    }
+
+    /// A WebAssembly base of this scene, with an address and an identity of its own.
+    pub fn wasm_base(&self) -> WasmBaseOptions {
+        WasmBaseOptions {
+            version: self.base_version.clone(),
+            env: self.env.clone(),
+            mqtt: self.access.clone(),
+            http_tunnel: self.way.is_http().then(|| self.controller.http_tunnel()),
+            ..WasmBaseOptions::default()
+        }
     }
 
     /// Starts bases of this scene and waits until their Nodes are Ready.

@@ -23,11 +23,13 @@ pub struct BaselineQuery {
     pub version: Arc<str>,
     /// The cluster that the base says it belongs to; empty where it reports none.
     pub cluster: Arc<str>,
+    /// Language and runtime; empty where it reports none, as Java bases do.
+    pub stack: Arc<str>,
     /// The address it was heard from; none over MQTT.
     pub peer: Option<IpAddr>,
 }
 
-/// A question for the baseline, `{identity,name,version,clusterName}`: what is an envelope's
+/// A question for the baseline, `{identity,name,version,clusterName,stack?}`: what is an envelope's
 /// `data` over MQTT.
 ///
 /// # Errors
@@ -50,6 +52,7 @@ pub(crate) fn query(value: &Value, topic: Option<&BaseIdentity>) -> Result<Basel
         name: name(map, "name")?,
         version: word(map, "version")?,
         cluster: word(map, "clusterName")?,
+        stack: word(map, "stack")?,
         peer: None,
     })
 }
@@ -68,7 +71,9 @@ mod tests {
     fn a_question_names_the_base() {
         let query = parse_baseline_query(br#"{"identity":"b1","name":"base","version":"1"}"#).unwrap();
         assert_eq!((query.identity.as_str(), query.name.as_deref()), ("b1", Some("base")));
-        assert_eq!((&*query.version, &*query.cluster), ("1", ""));
+        assert_eq!((&*query.version, &*query.cluster, &*query.stack), ("1", "", ""));
+        let query = parse_baseline_query(br#"{"identity":"b1","stack":"wasm"}"#).unwrap();
+        assert_eq!(&*query.stack, "wasm");
         assert_eq!(parse_baseline_query(b"{}"), Err(WireError::MissingField("identity")));
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::http::{self, Answer};
+use crate::java_base::MqttAccess;
 use crate::process::{Process, Tie};
 use crate::work_dir::WorkDir;
 use crate::{artifacts, names};
@@ -31,6 +32,10 @@ pub struct WasmBaseOptions {
     pub local_ip: Ipv4Addr,
     /// Where it sends its HTTP heartbeats (`http://host:port`, without `/heartbeat`).
     pub http_tunnel: Option<String>,
+    /// The broker it connects to.
+    pub mqtt: Option<MqttAccess>,
+    /// The environment in its MQTT topics.
+    pub env: String,
     /// Between two heartbeats.
     pub heartbeat: Duration,
     /// Further properties.
@@ -45,6 +50,8 @@ impl Default for WasmBaseOptions {
             version: "1.0.0".to_owned(),
             local_ip: names::loopback_ip(),
             http_tunnel: None,
+            mqtt: None,
+            env: "default".to_owned(),
             heartbeat: Duration::from_secs(2),
             properties: Vec::new(),
         }
@@ -108,6 +115,28 @@ impl WasmBase {
         .into();
         if let Some(url) = &o.http_tunnel {
             all.push(("koupleless.arklet.http.heartbeat.endpoint".to_owned(), url.clone()));
+        }
+        if let Some(mqtt) = &o.mqtt {
+            let mut set = |name: &str, value: &str| {
+                all.push((format!("koupleless.arklet.mqtt.{name}"), value.to_owned()));
+            };
+            let (_, address) = mqtt.url.split_once("://").unwrap_or(("", &mqtt.url));
+            let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
+            set("enable", "true");
+            set("broker", host);
+            set("port", port);
+            if let Some((user, password)) = &mqtt.user {
+                set("username", user);
+                set("password", password);
+            }
+            if let Some(ca) = &mqtt.ca {
+                set("ca_path", &ca.display().to_string());
+            }
+            if let Some(own) = &mqtt.certificate {
+                set("client_crt_path", &own.cert.display().to_string());
+                set("client_key_path", &own.key.display().to_string());
+            }
+            all.push(("base.env".to_owned(), o.env.clone()));
         }
         all.extend(o.properties.iter().cloned());
         all

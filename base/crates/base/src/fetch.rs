@@ -11,6 +11,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use lifecycle::Failure;
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -51,8 +52,11 @@ impl Fetcher {
                 ))),
             }
         };
+        let expected = expected(&url)?;
         let late = |_| Failure::TimedOut(format!("{}: it did not come within {DEADLINE:?}", shown(&url)));
-        tokio::time::timeout(DEADLINE, brought).await.map_err(late)?
+        let bytes = tokio::time::timeout(DEADLINE, brought).await.map_err(late)??;
+        check(&bytes, expected.as_deref())?;
+        Ok(bytes)
     }
 
     async fn served(&self, url: &Url) -> Result<Bytes, Failure> {
@@ -77,6 +81,27 @@ impl Fetcher {
         })?;
         Ok(body.to_bytes())
     }
+}
+
+/// The SHA-256 that a URL asks for, by its fragment `#sha256=<64 hex digits>`.
+fn expected(url: &Url) -> Result<Option<String>, Failure> {
+    let Some(digest) = url.fragment().and_then(|fragment| fragment.strip_prefix("sha256=")) else {
+        return Ok(None);
+    };
+    if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let what = format!("{}: #sha256= is followed by 64 hexadecimal digits", shown(url));
+        return Err(Failure::Scheme(what));
+    }
+    Ok(Some(digest.to_ascii_lowercase()))
+}
+
+fn check(bytes: &[u8], expected: Option<&str>) -> Result<(), Failure> {
+    let Some(expected) = expected else { return Ok(()) };
+    let is: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if is == expected {
+        return Ok(());
+    }
+    Err(Failure::BadPackage(format!("its SHA-256 is {is}, and {expected} was asked for")))
 }
 
 async fn from_file(url: &Url) -> Result<Bytes, Failure> {
@@ -139,4 +164,31 @@ pub(crate) fn packages_in(folder: &std::path::Path) -> Result<Vec<String>, Strin
     }
     urls.sort();
     Ok(urls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(url: &str) -> Result<Option<String>, String> {
+        expected(&url.parse().unwrap()).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_package_may_be_asked_for_by_its_hash() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let url = format!("file:///a.wasm#sha256={}", empty.to_uppercase());
+        let wanted = asked(&url).unwrap();
+        assert_eq!(check(b"", wanted.as_deref()), Ok(()));
+        let other = check(b"x", wanted.as_deref()).unwrap_err().to_string();
+        assert!(other.contains(empty), "{other}");
+        assert_eq!(asked("file:///a.wasm#part"), Ok(None));
+        assert!(asked("file:///a.wasm#sha256=12").unwrap_err().contains("64 hexadecimal digits"));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url_has_no_secret() {
+        let url = "https://user:secret@host/a.wasm?token=secret#secret".parse().unwrap();
+        assert_eq!(shown(&url), "https://host/a.wasm");
+    }
 }

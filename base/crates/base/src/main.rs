@@ -5,6 +5,7 @@ mod fetch;
 mod health;
 mod identity;
 mod modules;
+mod playback;
 mod run;
 mod server;
 mod settings;

@@ -13,25 +13,31 @@ use anyhow::{Context as _, Result};
 use host::{CompilerLimits, Host, Options, Start};
 use lifecycle::{Config, Install, Strategy};
 use model::{BaseIdentity, BizName};
+use serde_json::Value;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
+    task::JoinSet,
 };
 
 use crate::{
-    arklet::{self, Commands, Machine},
+    arklet::{self, Commands, Machine, Order},
     fetch::{self, Fetcher},
     health::{Status, own::Asked},
     identity,
     modules::Modules,
+    playback,
     server::Server,
     settings::Settings,
-    tunnel::{self, Told},
+    tunnel::{self, Told, broker::Broker},
     web::{Actuator, Started, Web},
 };
 
 /// The threads of everything but modules.
 const THREADS: usize = 2;
+
+/// The threads that read files and look up names.
+const BLOCKING_THREADS: usize = 4;
 
 /// The most connections to modules and the actuator, and to Arklet: a controller needs few.
 const WEB_CONNECTIONS: usize = 2_048;
@@ -48,6 +54,7 @@ pub(crate) fn run(file: Option<&Path>, flags: &[String]) -> Result<()> {
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("base")
         .enable_all()
         .build()
@@ -59,8 +66,8 @@ pub(crate) fn run(file: Option<&Path>, flags: &[String]) -> Result<()> {
 struct Base {
     settings: Settings,
     identity: BaseIdentity,
-    host: Arc<Host>,
     modules: Arc<Modules>,
+    commands: Arc<Commands>,
     started: Arc<RwLock<Started>>,
 }
 
@@ -88,7 +95,9 @@ impl Base {
             max_biz: settings.max_biz,
         };
         let modules = Modules::new(host.clone(), Fetcher::new(), config, settings.waits);
-        Ok(Self { settings, identity, host, modules, started: Arc::default() })
+        let machine = Machine { name: settings.name.clone(), version: settings.version.clone(), host };
+        let commands = Commands::new(modules.clone(), machine);
+        Ok(Self { settings, identity, modules, commands, started: Arc::default() })
     }
 
     async fn live(self) -> Result<()> {
@@ -104,21 +113,27 @@ impl Base {
             identity = %self.identity, web = %web_server.address(), arklet = %arklet_server.address(),
             "the base listens"
         );
-        let mut parts = tokio::task::JoinSet::new();
+        let mut parts = JoinSet::new();
         let web = self.web();
         parts.spawn(web_server.serve(move |request| web.clone().answer(request), ended.clone()));
-        let (commands, identity) = (self.commands(), Arc::<str>::from(self.identity.as_str()));
+        let (commands, identity) = (self.commands.clone(), Arc::<str>::from(self.identity.as_str()));
         parts.spawn(arklet_server.serve(
             move |request| arklet::server::answer(request, commands.clone(), identity.clone()),
             ended.clone(),
         ));
+        let (is_ready, ready) = watch::channel(false);
+        let baseline = self.talk_over_mqtt(&mut parts, ready, &ended)?;
         let mut stop = signal(SignalKind::terminate()).context("listening to signals")?;
         tokio::select! {
-            () = self.install_first() => {
+            failed = self.install_first(baseline) => {
+                if !failed.is_empty() {
+                    parts.spawn(playback::retry(self.modules.clone(), failed, ended.clone()));
+                }
                 if let Some(controller) = self.settings.heartbeat.clone() {
                     let (told, period) = (self.told(arklet_port), self.settings.heartbeat_period);
                     parts.spawn(tunnel::http::beat(controller, told, period, ended.clone()));
                 }
+                is_ready.send_replace(true);
                 tracing::info!("the base is ready");
                 tokio::select! {
                     _ = stop.recv() => {}
@@ -134,28 +149,72 @@ impl Base {
         Ok(())
     }
 
-    /// What belongs to the base's own start. The base is ready when all of it was tried; what failed keeps it from being
-    /// healthy.
-    async fn install_first(&self) {
-        let mut status = Status::Up;
-        let mut of_start = BTreeSet::new();
-        if let Some(folder) = &self.settings.static_dir {
-            match fetch::packages_in(folder) {
-                Ok(urls) => {
-                    for url in urls {
-                        let name = self.merge(url).await;
-                        status = status.max(if name.is_some() { Status::Up } else { Status::Down });
-                        of_start.extend(name);
-                    }
-                }
-                Err(error) => {
-                    tracing::error!("no module is merged statically: {error}");
-                    status = Status::Down;
-                }
-            }
+    /// Begins to talk with the broker, where there is one; gives where the baseline comes from then.
+    fn talk_over_mqtt(
+        &self,
+        parts: &mut JoinSet<()>,
+        ready: watch::Receiver<bool>,
+        ended: &watch::Receiver<bool>,
+    ) -> Result<Option<mpsc::Receiver<Value>>> {
+        let Some(mqtt) = &self.settings.mqtt else { return Ok(None) };
+        let (tell, baseline) = mpsc::channel(1);
+        // Where HTTP is there too, it is asked over HTTP.
+        let asks = self.settings.playback && self.settings.heartbeat.is_none();
+        let tunnel = tunnel::mqtt::Tunnel {
+            broker: Broker::open(mqtt, self.identity.as_str())?,
+            // The broker is the way to the base: there is no port.
+            told: self.told(0),
+            commands: self.commands.clone(),
+            period: self.settings.heartbeat_period,
+            ready,
+            baseline: asks.then_some(tell),
+        };
+        parts.spawn(tunnel.run(ended.clone()));
+        Ok(Some(baseline))
+    }
+
+    /// What belongs to the base's own start: what is merged statically, and its baseline. The base is ready when all of it
+    /// was tried; what failed keeps it from being healthy, and what failed of the baseline is given.
+    async fn install_first(&self, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
+        let (status, mut of_start) = self.merge_all().await;
+        let mut failed = Vec::new();
+        if self.settings.playback {
+            let orders = self.baseline(over_mqtt).await;
+            tracing::info!("the baseline has {} modules", orders.len());
+            of_start.extend(playback::names(&orders));
+            failed = playback::install(&self.modules, orders).await;
         }
         let mut started = self.started.write().unwrap_or_else(PoisonError::into_inner);
         *started = Started { status: Some(status), modules: of_start };
+        failed
+    }
+
+    async fn baseline(&self, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
+        let told = self.told(0);
+        if let Some(controller) = &self.settings.heartbeat {
+            return playback::ask(async || tunnel::http::query_baseline(controller, &told).await).await;
+        }
+        let Some(mut baselines) = over_mqtt else { return Vec::new() };
+        playback::ask(async || baselines.recv().await.ok_or_else(|| "the base ends".to_owned())).await
+    }
+
+    async fn merge_all(&self) -> (Status, BTreeSet<BizName>) {
+        let (mut status, mut of_start) = (Status::Up, BTreeSet::new());
+        let Some(folder) = &self.settings.static_dir else { return (status, of_start) };
+        match fetch::packages_in(folder) {
+            Ok(urls) => {
+                for url in urls {
+                    let name = self.merge(url).await;
+                    status = status.max(if name.is_some() { Status::Up } else { Status::Down });
+                    of_start.extend(name);
+                }
+            }
+            Err(error) => {
+                tracing::error!("no module is merged statically: {error}");
+                status = Status::Down;
+            }
+        }
+        (status, of_start)
     }
 
     /// Installs one package of the base's own; its name where it is installed.
@@ -180,15 +239,6 @@ impl Base {
             asked: Arc::<Asked>::default(),
         };
         Web::new(self.modules.clone(), actuator)
-    }
-
-    fn commands(&self) -> Arc<Commands> {
-        let machine = Machine {
-            name: self.settings.name.clone(),
-            version: self.settings.version.clone(),
-            host: self.host.clone(),
-        };
-        Commands::new(self.modules.clone(), machine)
     }
 
     fn told(&self, arklet_port: u16) -> Told {

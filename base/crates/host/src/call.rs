@@ -30,6 +30,8 @@ use crate::{
 pub struct Entry {
     module: Arc<Module>,
     place: OwnedSemaphorePermit,
+    /// How it ends says something of the module's health: the base's own questions do not.
+    is_counted: bool,
 }
 
 /// Ends a task when its answer is not wanted any more.
@@ -60,7 +62,9 @@ impl Module {
     /// [`EnterError::Busy`] where as many are at work as may be, [`EnterError::Leaving`] where another version serves by now.
     pub fn enter(self: &Arc<Self>) -> Result<Entry, EnterError> {
         match self.places.clone().try_acquire_owned() {
-            Ok(place) if !self.is_leaving.load(Ordering::SeqCst) => Ok(Entry { module: self.clone(), place }),
+            Ok(place) if !self.is_leaving.load(Ordering::SeqCst) => {
+                Ok(Entry { module: self.clone(), place, is_counted: true })
+            }
             Err(_) if !self.is_leaving.load(Ordering::SeqCst) => Err(EnterError::Busy),
             _ => Err(EnterError::Leaving),
         }
@@ -72,7 +76,7 @@ impl Module {
     /// [`EnterError::Busy`] where one is at work.
     pub fn enter_for_base(self: &Arc<Self>) -> Result<Entry, EnterError> {
         let place = self.own_place.clone().try_acquire_owned().map_err(|_| EnterError::Busy)?;
-        Ok(Entry { module: self.clone(), place })
+        Ok(Entry { module: self.clone(), place, is_counted: false })
     }
 }
 
@@ -86,11 +90,19 @@ impl Entry {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Error>,
     {
-        let Self { module, place } = self;
+        let Self { module, place, is_counted } = self;
         let place = Arc::new(place);
         let (answer, told) = oneshot::channel();
         let runtime = module.runtime().map_err(|error| CallError::NoRoom(error.to_string()))?;
-        let task = runtime.spawn(run(module.clone(), place.clone(), request, answer));
+        let ended = run(module.clone(), place.clone(), request, answer);
+        let noting = module.clone();
+        let task = runtime.spawn(async move {
+            let ended = ended.await;
+            if is_counted {
+                noting.faults.note(ended.as_ref().map(|&()| ()));
+            }
+            ended
+        });
         let (response, task) = wait(told, task).await?;
         let limit = module.quota.response_bytes;
         Ok(response.map(|body| Body::new(body, limit, task, module, place)))
@@ -142,7 +154,6 @@ where
         }
         _ = end.wait_for(|end| *end) => Err(CallError::Ended),
     };
-    module.faults.note(ended.as_ref().map(|&()| ()));
     drop(place);
     ended
 }

@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// than the instance itself.
 const RESIDENT_BYTES: usize = 1024 * 1024;
 
+/// The threads for what would keep a module's thread waiting: modules have no files, so that this is next to nothing.
+const BLOCKING_THREADS: usize = 2;
+
 /// Modules give way to everything else of the base: with one core, Arklet and the actuator still answer.
 const NICENESS: i32 = 5;
 
@@ -83,6 +86,7 @@ impl Host {
         let compiled = Compiled::open(&engine, options.cache, options.compiler, options.compiler_limits)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.threads)
+            .max_blocking_threads(BLOCKING_THREADS)
             .thread_name("module")
             .on_thread_start(give_way)
             .enable_all()

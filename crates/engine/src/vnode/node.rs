@@ -118,7 +118,8 @@ fn labels(
 }
 
 /// The Node that a base which has just been started will have, as far as its question for the
-/// baseline tells. What it does not say (stack, host name) is as it was when the base was last seen.
+/// baseline tells. What it does not say (host name, of a Java base its stack) is as it was when the base was last
+/// seen.
 pub(crate) fn expected_node(
     tunnel: TunnelKind,
     query: &BaselineQuery,
@@ -131,7 +132,11 @@ pub(crate) fn expected_node(
         name: query.name.clone(),
         version: query.version.clone(),
         cluster: query.cluster.clone(),
-        stack: last.map_or_else(|| "java".into(), |last| last.stack.clone()),
+        stack: if query.stack.is_empty() {
+            last.map_or_else(|| "java".into(), |last| last.stack.clone())
+        } else {
+            query.stack.clone()
+        },
         host_name: last.map(|last| last.host_name.clone()).unwrap_or_default(),
         ip: None,
         peer: None,
@@ -311,4 +316,27 @@ fn taints(seen: Option<&NodeView>, config: &Config) -> Common<Vec<Taint>> {
         }
     }
     taints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_that_asks_for_its_baseline_may_say_its_stack_and_is_a_java_base_else() {
+        let stack = |told: &str| {
+            let query = BaselineQuery {
+                identity: "b".parse().unwrap(),
+                name: None,
+                version: "1".into(),
+                cluster: "".into(),
+                stack: told.into(),
+                peer: None,
+            };
+            let node = expected_node(TunnelKind::Http, &query, None, &Config::new("dev"));
+            node.labels.get("base.koupleless.io/stack").map(ToString::to_string)
+        };
+        assert_eq!(stack("").as_deref(), Some("java"));
+        assert_eq!(stack("wasm").as_deref(), Some("wasm"));
+    }
 }

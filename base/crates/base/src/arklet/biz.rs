@@ -41,6 +41,24 @@ pub(super) fn brief(biz: &Biz) -> Value {
     })
 }
 
+/// An entry of the list over MQTT: `{name, version, state, latestStateRecord}`.
+pub(super) fn simple(biz: &Biz) -> Value {
+    let latest = biz.records.last().map(|record| {
+        json!({
+            "changeTime": record.at_ms,
+            "message": record.message,
+            "reason": record.reason.to_uppercase(),
+            "state": record.state.as_str().to_uppercase(),
+        })
+    });
+    json!({
+        "name": biz.id.name.as_str(),
+        "version": biz.id.version.as_str(),
+        "state": biz.state.as_str(),
+        "latestStateRecord": latest,
+    })
+}
+
 fn common(biz: &Biz) -> Map<String, Value> {
     let records: Vec<Value> = biz
         .records

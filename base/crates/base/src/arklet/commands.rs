@@ -50,6 +50,11 @@ impl Commands {
         result.unwrap_or_else(Reply::Internal)
     }
 
+    /// The list over MQTT.
+    pub(crate) fn simple_biz(&self) -> Value {
+        self.modules.biz().iter().map(biz::simple).collect::<Vec<_>>().into()
+    }
+
     async fn install(self: &Arc<Self>, body: &Value) -> Result<Reply, Exception> {
         let body = request::object(body)?;
         let order = request::install_order(body)?;

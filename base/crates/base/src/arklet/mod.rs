@@ -12,4 +12,9 @@ mod reply;
 mod request;
 pub(crate) mod server;
 
-pub(crate) use self::{commands::Commands, health::Machine, reply::Reply};
+pub(crate) use self::{
+    commands::Commands,
+    health::Machine,
+    reply::Reply,
+    request::{Order, install_order, object},
+};

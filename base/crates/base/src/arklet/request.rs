@@ -38,7 +38,7 @@ fn invalid(message: &str) -> Exception {
 }
 
 /// The body as an object. Arklet cannot tell an empty body from a mistake of its own, and says so.
-pub(super) fn object(body: &Value) -> Result<&Map<String, Value>, Exception> {
+pub(crate) fn object(body: &Value) -> Result<&Map<String, Value>, Exception> {
     body.as_object().ok_or_else(|| {
         invalid("the command needs a body, a JSON object, because \"input\" is null or something else")
     })

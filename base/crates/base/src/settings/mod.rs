@@ -9,6 +9,7 @@ use std::{
 };
 
 use host::Ceilings;
+use model::Secret;
 use url::Url;
 
 pub(crate) use self::properties::SettingError;
@@ -31,6 +32,17 @@ const WEB_PORT: &str = "server.port";
 const ARKLET_PORT: &str = "koupleless.arklet.http.port";
 const HEARTBEAT: &str = "koupleless.arklet.http.heartbeat.endpoint";
 const HEARTBEAT_MS: &str = "base.heartbeat-ms";
+const MQTT_ENABLE: &str = "koupleless.arklet.mqtt.enable";
+const MQTT_BROKER: &str = "koupleless.arklet.mqtt.broker";
+const MQTT_PORT: &str = "koupleless.arklet.mqtt.port";
+const MQTT_USER: &str = "koupleless.arklet.mqtt.username";
+const MQTT_PASSWORD: &str = "koupleless.arklet.mqtt.password";
+const MQTT_CA: &str = "koupleless.arklet.mqtt.ca_path";
+const MQTT_CERTIFICATE: &str = "koupleless.arklet.mqtt.client_crt_path";
+const MQTT_KEY: &str = "koupleless.arklet.mqtt.client_key_path";
+const MQTT_PREFIX: &str = "koupleless.arklet.mqtt.client.prefix";
+const ENV: &str = "base.env";
+const PLAYBACK: &str = "base.playback";
 const STATIC_DIR: &str = "com.alipay.sofa.ark.static.biz.dir";
 const AUTO_UNINSTALL: &str = "sofa.ark.auto.uninstall.when.failed.enable";
 const SILENCE: &str = "com.alipay.sofa.koupleless.runtime.operation.silenceSecondsBeforeUninstall";
@@ -74,6 +86,21 @@ const PROPERTIES: &[Property] = &[
     property(ARKLET_PORT, "1238", "The port of Arklet; 0 has one chosen."),
     property(HEARTBEAT, "", "The controller that it tells that it lives, http://host:port."),
     property(HEARTBEAT_MS, "10000", "Between two heartbeats, in milliseconds."),
+    property(MQTT_ENABLE, "false", "Whether the base talks over MQTT."),
+    property(MQTT_BROKER, "", "The broker's host."),
+    property(MQTT_PORT, "1883", "The broker's port."),
+    property(MQTT_USER, "", "The user at the broker."),
+    property(MQTT_PASSWORD, "", "The user's password."),
+    property(MQTT_CA, "", "The CA to trust, a PEM file: then the base talks TLS."),
+    property(MQTT_CERTIFICATE, "", "The base's own certificate at the broker, a PEM file."),
+    property(MQTT_KEY, "", "The key of that certificate, a PEM file."),
+    property(MQTT_PREFIX, "base", "What the client id at the broker begins with."),
+    property(ENV, "default", "The environment in the topics: as ENV of the controller."),
+    property(
+        PLAYBACK,
+        "false",
+        "Whether the base asks the controller for its baseline and installs it before it is ready.",
+    ),
     property(
         STATIC_DIR,
         "",
@@ -134,6 +161,8 @@ pub(crate) struct Settings {
     pub(crate) arklet: SocketAddr,
     pub(crate) heartbeat: Option<Url>,
     pub(crate) heartbeat_period: Duration,
+    pub(crate) mqtt: Option<Mqtt>,
+    pub(crate) playback: bool,
     pub(crate) static_dir: Option<PathBuf>,
     pub(crate) keeps_broken: bool,
     pub(crate) waits: Waits,
@@ -142,6 +171,19 @@ pub(crate) struct Settings {
     pub(crate) instances: u32,
     pub(crate) ceilings: Ceilings,
     pub(crate) max_biz: usize,
+}
+
+/// A broker, and who the base is to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Mqtt {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: Option<(String, Secret)>,
+    pub(crate) ca: Option<PathBuf>,
+    /// Certificate and key.
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+    pub(crate) client_prefix: String,
+    pub(crate) env: String,
 }
 
 /// What a base is known by.
@@ -193,6 +235,8 @@ impl Settings {
             arklet: SocketAddr::new(address, port(ARKLET_PORT)?),
             heartbeat,
             heartbeat_period: Duration::from_millis(at_least_one(values, HEARTBEAT_MS)?.into()),
+            mqtt: mqtt(values)?,
+            playback: playback(values)?,
             static_dir: values.text(STATIC_DIR).map(PathBuf::from),
             keeps_broken: !values.need::<bool>(AUTO_UNINSTALL, "true or false")?,
             waits: Waits {
@@ -212,6 +256,45 @@ impl Settings {
             max_biz: usize::try_from(at_least_one(values, MAX_BIZ)?).unwrap_or(usize::MAX),
         })
     }
+}
+
+fn mqtt(values: &Values) -> Result<Option<Mqtt>, SettingError> {
+    if !values.need::<bool>(MQTT_ENABLE, "true or false")? {
+        return Ok(None);
+    }
+    let host = || values.wrong(MQTT_BROKER, "the broker's host, because MQTT is enabled");
+    let ca = values.text(MQTT_CA).map(PathBuf::from);
+    let certificate = match (values.text(MQTT_CERTIFICATE), values.text(MQTT_KEY)) {
+        (None, None) => None,
+        (Some(_), Some(_)) if ca.is_none() => {
+            return Err(values.wrong(MQTT_CA, "a PEM file, because there is a certificate"));
+        }
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        (Some(_), None) => return Err(values.wrong(MQTT_KEY, "a PEM file, because there is a certificate")),
+        (None, Some(_)) => return Err(values.wrong(MQTT_CERTIFICATE, "a PEM file, because there is a key")),
+    };
+    let password = values.text(MQTT_PASSWORD).unwrap_or_default();
+    Ok(Some(Mqtt {
+        host: values.text(MQTT_BROKER).ok_or_else(host)?,
+        port: values.need(MQTT_PORT, "a port, 1 to 65535")?,
+        user: values.text(MQTT_USER).map(|user| (user, Secret::new(password))),
+        ca,
+        certificate,
+        client_prefix: values.text(MQTT_PREFIX).unwrap_or_default(),
+        env: values.text(ENV).unwrap_or_default(),
+    }))
+}
+
+/// Somebody has to be there to ask.
+fn playback(values: &Values) -> Result<bool, SettingError> {
+    let wanted = values.need::<bool>(PLAYBACK, "true or false")?;
+    let has_mqtt = values.need::<bool>(MQTT_ENABLE, "true or false")?;
+    if wanted && values.text(HEARTBEAT).is_none() && !has_mqtt {
+        return Err(
+            values.wrong(PLAYBACK, "false, because there is neither a controller's endpoint nor MQTT")
+        );
+    }
+    Ok(wanted)
 }
 
 fn at_least_one(values: &Values, name: &'static str) -> Result<u32, SettingError> {
@@ -285,6 +368,8 @@ mod tests {
             ("--management.endpoint.health.show-details=when-authorized", "expected never or always"),
             ("--base.module.memory-mib=0", "1 or more"),
             ("--base.identity=", "a text"),
+            ("--koupleless.arklet.mqtt.enable=true", "the broker's host"),
+            ("--base.playback=true", "neither a controller's endpoint nor MQTT"),
         ] {
             let error = of(&[flag]).unwrap_err();
             assert!(error.contains(says), "{flag}: {error}");

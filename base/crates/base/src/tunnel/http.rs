@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use serde_json::Value;
 use tokio::sync::watch;
 use url::Url;
 
@@ -16,6 +17,12 @@ use super::{Life, Told};
 
 /// How long one may take, its answer included.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a controller may take to know the baseline.
+const BASELINE: Duration = Duration::from_secs(30);
+
+/// The most bytes of a baseline.
+const MAX_BASELINE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most that is read of an answer, which says nothing.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -45,6 +52,30 @@ pub(crate) async fn beat(controller: Url, told: Told, period: Duration, mut end:
     if let Err(error) = send(&client, &url, &told, Life::Deactivated).await {
         tracing::warn!("the controller was not told that the base ends: {error}");
     }
+}
+
+/// Asks a controller for the base's baseline.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) async fn query_baseline(controller: &Url, told: &Told) -> Result<Value, String> {
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let url = format!("{}/queryBaseline", controller.as_str().trim_end_matches('/'));
+    let body = Full::new(Bytes::from(told.baseline_query().to_string()));
+    let request = Request::post(&url).header(header::CONTENT_TYPE, "application/json").body(body);
+    let request = request.map_err(|error| error.to_string())?;
+    let exchange = async {
+        let response = client.request(request).await.map_err(|error| format!("{url}: {error}"))?;
+        if !response.status().is_success() {
+            return Err(format!("{url} answers {}", response.status()));
+        }
+        let body = Limited::new(response.into_body(), MAX_BASELINE_BYTES).collect().await;
+        let body = body.map_err(|error| format!("{url}: {error}"))?.to_bytes();
+        serde_json::from_slice(&body).map_err(|error| format!("{url} answers no JSON: {error}"))
+    };
+    tokio::time::timeout(BASELINE, exchange)
+        .await
+        .unwrap_or_else(|_| Err(format!("{url}: not within {BASELINE:?}")))
 }
 
 async fn send(

@@ -1,10 +1,15 @@
 //! What the base tells a controller of itself, again and again.
 
+pub(crate) mod broker;
 pub(crate) mod http;
+pub(crate) mod mqtt;
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
+
+/// What the base is, to whoever places modules.
+const STACK: &str = "wasm";
 
 /// What is told of a base.
 #[derive(Debug, Clone)]
@@ -17,6 +22,19 @@ pub(crate) struct Told {
     pub(crate) ip: IpAddr,
     /// Arklet's.
     pub(crate) port: u16,
+}
+
+impl Told {
+    /// The question for the base's baseline: `{identity, name, version, clusterName, stack}`.
+    pub(crate) fn baseline_query(&self) -> Value {
+        json!({
+            "identity": self.identity,
+            "name": self.name,
+            "version": self.version,
+            "clusterName": self.cluster,
+            "stack": STACK,
+        })
+    }
 }
 
 /// How far a base is.
@@ -37,7 +55,7 @@ impl Told {
                 "name": self.name,
                 "version": self.version,
                 "clusterName": self.cluster,
-                "stack": "wasm",
+                "stack": STACK,
             },
             "localHostName": self.host_name,
             "localIP": self.ip.to_string(),

@@ -9,7 +9,7 @@ use std::{
 
 use samples::Sample;
 
-use crate::support::{Base, get};
+use crate::support::{Base, get, wait_for};
 
 const QUICK: &str = r#"{"requestMs":500,"memoryMiB":8,"responseMiB":1}"#;
 
@@ -58,8 +58,14 @@ fn a_module_that_has_enough_to_do_says_so() {
     let base = Base::start(&[]);
     base.installed(&Sample::new("biz1", "1.0.0").limits(r#"{"concurrentRequests":1,"requestMs":2000}"#));
     let url = format!("http://{}/biz1/loop", base.web());
-    let endless = thread::spawn(move || get(&url));
-    crate::support::wait_for("busy", || {
+    // Its place may be taken by the one who looks.
+    let endless = thread::spawn(move || {
+        wait_for("a place", || {
+            let answer = get(&url);
+            if answer.status == 503 { Err(answer.body) } else { Ok(answer) }
+        })
+    });
+    wait_for("busy", || {
         let answer = base.get("/biz1/who");
         if answer.status == 503 { Ok(()) } else { Err(answer.status.to_string()) }
     });

@@ -7,9 +7,12 @@
     reason = "a test may panic, and indexing a JSON value gives null"
 )]
 
+mod controller;
+mod endurance;
 mod faults;
 mod health;
 mod main_job;
+mod playback;
 mod recorded;
 mod support;
 mod switching;

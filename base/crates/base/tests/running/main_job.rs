@@ -1,5 +1,7 @@
 //! A module goes online, serves and goes offline.
 
+use std::{fs, process::Command};
+
 use samples::{Health, Sample};
 use serde_json::json;
 
@@ -68,6 +70,44 @@ fn modules_of_a_folder_are_there_before_the_base_is_ready() {
     let base = Base::start(&[&folder]);
     assert_eq!(base.biz(), ["biz1:1.0.0 activated", "biz2:1.0.0 activated"]);
     assert_eq!(base.serving("shop").as_deref(), Some("1.0.0"));
+}
+
+#[test]
+fn a_component_becomes_a_package_by_a_stamp() {
+    let base = Base::start(&[]);
+    let path = |name: &str| base.folder.path().join(name);
+    fs::write(path("component.wasm"), Sample::new("x", "1").component().unwrap()).unwrap();
+    let stamp = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_base"));
+        command.arg("stamp").arg(path("component.wasm")).args([
+            "--name",
+            "biz1",
+            "--module-version",
+            "1.0.0",
+        ]);
+        command.args(more).arg("--output").arg(path("package.wasm")).output().unwrap()
+    };
+    let refused = stamp(&["--limits", r#"{"memoryMiB":0}"#]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("limits.memoryMiB is 0"));
+    assert!(stamp(&["--web-context-path", "shop"]).status.success());
+    let url = format!("file://{}", path("package.wasm").display());
+    let answer = base.arklet("installBiz", &json!({"bizUrl": url}));
+    assert_eq!(answer["code"], "SUCCESS", "{answer}");
+    assert_eq!(base.get("/shop/who").status, 200);
+}
+
+#[test]
+fn an_identity_is_kept_where_it_is_asked_to() {
+    let identity = |base: &Base| base.arklet("help", &json!({}))["baseIdentity"].clone();
+    let first = Base::start(&["--base.identity=kept"]);
+    let known = identity(&first);
+    let again = Base::begin(first.kill(), &["--base.identity=kept"], "the base is ready");
+    assert_eq!(identity(&again), known);
+    let other = Base::begin(again.kill(), &[], "the base is ready");
+    assert_ne!(identity(&other), known);
+    drop(other);
+    assert_eq!(identity(&Base::start(&["--base.identity=mine"])), "mine");
 }
 
 #[test]

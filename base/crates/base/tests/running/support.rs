@@ -113,8 +113,20 @@ impl Base {
         Self { child, web: web.unwrap(), arklet: arklet.unwrap(), folder }
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn web(&self) -> SocketAddr {
         self.web
+    }
+
+    /// Kills it, as a machine that fails does, and gives what it leaves.
+    pub(crate) fn kill(mut self) -> Folder {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.folder, Folder::new())
     }
 
     /// `GET path` of its web port.

@@ -59,6 +59,7 @@ impl Case {
             name: Some("base".into()),
             version: "1".into(),
             cluster: "".into(),
+            stack: "".into(),
             peer: peer.parse().ok(),
         };
         let actions = self.step(Event::Tunnel(TunnelEvent::BaselineQuery { tunnel, query, ask: 1 }));
@@ -271,6 +272,7 @@ fn while_a_command_is_at_work_nothing_of_it_is_forgotten() {
             name: None,
             version: "1".into(),
             cluster: "".into(),
+            stack: "".into(),
             peer: None,
         };
         case.step(Event::Tunnel(TunnelEvent::BaselineQuery { tunnel: TunnelKind::Http, query, ask: 1 }));
