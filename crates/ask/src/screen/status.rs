@@ -184,8 +184,12 @@ fn of_base(base: &Base) -> Wrong {
     Wrong {
         what: format!("base {}", base.node),
         code: ready.reason,
-        since: ready.since,
-        message: ready.message,
+        since: ready.since.or(base.created),
+        message: if ready.message.is_empty() {
+            "its Node does not say how it is".into()
+        } else {
+            ready.message
+        },
         is_final: false,
     }
 }
