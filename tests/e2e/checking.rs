@@ -89,11 +89,59 @@ fn on_a_healthy_cluster_nothing_is_found_and_then_each_mistake_is() -> Result<()
     finds(&report, "InstallForbidden")
 }
 
-/// Plants what a real server has to say something to.
+/// What a real server has to say something to.
+const PLANTED: [&str; 10] = [
+    "LimitRangeRequests",
+    "QuotaExhausted",
+    "ContainersInjected",
+    "NoMatchingBase",
+    "TolerationMissing",
+    "PermissionMissing",
+    "ReplicasNotSharing",
+    "ControllerNotReady",
+    "ClientIdShared",
+    "DefinitionOutdated",
+];
+
+/// Plants it, and finds it.
 fn planted(scene: &Scene, shell: &Shell) -> Result<()> {
-    let (cluster, namespace) = (&scene.cluster, &scene.namespace);
-    let apply = |object: Value| cluster.apply(&object.to_string());
-    let core = |kind: &str, spec: Value| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "planted", "namespace": namespace}, "spec": spec});
+    let cluster = &scene.cluster;
+    plant_in_the_way(scene)?;
+    // A controller whose account has no rights, and that has two replicas which do not share; one with the right account.
+    cluster.kubectl(&["create", "namespace", "second"])?;
+    cluster.apply(&controller("second", "second", 2, &[("CLIENT_ID", "one")]).to_string())?;
+    let of_ours = [("IS_CLUSTER", "true"), ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true"), ("ENV", "other")];
+    cluster.apply(&controller(account::NAMESPACE, account::NAME, 1, &of_ours).to_string())?;
+    let revision = "module-controller.koupleless.io/definition-revision=0";
+    cluster.kubectl(&["annotate", "crd", "modules.koupleless.io", "--overwrite", revision])?;
+    let report =
+        wait_for("each mistake to be found, once the quota is counted", Duration::from_secs(60), || {
+            let (code, report) = check(shell, "")?;
+            ensure!(code == 1, "{code}: {report}");
+            PLANTED.iter().try_for_each(|code| finds(&report, code))?;
+            Ok(Some(report))
+        })?;
+    let all = report["findings"].as_array().context("findings")?;
+    let denied = all.iter().filter(|finding| finding["code"] == "PermissionMissing");
+    let whose: Vec<&Value> = denied.map(|finding| &finding["about"]).collect();
+    ensure!(whose == ["ServiceAccount second/second"], "who lacks rights: {whose:?}");
+    let ignored = ["LimitRangeRequests", "QuotaExhausted"].map(|code| format!("--ignore {code}")).join(" ");
+    let (_, report) = check(shell, &ignored)?;
+    ensure!(!codes(&report).contains(&"QuotaExhausted"), "{report}");
+    // As text it says the same, in the reader's language.
+    let text = shell.outcome("LANG=zh_CN.UTF-8 module-controller check")?;
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    ensure!(text.contains("NoMatchingBase") && text.contains("个问题"), "{text}");
+    let explained = shell.output("module-controller explain nomatchingbase --lang en")?;
+    ensure!(explained.contains("What to do: "), "{explained}");
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "planted"]).map(drop)
+}
+
+/// What is in the way of the scene's Pods, and a Deployment that can be placed nowhere.
+fn plant_in_the_way(scene: &Scene) -> Result<()> {
+    let apply = |object: Value| scene.cluster.apply(&object.to_string());
+    let metadata = json!({"name": "planted", "namespace": scene.namespace});
+    let core = |kind: &str, spec: Value| json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec});
     apply(core("LimitRange", json!({"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]})))?;
     apply(core("ResourceQuota", json!({"hard": {"pods": "1"}})))?;
     apply(json!({
@@ -109,63 +157,20 @@ fn planted(scene: &Scene, shell: &Shell) -> Result<()> {
     nowhere["spec"]["template"]["spec"]["nodeSelector"] = json!({"base.koupleless.io/version": "of-nobody"});
     nowhere["spec"]["template"]["spec"]["tolerations"] = json!([]);
     nowhere["spec"]["replicas"] = json!(0);
-    apply(nowhere)?;
-    // A controller whose account has no rights, and that has two replicas which do not share.
-    cluster.kubectl(&["create", "namespace", "second"])?;
-    let variable = |name: &str, value: &str| json!({"name": name, "value": value});
-    apply(json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "second", "namespace": "second"},
-        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "second"}}, "template": {
-            "metadata": {"labels": {"app": "second"}},
-            "spec": {"serviceAccountName": "second", "containers": [
-                {"name": "c", "image": "none", "env": [variable("ENABLE_HTTP_TUNNEL", "true"), variable("CLIENT_ID", "one")]},
-            ]},
+    apply(nowhere)
+}
+
+/// A Deployment of a controller, which no kubelet here runs.
+fn controller(namespace: &str, account: &str, replicas: u32, variables: &[(&str, &str)]) -> Value {
+    let all = variables.iter().chain(&[("ENABLE_HTTP_TUNNEL", "true")]);
+    let env: Vec<Value> = all.map(|(name, value)| json!({"name": name, "value": value})).collect();
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "controller", "namespace": namespace},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "controller"}}, "template": {
+            "metadata": {"labels": {"app": "controller"}},
+            "spec": {"serviceAccountName": account, "containers": [{"name": "c", "image": "none", "env": env}]},
         }},
-    }))?;
-    let revision = "module-controller.koupleless.io/definition-revision=0";
-    cluster.kubectl(&["annotate", "crd", "modules.koupleless.io", "--overwrite", revision])?;
-    wait_for("the quota to be counted, and each mistake to be found", Duration::from_secs(60), || {
-        let (code, report) = check(shell, "")?;
-        ensure!(code == 1, "{code}: {report}");
-        for code in [
-            "LimitRangeRequests",
-            "QuotaExhausted",
-            "ContainersInjected",
-            "NoMatchingBase",
-            "TolerationMissing",
-            "PermissionMissing",
-            "ReplicasNotSharing",
-            "ControllerNotReady",
-            "ClientIdShared",
-            "DefinitionOutdated",
-        ] {
-            finds(&report, code)?;
-        }
-        Ok(Some(()))
-    })?;
-    // The right account of the same cluster has all its rights.
-    cluster.kubectl(&[
-        "patch",
-        "deployment",
-        "second",
-        "-n",
-        "second",
-        "--type=merge",
-        "-p",
-        &json!({"spec": {"template": {"spec": {"serviceAccountName": account::NAME}}}}).to_string(),
-    ])?;
-    let (_, report) = check(shell, "")?;
-    finds(&report, "PermissionMissing")?;
-    let ignored = ["LimitRangeRequests", "QuotaExhausted"].map(|code| format!("--ignore {code}")).join(" ");
-    let (_, report) = check(shell, &ignored)?;
-    ensure!(!codes(&report).contains(&"QuotaExhausted"), "{report}");
-    // As text it says the same, in the reader's language.
-    let text = shell.outcome("LANG=zh_CN.UTF-8 module-controller check")?;
-    let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    ensure!(text.contains("NoMatchingBase") && text.contains("个问题"), "{text}");
-    let explained = shell.output("module-controller explain nomatchingbase --lang en")?;
-    ensure!(explained.contains("What to do: "), "{explained}");
-    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "planted"]).map(drop)
+    })
 }
 
 #[test]

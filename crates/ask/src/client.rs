@@ -14,15 +14,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A page of a list takes a busy server some seconds.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whom to ask, as whom, and of which namespace.
+/// Whom to ask, and as whom.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Connection {
+pub(crate) struct Server {
     /// The kubeconfig file. [default: KUBECONFIG, else ~/.kube/config, else the Pod's service account]
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context. [default: its current one]
     #[arg(long, help_heading = "Cluster")]
     context: Option<String>,
+}
+
+/// Whom to ask, as whom, and of which namespace.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Connection {
+    #[command(flatten)]
+    server: Server,
     /// Only this namespace. [default: all, and where that is forbidden the context's own]
     #[arg(long, short, help_heading = "Cluster")]
     pub(crate) namespace: Option<String>,
@@ -67,6 +74,13 @@ pub(crate) struct Cluster {
 }
 
 impl Connection {
+    /// See [`Server::open`].
+    pub(crate) async fn open(&self) -> Result<Cluster, Unreachable> {
+        self.server.open().await
+    }
+}
+
+impl Server {
     /// Reads the configuration. Nothing is sent yet.
     pub(crate) async fn open(&self) -> Result<Cluster, Unreachable> {
         let not_configured = |error: &dyn std::error::Error| Unreachable::NotConfigured(chain(error));

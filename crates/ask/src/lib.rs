@@ -7,7 +7,7 @@
 //!
 //! What keeps this crate honest:
 //! - It reads with the rights of whoever asks. What he may not see is named, and the rest is shown.
-//! - A text of the cluster is a [`Text`](text) from where it is read, and nothing in it reaches a terminal that a terminal
+//! - A text of the cluster is a `Text` from where it is read, and nothing in it reaches a terminal that a terminal
 //!   would obey.
 //! - Screens are pure functions of the picture; goldens hold them.
 //! - It shares no state with a running controller, and asks none: it works while that is down.

@@ -4,13 +4,16 @@ use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions, QoS,
-    TlsConfiguration, Transport,
+    SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{Evidence, Finding, code::Code};
 use crate::{client::chain, text::Text};
@@ -19,6 +22,10 @@ use crate::{client::chain, text::Text};
 const CONNECT: Duration = Duration::from_secs(5);
 /// What is retained comes at once; this allows for a slow way.
 const LOOK: Duration = Duration::from_secs(2);
+/// The environment of a controller that is told none.
+const DEFAULT_ENV: &str = "dev";
+/// How long it is looked at most, however much is said there meanwhile.
+const LONGEST: Duration = Duration::from_secs(15);
 /// More messages nobody looks through.
 const MOST: usize = 10_000;
 
@@ -69,9 +76,18 @@ impl Broker {
         Some((host.to_owned(), self.port.or(in_place).unwrap_or(default)))
     }
 
-    /// Tries it. Where none is named nothing is said.
-    pub(crate) async fn check(&self, env: &str, evidence: &mut Evidence) {
+    /// Tries it. Where none is named nothing is said. What is retained is looked at for one environment, or for those of all
+    /// controllers.
+    pub(crate) async fn check(&self, env: Option<&str>, evidence: &mut Evidence) {
         let Some((host, port)) = self.place() else { return };
+        let of_controllers = evidence.controllers.iter().map(|controller| controller.env().to_owned());
+        let mut envs: BTreeSet<String> = match env {
+            Some(env) => BTreeSet::from([env.to_owned()]),
+            None => of_controllers.collect(),
+        };
+        if envs.is_empty() {
+            envs.insert(DEFAULT_ENV.to_owned());
+        }
         let about = Text::from(format!("broker {host}:{port}"));
         let mut add =
             |code: Code, message: String| evidence.found.push(Finding::new(code, about.clone(), message));
@@ -92,13 +108,18 @@ impl Broker {
             Ok(options) => options,
             Err(why) => return add(Code::BrokerUntrusted, why),
         };
-        let (client, events) = AsyncClient::builder(options).capacity(16).build();
-        match look(&client, events, env).await {
-            Ok(retained) if retained.is_empty() => {}
-            Ok(retained) => {
+        let (client, events) = AsyncClient::builder(options).capacity(256).build();
+        match look(&client, events, &envs).await {
+            Ok(Seen::Retained(retained)) if retained.is_empty() => {}
+            Ok(Seen::Retained(retained)) => {
                 let first: Vec<&str> = retained.iter().take(3).map(String::as_str).collect();
-                let message = format!("{} commands are retained: {} …", retained.len(), first.join(", "));
+                let more = if retained.len() > first.len() { " …" } else { "" };
+                let message = format!("{} commands are retained: {}{more}", retained.len(), first.join(", "));
                 add(Code::CommandsRetained, message);
+            }
+            Ok(Seen::Hidden) => {
+                let why = "the broker does not let this user see it (its access rules?)".into();
+                evidence.skip("what the broker has retained for bases", why);
             }
             Err((code, why)) => add(code, why),
         }
@@ -131,43 +152,53 @@ impl Broker {
     }
 }
 
-/// The topics on which a command is retained.
+/// What came of a look.
+enum Seen {
+    /// The topics on which a command is retained.
+    Retained(BTreeSet<String>),
+    /// The broker does not show them to this user.
+    Hidden,
+}
+
+/// Looks at what is retained for the bases of these environments.
 async fn look(
     client: &AsyncClient,
     mut events: EventLoop,
-    env: &str,
-) -> Result<BTreeSet<String>, (Code, String)> {
-    let mut retained = BTreeSet::new();
-    let mut patience = CONNECT;
-    loop {
+    envs: &BTreeSet<String>,
+) -> Result<Seen, (Code, String)> {
+    let (mut retained, mut patience) = (BTreeSet::new(), CONNECT);
+    let end = Instant::now() + LONGEST;
+    while retained.len() < MOST && Instant::now() < end {
         let event = match timeout(patience, events.poll()).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(error)) => return Err(refusal(&error)),
+            Ok(event) => event.map_err(|error| refusal(&error))?,
             // It has shown what there is.
-            Err(_) if patience == LOOK => return Ok(retained),
+            Err(_) if patience == LOOK => break,
             Err(_) => {
                 return Err((Code::BrokerUnreachable, "it takes connections and does not speak MQTT".into()));
             }
         };
         match event {
             Event::Incoming(Incoming::ConnAck(_)) => {
-                client
-                    .try_subscribe(arklet::command_subscription(env), QoS::AtLeastOnce)
-                    .map_err(|error| (Code::BrokerRefuses, error.to_string()))?;
+                for env in envs {
+                    let subscribed =
+                        client.try_subscribe(arklet::command_subscription(env), QoS::AtLeastOnce);
+                    subscribed.map_err(|error| (Code::BrokerRefuses, error.to_string()))?;
+                }
             }
-            Event::Incoming(Incoming::SubAck(_)) => patience = LOOK,
+            Event::Incoming(Incoming::SubAck(ack)) => match ack.return_codes.first() {
+                Some(SubscribeReasonCode::Success(_)) => patience = LOOK,
+                _ => return Ok(Seen::Hidden),
+            },
             Event::Incoming(Incoming::Publish(message)) if message.retain => {
                 let topic = String::from_utf8_lossy(&message.topic).into_owned();
-                if arklet::command_of_topic(env, &topic).is_some() {
+                if envs.iter().any(|env| arklet::command_of_topic(env, &topic).is_some()) {
                     retained.insert(topic);
-                }
-                if retained.len() >= MOST {
-                    return Ok(retained);
                 }
             }
             _ => {}
         }
     }
+    Ok(Seen::Retained(retained))
 }
 
 fn refusal(error: &ConnectionError) -> (Code, String) {

@@ -92,11 +92,12 @@ impl Code {
         format!("# {self}\n\n{}\n", self.section(language))
     }
 
-    /// What to do about it.
-    pub(crate) fn remedy(self, language: Language) -> &'static str {
+    /// What to do about it, in one line.
+    pub(crate) fn remedy(self, language: Language) -> String {
         let paragraphs = self.section(language).split("\n\n");
         let words = REMEDY.map(|words| paragraphs.clone().find_map(|text| text.strip_prefix(words)));
-        words.into_iter().flatten().next().unwrap_or_default().trim()
+        let remedy = words.into_iter().flatten().next().unwrap_or_default();
+        remedy.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn section(self, language: Language) -> &'static str {

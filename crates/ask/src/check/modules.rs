@@ -119,7 +119,7 @@ fn bases(workload: &Workload, evidence: &Evidence, found: &mut Vec<Finding>) {
     if bases > 0 && chosen.is_empty() {
         add(
             Code::NoMatchingBase,
-            format!("its node selector and node affinity match none of the {bases} bases"),
+            format!("its node selector and node affinity match none of the bases ({bases})"),
         );
         return;
     }

@@ -62,7 +62,7 @@ impl Report {
             let mut codes: Vec<_> = self.findings.iter().map(|finding| finding.code).collect();
             codes.dedup();
             for code in codes {
-                text.push_str(&format!("\n{code}\n  {}\n", code.remedy(language).replace('\n', "\n  ")));
+                text.push_str(&format!("\n{code}\n  {}\n", code.remedy(language)));
             }
             text.push('\n');
         }

@@ -2,12 +2,13 @@
 
 use std::{io::Read as _, process::ExitCode, time::Duration};
 
+use clap::builder::PossibleValuesParser;
 use model::Language;
 use tokio::time::{Instant, sleep};
 
 use super::{Program, Roles, View, watch::pause};
 use crate::{
-    check::{Broker, Evidence, Report, permissions},
+    check::{Broker, Code, Evidence, Report, permissions},
     client::{Unreachable, complain},
     output::{NOT_SEEN, NOT_WELL, TIMED_OUT, USAGE, print_and_end},
     text::Text,
@@ -26,8 +27,8 @@ pub struct Check {
     /// Check only the manifests of this file, of `-` what comes on standard input
     #[arg(long, short, value_name = "FILE")]
     filename: Option<String>,
-    /// Leave a code out; as often as there are any
-    #[arg(long, value_name = "CODE")]
+    /// Leave a code out, in upper or lower case; as often as there are any
+    #[arg(long, value_name = "CODE", ignore_case = true, hide_possible_values = true, value_parser = codes())]
     ignore: Vec<String>,
     /// Check again and again until nothing is found
     #[arg(long, conflicts_with = "filename")]
@@ -39,6 +40,11 @@ pub struct Check {
     broker: Broker,
     #[command(flatten)]
     view: View,
+}
+
+/// The codes that there are, so that a misspelt one is refused, and each can be completed.
+fn codes() -> PossibleValuesParser {
+    PossibleValuesParser::new(Code::ALL.iter().map(|code| code.as_str()))
 }
 
 impl Check {
@@ -106,7 +112,7 @@ impl Check {
                 Ok(evidence) => evidence,
                 Err(unreachable) => return Ok(Err(unreachable)),
             };
-            self.broker.check(env.unwrap_or("dev"), &mut evidence).await;
+            self.broker.check(env, &mut evidence).await;
             return Ok(Ok(evidence));
         };
         let mut evidence = gathered.unwrap_or_else(|unreachable| {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::{
     cleanup::{Acting, Doomed, Left, Plan},
-    client::{Connection, Unreachable, chain, complain},
+    client::{Server, Unreachable, chain, complain},
     output::{NOT_SEEN, NOT_WELL, USAGE, print},
     read::Failure,
 };
@@ -36,12 +36,12 @@ pub struct Cleanup {
     #[arg(long, help_heading = "Cluster")]
     env: Option<String>,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
 }
 
 impl Cleanup {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
-        let cluster = self.connection.open().await?;
+        let cluster = self.server.open().await?;
         let read = async || match Left::read(&cluster.client, self.env.as_deref()).await {
             Ok(left) => Ok(Ok(left)),
             Err(failure @ (Failure::Away(_) | Failure::Unauthorized(_))) => {

@@ -17,6 +17,11 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// Not for people.
+    pub(super) fn is_for_programs(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+
     /// The answer: as text where people read it, else as this value.
     pub(super) fn write(self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> String {
         match self {

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{View, filter, say_not_shown, watch::watch};
 use crate::{
-    client::Unreachable,
-    output::print,
+    client::{Unreachable, complain},
+    output::{USAGE, print},
     picture::Picture,
     screen::{Filter, bases, modules, table::Style, tree},
 };
@@ -60,6 +60,12 @@ pub struct Modules {
 impl Tree {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
         let filter = filter(&self.names, self.problems);
+        if self.watch && self.view.output.is_for_programs() {
+            complain(
+                &"--watch shows what people read: leave --output out, or ask again and again without it",
+            );
+            return Ok(ExitCode::from(USAGE));
+        }
         if self.watch {
             return watch(&self.view, |picture, style: Style| tree::text(picture, &filter, style)).await;
         }

@@ -118,7 +118,13 @@ impl Taken {
             }
             Err(failure) => {
                 self.answered |= failure.is_an_answer();
-                self.not_shown.push(NotShown { what: T::NAME.into(), why: failure.why().clone() });
+                let why = match &failure {
+                    Failure::Unknown(_) => {
+                        "this cluster has no such kind; `module-controller check` says what is missing".into()
+                    }
+                    other => other.why().clone(),
+                };
+                self.not_shown.push(NotShown { what: T::NAME.into(), why });
                 self.failure.get_or_insert(failure);
                 Vec::new()
             }

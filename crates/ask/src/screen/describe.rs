@@ -26,18 +26,20 @@ const EVENTS: usize = 20;
 /// A base, as text.
 pub(crate) fn base(picture: &Picture, base: &Base, happened: &[Happened], style: Style) -> String {
     let mut text = String::new();
-    let ready = base.ready.clone().unwrap_or_default();
     let memory = base.memory.as_ref().map(|(free, all)| format!("{free} free of {all}"));
     let pressure = if base.memory_pressure { ", nearly full" } else { "" };
-    let status = match base.ready.is_some() {
-        true => format!(
-            "{} ({}), for {}: {}",
-            ready.status,
-            ready.reason,
-            age(ready.since, style.now),
-            ready.message
-        ),
-        false => "not known: its Node was not seen".to_owned(),
+    let status = match &base.ready {
+        None => "not known: its Node was not seen".to_owned(),
+        Some(ready) if ready.status.is_empty() => "its Node does not say it yet".to_owned(),
+        Some(ready) => {
+            format!(
+                "{} ({}), for {}: {}",
+                ready.status,
+                ready.reason,
+                age(ready.since, style.now),
+                ready.message
+            )
+        }
     };
     let reached = match &*base.tunnel {
         "mqtt" => "over MQTT".to_owned(),
@@ -247,6 +249,8 @@ mod tests {
         golden::holds("describe-base-silent.txt", &base(&shop, b, &[happened], style));
         let unseen = Base::of_name("virtual-node-c".into());
         golden::holds("describe-base-unseen.txt", &base(&shop, &unseen, &[], style));
+        let untold = Base { ready: Some(crate::read::Ready::default()), ..unseen };
+        golden::holds("describe-base-untold.txt", &base(&shop, &untold, &[], style));
         let cart: Vec<Line> = shop.lines().into_iter().filter(|line| &*line.module == "cart").collect();
         let unplaced: Vec<&Pod> = shop.unplaced().collect();
         golden::holds("describe-module.txt", &module(&cart, &unplaced, style));

@@ -1,5 +1,7 @@
 //! `status`: whether all is well, and if not, what is wrong, since when, and what to ask next.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -77,8 +79,9 @@ impl Standing {
                 false => wrong.push(of_base(base)),
             }
         }
+        let by_node: BTreeMap<&str, &Base> = picture.bases.iter().map(|base| (&*base.node, base)).collect();
         for line in picture.lines() {
-            if filter.line(&line, picture.base(&line.node)) {
+            if filter.line(&line, by_node.get(&*line.node).copied()) {
                 modules.all += 1;
                 match line.is_well() {
                     true => modules.well += 1,
@@ -181,8 +184,12 @@ fn of_base(base: &Base) -> Wrong {
     Wrong {
         what: format!("base {}", base.node),
         code: ready.reason,
-        since: ready.since,
-        message: ready.message,
+        since: ready.since.or(base.created),
+        message: if ready.message.is_empty() {
+            "its Node does not say how it is".into()
+        } else {
+            ready.message
+        },
         is_final: false,
     }
 }
