@@ -68,7 +68,7 @@ pub(super) fn only_end_to_end(filter: Option<&str>) -> Vec<Stage> {
 fn setup() -> Stage {
     Stage {
         name: SETUP,
-        what: "the dev cluster, Helm, the Java base, mosquitto, Prometheus".to_owned(),
+        what: "the dev cluster, Helm, the Java and the WebAssembly base, mosquitto, Prometheus".to_owned(),
         after: &[],
         work: Box::new(set_up),
     }
