@@ -148,7 +148,7 @@ impl WasmBase {
     }
 }
 
-/// The WebAssembly base, built on first use (some ten minutes of one core, most of it for wasmtime), and the packages that
+/// The WebAssembly base, built on first use (some fifteen minutes of one core, most of it for wasmtime), and the packages that
 /// the tests install. It is optimised, because it compiles modules while tests wait.
 pub fn wasm_base() -> Result<WasmBase> {
     let root = repository();

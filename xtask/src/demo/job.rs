@@ -6,12 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{
-    Way, manifest,
-    narration::Narration,
-    parts::{Parts, node_name},
-    update,
-};
+use super::{Way, manifest, narration::Narration, parts::Parts, update};
 
 /// A base starts in some 5 s; its Node follows its first heartbeat.
 const NODES: Duration = Duration::from_secs(30);
@@ -25,29 +20,33 @@ pub(crate) fn show(narration: &mut Narration, parts: &mut Parts, way: Way) -> Re
     nodes(narration, parts, way)?;
     online(narration, parts)?;
     scaled(narration, parts)?;
-    let version = if way == Way::Http {
-        update::show(narration, parts)?;
-        update::TO
-    } else {
-        update::FROM // over MQTT a Java base cannot switch between two versions that it holds
+    let version = match parts.stack.updates_to(way) {
+        Some(to) => {
+            update::show(narration, parts, to)?;
+            to
+        }
+        None => update::FROM,
     };
     offline(narration, parts, version)
 }
 
 fn nodes(narration: &mut Narration, parts: &mut Parts, way: Way) -> Result<()> {
-    narration
-        .step(format!("Two real Java bases start, find the controller over {} and become Nodes", way.name()));
+    let name = parts.stack.name();
+    narration.step(format!(
+        "Two real {name} bases start, find the controller over {} and become Nodes",
+        way.name()
+    ));
     parts.start_bases(way, 2)?;
     let parts = &*parts;
     narration.wait("both Nodes to be Ready", NODES, || {
         for base in &parts.bases {
-            let node = parts.cluster.kubectl_json(&["get", "node", &node_name(base)])?;
-            ensure!(is_ready(&node), "{} is not Ready", node_name(base));
+            let node = parts.cluster.kubectl_json(&["get", "node", &base.node()])?;
+            ensure!(is_ready(&node), "{} is not Ready", base.node());
         }
         Ok(Some(()))
     })?;
     let command =
-        "get nodes -L base.koupleless.io/name,base.koupleless.io/version,vnode.koupleless.io/tunnel";
+        "get nodes -L base.koupleless.io/stack,base.koupleless.io/version,vnode.koupleless.io/tunnel";
     show_kubectl(narration, parts, command)?;
     narration.done("each base is a Node");
     Ok(())
@@ -56,7 +55,7 @@ fn nodes(narration: &mut Narration, parts: &mut Parts, way: Way) -> Result<()> {
 fn online(narration: &mut Narration, parts: &Parts) -> Result<()> {
     narration.step("A module goes online: the manual's Deployment is applied");
     let file = parts.dir.join("module-deployment.yaml");
-    fs::write(&file, manifest::deployment(update::FROM, 1)?)
+    fs::write(&file, manifest::deployment(parts.stack, update::FROM, 1)?)
         .with_context(|| format!("writing {}", file.display()))?;
     let applied = parts.cluster.kubectl(&["apply", "-f", &file.display().to_string()])?;
     narration.show("kubectl apply -f module-deployment.yaml", &applied);
@@ -94,8 +93,7 @@ fn offline(narration: &mut Narration, parts: &Parts, version: &str) -> Result<()
     show_kubectl(narration, parts, &format!("delete deployments/{} --wait=false", manifest::NAME))?;
     narration.wait("the module to leave both bases", GONE, || {
         for base in &parts.bases {
-            let biz = base.query_all_biz()?;
-            ensure!(biz.is_empty(), "{} still has {biz:?}", base.identity());
+            base.holds(&[])?;
         }
         Ok(Some(()))
     })?;

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`.
 
+mod bases;
 mod job;
 mod manifest;
 mod narration;
@@ -12,13 +13,14 @@ use clap::ValueEnum;
 use testkit::artifacts;
 
 use crate::cargo;
+use bases::Stack;
 use narration::Narration;
 use parts::Parts;
 
 /// Shows the main job on real parts: modules go online, serve, are scaled, updated and taken offline by kubectl.
 ///
-/// Starts a Kubernetes control plane, the controller and real Java bases, and says at each step what happens. It then
-/// stays, for you to try things, until Ctrl-C.
+/// Starts a Kubernetes control plane, the controller and real bases, and says at each step what happens. It then stays, for
+/// you to try things, until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// End after the last step instead of staying.
@@ -27,6 +29,9 @@ pub(crate) struct Demo {
     /// How controller and bases talk.
     #[arg(long, value_enum, default_value_t = Tunnels::Both)]
     tunnel: Tunnels,
+    /// Show it with Java bases, which need a JDK 17 and Maven, instead of WebAssembly bases.
+    #[arg(long)]
+    java: bool,
 }
 
 /// Which tunnels are shown.
@@ -63,10 +68,13 @@ impl Demo {
         let narration = &mut Narration::new();
         narration.step("What the demo needs is found, or built once and kept");
         artifacts::devcluster()?;
-        artifacts::java()?;
+        let stack = if self.java { Stack::Java } else { Stack::Wasm };
+        stack.prepare()?;
         cargo::build_controller()?;
-        narration.done("the dev cluster, a Java base with its modules, and the controller are there");
-        let parts = &mut Parts::start(narration, self.tunnel)?;
+        let name = stack.name();
+        narration
+            .done(format!("the dev cluster, a {name} base with its modules, and the controller are there"));
+        let parts = &mut Parts::start(narration, self.tunnel, stack)?;
         let shown = self.show(narration, parts);
         shown.map_err(|error| match parts.save_logs() {
             Ok(dir) => error.context(format!("the demo stopped here; logs: {}", dir.display())),

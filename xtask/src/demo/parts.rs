@@ -8,12 +8,15 @@ use serde_json::Value;
 use testkit::{
     cluster::{Cluster, ClusterOptions},
     controller::{Controller, ControllerOptions},
-    java_base::{JavaBase, JavaBaseOptions, MqttAccess},
     names,
     work_dir::WorkDir,
 };
 
-use super::{Tunnels, Way, manifest, narration::Narration};
+use super::{
+    Tunnels, Way,
+    bases::{Base, Reach, Stack},
+    narration::Narration,
+};
 
 /// The controller's environment, its default.
 const ENV: &str = "dev";
@@ -22,7 +25,9 @@ const ENV: &str = "dev";
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// The bases that run now.
-    pub(crate) bases: Vec<JavaBase>,
+    pub(crate) bases: Vec<Base>,
+    /// What they are.
+    pub(crate) stack: Stack,
     /// The controller.
     pub(crate) controller: Controller,
     /// The control plane.
@@ -35,7 +40,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Starts the control plane and the controller.
-    pub(crate) fn start(narration: &mut Narration, tunnels: Tunnels) -> Result<Self> {
+    pub(crate) fn start(narration: &mut Narration, tunnels: Tunnels, stack: Stack) -> Result<Self> {
         narration.step("A Kubernetes control plane starts: etcd, API server, scheduler, controllers");
         let cluster = Cluster::start(&ClusterOptions::default())?;
         let version = cluster.kubectl_json(&["version"])?;
@@ -64,40 +69,28 @@ impl Parts {
         }
         narration.done("it watches the API server and says that it is ready");
         let dir = WorkDir::new("demo")?;
-        Ok(Self { bases: Vec::new(), controller, cluster, dir, broker_port, started: 0 })
+        Ok(Self { bases: Vec::new(), stack, controller, cluster, dir, broker_port, started: 0 })
     }
 
     /// Starts bases that talk this way, beside each other.
     pub(crate) fn start_bases(&mut self, way: Way, count: u32) -> Result<()> {
-        let new = (0..count).map(|_| self.base(way)).collect();
-        self.bases.extend(JavaBase::start_all(new)?);
+        let identities = (0..count).map(|_| {
+            self.started += 1;
+            format!("base-{}", self.started)
+        });
+        let identities: Vec<String> = identities.collect();
+        let reach = match way {
+            Way::Http => Reach::Http(self.controller.http_tunnel()),
+            Way::Mqtt => Reach::Mqtt(self.broker_port),
+        };
+        self.bases.extend(self.stack.start(&identities, ENV, &reach)?);
         Ok(())
     }
 
-    fn base(&mut self, way: Way) -> JavaBaseOptions {
-        self.started += 1;
-        let identity = format!("base-{}", self.started);
-        let mut options = JavaBaseOptions {
-            hostname: identity.clone(),
-            identity,
-            version: manifest::BASE_VERSION.to_owned(),
-            env: ENV.to_owned(),
-            ..JavaBaseOptions::default()
-        };
-        match way {
-            Way::Http => options.http_tunnel = Some(self.controller.http_tunnel()),
-            Way::Mqtt => {
-                let url = format!("tcp://127.0.0.1:{}", self.broker_port);
-                options.mqtt = Some(MqttAccess { url, ..MqttAccess::default() });
-            }
-        }
-        options
-    }
-
     /// The base that a Pod is on.
-    pub(crate) fn base_of(&self, pod: &Value) -> Result<&JavaBase> {
+    pub(crate) fn base_of(&self, pod: &Value) -> Result<&Base> {
         let node = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
-        let found = self.bases.iter().find(|base| node_name(base) == node);
+        let found = self.bases.iter().find(|base| base.node() == node);
         found.with_context(|| format!("the Pod is on the Node {node:?}, which is none of our bases"))
     }
 
@@ -123,9 +116,4 @@ impl Parts {
         }
         Ok(dir)
     }
-}
-
-/// The Node that stands for a base.
-pub(crate) fn node_name(base: &JavaBase) -> String {
-    format!("virtual-node-{}", base.identity())
 }

@@ -10,14 +10,14 @@ use super::{manifest, parts::Parts};
 /// Says what to try next and waits for Ctrl-C (or SIGTERM).
 pub(crate) fn until_interrupted(parts: &Parts) -> Result<()> {
     let file = parts.dir.join("module-deployment.yaml");
-    fs::write(&file, manifest::deployment("1.0.0", 1)?)
+    fs::write(&file, manifest::deployment(parts.stack, "1.0.0", 1)?)
         .with_context(|| format!("writing {}", file.display()))?;
     let kubectl = parts.cluster.kubectl_command();
     let name = manifest::NAME;
     println!("\nEverything still runs. To try it, in another terminal:\n");
     println!("  export KUBECONFIG={}", parts.cluster.kubeconfig().display());
     println!("  alias kubectl='{} kubectl'", kubectl.get_program().display());
-    println!("  kubectl get nodes -L base.koupleless.io/name,vnode.koupleless.io/tunnel");
+    println!("  kubectl get nodes -L base.koupleless.io/stack,vnode.koupleless.io/tunnel");
     println!("  kubectl apply -f {}", file.display());
     println!("  kubectl get pods -o wide --watch");
     println!("  kubectl scale deployments/{name} --replicas=2");

@@ -5,14 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testkit::java_base::JavaBase;
 
-use super::{job, manifest, narration::Narration, parts::Parts};
+use super::{bases::Base, job, manifest, narration::Narration, parts::Parts};
 
 /// What runs before.
 pub(super) const FROM: &str = "1.0.0";
-/// What runs after: on another web context path, so that a base can hold both for a moment.
-pub(super) const TO: &str = "3.0.0";
+/// Where a version answers: the newer one of a Java base on another path, so that it can hold both for a moment.
 /// The older version's path first: when that has just gone, the newer one has to be there already. The other way
 /// round, one could go between the two looks without anything being wrong.
 const PATHS: [&str; 2] = ["biz1", "biz1v3"];
@@ -30,14 +28,14 @@ struct Traffic {
     first_failure: Option<String>,
 }
 
-/// Updates the module from [`FROM`] to [`TO`] and counts the requests that no version answered.
-pub(super) fn show(narration: &mut Narration, parts: &Parts) -> Result<()> {
-    narration.step(format!("It is updated to {TO}, while requests are sent to both bases without pause"));
-    let manifest = manifest::deployment(TO, 2)?;
+/// Updates the module from [`FROM`] to another version and counts the requests that no version answered.
+pub(super) fn show(narration: &mut Narration, parts: &Parts, to: &str) -> Result<()> {
+    narration.step(format!("It is updated to {to}, while requests are sent to both bases without pause"));
+    let manifest = manifest::deployment(parts.stack, to, 2)?;
     let stop = AtomicBool::new(false);
     let (updated, traffic) = thread::scope(|scope| {
         let client = scope.spawn(|| send(&parts.bases, &stop));
-        let updated = update(narration, parts, &manifest);
+        let updated = update(narration, parts, to, &manifest);
         if updated.is_ok() {
             thread::sleep(AFTERWARDS);
         }
@@ -52,23 +50,22 @@ pub(super) fn show(narration: &mut Narration, parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-fn update(narration: &Narration, parts: &Parts, manifest: &str) -> Result<()> {
+fn update(narration: &Narration, parts: &Parts, to: &str, manifest: &str) -> Result<()> {
     parts.cluster.apply(manifest)?;
-    narration
-        .show("kubectl apply -f module-deployment.yaml    # with the image and BIZ_VERSION of 3.0.0", "");
-    job::pods_ready(narration, parts, TO, 2)?;
+    let command =
+        format!("kubectl apply -f module-deployment.yaml    # with the image and BIZ_VERSION of {to}");
+    narration.show(&command, "");
+    job::pods_ready(narration, parts, to, 2)?;
     narration.wait("the older version to leave both bases", SETTLED, || {
         for base in &parts.bases {
-            let biz = base.query_all_biz()?;
-            let only = biz.len() == 1 && biz.iter().all(|one| one.version == TO && one.state == "activated");
-            ensure!(only, "{} has {biz:?}", base.identity());
+            base.holds(&[format!("biz1:{to} activated")])?;
         }
         Ok(Some(()))
     })
 }
 
 /// Asks one base after the other until told to stop.
-fn send(bases: &[JavaBase], stop: &AtomicBool) -> Traffic {
+fn send(bases: &[Base], stop: &AtomicBool) -> Traffic {
     let mut traffic = Traffic::default();
     for base in bases.iter().cycle() {
         if stop.load(Ordering::Relaxed) {
@@ -84,7 +81,7 @@ fn send(bases: &[JavaBase], stop: &AtomicBool) -> Traffic {
 }
 
 /// One request, answered by whichever version is there.
-fn ask(base: &JavaBase) -> Result<()> {
+fn ask(base: &Base) -> Result<()> {
     for path in PATHS {
         if base.serving(path)?.is_some() {
             return Ok(());

@@ -82,7 +82,7 @@ pub(super) fn only_end_to_end(length: Length, filter: Option<&str>) -> Vec<Stage
 fn setup() -> Stage {
     Stage {
         name: SETUP,
-        what: "the dev cluster, Helm, the Java base, mosquitto, Prometheus".to_owned(),
+        what: "the dev cluster, Helm, the Java and the WebAssembly base, mosquitto, Prometheus".to_owned(),
         after: &[],
         work: Box::new(set_up),
     }
@@ -104,7 +104,7 @@ fn checks() -> Vec<Stage> {
             name: "doc",
             what: "cargo doc --workspace --no-deps, with warnings denied".to_owned(),
             after: &[BUILD],
-            work: Box::new(doc),
+            work: Box::new(|| doc(cargo::command(&["doc", "--workspace", "--no-deps"]))),
         },
         Stage {
             name: "dev cluster",
@@ -126,6 +126,7 @@ fn checks() -> Vec<Stage> {
 /// The same checks in the workspace of the WebAssembly base.
 fn base_checks() -> Vec<Stage> {
     const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    const DOC: &[&str] = &["doc", "--workspace", "--no-deps"];
     const DENY: &[&str] = &["deny", "--config", "../deny.toml", "check", "bans", "licenses", "sources"];
     let stage = |name, args: &'static [&'static str]| Stage {
         name,
@@ -135,6 +136,7 @@ fn base_checks() -> Vec<Stage> {
     };
     let mut stages =
         vec![stage("base format", &["fmt", "--all", "--", "--check", "-l"]), stage("base clippy", CLIPPY)];
+    stages.push(Stage { work: Box::new(|| doc(cargo::command_of_base(DOC))), ..stage("base doc", DOC) });
     stages.push(Stage {
         work: Box::new(|| deny(&mut cargo::command_of_base(DENY))),
         ..stage("base deny", DENY)
@@ -258,8 +260,7 @@ fn demo() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-fn doc() -> Result<Verdict> {
-    let mut command = cargo::command(&["doc", "--workspace", "--no-deps"]);
+fn doc(mut command: Command) -> Result<Verdict> {
     let flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
     let status =
         command.env("RUSTDOCFLAGS", format!("{flags} -D warnings")).status().context("starting cargo")?;

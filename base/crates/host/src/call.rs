@@ -101,6 +101,10 @@ impl Entry {
             if is_counted {
                 noting.faults.note(ended.as_ref().map(|&()| ()));
             }
+            // Among what it prints, and within the same limit: a module that fails at every request fills no disk.
+            if let Err(error) = &ended {
+                noting.output.print(format!("a request got no answer: {error}").as_bytes());
+            }
             ended
         });
         let (response, task) = wait(told, task).await?;

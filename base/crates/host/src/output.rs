@@ -52,7 +52,8 @@ impl Output {
         Self { biz: biz.into(), shared: Arc::new(Mutex::new(shared)) }
     }
 
-    fn print(&self, line: &[u8]) {
+    /// A line in the base's log, where the limit allows it.
+    pub(crate) fn print(&self, line: &[u8]) {
         let Some(dropped) = self.admit(line.len(), Instant::now()) else { return };
         if dropped > 0 {
             tracing::warn!(target: "module", biz = %self.biz, "{dropped} bytes of its output were dropped");

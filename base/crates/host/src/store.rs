@@ -74,3 +74,21 @@ impl WasiHttpHooks for NoWayOut {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Empty};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_module_calls_nobody() {
+        for url in ["http://127.0.0.1/", "http://169.254.169.254/latest/meta-data", "https://example.com/"] {
+            let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+            let request = http::Request::get(url).body(body).unwrap();
+            let sent = Box::into_pin(NoWayOut.send_request(request, None, Box::new(async { Ok(()) }))).await;
+            assert!(matches!(sent, Err(Error::HttpRequestDenied)), "{url}");
+        }
+    }
+}

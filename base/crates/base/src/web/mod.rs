@@ -88,7 +88,6 @@ fn as_seen_inside(request: &mut Request<Incoming>, first: &str, rest: &str) -> R
 }
 
 fn of_call(first: &str, error: &CallError) -> Refusal {
-    tracing::warn!("a request to {first} got no answer: {error}");
     match error {
         CallError::Trap(_) | CallError::NoAnswer(_) => Refusal::of(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -11,6 +11,7 @@ mod controller;
 mod endurance;
 mod faults;
 mod health;
+mod isolation;
 mod main_job;
 mod playback;
 mod recorded;
