@@ -27,7 +27,6 @@ const RANKS: &[(&str, Rank)] = &[
     ("report", Rank::Ring(2)),
     ("ask", Rank::Ring(2)),
     ("controller", Rank::Ring(3)),
-    ("base", Rank::Ring(3)),
     ("testkit", Rank::Beside),
     ("e2e", Rank::Beside),
     ("sim", Rank::Beside),
