@@ -29,6 +29,8 @@ const PAGES: [&str; 8] = [
 const ELSEWHERE: [&str; 1] = ["## What is wrong"];
 /// The page whose commands are for a cluster that has no controller yet: `deploy.rs` runs them.
 const DEPLOYMENT: &str = "docs/guide/deployment.md";
+/// The page whose commands are those of the base's own program: `wasm_base.rs` runs them.
+const WASM_BASE: &str = "docs/guide/wasm-base.md";
 /// The pages of the error codes, all in one.
 const ERROR_CODES: &str = "docs/reference/error-codes.md";
 const SAMPLE: &str = "docs/samples/module-deployment.yaml";
@@ -97,7 +99,7 @@ fn every_command_of_the_error_pages_works() -> Result<()> {
 
 #[test]
 fn both_languages_have_the_same_commands() -> Result<()> {
-    for page in PAGES.into_iter().chain([DEPLOYMENT, ERROR_CODES]) {
+    for page in PAGES.into_iter().chain([DEPLOYMENT, WASM_BASE, ERROR_CODES]) {
         let chinese = page.replace(".md", ".zh-CN.md");
         ensure!(commands(&read(page)?) == commands(&read(&chinese)?), "{page} and {chinese} differ");
     }
@@ -112,7 +114,8 @@ fn no_page_is_forgotten() -> Result<()> {
         *seen.entry(name.replace(".zh-CN.md", ".md")).or_insert(0) += 1;
     }
     seen.insert("README.md".to_owned(), 2);
-    let expected = PAGES.into_iter().chain([DEPLOYMENT]).map(|page| (page.to_owned(), 2)).collect();
+    let expected =
+        PAGES.into_iter().chain([DEPLOYMENT, WASM_BASE]).map(|page| (page.to_owned(), 2)).collect();
     ensure!(seen == expected, "pages with their number of languages: {seen:?}");
     Ok(())
 }

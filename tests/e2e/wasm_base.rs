@@ -1,11 +1,19 @@
 //! WebAssembly bases at the controller: bases as any others.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
-use anyhow::{Context, Result, ensure};
-use e2e::{Client, Scene, Way, manifest, seen};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::{
+    Client, Scene, Way, manifest, seen,
+    shell::{commands, read},
+};
 use serde_json::{Value, json};
-use testkit::{artifacts, wait::wait_for, wasm_base::WasmBase};
+use testkit::{
+    artifacts,
+    wait::wait_for,
+    wasm_base::{WasmBase, WasmBaseOptions},
+    work_dir::WorkDir,
+};
 
 /// How long a base takes to be a Node that is Ready.
 const NODE: Duration = Duration::from_secs(30);
@@ -220,5 +228,60 @@ fn played_back(way: Way) -> Result<()> {
     ensure!(newcomer.biz()? == ["biz1:1.0.0 activated"], "{:?}", newcomer.biz()?);
     scene.wait_pods_ready(2)?;
     ensure!(newcomer.http_get("/actuator/health")?.status == 200);
+    Ok(())
+}
+
+/// Stamps what is a component and no more.
+fn stamp(arguments: &[&str]) -> Result<()> {
+    let dir = WorkDir::new("stamp")?;
+    fs::write(dir.join("component.wasm"), b"\0asm\x0d\0\x01\0")?;
+    let mut command = Command::new(artifacts::wasm_base()?.program());
+    let output = command.args(arguments).current_dir(dir.path()).output().context("starting it")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(dir.join("biz1-1.0.0.wasm").is_file(), "it wrote no package");
+    Ok(())
+}
+
+/// The base that a command starts, with this scene's controller and broker in the place of those that it names.
+fn started_by(scene: &Scene, arguments: &[&str]) -> Result<WasmBaseOptions> {
+    let mut options = WasmBaseOptions { http_tunnel: None, mqtt: None, ..scene.wasm_base() };
+    for argument in arguments {
+        let (name, value) = argument
+            .strip_prefix("--")
+            .and_then(|argument| argument.split_once('='))
+            .with_context(|| format!("`{argument}` is no property"))?;
+        let value = match name {
+            "base.version" => {
+                options.version = value.to_owned();
+                continue;
+            }
+            "koupleless.arklet.http.heartbeat.endpoint" => scene.controller.http_tunnel(),
+            "koupleless.arklet.mqtt.broker" => "127.0.0.1".to_owned(),
+            "koupleless.arklet.mqtt.port" => scene.broker_port().context("a broker")?.to_string(),
+            "base.env" => scene.env.clone(),
+            _ => value.to_owned(),
+        };
+        options.properties.push((name.to_owned(), value));
+    }
+    Ok(options)
+}
+
+#[test]
+fn every_command_of_its_page_works() -> Result<()> {
+    let scene = Scene::start(Way::Both, &[])?;
+    let commands = commands(&read("docs/guide/wasm-base.md")?);
+    ensure!(!commands.is_empty(), "the page has no commands");
+    for command in &commands {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words.as_slice() {
+            ["base", "stamp", ..] => stamp(&words[1..]).with_context(|| command.clone())?,
+            ["base", "run", properties @ ..] => {
+                let base =
+                    WasmBase::start(started_by(&scene, properties)?).with_context(|| command.clone())?;
+                wait_ready(&scene, &base).with_context(|| command.clone())?;
+            }
+            _ => bail!("nobody runs `{command}`"),
+        }
+    }
     Ok(())
 }
