@@ -273,20 +273,18 @@ fn what_somebody_makes_up_uninstalls_nothing_that_was_there_before() {
     }
 }
 
-/// Its name is the one that ours would have, so that another cannot be made beside it.
+/// Its name is the one that ours would have, so that no other can be made beside it.
 #[test]
-fn what_was_made_up_before_the_pod_came_is_taken_over_once_it_is_there() {
-    let mut case = Case::start(|_| {}, &[]);
-    case.until(5);
-    let mut made_up = forged("tenant", "biz1");
-    made_up.url = "http://elsewhere/biz1.jar".into();
-    case.step(Event::Cluster(ClusterEvent::Module(Box::new(made_up))));
-    case.until(10);
-    pod_of(&mut case, "tenant", "p", "biz1");
-    case.until(200);
-    let writes = case.writes.iter().filter(|write| write.contains("CreateModule")).count();
-    assert!(writes <= 1, "{:?}", case.writes);
-    assert_eq!(case.held.len(), 1);
+fn what_was_there_before_the_pod_of_its_namespace_is_believed_from_then_on() {
+    let mut modules = super::Modules::default();
+    let mut view = forged("tenant", "biz1");
+    view.managed = true;
+    let from = super::Provenance { own: "default", is_ours: false, has_pod: false, is_left: false };
+    modules.see(view, from);
+    modules.is_asked_for(&id("biz1"), "other");
+    assert!(!modules.is_told_managed(&id("biz1")), "nobody in its namespace asks for it");
+    modules.is_asked_for(&id("biz1"), "tenant");
+    assert!(modules.is_told_managed(&id("biz1")));
 }
 
 /// It was killed between intent and status, and the Pod went by force before the next began.
