@@ -51,8 +51,7 @@ fn biz_of(container: &ContainerView) -> Option<BizId> {
 /// is no room, it is taken so.
 fn makes_room(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
     let Some(state) = known.bases.get(base).filter(|base| base.has_only_installed) else { return false };
-    // A copy of the command may have been there before: nothing is taken from anybody.
-    let Some(held) = state.biz.get(id).or_else(|| state.lost.get(id)) else { return true };
+    let Some(held) = state.biz.get(id).or_else(|| state.lost.get(id)) else { return false };
     let cannot_switch = tunnel_of(base) == TunnelKind::Mqtt;
     let node = World::node_of(base);
     let is_live = |pod: &&PodView| {

@@ -121,11 +121,10 @@ pub(super) fn check(
         });
         pods.collect::<Vec<_>>()
     };
-    let namespaces = |pods: &mut dyn Iterator<Item = &PodView>| -> Vec<Arc<str>> {
-        pods.map(|pod| pod.pod.namespace.clone()).collect()
-    };
-    let there = namespaces(&mut asking(id, biz.package).into_iter().filter(served));
-    let comes = namespaces(&mut asking(&spec.id, Package::of(spec.url.as_written())).into_iter());
+    let namespace = |pod: &PodView| pod.pod.namespace.clone();
+    let there: Vec<_> = asking(id, biz.package).into_iter().filter(served).map(namespace).collect();
+    let comes = asking(&spec.id, Package::of(spec.url.as_written()));
+    let comes: Vec<_> = comes.into_iter().map(namespace).collect();
     match there.is_empty() || comes.iter().any(|namespace| there.contains(namespace)) {
         true => Ok(()),
         false => Err(format!("{comes:?} takes {id} on {base} from {there:?}")),

@@ -37,15 +37,14 @@ impl Twice {
     ) -> Result<(), String> {
         let Command::InstallBiz { spec, .. } = command else { return Ok(()) };
         let package = Package::of(spec.url.as_written());
+        let is_uncertain = self.is_uncertain(base, &spec.id, known);
         let sent = self.sent.entry((base.clone(), spec.id.clone())).or_insert((package, None));
-        let another = sent.1;
         if sent.0 != package {
             *sent = (package, Some(now));
         }
         let Some(biz) = known.bases.get(base).and_then(|base| base.biz.get(&spec.id)) else { return Ok(()) };
         let is_long_there =
             biz.state == BizState::Activated && biz.package == package && now >= biz.activated + LAG;
-        let is_uncertain = another.is_some_and(|sent| sent >= biz.activated);
         let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
         let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));
         match is_long_there && !is_uncertain && told.is_none_or(|told| told == package) {

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use model::BaseIdentity;
 
 use super::{Known, Twice, biz_of, makes_room};
-use crate::{clock::true_wall, world::World};
+use crate::{base::Base, clock::true_wall, world::World};
 
 /// How long a process that acts may not know of a Pod: the longest that its watch lags or is closed.
 const LAG: SignedDuration = SignedDuration::from_secs(60);
@@ -22,9 +22,13 @@ pub(super) fn check(
     now: Duration,
 ) -> Result<(), String> {
     let Command::UninstallBiz(id) = command else { return Ok(()) };
-    let is_old = known.bases.get(base).is_some_and(|base| base.has_only_installed);
-    // Such a base gets another package, or the one that it may not have, in two commands.
-    if makes_room(base, id, known) || (is_old && twice.is_uncertain(base, id, known)) {
+    let old = known.bases.get(base).filter(|base| base.has_only_installed);
+    // Such a base gets another package, or the one that it may not have, in two commands; where a copy of the first was
+    // there before, nothing is taken from anybody.
+    let is_gone = |base: &Base| !base.biz.contains_key(id) && !base.lost.contains_key(id);
+    if makes_room(base, id, known)
+        || old.is_some_and(|old| is_gone(old) || twice.is_uncertain(base, id, known))
+    {
         return Ok(());
     }
     let node = World::node_of(base);

@@ -166,27 +166,11 @@ pub(crate) fn arrange(situation: &Situation<'_>) -> Arrangement {
     };
     if let Some(step) = displacing {
         arrangement.displace(step, claim, serving.is_some(), others_drain, situation.permit);
-        // It may wait for long, or for ever, and what nobody asks for is not to wait with it.
-        arrangement.step = arrangement.step.or_else(|| unwanted(situation, Some(claim)));
-        return arrangement;
+    } else {
+        arrangement.step = situation.beside(index, claim, state);
     }
-    arrangement.step = match state {
-        // What a failed start left behind: a new install over it would be refused as a repeat.
-        Some(BizState::Broken) => claim.due.then(|| Step::Uninstall(claim.spec.id.clone(), Some(index))),
-        // Installed first, so that a package that cannot be fetched or does not fit never costs
-        // the version that serves (rules O5 and O6).
-        None | Some(BizState::Stopped) if claim.due => {
-            let strategy = match is_told_to_replace(claim) && situation.can_replace {
-                true => WireStrategy::UninstallThenInstall,
-                false => WireStrategy::InstallOnly,
-            };
-            Some(Step::Install(index, strategy))
-        }
-        _ => None,
-    };
-    if arrangement.step.is_none() {
-        arrangement.step = unwanted(situation, Some(claim));
-    }
+    // The target may wait for long, or for ever, and what nobody asks for is not to wait with it.
+    arrangement.step = arrangement.step.or_else(|| unwanted(situation, Some(claim)));
     arrangement
 }
 
@@ -227,6 +211,24 @@ impl Situation<'_> {
         }
         let own = self.state(&claim.spec.id).map(|_| &claim.spec.id);
         Some(Step::MakeRoom(own.or_else(|| self.serving())?.clone(), index))
+    }
+
+    /// The next step towards a claim's version that ends nothing: what is left of a failed start goes, or it is installed.
+    fn beside(&self, index: usize, claim: &Claim, state: Option<BizState>) -> Option<Step> {
+        match state {
+            // What a failed start left behind: a new install over it would be refused as a repeat.
+            Some(BizState::Broken) => claim.due.then(|| Step::Uninstall(claim.spec.id.clone(), Some(index))),
+            // Installed first, so that a package that cannot be fetched or does not fit never costs
+            // the version that serves (rules O5 and O6).
+            None | Some(BizState::Stopped) if claim.due => {
+                let strategy = match is_told_to_replace(claim) && self.can_replace {
+                    true => WireStrategy::UninstallThenInstall,
+                    false => WireStrategy::InstallOnly,
+                };
+                Some(Step::Install(index, strategy))
+            }
+            _ => None,
+        }
     }
 
     /// Claims for other versions than this one's.

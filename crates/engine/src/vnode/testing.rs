@@ -280,24 +280,11 @@ impl Case {
         self.node = Some(node.clone());
         self.engine = Engine::new(Config::new("dev"));
         self.sent.clear();
-        let pods: Vec<Event> = self
-            .pods
-            .values()
-            .cloned()
-            .map(Box::new)
-            .map(|view| Event::Cluster(ClusterEvent::Pod(view)))
-            .collect();
-        let modules: Vec<Event> = self
-            .modules
-            .values()
-            .cloned()
-            .map(Box::new)
-            .map(|view| Event::Cluster(ClusterEvent::Module(view)))
-            .collect();
-        for event in
-            std::iter::once(Event::Cluster(ClusterEvent::Node(Box::new(node)))).chain(pods).chain(modules)
-        {
-            self.step(event);
+        let pods = self.pods.values().cloned().map(Box::new).map(ClusterEvent::Pod);
+        let modules = self.modules.values().cloned().map(Box::new).map(ClusterEvent::Module);
+        let node = std::iter::once(ClusterEvent::Node(Box::new(node)));
+        for event in node.chain(pods).chain(modules).collect::<Vec<_>>() {
+            self.step(Event::Cluster(event));
         }
         for kind in Watched::NEEDED {
             self.step(Event::Cluster(ClusterEvent::Synced(kind)));
