@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arklet::{CallError, Outcome};
+use arklet::{CallError, Command, Outcome};
 use engine::{
     Action, Event, Fencing, Request, ToBase, ToReplica, TunnelEvent, WriteError, view::MemberState,
 };
 
 use crate::{
+    base::Package,
     check::Known,
     replica::{Inside, Process, WATCHES},
     world::World,
@@ -60,7 +61,18 @@ impl World {
         }
         if let Action::Base(ToBase::Call { target, command, deadline, .. }) = &action {
             if command.biz().is_some() {
-                self.tell(format_args!("{name} to {}: {} {:?}", target.base, command.kind(), command.biz()));
+                let of = match &command {
+                    Command::InstallBiz { spec, .. } => {
+                        format!(" of {:?}", Package::of(spec.url.as_written()))
+                    }
+                    _ => String::new(),
+                };
+                self.tell(format_args!(
+                    "{name} to {}: {} {:?}{of}",
+                    target.base,
+                    command.kind(),
+                    command.biz()
+                ));
             }
             let replica = self.replicas.get(process.replica).and_then(|replica| replica.running.as_ref());
             if let Some(running) = replica {
@@ -137,7 +149,7 @@ impl World {
         &mut self,
         place: usize,
         target: engine::Target,
-        command: &arklet::Command,
+        command: &Command,
         outcome: Outcome,
     ) -> Result<(), String> {
         let key = arklet::AnswerKey { command: command.kind(), biz: command.biz().cloned() };

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use engine::{Event, Request, Write, WriteError};
 
 use crate::{
+    base::Package,
     replica::{Inside, Process},
     world::{Happening, World},
 };
@@ -160,7 +161,13 @@ impl World {
         match (write, asked) {
             (Write::CreateModule(key) | Write::PatchModule(key) | Write::DeleteModule(key), _) => {
                 let what = format!("{write:?}").split('(').next().unwrap_or_default().to_owned();
-                self.tell(format_args!("{what} {} on {}: {result:?}", key.id, key.vnode));
+                let of = match asked {
+                    Request::CreateModule(desired) | Request::PatchModule { desired, .. } => {
+                        format!(" of {:?}", Package::of(&desired.url))
+                    }
+                    _ => String::new(),
+                };
+                self.tell(format_args!("{what} {}{of} on {}: {result:?}", key.id, key.vnode));
             }
             (Write::TakeLease { node, holder }, _) => {
                 if result.is_ok() {

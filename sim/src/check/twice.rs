@@ -21,11 +21,15 @@ pub struct Twice {
 
 impl Twice {
     /// Since this base has activated it, another package was sent for it: whether that came was not answered; or it was, and
-    /// the one after it was not, and was not written down.
+    /// the one after it was not, and was not written down. Or another was written down, and the replica that was to send it
+    /// ended before.
     pub(super) fn is_uncertain(&self, base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
-        let activated = known.bases.get(base).and_then(|base| base.biz.get(id)).map(|biz| biz.activated);
+        let Some(biz) = known.bases.get(base).and_then(|base| base.biz.get(id)) else { return false };
         let sent = self.sent.get(&(base.clone(), id.clone())).and_then(|(_, another)| *another);
-        sent.zip(activated).is_some_and(|(sent, activated)| sent >= activated)
+        let key = ModuleKey { vnode: World::node_of(base), id: id.clone() };
+        let recorded = known.api.modules.get(&key).map(|module| Package::of(&module.url));
+        sent.is_some_and(|sent| sent >= biz.activated)
+            || recorded.is_some_and(|recorded| recorded != biz.package)
     }
 
     pub(super) fn check(
@@ -45,9 +49,7 @@ impl Twice {
         let Some(biz) = known.bases.get(base).and_then(|base| base.biz.get(&spec.id)) else { return Ok(()) };
         let is_long_there =
             biz.state == BizState::Activated && biz.package == package && now >= biz.activated + LAG;
-        let key = ModuleKey { vnode: World::node_of(base), id: spec.id.clone() };
-        let told = known.api.modules.get(&key).map(|module| Package::of(&module.url));
-        match is_long_there && !is_uncertain && told.is_none_or(|told| told == package) {
+        match is_long_there && !is_uncertain {
             true => {
                 Err(format!("{base} is told to install {}, which serves since {:?}", spec.id, biz.activated))
             }

@@ -11,7 +11,6 @@ pub(crate) mod permits;
 use std::sync::Arc;
 
 use arklet::WireStrategy;
-use jiff::Timestamp;
 use model::{BizId, BizState, InstallStrategy, ModuleSpec};
 
 use crate::view::Owner;
@@ -25,8 +24,6 @@ pub(crate) struct Claim {
     pub(crate) index: usize,
     /// What it asks for.
     pub(crate) spec: ModuleSpec,
-    /// When the Pod was made.
-    pub(crate) created: Timestamp,
     /// Who made it; none for a bare Pod, which is an owner of its own.
     pub(crate) owner: Option<Owner>,
     /// The API server has the Pod as Ready, or may have it so by a write that is under way.

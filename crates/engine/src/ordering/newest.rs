@@ -23,8 +23,11 @@ pub(crate) type Revisions = HashMap<Arc<str>, u64>;
 struct Rank<'a> {
     /// The latest creation among the owner's Pods of this revision or an earlier one, up to this Pod.
     made_by: Timestamp,
-    /// The owner, by the smallest UID of its Pods: keeps an owner's Pods together.
-    group: &'a str,
+    /// Keeps an owner's Pods together. Where two owners made Pods in one second, the same of them is newer on every base:
+    /// by their UIDs each could win on another base.
+    owner: Option<&'a Owner>,
+    /// A bare Pod, which is an owner of its own; empty for others.
+    lone: &'a str,
     revision: u64,
     created: Timestamp,
     uid: &'a str,
@@ -32,34 +35,48 @@ struct Rank<'a> {
 
 /// Sorts Pods, the newest first.
 pub(crate) fn newest_first(pods: &mut Vec<&PodView>, revisions: &Revisions) {
-    let mut groups: BTreeMap<(&str, Option<&Owner>, &str), Vec<&PodView>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<&Owner>, &str), Vec<&PodView>> = BTreeMap::new();
     for pod in pods.iter() {
-        // A bare Pod is an owner of its own.
-        let lone = if pod.owner.is_some() { "" } else { &pod.pod.uid };
-        groups.entry((&pod.pod.namespace, pod.owner.as_ref(), lone)).or_default().push(pod);
+        groups.entry((pod.owner.as_ref(), lone(pod))).or_default().push(pod);
     }
     let mut ranked: Vec<(Rank<'_>, &PodView)> = Vec::with_capacity(pods.len());
-    for group in groups.into_values() {
-        rank(&group, revisions, &mut ranked);
+    for ((owner, lone), group) in groups {
+        rank(owner, lone, &group, revisions, &mut ranked);
     }
     ranked.sort_by(|(a, _), (b, _)| b.cmp(a));
     pods.clear();
     pods.extend(ranked.into_iter().map(|(_, pod)| pod));
 }
 
+/// The UID of a bare Pod; empty for one that somebody made.
+fn lone(pod: &PodView) -> &str {
+    if pod.owner.is_some() { "" } else { &pod.pod.uid }
+}
+
+/// Of two Pods of different owners, whether the first is older: each ranked as if it were the only one of its owner.
+pub(crate) fn is_older(pod: &PodView, than: &PodView) -> bool {
+    let [pod, than] = [pod, than].map(|pod| (pod.created, pod.owner.as_ref(), lone(pod)));
+    pod < than
+}
+
 /// Ranks the Pods of one owner. Where a revision is not known, none of them is believed: the
 /// ReplicaSet is so new that its watch has not told it, or it is gone.
-fn rank<'a>(group: &[&'a PodView], revisions: &Revisions, ranked: &mut Vec<(Rank<'a>, &'a PodView)>) {
+fn rank<'a>(
+    owner: Option<&'a Owner>,
+    lone: &'a str,
+    group: &[&'a PodView],
+    revisions: &Revisions,
+    ranked: &mut Vec<(Rank<'a>, &'a PodView)>,
+) {
     let revision = |pod: &PodView| pod.controller.as_ref().and_then(|uid| revisions.get(uid)).copied();
     let all_known = group.iter().all(|pod| revision(pod).is_some());
     let mut own: Vec<(u64, &PodView)> =
         group.iter().map(|&pod| (revision(pod).filter(|_| all_known).unwrap_or_default(), pod)).collect();
     own.sort_by_key(|(revision, pod)| (*revision, pod.created, pod.pod.uid.clone()));
-    let name = group.iter().map(|pod| &*pod.pod.uid).min().unwrap_or_default();
     let mut made_by = Timestamp::MIN;
     for (revision, pod) in own {
         made_by = made_by.max(pod.created);
-        let rank = Rank { made_by, group: name, revision, created: pod.created, uid: &pod.pod.uid };
+        let rank = Rank { made_by, owner, lone, revision, created: pod.created, uid: &pod.pod.uid };
         ranked.push((rank, pod));
     }
 }
@@ -113,8 +130,17 @@ mod tests {
     fn o2_of_different_owners_the_later_counts() {
         let pods = [pod("a", Some("d"), "x", 5), pod("b", Some("e"), "y", 4), pod("c", None, "", 6)];
         assert_eq!(order(&pods, &[("x", 1), ("y", 9)]), ["c", "a", "b"]);
-        let tied = [pod("a", Some("d"), "x", 5), pod("b", Some("e"), "y", 5)];
-        assert_eq!(order(&tied, &[("x", 9), ("y", 1)]), ["b", "a"], "by UID where made in one second");
+    }
+
+    /// As when one file with two Deployments is applied: whatever UIDs their Pods have.
+    #[test]
+    fn o2_of_owners_in_one_second_the_same_is_newer_on_every_base() {
+        for (first, second) in [("a", "b"), ("b", "a")] {
+            let tied = [pod(first, Some("d"), "x", 5), pod(second, Some("e"), "y", 5), pod("c", None, "", 5)];
+            assert_eq!(order(&tied, &[("x", 9), ("y", 1)]), [second, first, "c"]);
+            assert!(is_older(&tied[0], &tied[1]) && !is_older(&tied[1], &tied[0]));
+            assert!(is_older(&tied[2], &tied[0]));
+        }
     }
 
     #[test]
@@ -171,7 +197,7 @@ mod tests {
                 pod(&format!("p{n}"), (n % 2 == 0).then_some(["d", "e", "f"][n / 2]), "d1", *created)
             }).collect();
             let mut by_creation: Vec<&PodView> = pods.iter().collect();
-            by_creation.sort_by_key(|pod| std::cmp::Reverse((pod.created, pod.pod.uid.clone())));
+            by_creation.sort_by_key(|pod| std::cmp::Reverse((pod.created, pod.owner.clone(), pod.pod.uid.clone())));
             let expected: Vec<String> = by_creation.iter().map(|pod| pod.pod.name.to_string()).collect();
             prop_assert_eq!(order(&pods, &KNOWN), expected);
         }

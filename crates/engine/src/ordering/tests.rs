@@ -19,7 +19,6 @@ fn claim(version: &str) -> Claim {
             args: [].into(),
             envs: [].into(),
         },
-        created: Timestamp::UNIX_EPOCH,
         owner: Some(Owner { namespace: "ns".into(), kind: "Deployment".into(), name: "d".into() }),
         ready: false,
         draining: false,

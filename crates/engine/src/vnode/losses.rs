@@ -13,6 +13,7 @@ use crate::{
     ordering::{
         Claim,
         losses::{Losses, Verdict},
+        newest::is_older,
     },
     pod::{
         ModulePod,
@@ -127,26 +128,25 @@ impl VNode {
         {
             return Some(Standing::Waits(belongs_to(namespace)));
         }
-        let winner = title(winner.owner.as_ref(), &winner.pod);
-        if rival_of(&pod.view.status) == Some(&winner) {
-            return Some(Standing::Waits(lost_to(&winner)));
+        let title = title(winner.owner.as_ref(), &winner.pod);
+        if rival_of(&pod.view.status) == Some(&title) {
+            return Some(Standing::Waits(lost_to(&title)));
         }
         if !target_serves {
             return None;
         }
-        let older = (pod.view.created, &pod.view.pod.uid) < (target.created, &target.uid);
-        if !older || gave_way(&pod.view) {
-            return Some(Standing::Waits(lost_to(&winner)));
+        if !is_older(&pod.view, winner) || gave_way(&pod.view) {
+            return Some(Standing::Waits(lost_to(&title)));
         }
         match ctx.losses.judge(&pod.view, ctx.now.mono) {
             Verdict::Fails => {
                 ctx.losses.failed(&pod.view, ctx.now.mono);
-                return Some(Standing::Displaced(lost_to(&winner)));
+                return Some(Standing::Displaced(lost_to(&title)));
             }
-            Verdict::TooMany { untold: true } => self.tell_limit(pod, &winner, ctx),
+            Verdict::TooMany { untold: true } => self.tell_limit(pod, &title, ctx),
             Verdict::FailedBefore | Verdict::TooMany { untold: false } => {}
         }
-        Some(Standing::Waits(lost_to(&winner)))
+        Some(Standing::Waits(lost_to(&title)))
     }
 
     /// Tells once for each owner that its Pods do not fail any more.

@@ -171,7 +171,6 @@ impl VNode {
                     uid: pod.view.pod.uid.clone(),
                     index: container.place,
                     spec: spec.clone(),
-                    created: pod.view.created,
                     owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     draining: pod.is_draining(now),
