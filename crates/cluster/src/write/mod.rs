@@ -247,9 +247,12 @@ impl Writer {
         }
         let ended = timeout_at(until, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
         tasks.shutdown().await;
-        // Events are no exception.
-        let until = if sends { until } else { Instant::now() };
-        self.shared.announcer.shutdown(until).await && ended
+        if sends {
+            return self.shared.announcer.shutdown(until).await && ended;
+        }
+        // Events may not be sent any more either. What is dropped so is not cut off, however far its task has come.
+        self.shared.announcer.shutdown(Instant::now()).await;
+        ended
     }
 }
 
