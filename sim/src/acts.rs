@@ -7,20 +7,20 @@ use engine::view::PodView;
 use crate::{
     base::{Package, word},
     deployment::{Deployment, pod},
-    plan::Plan,
+    scenario::Scenario,
     world::World,
 };
 
 /// One thing that a user does, or that goes wrong.
-pub(crate) fn act(world: &mut World, deployments: &mut Vec<Deployment>, act: u8, plan: &Plan) {
-    let several = plan.replicas > 1;
+pub(crate) fn act(world: &mut World, deployments: &mut Vec<Deployment>, act: u8, scenario: &Scenario) {
+    let several = scenario.replicas > 1;
     match world.rng().u8(0..if several { 20 } else { 14 }) {
-        0..=4 => create(world, act, plan.bases),
+        0..=4 => create(world, act, scenario.bases),
         5..=6 => delete(world, false),
         7 => delete(world, true),
         10..=13 => deploy(world, deployments),
-        14.. if plan.crashes => world.make_trouble(),
-        8..=9 if plan.crashes => crash(world, plan.bases),
+        14.. if scenario.crashes => world.make_trouble(),
+        8..=9 if scenario.crashes => crash(world, scenario.bases),
         _ => {}
     }
 }

@@ -14,16 +14,16 @@ pub mod deployment;
 pub mod foreign;
 pub mod many;
 pub mod network;
-pub mod plan;
 mod process;
 pub mod replica;
 mod rivals;
 pub mod run;
+pub mod scenario;
 mod server;
 pub mod told;
 mod trouble;
 mod watching;
 pub mod world;
 
-pub use plan::{Faults, Plan};
 pub use run::{Outcome, run};
+pub use scenario::{Faults, Scenario};

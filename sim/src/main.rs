@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser;
 use sim::{
-    Plan,
+    Scenario,
     many::{Tally, run_all},
     run,
 };
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn replay(seed: u64) -> ExitCode {
-    match run(seed, Plan::of(seed)) {
+    match run(seed, Scenario::of(seed)) {
         Ok(outcome) => {
             println!("ok: {outcome:?}");
             ExitCode::SUCCESS

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Outcome, Plan, run};
+use crate::{Outcome, Scenario, run};
 
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -30,9 +30,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, seed: u64, plan: Plan, result: Result<Outcome, String>) {
+    fn add(&mut self, seed: u64, scenario: Scenario, result: Result<Outcome, String>) {
         self.seeds += 1;
-        self.with_replicas += u64::from(plan.replicas > 1);
+        self.with_replicas += u64::from(scenario.replicas > 1);
         match result {
             Ok(outcome) => {
                 self.installs += outcome.installs;
@@ -56,10 +56,10 @@ pub fn run_all(seeds: Range<u64>, progress: impl Fn(&Tally) + Sync) -> Tally {
     let next = || seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some(seed) = next() {
-            let plan = Plan::of(seed);
-            let result = run(seed, plan);
+            let scenario = Scenario::of(seed);
+            let result = run(seed, scenario);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.add(seed, plan, result);
+            tally.add(seed, scenario, result);
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             if begun.elapsed() >= *shown + PERIOD {
                 *shown = begun.elapsed();

@@ -17,8 +17,8 @@ use crate::{
         rivals::{at_rest, owner_of},
     },
     deployment::pod,
-    plan::Plan,
     run::{FIRST_LOOK, LOOK, MOMENT, OWNED, REST, TROUBLE, settle},
+    scenario::Scenario,
     world::World,
 };
 
@@ -55,19 +55,19 @@ struct Rival {
     wanted: usize,
 }
 
-/// Carries a plan out.
-pub(crate) fn carry_out(world: &mut World, plan: &Plan) -> Result<bool, String> {
+/// Carries a scenario out.
+pub(crate) fn carry_out(world: &mut World, scenario: &Scenario) -> Result<bool, String> {
     let mut rivals: Vec<Rival> = Vec::new();
-    for _ in 0..plan.acts {
+    for _ in 0..scenario.acts {
         let pause = Duration::from_millis(world.rng().u64(0..30_000));
         let until = (world.now + pause).min(TROUBLE);
         reconcile_until(world, &rivals, until)?;
-        act(world, &mut rivals, plan);
+        act(world, &mut rivals, scenario);
     }
     let until = world.now.max(TROUBLE);
     reconcile_until(world, &rivals, until)?;
-    settle(world, plan.bases);
-    let is_sure = !plan.crashes && plan.faults.loss == 0;
+    settle(world, scenario.bases);
+    let is_sure = !scenario.crashes && scenario.faults.loss == 0;
     let (soon, until) = (world.now + OWNED + FIRST_LOOK, world.now + REST);
     reconcile_until(world, &rivals, soon)?;
     while world.now < until && at_rest(world, is_sure).is_err() {
@@ -117,16 +117,16 @@ fn reconcile_until(world: &mut World, rivals: &[Rival], until: Duration) -> Resu
 }
 
 /// One thing that a user does, or that goes wrong.
-fn act(world: &mut World, rivals: &mut Vec<Rival>, plan: &Plan) {
+fn act(world: &mut World, rivals: &mut Vec<Rival>, scenario: &Scenario) {
     let known = rivals.len();
     match world.rng().u8(0..12) {
         0..=5 if known < MOST_OWNERS => {
-            let rival = Rival::any(world, plan);
+            let rival = Rival::any(world, scenario);
             world.tell(format_args!("a user makes {rival:?}"));
             rivals.push(rival);
             // Often two come at once.
             if known == 0 || world.rng().bool() {
-                let rival = Rival::any(world, plan);
+                let rival = Rival::any(world, scenario);
                 world.tell(format_args!("a user makes {rival:?}"));
                 rivals.push(rival);
             }
@@ -155,8 +155,8 @@ fn act(world: &mut World, rivals: &mut Vec<Rival>, plan: &Plan) {
                 rival.take(world, |number| number == chosen % 3);
             }
         }
-        9 if plan.crashes => crash(world, plan.bases),
-        10.. if plan.crashes && plan.replicas > 1 => world.make_trouble(),
+        9 if scenario.crashes => crash(world, scenario.bases),
+        10.. if scenario.crashes && scenario.replicas > 1 => world.make_trouble(),
         _ => {}
     }
 }
@@ -168,7 +168,7 @@ fn what(world: &mut World) -> (&'static str, Package) {
 }
 
 impl Rival {
-    fn any(world: &mut World, plan: &Plan) -> Self {
+    fn any(world: &mut World, scenario: &Scenario) -> Self {
         let kind = match world.rng().u8(0..6) {
             0..=2 => Kind::Deployment,
             3 => Kind::DaemonSet,
@@ -177,7 +177,7 @@ impl Rival {
         };
         let namespace = if world.rng().u8(0..3) == 0 { "other" } else { "default" };
         let (version, package) = what(world);
-        let bases = usize::from(plan.bases);
+        let bases = usize::from(scenario.bases);
         let wanted = match kind {
             Kind::Deployment => world.rng().usize(1..=bases),
             Kind::DaemonSet => bases,

@@ -1,4 +1,4 @@
-//! One seed: a plan of what users and faults do, carried out, and checked at every step.
+//! One seed: a scenario of what users and faults do, carried out, and checked at every step.
 
 use std::{
     any::Any,
@@ -14,8 +14,8 @@ use crate::{
     base::word,
     check::{budget, converged, foreign, owned},
     deployment::Deployment,
-    plan::{Faults, Plan},
     rivals,
+    scenario::{Faults, Scenario},
     world::World,
 };
 
@@ -55,12 +55,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The invariant that broke, and the story that led to it.
-pub fn run(seed: u64, plan: Plan) -> Result<Outcome, String> {
-    let mut world = World::new(seed, plan.replicas);
+pub fn run(seed: u64, scenario: Scenario) -> Result<Outcome, String> {
+    let mut world = World::new(seed, scenario.replicas);
     // An assertion of the engine that fails is told as an invariant that breaks, with its story.
-    let result = catch_unwind(AssertUnwindSafe(|| carry_out(&mut world, plan)));
+    let result = catch_unwind(AssertUnwindSafe(|| carry_out(&mut world, scenario)));
     let result = result.unwrap_or_else(|panic| Err(asserted(panic.as_ref())));
-    let was_quiet = result.map_err(|why| format!("seed {seed}: {why}\n{plan:?}\n{}", world.story()))?;
+    let was_quiet = result.map_err(|why| format!("seed {seed}: {why}\n{scenario:?}\n{}", world.story()))?;
     Ok(Outcome {
         installs: world.checks.commands.installs,
         status_writes: world.api.status_writes,
@@ -75,39 +75,39 @@ fn asserted(panic: &(dyn Any + Send)) -> String {
     format!("an assertion failed: {}", said.unwrap_or("no words"))
 }
 
-fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
-    if plan.replicas > 1 {
+fn carry_out(world: &mut World, scenario: Scenario) -> Result<bool, String> {
+    if scenario.replicas > 1 {
         world.let_clocks_drift();
     }
-    for base in 0..plan.bases {
+    for base in 0..scenario.bases {
         world.start_base(&name_of(base));
     }
     world.run_until(Duration::from_secs(30))?;
-    world.faults = plan.faults;
-    if plan.rivals {
-        return rivals::carry_out(world, &plan);
+    world.faults = scenario.faults;
+    if scenario.rivals {
+        return rivals::carry_out(world, &scenario);
     }
     let mut deployments = Vec::new();
-    for number in 0..plan.acts {
+    for number in 0..scenario.acts {
         let pause = Duration::from_millis(world.rng().u64(0..30_000));
         let until = (world.now + pause).min(TROUBLE);
         reconcile_until(world, &deployments, until)?;
-        act(world, &mut deployments, number, &plan);
+        act(world, &mut deployments, number, &scenario);
     }
     let until = world.now.max(TROUBLE);
     reconcile_until(world, &deployments, until)?;
-    settle(world, plan.bases);
+    settle(world, scenario.bases);
     let (soon, until) = (world.now + OWNED, world.now + REST);
     reconcile_until(world, &deployments, soon)?;
     owned(world)?;
     let first = world.now + FIRST_LOOK;
     reconcile_until(world, &deployments, first)?;
-    while world.now < until && judge(world, &plan, &deployments).is_err() {
+    while world.now < until && judge(world, &scenario, &deployments).is_err() {
         let step = (world.now + LOOK).min(until);
         reconcile_until(world, &deployments, step)?;
     }
     come_to_rest(world, &deployments)?;
-    judge(world, &plan, &deployments)?;
+    judge(world, &scenario, &deployments)?;
     if !budget::is_content(world) {
         return Ok(false);
     }
@@ -123,7 +123,7 @@ fn carry_out(world: &mut World, plan: Plan) -> Result<bool, String> {
         foreign::followed(world, &written, &before, commands)?;
     }
     // All that is ours is as it was.
-    judge(world, &plan, &deployments)?;
+    judge(world, &scenario, &deployments)?;
     Ok(true)
 }
 
@@ -140,20 +140,24 @@ fn come_to_rest(world: &mut World, deployments: &[Deployment]) -> Result<(), Str
     Ok(())
 }
 
-fn judge(world: &World, plan: &Plan, deployments: &[Deployment]) -> Result<(), String> {
+fn judge(world: &World, scenario: &Scenario, deployments: &[Deployment]) -> Result<(), String> {
     let repeats = world.checks.commands.repeats;
-    if !plan.crashes && plan.faults.loss == 0 && repeats > 0 {
+    if !scenario.crashes && scenario.faults.loss == 0 && repeats > 0 {
         return Err(format!("{repeats} installs were repeats without any fault"));
     }
     // With crashes a new controller may repeat what the last one had under way.
-    if plan.replicas == 1 && plan.faults.write_errors == 0 && !plan.crashes && world.api.idle_writes > 0 {
+    if scenario.replicas == 1
+        && scenario.faults.write_errors == 0
+        && !scenario.crashes
+        && world.api.idle_writes > 0
+    {
         return Err(format!("{} writes changed nothing", world.api.idle_writes));
     }
-    if plan.is_quiet() {
+    if scenario.is_quiet() {
         budget::lives(world)?;
     }
     let mut forgiven: BTreeSet<BizId> = BTreeSet::new();
-    if plan.crashes {
+    if scenario.crashes {
         // What a package with a wrong manifest brought is known by the base's answer only: lost with
         // the controller that waited for it, it is somebody else's from then on, and shown as such.
         forgiven.insert(BizId { name: word("misnamed"), version: word("misnamed") });

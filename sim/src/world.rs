@@ -12,8 +12,8 @@ use crate::{
     check::Checks,
     clock::true_wall,
     network::Call,
-    plan::Faults,
     replica::{Inside, Process, Replica},
+    scenario::Faults,
     trouble::Mending,
 };
 

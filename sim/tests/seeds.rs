@@ -1,7 +1,7 @@
 //! Seeds without a broken invariant. The first of those that fail prints its story; `cargo xtask sim --replay <seed>` runs
 //! one again.
 
-use sim::{Plan, many::run_all, run};
+use sim::{Scenario, many::run_all, run};
 
 /// How many seeds are run. More, and others, by `SIM_SEEDS=<first>..<end>`, by `cargo xtask test --long`, or by `cargo xtask sim`.
 const SEEDS: std::ops::Range<u64> = 0..2_000;
@@ -31,6 +31,6 @@ fn no_seed_breaks_an_invariant() {
 #[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..20 {
-        assert_eq!(run(seed, Plan::of(seed)), run(seed, Plan::of(seed)));
+        assert_eq!(run(seed, Scenario::of(seed)), run(seed, Scenario::of(seed)));
     }
 }

@@ -1,4 +1,4 @@
-//! `cleanup`: what a controller that is gone has left, and nothing else. The plan is made by a pure function; what is in it
+//! `cleanup`: what a controller that is gone has left, and nothing else. What is to be deleted is decided by a pure function; what is in it
 //! is deleted by UID, so that nothing that came since is meant.
 
 mod left;
@@ -18,7 +18,7 @@ const NAMED: usize = 10;
 
 /// What is to be deleted, and what speaks against it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct Deletions {
     pub(crate) doomed: Vec<Doomed>,
     /// Why nothing may be deleted now, and what to do about it.
     pub(crate) blocked: Vec<String>,
@@ -68,32 +68,32 @@ pub(crate) struct Doomed {
     pub(crate) uid: Text,
 }
 
-impl Plan {
+impl Deletions {
     /// Of what is left at this moment.
     pub(crate) fn of(left: &Left, now: Timestamp) -> Self {
-        let mut plan = Self::default();
+        let mut deletions = Self::default();
         let ours: Vec<&LeftNode> = left.nodes.iter().filter(|node| node.is_ours).collect();
         for node in left.nodes.iter().filter(|node| !node.is_ours) {
-            plan.warnings.push(format!(
+            deletions.warnings.push(format!(
                 "Node {} has the label of a base and neither its taint nor its identity: it stays",
                 node.name
             ));
         }
-        plan.block(left, &ours, now);
+        deletions.block(left, &ours, now);
         let modules = left.pods.iter().filter(|pod| ours.iter().any(|node| node.name == pod.node)).count();
         if modules > 0 {
-            plan.warnings.push(format!(
+            deletions.warnings.push(format!(
                 "{modules} Pods of modules are on these bases. The modules stay installed there, and the Pods' owners make others, \
                  which stay Pending. To uninstall them first, let the controller run and delete the owners"
             ));
         }
-        plan.doomed.extend(ours.iter().map(|node| Doomed {
+        deletions.doomed.extend(ours.iter().map(|node| Doomed {
             kind: "Node",
             name: node.name.clone(),
             path: format!("/api/v1/nodes/{}", node.name),
             uid: node.uid.clone(),
         }));
-        plan.doomed.extend(left.leases.iter().map(|lease| Doomed {
+        deletions.doomed.extend(left.leases.iter().map(|lease| Doomed {
             kind: "Lease",
             name: format!("{}/{}", lease.namespace, lease.name).into(),
             path: format!(
@@ -102,7 +102,7 @@ impl Plan {
             ),
             uid: lease.uid.clone(),
         }));
-        plan
+        deletions
     }
 
     /// What runs would make again at once what is deleted.
@@ -185,9 +185,9 @@ mod tests {
             leases: vec![lease("2026-11-28T11:00:00.000000Z")],
             ..Left::default()
         };
-        let plan = Plan::of(&left, now());
+        let deletions = Deletions::of(&left, now());
         let said: Vec<String> =
-            plan.doomed.iter().map(|one| format!("{} {} {}", one.kind, one.path, one.uid)).collect();
+            deletions.doomed.iter().map(|one| format!("{} {} {}", one.kind, one.path, one.uid)).collect();
         assert_eq!(
             said,
             [
@@ -195,7 +195,10 @@ mod tests {
                 "Lease /apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/virtual-node-a u2",
             ]
         );
-        assert!(plan.blocked.is_empty() && plan.acting.is_none() && plan.warnings.is_empty(), "{plan:?}");
+        assert!(
+            deletions.blocked.is_empty() && deletions.acting.is_none() && deletions.warnings.is_empty(),
+            "{deletions:?}"
+        );
     }
 
     /// A machine that somebody gave the label is none of ours, whatever else it has of it.
@@ -206,8 +209,8 @@ mod tests {
             NODE.replace("base.koupleless.io/identity", "other").replace("virtual-node-a", "worker-1"),
         ] {
             let left = Left { nodes: vec![LeftNode::read(&change).unwrap()], ..Left::default() };
-            let plan = Plan::of(&left, now());
-            assert!(plan.doomed.is_empty() && plan.warnings.len() == 1, "{change}: {plan:?}");
+            let deletions = Deletions::of(&left, now());
+            assert!(deletions.doomed.is_empty() && deletions.warnings.len() == 1, "{change}: {deletions:?}");
         }
     }
 
@@ -218,12 +221,12 @@ mod tests {
             leases: vec![lease("2026-11-28T11:59:50.000000Z")],
             ..Left::default()
         };
-        let plan = Plan::of(&left, now());
-        let acting = plan.acting.unwrap();
+        let deletions = Deletions::of(&left, now());
+        let acting = deletions.acting.unwrap();
         assert!(acting.wait().contains("was renewed 10 s ago; waiting 31 s"), "{acting:?}");
         // A clock of theirs that is ahead is no reason to go on.
         let left = Left { leases: vec![lease("2026-11-28T12:00:30.000000Z")], ..Left::default() };
-        let acting = Plan::of(&left, now()).acting.unwrap();
+        let acting = Deletions::of(&left, now()).acting.unwrap();
         assert_eq!(acting.known_after(), Duration::from_secs(41));
     }
 
@@ -234,8 +237,8 @@ mod tests {
             pods: vec![pod("biz1-a", "virtual-node-a", true)],
             ..Left::default()
         };
-        let text = Plan::of(&left, now()).text();
+        let text = Deletions::of(&left, now()).text();
         assert!(text.contains("Nodes to delete: 1 (virtual-node-a)\nnote: 1 Pods of modules"), "{text}");
-        assert_eq!(Plan::of(&Left::default(), now()).text(), "Nothing is left to delete.\n");
+        assert_eq!(Deletions::of(&Left::default(), now()).text(), "Nothing is left to delete.\n");
     }
 }

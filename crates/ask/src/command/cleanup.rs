@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    cleanup::{Acting, Doomed, Left, Plan},
+    cleanup::{Acting, Deletions, Doomed, Left},
     client::{Server, Unreachable, chain, complain},
     output::{NOT_SEEN, NOT_WELL, USAGE, print},
     read::Failure,
@@ -53,24 +53,24 @@ impl Cleanup {
             complain(&format!("nothing is deleted where not all can be seen: {}", failure.why()));
             ExitCode::from(NOT_SEEN)
         };
-        let mut plan = match read().await? {
-            Ok(left) => Plan::of(&left, Timestamp::now()),
+        let mut deletions = match read().await? {
+            Ok(left) => Deletions::of(&left, Timestamp::now()),
             Err(failure) => return Ok(not_seen(failure)),
         };
-        if let Some(acting) = plan.acting.take_if(|_| plan.blocked.is_empty() && !self.dry_run) {
+        if let Some(acting) = deletions.acting.take_if(|_| deletions.blocked.is_empty() && !self.dry_run) {
             complain(&acting.wait());
             sleep(acting.known_after()).await;
-            plan = match read().await? {
-                Ok(left) => Plan::of(&left, Timestamp::now()),
+            deletions = match read().await? {
+                Ok(left) => Deletions::of(&left, Timestamp::now()),
                 Err(failure) => return Ok(not_seen(failure)),
             };
         }
-        plan.blocked.extend(plan.acting.as_ref().map(Acting::block));
-        print(&plan.text());
-        if plan.doomed.is_empty() {
+        deletions.blocked.extend(deletions.acting.as_ref().map(Acting::block));
+        print(&deletions.text());
+        if deletions.doomed.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        if !plan.blocked.is_empty() || self.dry_run {
+        if !deletions.blocked.is_empty() || self.dry_run {
             return Ok(ExitCode::from(NOT_WELL));
         }
         if !self.yes {
@@ -84,7 +84,7 @@ impl Cleanup {
                 return Ok(ExitCode::from(NOT_WELL));
             }
         }
-        Ok(delete_all(&cluster.client, &plan.doomed).await)
+        Ok(delete_all(&cluster.client, &deletions.doomed).await)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use model::{BizName, BizState};
 
-use super::{Context, News, Scope, VNode, plan::Claims};
+use super::{Context, News, Scope, VNode, reconcile::Claims};
 use crate::{
     ordering::{
         Claim,

@@ -26,10 +26,10 @@ mod node_writes;
 mod objects;
 mod own_pod;
 mod permits;
-mod plan;
 mod playback;
 mod pods;
 mod query;
+mod reconcile;
 mod resources;
 mod scope;
 #[cfg(test)]
@@ -76,8 +76,8 @@ use links::Links;
 use modules::Modules;
 use node_writes::NodeContests;
 use own_pod::OwnPod;
-use plan::Arranged;
 use query::Query;
+use reconcile::Arranged;
 use scope::Happened;
 use zone::BaseZone;
 
@@ -376,7 +376,7 @@ impl VNode {
         let is_told =
             !self.was_given_up() || self.life.liveness(ctx.now.mono, &ctx.config.times) != Liveness::Alive;
         if self.is_ours(ctx) && is_told {
-            self.plan(&mut scope, ctx);
+            self.reconcile(&mut scope, ctx);
             self.settle_pods(&scope, ctx);
             self.look_for_own_pod(ctx);
             self.settle_modules(&scope, ctx);

@@ -33,7 +33,7 @@ impl Faults {
 
 /// What may happen in a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct Scenario {
     /// Replicas; where there is one only, it does not share.
     pub replicas: u8,
     /// Bases.
@@ -56,8 +56,8 @@ const RIVALS: u64 = 5;
 /// then.
 const SLOWEST_AMONG_SEVERAL_MS: u64 = 1_200;
 
-impl Plan {
-    /// The plan of a seed: some are quiet, some are wild, and half of them have several replicas.
+impl Scenario {
+    /// The scenario of a seed: some are quiet, some are wild, and half of them have several replicas.
     pub fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5EED);
         let wild = rng.u8(0..3);

@@ -94,23 +94,23 @@ pub(super) type Claims = BTreeMap<BizName, Vec<Claim>>;
 
 impl VNode {
     /// Sends every command that is due. What waited for fewer to be at work comes into the scope with its turn.
-    pub(super) fn plan(&mut self, scope: &mut Scope, ctx: &mut Context<'_>) {
+    pub(super) fn reconcile(&mut self, scope: &mut Scope, ctx: &mut Context<'_>) {
         if self.life.liveness(ctx.now.mono, &ctx.config.times) != Liveness::Alive
             || !self.inventory.is_known()
         {
             self.give_unused_permits_back(ctx);
             return;
         }
-        self.plan_names(scope, ctx);
+        self.reconcile_names(scope, ctx);
         while self.ops.len() < ctx.config.workers
             && let Some(name) = self.queued.pop_first()
         {
             scope.add(name.clone());
-            self.plan_names(&Scope::of(name), ctx);
+            self.reconcile_names(&Scope::of(name), ctx);
         }
     }
 
-    fn plan_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+    fn reconcile_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
         let mut claims = self.claims(ctx.now.mono, ctx.revisions, scope);
         self.bar_rivals(&mut claims, scope, ctx);
         let all = Overview::of(self, scope, ctx.now.mono);
