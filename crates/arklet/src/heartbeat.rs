@@ -27,22 +27,24 @@ pub fn parse_heartbeat(body: &[u8]) -> Result<BaseReport, WireError> {
 
 /// What a base said, as HTTP posts it, on one line: [`parse_heartbeat`] reads all of it but where it was heard from.
 pub fn heartbeat_body(report: &BaseReport) -> String {
-    let state = match report.state {
+    // Each field by name: one that is forgotten here would be lost between replicas.
+    let BaseReport { identity, name, version, cluster, stack, host_name, ip, port, state, peer: _ } = report;
+    let state = match state {
         BaseState::Activated => "activated",
         BaseState::Deactivated => "deactivated",
         BaseState::NotServing => "resolved",
     };
     let body = json!({
         "baseMetadata": {
-            "identity": report.identity.as_str(),
-            "name": report.name.as_deref().unwrap_or_default(),
-            "version": &*report.version,
-            "clusterName": &*report.cluster,
-            "stack": &*report.stack,
+            "identity": identity.as_str(),
+            "name": name.as_deref().unwrap_or_default(),
+            "version": &**version,
+            "clusterName": &**cluster,
+            "stack": &**stack,
         },
-        "localHostName": &*report.host_name,
-        "localIP": report.ip.map(|ip| ip.to_string()),
-        "port": report.port.unwrap_or_default(),
+        "localHostName": &**host_name,
+        "localIP": ip.map(|ip| ip.to_string()),
+        "port": port.unwrap_or_default(),
         "state": state,
     });
     body.to_string()
