@@ -10,10 +10,11 @@ use testkit::artifacts;
 use super::source;
 
 /// The pages that state rules, one table row each: `| O4 | …`.
-pub(super) const PAGES: [&str; 2] = ["docs/design/ordering.md", "docs/design/ownership.md"];
+pub(super) const PAGES: [&str; 3] =
+    ["docs/design/ordering.md", "docs/design/ownership.md", "docs/design/plans.md"];
 
 /// How the rules of these pages are numbered.
-const LETTERS: [char; 2] = ['O', 'W'];
+const LETTERS: [char; 3] = ['O', 'P', 'W'];
 
 /// Pages outside `docs` that may cite a rule.
 const OTHER_PAGES: [&str; 4] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "SPECIFICATION.md"];

@@ -22,6 +22,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("model", Rank::Ring(0)),
     ("arklet", Rank::Ring(1)),
     ("engine", Rank::Ring(1)),
+    ("plan", Rank::Ring(1)),
     ("tunnel", Rank::Ring(2)),
     ("cluster", Rank::Ring(2)),
     ("report", Rank::Ring(2)),

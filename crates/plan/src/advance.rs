@@ -1,0 +1,434 @@
+//! How a plan goes on.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::{ErrorCode, ErrorSource, ErrorType};
+
+use crate::{
+    batches::{Base, Condition, batch_of, may_be_empty, threshold},
+    spec::{Batch, Invalid, Spec, Steering},
+    status::{BatchPhase, Failure, MOST_FAILURES, Phase, Status},
+};
+
+/// What the template of the workload names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Template {
+    /// There is no such workload.
+    Missing,
+    /// This plan, with its module and version.
+    This,
+    /// This plan, with another module or version.
+    OtherVersion(String),
+    /// Another plan.
+    Another(Arc<str>),
+    /// No plan.
+    None,
+}
+
+/// What is known of the workload and its bases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// The bases that the workload's Pods come to.
+    pub bases: &'a [Base],
+    /// What its template names.
+    pub template: Template,
+    /// What the workload must be like.
+    pub precondition: Result<(), Invalid>,
+    /// A plan that is not over and has the same module on the same bases.
+    pub other: Option<Arc<str>>,
+    /// What may not change of the plan once it has begun.
+    pub digest: Arc<str>,
+}
+
+/// What a leader remembers of the batch that is at work. Its successor starts the times anew: they get longer, never
+/// shorter (rule P5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Since when a base is at it.
+    started: BTreeMap<Arc<str>, Duration>,
+    /// Since when all of them serve.
+    soaks_since: Option<Duration>,
+}
+
+/// The next status, and when to look again where nothing happens before.
+pub fn advance(
+    spec: Result<&Spec, &Invalid>,
+    steering: Steering,
+    status: &Status,
+    facts: &Facts<'_>,
+    memory: &mut Memory,
+    now: Duration,
+) -> (Status, Option<Duration>) {
+    if status.phase.is_over() {
+        return (status.clone(), None);
+    }
+    let mut next = Status { code: None, ..status.clone() };
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(invalid) if status.is_begun() => return (changed(next, &invalid.to_string()), None),
+        Err(invalid) => return (refused(next, invalid), None),
+    };
+    if status.is_begun() && next.digest != facts.digest {
+        return (changed(next, "its spec was changed after it had begun: write it as it was"), None);
+    }
+    next.fit(spec);
+    count(spec, &mut next, facts.bases);
+    if let Some(ended) = end(&next, steering, facts) {
+        return (ended, None);
+    }
+    if !status.is_begun()
+        && let Some(waits) = wait_to_begin(&next, facts)
+    {
+        return (waits, None);
+    }
+    let mut run = Run { spec, steering, facts, memory, now, next, wake: None };
+    run.take_up_again();
+    run.go_on();
+    let Run { mut next, wake, .. } = run;
+    count(spec, &mut next, facts.bases);
+    (next, wake)
+}
+
+fn code(source: ErrorSource, kind: ErrorType) -> Option<ErrorCode> {
+    Some(ErrorCode::new(source, kind))
+}
+
+fn invalid_parameter() -> Option<ErrorCode> {
+    code(ErrorSource::OtherUpstream, ErrorType::InvalidParameter)
+}
+
+fn refused(next: Status, why: &Invalid) -> Status {
+    Status { phase: Phase::Refused, code: invalid_parameter(), message: why.to_string(), ..next }
+}
+
+fn changed(next: Status, why: &str) -> Status {
+    let message = format!("nothing more is released: {why}");
+    Status { phase: Phase::Paused, code: invalid_parameter(), message, ..next }
+}
+
+/// The plan is over, because its workload or somebody says so.
+fn end(next: &Status, steering: Steering, facts: &Facts<'_>) -> Option<Status> {
+    let over = |phase, message: String| {
+        Some(Status { phase, message, confirmable: None, code: None, ..next.clone() })
+    };
+    match &facts.template {
+        Template::Another(plan) if next.is_begun() => {
+            over(Phase::Superseded, format!("the workload's template names plan {plan} now"))
+        }
+        Template::None if next.is_begun() => {
+            over(Phase::RolledBack, "the workload's template names this plan no more".to_owned())
+        }
+        Template::OtherVersion(version) if next.is_begun() => {
+            over(Phase::Superseded, format!("the workload's template asks for {version} now"))
+        }
+        Template::Missing if next.is_begun() => {
+            over(Phase::Superseded, "the workload was deleted".to_owned())
+        }
+        _ if steering.abort => over(
+            Phase::Aborted,
+            "it was aborted: bases that were released stay, the others wait until the template changes"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// What a plan that has not begun waits for; none where it may begin.
+fn wait_to_begin(next: &Status, facts: &Facts<'_>) -> Option<Status> {
+    let waits = |code, message: String| Some(Status { phase: Phase::Pending, code, message, ..next.clone() });
+    match &facts.template {
+        Template::Missing => return waits(None, "it waits for its workload to be created".to_owned()),
+        Template::None => {
+            let message = "it waits for the workload's template to name it (annotation operation-plan)";
+            return waits(None, message.to_owned());
+        }
+        Template::Another(plan) => {
+            return waits(
+                None,
+                format!("it waits for the workload's template to name it; that names plan {plan}"),
+            );
+        }
+        Template::OtherVersion(version) => {
+            let invalid = Invalid::new(
+                format!("the workload's template names this plan and asks for {version}"),
+                "write one version in both",
+            );
+            return Some(refused(next.clone(), &invalid));
+        }
+        Template::This => {}
+    }
+    if let Err(invalid) = &facts.precondition {
+        return Some(refused(next.clone(), invalid));
+    }
+    if let Some(other) = &facts.other {
+        let code = code(ErrorSource::KouplelessBoard, ErrorType::OperationPlanMutualExclusion);
+        return waits(
+            code,
+            format!("it waits for plan {other}, which has the same module on the same bases"),
+        );
+    }
+    None
+}
+
+/// Counts for those who read.
+fn count(spec: &Spec, next: &mut Status, bases: &[Base]) {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let is_ready = |base: &&Base| base.condition == Condition::Ready;
+    next.bases = number(bases.len());
+    next.ready = number(bases.iter().filter(is_ready).count());
+    next.unavailable = number(bases.iter().filter(|base| base.is_unavailable()).count());
+    let places: Vec<Option<usize>> = bases.iter().map(|base| batch_of(spec, next, base)).collect();
+    for (place, batch) in next.batches.iter_mut().enumerate() {
+        let of_it =
+            || bases.iter().zip(&places).filter(|(_, its)| **its == Some(place)).map(|(base, _)| base);
+        batch.bases = number(of_it().count());
+        batch.ready = number(of_it().filter(is_ready).count());
+    }
+}
+
+/// One look at a plan that runs.
+struct Run<'a> {
+    spec: &'a Spec,
+    steering: Steering,
+    facts: &'a Facts<'a>,
+    memory: &'a mut Memory,
+    now: Duration,
+    next: Status,
+    wake: Option<Duration>,
+}
+
+impl<'a> Run<'a> {
+    /// A failed plan goes on with the next attempt, where one was asked for.
+    fn take_up_again(&mut self) {
+        let is_next = self.steering.attempt > self.next.attempt;
+        if self.next.phase != Phase::Failed {
+            self.next.attempt = self.next.attempt.max(self.steering.attempt);
+        } else if is_next {
+            self.next.attempt = self.steering.attempt;
+            self.next.phase = Phase::Running;
+            (self.next.failed, self.next.failures) = (0, Vec::new());
+            *self.memory = Memory::default();
+            for batch in self.next.batches.iter_mut().filter(|batch| batch.phase == BatchPhase::Failed) {
+                batch.phase = BatchPhase::Releasing;
+            }
+        }
+    }
+
+    fn go_on(&mut self) {
+        if self.next.phase == Phase::Failed {
+            // What went wrong stays to be read.
+            self.fail_again();
+            return;
+        }
+        for place in 0..self.spec.batches.len() {
+            if !self.work_off(place) {
+                return;
+            }
+        }
+        self.tell(Phase::Succeeded, format!("every base has {}", self.spec.module));
+        self.next.confirmable = None;
+    }
+
+    /// Works on a batch; true where it is done.
+    fn work_off(&mut self, place: usize) -> bool {
+        loop {
+            let Some(batch) = self.next.batches.get(place) else { return true };
+            let went_on = match batch.phase {
+                BatchPhase::Done => return true,
+                BatchPhase::Failed => return false,
+                BatchPhase::Waiting => self.begin(place),
+                BatchPhase::Releasing => self.release(place),
+                BatchPhase::Soaking => self.soak(place),
+                BatchPhase::AwaitingConfirm => self.await_confirm(place),
+            };
+            if !went_on {
+                return false;
+            }
+        }
+    }
+
+    fn begin(&mut self, place: usize) -> bool {
+        let name = self.name(place);
+        if self.steering.paused {
+            self.tell(Phase::Paused, format!("it is paused before batch {name}"));
+            return false;
+        }
+        let waits = if self.next.is_begun() { Phase::Running } else { Phase::Pending };
+        let bases = self.facts.bases;
+        let unavailable = bases.iter().filter(|base| base.is_unavailable()).count();
+        if unavailable * 2 > bases.len() {
+            let all = bases.len();
+            self.tell(waits, format!("batch {name} waits: {unavailable} of {all} bases are unavailable"));
+            self.next.code =
+                code(ErrorSource::ModuleController, ErrorType::OverFiftyPercentBaseInstancesUnavaliable);
+            return false;
+        }
+        let threshold = threshold(self.spec, &self.next, place, bases);
+        if threshold.is_none() && !may_be_empty(self.spec, &self.next, place) {
+            self.tell(
+                waits,
+                format!("batch {name} waits for a base: its selector selects none that is left"),
+            );
+            return false;
+        }
+        self.next.digest = self.facts.digest.clone();
+        *self.memory = Memory::default();
+        self.set(place, if threshold.is_none() { BatchPhase::Done } else { BatchPhase::Releasing });
+        if let Some(batch) = self.next.batches.get_mut(place) {
+            batch.threshold = threshold;
+        }
+        count(self.spec, &mut self.next, bases);
+        true
+    }
+
+    fn release(&mut self, place: usize) -> bool {
+        let timeout = self.spec.ready_timeout;
+        let (mut left, mut failures) = (0, Vec::new());
+        for base in self.members(place) {
+            let failed = match &base.condition {
+                Condition::Ready => {
+                    self.memory.started.remove(&base.key);
+                    None
+                }
+                Condition::Failed { code, message } => Some((*code, message.clone())),
+                Condition::Working => {
+                    let due = *self.memory.started.entry(base.key.clone()).or_insert(self.now) + timeout;
+                    if due > self.now {
+                        self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+                    }
+                    let code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationTimeOut);
+                    let late = format!("it was not ready {} s after it had begun", timeout.as_secs());
+                    code.filter(|_| due <= self.now).map(|code| (code, late))
+                }
+                Condition::Absent | Condition::Held | Condition::Waiting => None,
+            };
+            match failed {
+                Some((code, message)) => failures.push(Failure { base: base.key.clone(), code, message }),
+                None if base.condition == Condition::Ready => {}
+                None => left += 1,
+            }
+        }
+        self.next.failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
+        failures.truncate(MOST_FAILURES);
+        self.next.failures = failures;
+        if self.next.failed > self.spec.max_failed {
+            self.set(place, BatchPhase::Failed);
+            self.fail(place);
+            return false;
+        }
+        if left > 0 {
+            let paused = self.steering.paused;
+            let name = self.name(place);
+            self.tell(
+                if paused { Phase::Paused } else { Phase::Running },
+                format!("batch {name}: {left} of its bases do not serve {} yet", self.spec.module),
+            );
+            return false;
+        }
+        self.memory.soaks_since = Some(self.now);
+        self.set(place, BatchPhase::Soaking);
+        true
+    }
+
+    fn soak(&mut self, place: usize) -> bool {
+        if self.is_broken(place) {
+            return self.back_to_release(place);
+        }
+        let soak = self.batch(place).map_or(Duration::ZERO, |batch| batch.soak);
+        let over = *self.memory.soaks_since.get_or_insert(self.now) + soak;
+        if self.now < over {
+            self.wake = Some(over);
+            let name = self.name(place);
+            self.tell(
+                Phase::Running,
+                format!("batch {name} serves, and is watched for {} s", soak.as_secs()),
+            );
+            return false;
+        }
+        if self.batch(place).is_some_and(|batch| batch.confirm) {
+            // Greater than what was confirmed before: an early confirmation, or a late one of another batch, opens nothing.
+            let offer = self.next.offered.max(self.steering.confirmed).saturating_add(1);
+            (self.next.confirmable, self.next.offered) = (Some(offer), offer);
+            self.set(place, BatchPhase::AwaitingConfirm);
+        } else {
+            self.set(place, BatchPhase::Done);
+        }
+        true
+    }
+
+    fn await_confirm(&mut self, place: usize) -> bool {
+        if self.is_broken(place) {
+            self.next.confirmable = None;
+            return self.back_to_release(place);
+        }
+        let name = self.name(place);
+        if self.next.confirmable.is_some_and(|offer| offer == self.steering.confirmed) {
+            self.next.confirmable = None;
+            self.set(place, BatchPhase::Done);
+            return true;
+        }
+        self.tell(
+            Phase::AwaitingConfirm,
+            format!("batch {name} is done, and waits for somebody to confirm it"),
+        );
+        false
+    }
+
+    /// A base that served does not any more: the time of watching begins again.
+    fn back_to_release(&mut self, place: usize) -> bool {
+        self.memory.soaks_since = None;
+        self.set(place, BatchPhase::Releasing);
+        true
+    }
+
+    fn is_broken(&self, place: usize) -> bool {
+        let is_counted = |base: &Base| self.next.failures.iter().any(|failure| failure.base == base.key);
+        self.members(place).into_iter().any(|base| base.condition != Condition::Ready && !is_counted(base))
+    }
+
+    fn fail(&mut self, place: usize) {
+        let name = self.name(place);
+        let Status { failed, failures, .. } = &self.next;
+        let first =
+            failures.first().map(|failure| format!(", the first on {}: {}", failure.base, failure.message));
+        let message = format!(
+            "batch {name} failed on {failed} of its bases{}. What runs is finished, nothing more is released",
+            first.unwrap_or_default()
+        );
+        let code = failures.first().map(|failure| failure.code);
+        self.tell(Phase::Failed, message);
+        self.next.code = code;
+    }
+
+    fn fail_again(&mut self) {
+        if let Some(place) = self.next.batches.iter().position(|batch| batch.phase == BatchPhase::Failed) {
+            self.fail(place);
+        }
+    }
+
+    fn members(&self, place: usize) -> Vec<&'a Base> {
+        let of_it = |base: &&Base| batch_of(self.spec, &self.next, base) == Some(place);
+        self.facts.bases.iter().filter(of_it).collect()
+    }
+
+    fn batch(&self, place: usize) -> Option<&'a Batch> {
+        self.spec.batches.get(place)
+    }
+
+    fn name(&self, place: usize) -> Arc<str> {
+        self.batch(place).map(|batch| batch.name.clone()).unwrap_or_default()
+    }
+
+    fn set(&mut self, place: usize, phase: BatchPhase) {
+        if let Some(batch) = self.next.batches.get_mut(place) {
+            batch.phase = phase;
+        }
+    }
+
+    fn tell(&mut self, phase: Phase, message: String) {
+        (self.next.phase, self.next.message) = (phase, message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

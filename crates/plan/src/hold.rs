@@ -1,0 +1,92 @@
+//! May a base install the version of a plan?
+
+use std::{fmt, sync::Arc};
+
+use model::BizId;
+
+use crate::{
+    batches::{Base, batch_of, next_batch_of},
+    spec::Spec,
+    status::{Phase, Status},
+};
+
+/// May it?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// It may.
+    Released,
+    /// It may not yet.
+    Held(Held),
+}
+
+/// What a held module waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// There is no such plan, or it is not known yet.
+    NoPlan,
+    /// The plan cannot be carried out.
+    Refused(String),
+    /// The plan is for another module or version.
+    OtherModule(BizId),
+    /// The plan has not begun.
+    NotBegun,
+    /// Its batch has not begun.
+    Batch(Arc<str>),
+    /// The plan has begun, and what came since in its spec is not carried out.
+    Changed,
+    /// The plan was ended by somebody.
+    Aborted,
+    /// The plan was over before this base was released.
+    Over(Phase),
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPlan => f.write_str("there is no such plan yet"),
+            Self::Refused(why) => write!(f, "the plan is refused: {why}"),
+            Self::OtherModule(id) => write!(f, "the plan is for {id}"),
+            Self::NotBegun => f.write_str("the plan has not begun"),
+            Self::Batch(name) => write!(f, "it comes with batch {name}"),
+            Self::Changed => f.write_str("the plan was changed after it had begun"),
+            Self::Aborted => f.write_str("the plan was aborted"),
+            Self::Over(phase) => write!(f, "the plan is over ({})", phase.as_str()),
+        }
+    }
+}
+
+/// Whether this base may install `module`, whose Pod names this plan. `spec` is none where the plan makes no sense, and
+/// `digest` names what may not change of it (rules P1 and P2).
+pub fn hold(spec: Option<&Spec>, status: &Status, digest: &str, module: &BizId, base: &Base) -> Release {
+    // What has succeeded once is never held again, whatever became of its object since.
+    if status.phase == Phase::Succeeded {
+        return Release::Released;
+    }
+    let Some(spec) = spec else { return Release::Held(Held::Refused(status.message.clone())) };
+    if spec.module != *module {
+        return Release::Held(Held::OtherModule(spec.module.clone()));
+    }
+    if !status.is_begun() {
+        return Release::Held(match status.phase {
+            Phase::Refused => Held::Refused(status.message.clone()),
+            _ => Held::NotBegun,
+        });
+    }
+    if *status.digest != *digest {
+        return Release::Held(Held::Changed);
+    }
+    if batch_of(spec, status, base).is_some() {
+        return Release::Released;
+    }
+    match status.phase {
+        Phase::Aborted => return Release::Held(Held::Aborted),
+        phase if phase.is_over() => return Release::Held(Held::Over(phase)),
+        _ => {}
+    }
+    // A base that has nothing to lose gets what has proved itself elsewhere.
+    if !base.serves && status.any_done() {
+        return Release::Released;
+    }
+    let next = next_batch_of(spec, status, base).and_then(|place| spec.batches.get(place));
+    Release::Held(next.map_or(Held::NotBegun, |batch| Held::Batch(batch.name.clone())))
+}
