@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,8 +34,10 @@ import (
 const (
 	serviceCIDR = "10.96.0.0/16"
 	serviceIP   = "10.96.0.1"
-	kubeVersion = "v1.34.4" // keep in step with go.mod
 )
+
+// kubeVersion is the release that this program was built from, as its go.mod says.
+var kubeVersion = moduleVersion("k8s.io/kubernetes")
 
 // The release build sets these with -ldflags -X; set here so that a plain
 // `go build` serves a true /version too (the fallback is v0.0.0-master).
@@ -100,6 +103,17 @@ func main() {
 		exit(1)
 	}
 	exit(0)
+}
+
+func moduleVersion(path string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == path {
+				return module.Version
+			}
+		}
+	}
+	panic("the program does not say which " + path + " it was built from")
 }
 
 func setVersion() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{cache, cargo, tools};
 
@@ -14,30 +14,79 @@ pub fn repository() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
+/// Which release of Kubernetes the dev cluster is of, where it is not the usual one: `1.34` for `devcluster/releases/1.34.mod`.
+pub const KUBERNETES: &str = "DEVCLUSTER_KUBERNETES";
+
 /// The dev cluster's binary, which is kubectl too (`devcluster kubectl ...`). Built with Go on first use: some minutes
 /// when Go's own cache is cold.
 pub fn devcluster() -> Result<PathBuf> {
-    go_program("devcluster", "devcluster", ".", "building the dev cluster (minutes, the first time)")
+    const NAME: &str = "devcluster";
+    let program = GoProgram { name: NAME, folder: NAME, package: ".", entry: NAME.to_owned(), module: None };
+    let what = "building the dev cluster (minutes, the first time)";
+    match env::var(KUBERNETES).ok().filter(|release| !release.is_empty()) {
+        None => program.build(what),
+        Some(release) => {
+            let module = module_of(&release)?;
+            GoProgram { entry: format!("{NAME}-{release}"), module: Some(module), ..program }.build(what)
+        }
+    }
+}
+
+/// The go.mod of another release of Kubernetes, relative to the dev cluster's folder.
+fn module_of(release: &str) -> Result<PathBuf> {
+    let folder = repository().join("devcluster/releases");
+    let module = Path::new("releases").join(format!("{release}.mod"));
+    if !folder.with_file_name(&module).is_file() {
+        let files = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let mut known: Vec<String> =
+            names.filter_map(|name| name.strip_suffix(".mod").map(str::to_owned)).collect();
+        known.sort();
+        bail!(
+            "there is no Kubernetes {release:?} to run on. Beside the usual release there are: {}",
+            known.join(", ")
+        );
+    }
+    Ok(module)
 }
 
 /// Helm, for the tests of its chart. Built with Go on first use, of the version in `tests/helm/go.mod`.
 pub fn helm() -> Result<PathBuf> {
-    go_program("helm", "tests/helm", "helm.sh/helm/v3/cmd/helm", "building Helm (minutes, the first time)")
+    const NAME: &str = "helm";
+    let package = "helm.sh/helm/v3/cmd/helm";
+    let program =
+        GoProgram { name: NAME, folder: "tests/helm", package, entry: NAME.to_owned(), module: None };
+    program.build("building Helm (minutes, the first time)")
 }
 
-/// The program that a package makes, of the Go module in a folder of this repository.
-fn go_program(name: &str, folder: &str, package: &str, what: &str) -> Result<PathBuf> {
-    let sources = repository().join(folder);
-    let dir = cache::entry(name, &sources, |new| {
-        let mut command = Command::new(go()?);
-        command
-            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
-            .arg(new.join(name))
-            .arg(package)
-            .current_dir(&sources);
-        cache::run(what, command, &new.join("build.log"))
-    })?;
-    Ok(dir.join(name))
+/// A program that a package makes, of a Go module in this repository.
+struct GoProgram {
+    name: &'static str,
+    /// Where the module is.
+    folder: &'static str,
+    package: &'static str,
+    /// As what it is kept in the cache.
+    entry: String,
+    /// Another go.mod than the folder's own.
+    module: Option<PathBuf>,
+}
+
+impl GoProgram {
+    fn build(&self, what: &str) -> Result<PathBuf> {
+        let sources = repository().join(self.folder);
+        let dir = cache::entry(&self.entry, &sources, |new| {
+            let mut command = Command::new(go()?);
+            command
+                .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
+                .arg(new.join(self.name));
+            if let Some(module) = &self.module {
+                command.arg("-modfile").arg(module);
+            }
+            command.arg(self.package).current_dir(&sources);
+            cache::run(what, command, &new.join("build.log"))
+        })?;
+        Ok(dir.join(self.name))
+    }
 }
 
 /// `go vet` over the dev cluster, which looks through Kubernetes too: once per state of its sources.
@@ -57,7 +106,7 @@ fn go() -> Result<PathBuf> {
     tools::require(
         "go",
         "build the dev cluster and Helm",
-        "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
+        "install Go 1.26 or newer, for example with `sudo apt-get install golang`",
     )
 }
 

@@ -6,9 +6,10 @@ mod stages;
 mod tally;
 mod times;
 
-use std::time::Instant;
+use std::{env, os::unix::process::CommandExt, process::Command, time::Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use testkit::artifacts::KUBERNETES;
 
 use stage::{Outcome, Stage};
 use stages::Length;
@@ -29,12 +30,20 @@ pub(crate) struct Test {
     /// Run only the end-to-end tests, and build nothing else.
     #[arg(long, conflicts_with = "quick")]
     end_to_end: bool,
+    /// Run on this release of Kubernetes instead of the usual one: one of devcluster/releases, such as 1.34.
+    #[arg(long, value_name = "RELEASE")]
+    kubernetes: Option<String>,
     /// Run only tests with this in their name, and no checks.
     filter: Option<String>,
 }
 
 impl Test {
     pub(crate) fn run(&self) -> Result<()> {
+        if let Some(release) = &self.kubernetes
+            && env::var(KUBERNETES).ok().as_ref() != Some(release)
+        {
+            return run_on(release);
+        }
         let filter = self.filter.as_deref();
         let length = match (self.quick, self.long) {
             (true, _) => Length::Quick,
@@ -49,6 +58,13 @@ impl Test {
         ensure!(self.filter.is_none() || sum.passed + sum.failed > 0, "no test has that in its name");
         end(sum)
     }
+}
+
+/// The same command once more, all of whose processes run on another release of Kubernetes.
+fn run_on(release: &str) -> Result<()> {
+    let program = env::current_exe().context("finding this program")?;
+    let error = Command::new(program).args(env::args_os().skip(1)).env(KUBERNETES, release).exec();
+    Err(error).context("starting this program anew")
 }
 
 /// Runs what a change is looked at with again and again: format, clippy, tidy and the unit tests.
