@@ -171,9 +171,7 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<Error>,
 {
-    let state =
-        State::new(&module.start, &module.output, module.host.budget.clone(), module.quota.memory_bytes);
-    let mut store = Store::new(&module.host.engine, state);
+    let mut store = Store::new(&module.host.engine, State::new(module));
     store.limiter(|state| &mut state.memory);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));

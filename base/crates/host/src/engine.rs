@@ -20,6 +20,7 @@ use crate::{
     compiler::CompilerLimits,
     error::HostError,
     limits::{Budget, Ceilings},
+    outbound::Networks,
     store::State,
 };
 
@@ -30,8 +31,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// than the instance itself.
 const RESIDENT_BYTES: usize = 1024 * 1024;
 
-/// The threads for what would keep a module's thread waiting: modules have no files, so that this is next to nothing.
-const BLOCKING_THREADS: usize = 2;
+/// The threads for what would keep a module's thread waiting: modules have no files, so that this is looking up names.
+const BLOCKING_THREADS: usize = 8;
 
 /// Modules give way to everything else of the base: with one core, Arklet and the actuator still answer.
 const NICENESS: i32 = 5;
@@ -51,6 +52,8 @@ pub struct Options {
     pub instances: u32,
     /// The most that any module gets.
     pub ceilings: Ceilings,
+    /// The addresses that modules may reach, of the hosts that their packages name.
+    pub networks: Networks,
 }
 
 /// Everything that modules share.
@@ -61,6 +64,7 @@ pub struct Host {
     pub(crate) budget: Arc<Budget>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) ceilings: Ceilings,
+    pub(crate) networks: Arc<Networks>,
     /// In an option, because it may not be dropped where it waits for its threads.
     runtime: Option<Runtime>,
 }
@@ -99,6 +103,7 @@ impl Host {
             compiled,
             budget: Budget::new(&options.ceilings),
             ceilings: options.ceilings,
+            networks: Arc::new(options.networks),
             runtime: Some(runtime),
         })
     }

@@ -4,7 +4,7 @@
 //! fresh instance, so that nothing of one request is left for the next. Modules run on threads of their own: whatever they
 //! do, the threads of the caller are free.
 //!
-//! A module reaches no file, no socket and no other host.
+//! A module reaches no file and no socket, and of other hosts only those that its package names, by HTTP.
 
 mod answer;
 mod call;
@@ -14,7 +14,9 @@ mod engine;
 mod error;
 mod faults;
 mod limits;
+mod log;
 mod module;
+mod outbound;
 mod output;
 mod store;
 
@@ -25,4 +27,6 @@ pub use engine::{Host, Options};
 pub use error::{CallError, EnterError, HostError, LoadError};
 pub use faults::Recent;
 pub use limits::{Ceilings, Quota};
+pub use log::{Line, Log};
 pub use module::{Module, Start};
+pub use outbound::Networks;

@@ -29,6 +29,8 @@ pub struct Ceilings {
     pub response_mib: u32,
     /// Linear memory of all instances together, in MiB.
     pub total_memory_mib: u32,
+    /// What is kept of a module's output, in KiB.
+    pub log_kib: u32,
 }
 
 impl Default for Ceilings {
@@ -39,6 +41,7 @@ impl Default for Ceilings {
             concurrent_requests: 256,
             response_mib: 64,
             total_memory_mib: 1024,
+            log_kib: 256,
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::{
     error::{HostError, LoadError},
     faults::{Faults, Recent},
     limits::Quota,
+    log::Log,
+    outbound::Outbound,
     output::Output,
     store::State,
 };
@@ -42,6 +44,7 @@ pub struct Module {
     pub(crate) start: Start,
     pub(crate) quota: Quota,
     pub(crate) output: Output,
+    pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) faults: Faults,
     /// One for each request that may be at work.
     pub(crate) places: Arc<Semaphore>,
@@ -74,7 +77,11 @@ impl Host {
             host: self.clone(),
             pre,
             start: Start { args, envs: start.envs },
-            output: Output::new(&biz),
+            output: Output::new(
+                &biz,
+                usize::try_from(self.ceilings.log_kib).unwrap_or(usize::MAX).saturating_mul(1024),
+            ),
+            outbound: Outbound::new(&manifest.outbound_hosts, &self.networks, quota.response_bytes),
             faults: Faults::default(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             own_place: Arc::new(Semaphore::new(1)),
@@ -101,6 +108,11 @@ impl Module {
         self.faults.recent()
     }
 
+    /// What it printed last.
+    pub fn log(&self) -> &Arc<Log> {
+        self.output.log()
+    }
+
     /// Lets no request in any more, waits until those at work have ended, and ends those that have not within `limit`.
     /// Whether none had to be ended.
     pub async fn drain(&self, limit: Duration) -> bool {
@@ -118,6 +130,12 @@ impl Module {
     pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Runtime, HostError> {
         let ended = || HostError::Engine("the base ends".to_owned());
         self.host.runtime().ok_or_else(ended)
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        self.output.log().close();
     }
 }
 
