@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Where it serves, the first segment of the path; its name where it is not given.
     #[arg(long)]
     web_context_path: Option<String>,
-    /// What it may use at most: {"memoryMiB":64,"requestMs":30000,"concurrentRequests":64,"responseMiB":16}.
+    /// What it may use at most: {"memoryMiB":64,"requestMs":30000,"concurrentRequests":64,"responseMiB":16,"reuse":1}.
     #[arg(long, default_value = "{}")]
     limits: String,
     /// A host that it may call: host, or host:port; to be given again for each.

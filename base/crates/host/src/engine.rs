@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
@@ -65,6 +68,8 @@ pub struct Host {
     pub(crate) turns: Arc<Turns>,
     pub(crate) ceilings: Ceilings,
     pub(crate) networks: Arc<Networks>,
+    /// One for each instance that is kept for a next request: a quarter of all that there may be.
+    pub(crate) idle_places: Arc<Semaphore>,
     /// In an option, because it may not be dropped where it waits for its threads.
     runtime: Option<Runtime>,
 }
@@ -104,6 +109,7 @@ impl Host {
             budget: Budget::new(&options.ceilings),
             ceilings: options.ceilings,
             networks: Arc::new(options.networks),
+            idle_places: Arc::new(Semaphore::new(usize::try_from(options.instances / 4).unwrap_or_default())),
             runtime: Some(runtime),
         })
     }

@@ -18,6 +18,7 @@ use crate::{
     engine::Host,
     error::{HostError, LoadError},
     faults::{Faults, Recent},
+    instance::{self, Idle},
     limits::Quota,
     log::Log,
     outbound::Outbound,
@@ -46,6 +47,7 @@ pub struct Module {
     pub(crate) output: Output,
     pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) faults: Faults,
+    pub(crate) idle: Idle,
     /// One for each request that may be at work.
     pub(crate) places: Arc<Semaphore>,
     /// One for the questions of the base itself, so that a module that is busy still says how it is.
@@ -73,7 +75,7 @@ impl Host {
         let mut args = vec![manifest.id.name.to_string()];
         args.extend(start.args);
         let places = usize::try_from(quota.concurrent_requests).unwrap_or(usize::MAX);
-        Ok(Arc::new(Module {
+        let module = Arc::new(Module {
             host: self.clone(),
             pre,
             start: Start { args, envs: start.envs },
@@ -83,12 +85,15 @@ impl Host {
             ),
             outbound: Outbound::new(&manifest.outbound_hosts, &self.networks, quota.response_bytes),
             faults: Faults::default(),
+            idle: Idle::default(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             own_place: Arc::new(Semaphore::new(1)),
             is_leaving: AtomicBool::new(false),
             end: watch::channel(false).0,
             quota,
-        }))
+        });
+        instance::watch(&module);
+        Ok(module)
     }
 
     fn link(&self, component: &Component) -> Result<ProxyPre<State>, LoadError> {

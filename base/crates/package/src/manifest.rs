@@ -40,6 +40,9 @@ pub struct Limits {
     /// The body of one answer, in MiB.
     #[serde(default, rename = "responseMiB", skip_serializing_if = "Option::is_none")]
     pub response_mib: Option<u32>,
+    /// Requests that one instance answers, one after the other. What it keeps of one is there for the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<u32>,
 }
 
 /// The section's JSON. What is not known is refused: a limit that nobody keeps would be believed to be kept.
@@ -58,7 +61,7 @@ struct Written {
 
 impl Manifest {
     /// Reads the section's JSON: `{name, version, webContextPath?, limits?: {memoryMiB?, requestMs?,
-    /// concurrentRequests?, responseMiB?}, outboundHosts?: [host or host:port]}`. The path is the name where there is none.
+    /// concurrentRequests?, responseMiB?, reuse?}, outboundHosts?: [host or host:port]}`. The path is the name where there is none.
     ///
     /// # Errors
     /// [`PackageError::BadSection`] with what is wrong.
@@ -86,6 +89,7 @@ impl Manifest {
             ("requestMs", limits.request_ms),
             ("concurrentRequests", limits.concurrent_requests),
             ("responseMiB", limits.response_mib),
+            ("reuse", limits.reuse),
         ];
         if let Some((name, _)) = zero.iter().find(|(_, value)| *value == Some(0)) {
             return Err(bad(format!("limits.{name} is 0; expected at least 1")));
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let json = r#"{"name":"a","version":"2","webContextPath":"/shop/","limits":{"memoryMiB":8,"requestMs":100,
-            "concurrentRequests":3,"responseMiB":1},"outboundHosts":["API.example.com:8443","[2001:db8::1]"]}"#;
+            "concurrentRequests":3,"responseMiB":1,"reuse":9},"outboundHosts":["API.example.com:8443","[2001:db8::1]"]}"#;
         let manifest = parse(json).unwrap();
         assert_eq!(manifest.web_context_path, "shop");
         assert_eq!(manifest.limits.memory_mib, Some(8));
@@ -154,6 +158,7 @@ mod tests {
             (r#"{"name":"a","version":"1","webContextPath":"a/b"}"#, "webContextPath is \"a/b\""),
             (r#"{"name":"a","version":"1","webContextPath":"actuator"}"#, "the base itself answers"),
             (r#"{"name":"a","version":"1","limits":{"memoryMiB":0}}"#, "limits.memoryMiB is 0"),
+            (r#"{"name":"a","version":"1","limits":{"reuse":0}}"#, "limits.reuse is 0"),
             (r#"{"name":"a","version":"1","limits":{"files":1}}"#, "files"),
             (r#"{"name":"a","version":"1","outboundHosts":["http://a"]}"#, "outboundHosts has \"http://a\""),
             (r#"{"name":"a","version":"1","sockets":true}"#, "sockets"),

@@ -59,6 +59,7 @@ const REQUEST_MS: &str = "base.module.request-ms";
 const CONCURRENT: &str = "base.module.concurrent-requests";
 const RESPONSE: &str = "base.module.response-mib";
 const OUTBOUND: &str = "base.module.outbound.networks";
+const REUSE: &str = "base.module.reuse";
 const LOG: &str = "base.module.log-kib";
 const MAX_BIZ: &str = "base.module.max";
 
@@ -150,6 +151,11 @@ const PROPERTIES: &[Property] = &[
         OUTBOUND,
         "",
         "The networks (CIDR, with commas between) that modules may reach; `none` for none. Where it is not set: all, but loopback and link-local addresses, the machine's own and clouds' metadata services, which have to be named by themselves.",
+    ),
+    property(
+        REUSE,
+        "1000",
+        "The most requests that one instance answers, one after the other; a module that asks for none has a new one for each. 1 has every instance fresh.",
     ),
     property(LOG, "256", "What is kept of the output of each module, in KiB: its oldest lines give way."),
     property(MAX_BIZ, "500", "The most modules."),
@@ -262,6 +268,7 @@ impl Settings {
                 response_mib: at_least_one(values, RESPONSE)?,
                 total_memory_mib: at_least_one(values, TOTAL_MEMORY)?,
                 log_kib: at_least_one(values, LOG)?,
+                reuse: at_least_one(values, REUSE)?,
             },
             networks: networks(values)?,
             max_biz: usize::try_from(at_least_one(values, MAX_BIZ)?).unwrap_or(usize::MAX),

@@ -17,5 +17,6 @@ mod main_job;
 mod outbound;
 mod playback;
 mod recorded;
+mod reuse;
 mod support;
 mod switching;
