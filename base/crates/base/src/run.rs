@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    arklet::{self, Commands, Machine, Order},
+    arklet::{self, Commands, Logs, Machine, Order},
     fetch::{self, Fetcher},
     health::{Status, own::Asked},
     identity,
@@ -39,6 +39,9 @@ const THREADS: usize = 2;
 /// The threads that read files and look up names.
 const BLOCKING_THREADS: usize = 4;
 
+/// What is logged where RUST_LOG says nothing. What wasmtime warns of is what modules do, as often as they like.
+const LOGGED: &str = "info,wasmtime_wasi=error,wasmtime_wasi_http=error";
+
 /// The most connections to modules and the actuator, and to Arklet: a controller needs few.
 const WEB_CONNECTIONS: usize = 2_048;
 const ARKLET_CONNECTIONS: usize = 64;
@@ -48,7 +51,7 @@ pub(crate) fn run(file: Option<&Path>, flags: &[String]) -> Result<()> {
     let settings = Settings::read(file, flags)?;
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| LOGGED.into()),
         )
         .with_ansi(false)
         .init();
@@ -88,6 +91,7 @@ impl Base {
             threads: settings.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             instances: settings.instances,
             ceilings: settings.ceilings.clone(),
+            networks: settings.networks.clone(),
         })?);
         let config = Config {
             keeps_broken: settings.keeps_broken,
@@ -117,8 +121,9 @@ impl Base {
         let web = self.web();
         parts.spawn(web_server.serve(move |request| web.clone().answer(request), ended.clone()));
         let (commands, identity) = (self.commands.clone(), Arc::<str>::from(self.identity.as_str()));
+        let logs = Logs::new(self.modules.clone(), ended.clone());
         parts.spawn(arklet_server.serve(
-            move |request| arklet::server::answer(request, commands.clone(), identity.clone()),
+            move |request| arklet::server::answer(request, commands.clone(), logs.clone(), identity.clone()),
             ended.clone(),
         ));
         let (is_ready, ready) = watch::channel(false);

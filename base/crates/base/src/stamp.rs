@@ -20,9 +20,12 @@ pub(crate) struct Arguments {
     /// Where it serves, the first segment of the path; its name where it is not given.
     #[arg(long)]
     web_context_path: Option<String>,
-    /// What it may use at most: {"memoryMiB":64,"requestMs":30000,"concurrentRequests":64,"responseMiB":16}.
+    /// What it may use at most: {"memoryMiB":64,"requestMs":30000,"concurrentRequests":64,"responseMiB":16,"reuse":1}.
     #[arg(long, default_value = "{}")]
     limits: String,
+    /// A host that it may call: host, or host:port; to be given again for each.
+    #[arg(long, value_name = "HOST")]
+    outbound_host: Vec<String>,
     /// Where the package is written.
     #[arg(long, short)]
     output: PathBuf,
@@ -31,7 +34,12 @@ pub(crate) struct Arguments {
 /// Writes the package.
 pub(crate) fn stamp(arguments: &Arguments) -> Result<()> {
     let limits: serde_json::Value = serde_json::from_str(&arguments.limits).context("--limits is no JSON")?;
-    let mut json = json!({"name": arguments.name, "version": arguments.module_version, "limits": limits});
+    let mut json = json!({
+        "name": arguments.name,
+        "version": arguments.module_version,
+        "limits": limits,
+        "outboundHosts": arguments.outbound_host,
+    });
     if let (Some(map), Some(path)) = (json.as_object_mut(), &arguments.web_context_path) {
         map.insert("webContextPath".to_owned(), path.as_str().into());
     }

@@ -9,7 +9,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     task::JoinHandle,
 };
-use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::{
     Error, WasiHttpView as _,
     p2::{
@@ -21,8 +20,8 @@ use wasmtime_wasi_http::{
 use crate::{
     answer::Body,
     error::{CallError, EnterError},
+    instance::Instance,
     module::Module,
-    store::State,
 };
 
 /// A request that was let in: it ends on this module, whatever serves meanwhile.
@@ -171,23 +170,24 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<Error>,
 {
-    let state =
-        State::new(&module.start, &module.output, module.host.budget.clone(), module.quota.memory_bytes);
-    let mut store = Store::new(&module.host.engine, state);
-    store.limiter(|state| &mut state.memory);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+    let mut instance = Instance::get(module).await?;
+    let Instance { store, proxy, .. } = &mut instance;
     let called = async {
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let answer = store.data_mut().http().new_response_outparam(answer)?;
-        let proxy = module.pre.instantiate_async(&mut store).await?;
-        proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await
+        proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, answer).await
     }
     .await;
-    called.map_err(|error| of_error(&error, store.data().memory.refused()))
+    match called {
+        Ok(()) => {
+            instance.give_back(module);
+            Ok(())
+        }
+        Err(error) => Err(of_error(&error, instance.store.data().memory.refused())),
+    }
 }
 
-fn of_error(error: &wasmtime::Error, refused: Option<&'static str>) -> CallError {
+pub(crate) fn of_error(error: &wasmtime::Error, refused: Option<&'static str>) -> CallError {
     if let Some(limit) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
         return CallError::NoRoom(limit.to_string());
     }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
@@ -20,6 +23,7 @@ use crate::{
     compiler::CompilerLimits,
     error::HostError,
     limits::{Budget, Ceilings},
+    outbound::Networks,
     store::State,
 };
 
@@ -30,8 +34,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// than the instance itself.
 const RESIDENT_BYTES: usize = 1024 * 1024;
 
-/// The threads for what would keep a module's thread waiting: modules have no files, so that this is next to nothing.
-const BLOCKING_THREADS: usize = 2;
+/// The threads for what would keep a module's thread waiting: modules have no files, so that this is looking up names.
+const BLOCKING_THREADS: usize = 8;
 
 /// Modules give way to everything else of the base: with one core, Arklet and the actuator still answer.
 const NICENESS: i32 = 5;
@@ -51,6 +55,8 @@ pub struct Options {
     pub instances: u32,
     /// The most that any module gets.
     pub ceilings: Ceilings,
+    /// The addresses that modules may reach, of the hosts that their packages name.
+    pub networks: Networks,
 }
 
 /// Everything that modules share.
@@ -61,6 +67,9 @@ pub struct Host {
     pub(crate) budget: Arc<Budget>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) ceilings: Ceilings,
+    pub(crate) networks: Arc<Networks>,
+    /// One for each instance that is kept for a next request: a quarter of all that there may be.
+    pub(crate) idle_places: Arc<Semaphore>,
     /// In an option, because it may not be dropped where it waits for its threads.
     runtime: Option<Runtime>,
 }
@@ -99,6 +108,8 @@ impl Host {
             compiled,
             budget: Budget::new(&options.ceilings),
             ceilings: options.ceilings,
+            networks: Arc::new(options.networks),
+            idle_places: Arc::new(Semaphore::new(usize::try_from(options.instances / 4).unwrap_or_default())),
             runtime: Some(runtime),
         })
     }

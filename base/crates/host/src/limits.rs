@@ -29,6 +29,10 @@ pub struct Ceilings {
     pub response_mib: u32,
     /// Linear memory of all instances together, in MiB.
     pub total_memory_mib: u32,
+    /// What is kept of a module's output, in KiB.
+    pub log_kib: u32,
+    /// The requests that one instance may answer.
+    pub reuse: u32,
 }
 
 impl Default for Ceilings {
@@ -39,6 +43,8 @@ impl Default for Ceilings {
             concurrent_requests: 256,
             response_mib: 64,
             total_memory_mib: 1024,
+            log_kib: 256,
+            reuse: 1000,
         }
     }
 }
@@ -54,11 +60,13 @@ pub struct Quota {
     pub concurrent_requests: u32,
     /// The body of one answer, in bytes.
     pub response_bytes: u64,
+    /// The requests that one instance answers, one after the other.
+    pub reuse: u32,
 }
 
 impl Quota {
     /// What a package asks for, where that is less than the ceilings, and else the default: 64 MiB of memory, 30 s,
-    /// 64 requests, 16 MiB of answer.
+    /// 64 requests, 16 MiB of answer, an instance for each request.
     pub fn new(asked: &Limits, ceilings: &Ceilings) -> Self {
         let of = |asked: Option<u32>, default: u32, ceiling: u32| asked.unwrap_or(default).min(ceiling);
         let memory = of(asked.memory_mib, 64, ceilings.memory_mib);
@@ -68,6 +76,7 @@ impl Quota {
             request: request.min(ceilings.request),
             concurrent_requests: of(asked.concurrent_requests, 64, ceilings.concurrent_requests),
             response_bytes: u64::from(of(asked.response_mib, 16, ceilings.response_mib)) << 20,
+            reuse: of(asked.reuse, 1, ceilings.reuse),
         }
     }
 }
@@ -162,15 +171,16 @@ mod tests {
     fn a_package_may_ask_for_less_and_gets_no_more_than_the_ceiling() {
         let ceilings = Ceilings::default();
         let quota = Quota::new(&Limits::default(), &ceilings);
-        assert_eq!((quota.memory_bytes, quota.concurrent_requests), (64 * MIB, 64));
+        assert_eq!((quota.memory_bytes, quota.concurrent_requests, quota.reuse), (64 * MIB, 64, 1));
         let asked = Limits {
             memory_mib: Some(1 << 20),
             request_ms: Some(5),
             concurrent_requests: Some(1),
             response_mib: Some(u32::MAX),
+            reuse: Some(u32::MAX),
         };
         let quota = Quota::new(&asked, &ceilings);
-        assert_eq!((quota.memory_bytes, quota.concurrent_requests), (256 * MIB, 1));
+        assert_eq!((quota.memory_bytes, quota.concurrent_requests, quota.reuse), (256 * MIB, 1, 1000));
         assert_eq!((quota.request, quota.response_bytes), (Duration::from_millis(5), 64 << 20));
     }
 

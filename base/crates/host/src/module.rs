@@ -18,7 +18,10 @@ use crate::{
     engine::Host,
     error::{HostError, LoadError},
     faults::{Faults, Recent},
+    instance::{self, Idle},
     limits::Quota,
+    log::Log,
+    outbound::Outbound,
     output::Output,
     store::State,
 };
@@ -42,7 +45,9 @@ pub struct Module {
     pub(crate) start: Start,
     pub(crate) quota: Quota,
     pub(crate) output: Output,
+    pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) faults: Faults,
+    pub(crate) idle: Idle,
     /// One for each request that may be at work.
     pub(crate) places: Arc<Semaphore>,
     /// One for the questions of the base itself, so that a module that is busy still says how it is.
@@ -70,18 +75,25 @@ impl Host {
         let mut args = vec![manifest.id.name.to_string()];
         args.extend(start.args);
         let places = usize::try_from(quota.concurrent_requests).unwrap_or(usize::MAX);
-        Ok(Arc::new(Module {
+        let module = Arc::new(Module {
             host: self.clone(),
             pre,
             start: Start { args, envs: start.envs },
-            output: Output::new(&biz),
+            output: Output::new(
+                &biz,
+                usize::try_from(self.ceilings.log_kib).unwrap_or(usize::MAX).saturating_mul(1024),
+            ),
+            outbound: Outbound::new(&manifest.outbound_hosts, &self.networks, quota.response_bytes),
             faults: Faults::default(),
+            idle: Idle::default(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             own_place: Arc::new(Semaphore::new(1)),
             is_leaving: AtomicBool::new(false),
             end: watch::channel(false).0,
             quota,
-        }))
+        });
+        instance::watch(&module);
+        Ok(module)
     }
 
     fn link(&self, component: &Component) -> Result<ProxyPre<State>, LoadError> {
@@ -101,6 +113,11 @@ impl Module {
         self.faults.recent()
     }
 
+    /// What it printed last.
+    pub fn log(&self) -> &Arc<Log> {
+        self.output.log()
+    }
+
     /// Lets no request in any more, waits until those at work have ended, and ends those that have not within `limit`.
     /// Whether none had to be ended.
     pub async fn drain(&self, limit: Duration) -> bool {
@@ -118,6 +135,12 @@ impl Module {
     pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Runtime, HostError> {
         let ended = || HostError::Engine("the base ends".to_owned());
         self.host.runtime().ok_or_else(ended)
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        self.output.log().close();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a module prints: lines of the base's log, each with the module's name, and no more than so many.
+//! What a module prints: lines of its own log and of the base's, there each with the module's name, and no more than so many.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,6 +11,8 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
+
+use crate::log::Log;
 
 /// What a module may print in a second, in the long run.
 const BYTES_PER_SECOND: usize = 64 * 1024;
@@ -28,6 +30,7 @@ const MAX_WRITE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     biz: Arc<str>,
+    log: Arc<Log>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -47,20 +50,29 @@ struct Lines {
 }
 
 impl Output {
-    pub(crate) fn new(biz: &str) -> Self {
+    /// What is printed is kept up to `limit` bytes.
+    pub(crate) fn new(biz: &str, limit: usize) -> Self {
         let shared = Shared { allowed: BURST_BYTES, since: Instant::now(), dropped: 0 };
-        Self { biz: biz.into(), shared: Arc::new(Mutex::new(shared)) }
+        Self { biz: biz.into(), log: Log::new(limit), shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// A line in the base's log, where the limit allows it.
+    /// What was printed last.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// A line, where the limit allows it.
     pub(crate) fn print(&self, line: &[u8]) {
         let Some(dropped) = self.admit(line.len(), Instant::now()) else { return };
         if dropped > 0 {
-            tracing::warn!(target: "module", biz = %self.biz, "{dropped} bytes of its output were dropped");
+            let said = format!("{dropped} bytes of its output were dropped");
+            tracing::warn!(target: "module", biz = %self.biz, "{said}");
+            self.log.push(&said);
         }
         let text: String =
             String::from_utf8_lossy(line).chars().filter(|c| !c.is_control() || *c == '\t').collect();
         tracing::info!(target: "module", biz = %self.biz, "{text}");
+        self.log.push(&text);
     }
 
     /// Whether so many bytes may be printed, and how many were not since it was asked last.
@@ -149,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_dropped_and_what_comes_after_says_how_much() {
-        let output = Output::new("a:1");
+        let output = Output::new("a:1", 1024);
         let start = Instant::now();
         assert_eq!(output.admit(BURST_BYTES - 1, start), Some(0));
         assert_eq!(output.admit(1_000, start), None);

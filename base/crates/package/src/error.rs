@@ -17,6 +17,12 @@ pub enum PackageError {
     /// More than one section: which of them is meant is not known.
     #[error("it has {0} sections koupleless:biz; one is allowed")]
     ManySections(usize),
+    /// A file that is stamped is stamped again.
+    #[error(
+        "it is a package already, of {0}: a section koupleless:biz is there; stamp the component that the compiler wrote, or \
+         take the section out first (`wasm-tools strip --delete koupleless:biz`)"
+    )]
+    Stamped(String),
     /// The section is longer than any that says what it should.
     #[error("its section koupleless:biz has {bytes} bytes; at most {limit} are read")]
     LongSection {

@@ -6,8 +6,10 @@
 
 mod error;
 mod manifest;
+mod outbound;
 mod section;
 
 pub use error::PackageError;
 pub use manifest::{Limits, Manifest};
+pub use outbound::{OutboundHost, normalized};
 pub use section::{SECTION, read, stamp};

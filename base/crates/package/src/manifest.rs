@@ -3,7 +3,10 @@
 use model::BizId;
 use serde::{Deserialize, Serialize};
 
-use crate::PackageError;
+use crate::{
+    PackageError,
+    outbound::{self, OutboundHost},
+};
 
 /// The longest web context path, in bytes: a segment of a URL's path that people type.
 const MAX_PATH_BYTES: usize = 128;
@@ -17,6 +20,8 @@ pub struct Manifest {
     pub web_context_path: String,
     /// What it asks for.
     pub limits: Limits,
+    /// Whom it may call.
+    pub outbound_hosts: Vec<OutboundHost>,
 }
 
 /// What a module may use at most, as far as its package says it. A base has defaults for what is absent, and a ceiling.
@@ -35,6 +40,9 @@ pub struct Limits {
     /// The body of one answer, in MiB.
     #[serde(default, rename = "responseMiB", skip_serializing_if = "Option::is_none")]
     pub response_mib: Option<u32>,
+    /// Requests that one instance answers, one after the other. What it keeps of one is there for the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<u32>,
 }
 
 /// The section's JSON. What is not known is refused: a limit that nobody keeps would be believed to be kept.
@@ -47,11 +55,13 @@ struct Written {
     web_context_path: Option<String>,
     #[serde(default)]
     limits: Limits,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outbound_hosts: Vec<String>,
 }
 
 impl Manifest {
     /// Reads the section's JSON: `{name, version, webContextPath?, limits?: {memoryMiB?, requestMs?,
-    /// concurrentRequests?, responseMiB?}}`. The path is the name where there is none.
+    /// concurrentRequests?, responseMiB?, reuse?}, outboundHosts?: [host or host:port]}`. The path is the name where there is none.
     ///
     /// # Errors
     /// [`PackageError::BadSection`] with what is wrong.
@@ -79,11 +89,13 @@ impl Manifest {
             ("requestMs", limits.request_ms),
             ("concurrentRequests", limits.concurrent_requests),
             ("responseMiB", limits.response_mib),
+            ("reuse", limits.reuse),
         ];
         if let Some((name, _)) = zero.iter().find(|(_, value)| *value == Some(0)) {
             return Err(bad(format!("limits.{name} is 0; expected at least 1")));
         }
-        Ok(Self { id, web_context_path, limits })
+        let outbound_hosts = outbound::parse_all(&written.outbound_hosts)?;
+        Ok(Self { id, web_context_path, limits, outbound_hosts })
     }
 
     /// The section's JSON, which [`Manifest::parse`] reads.
@@ -93,6 +105,7 @@ impl Manifest {
             version: self.id.version.to_string(),
             web_context_path: Some(self.web_context_path.clone()),
             limits: self.limits.clone(),
+            outbound_hosts: self.outbound_hosts.iter().map(ToString::to_string).collect(),
         };
         // Texts and numbers are always JSON.
         serde_json::to_string(&written).unwrap_or_default()
@@ -126,10 +139,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let json = r#"{"name":"a","version":"2","webContextPath":"/shop/","limits":{"memoryMiB":8,"requestMs":100,
-            "concurrentRequests":3,"responseMiB":1}}"#;
+            "concurrentRequests":3,"responseMiB":1,"reuse":9},"outboundHosts":["API.example.com:8443","[2001:db8::1]"]}"#;
         let manifest = parse(json).unwrap();
         assert_eq!(manifest.web_context_path, "shop");
         assert_eq!(manifest.limits.memory_mib, Some(8));
+        let hosts: Vec<String> = manifest.outbound_hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["api.example.com:8443", "[2001:db8::1]"]);
         assert_eq!(parse(&manifest.to_json()).unwrap(), manifest);
     }
 
@@ -143,8 +158,10 @@ mod tests {
             (r#"{"name":"a","version":"1","webContextPath":"a/b"}"#, "webContextPath is \"a/b\""),
             (r#"{"name":"a","version":"1","webContextPath":"actuator"}"#, "the base itself answers"),
             (r#"{"name":"a","version":"1","limits":{"memoryMiB":0}}"#, "limits.memoryMiB is 0"),
+            (r#"{"name":"a","version":"1","limits":{"reuse":0}}"#, "limits.reuse is 0"),
             (r#"{"name":"a","version":"1","limits":{"files":1}}"#, "files"),
-            (r#"{"name":"a","version":"1","outboundHosts":[]}"#, "outboundHosts"),
+            (r#"{"name":"a","version":"1","outboundHosts":["http://a"]}"#, "outboundHosts has \"http://a\""),
+            (r#"{"name":"a","version":"1","sockets":true}"#, "sockets"),
         ] {
             let error = parse(json).unwrap_err().to_string();
             assert!(error.contains(says), "{json}: {error}");

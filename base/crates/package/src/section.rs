@@ -33,9 +33,10 @@ pub fn read(bytes: &[u8]) -> Result<Manifest, PackageError> {
 /// # Errors
 /// Where the bytes are no component, or one that has the section already.
 pub fn stamp(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>, PackageError> {
-    let there = sections(bytes)?.len();
-    if there > 0 {
-        return Err(PackageError::ManySections(there + 1));
+    if let Some(there) = sections(bytes)?.first() {
+        // What cannot be read is there all the same.
+        let biz = Manifest::parse(there).map(|manifest| manifest.id.to_string()).ok();
+        return Err(PackageError::Stamped(biz.unwrap_or_else(|| "something that cannot be read".to_owned())));
     }
     let json = manifest.to_json();
     let section = CustomSection { name: Cow::Borrowed(SECTION), data: Cow::Borrowed(json.as_bytes()) };
@@ -93,7 +94,9 @@ mod tests {
     #[test]
     fn a_section_is_stamped_once() {
         let stamped = stamp(&Component::new().finish(), &biz1()).unwrap();
-        assert_eq!(stamp(&stamped, &biz1()), Err(PackageError::ManySections(2)));
+        let again = stamp(&stamped, &biz1()).unwrap_err();
+        assert_eq!(again, PackageError::Stamped("biz1:1.0.0".to_owned()));
+        assert!(again.to_string().contains("stamp the component that the compiler wrote"), "{again}");
     }
 
     #[test]

@@ -44,13 +44,21 @@ pub struct Sample {
     health: Health,
     path: String,
     limits: String,
+    outbound_hosts: Vec<String>,
 }
 
 impl Sample {
     /// A module that serves at its own name.
     pub fn new(name: &str, version: &str) -> Self {
         let (name, version) = (name.to_owned(), version.to_owned());
-        Self { path: name.clone(), name, version, health: Health::default(), limits: "{}".to_owned() }
+        Self {
+            path: name.clone(),
+            name,
+            version,
+            health: Health::default(),
+            limits: "{}".to_owned(),
+            outbound_hosts: Vec::new(),
+        }
     }
 
     /// What it says of its health.
@@ -74,14 +82,21 @@ impl Sample {
         self
     }
 
+    /// A host that it may call, as the section has it: `host` or `host:port`.
+    #[must_use]
+    pub fn calls(mut self, host: &str) -> Self {
+        self.outbound_hosts.push(host.to_owned());
+        self
+    }
+
     /// The package's bytes.
     ///
     /// # Errors
     /// Where name, version, path or limits are none.
     pub fn package(&self) -> Result<Vec<u8>> {
         let json = format!(
-            r#"{{"name":"{}","version":"{}","webContextPath":"{}","limits":{}}}"#,
-            self.name, self.version, self.path, self.limits
+            r#"{{"name":"{}","version":"{}","webContextPath":"{}","limits":{},"outboundHosts":{:?}}}"#,
+            self.name, self.version, self.path, self.limits, self.outbound_hosts
         );
         Ok(package::stamp(&self.component()?, &Manifest::parse(json.as_bytes())?)?)
     }

@@ -7,6 +7,7 @@ mod biz;
 mod commands;
 mod exception;
 mod health;
+mod log;
 mod operations;
 mod reply;
 mod request;
@@ -15,6 +16,7 @@ pub(crate) mod server;
 pub(crate) use self::{
     commands::Commands,
     health::Machine,
+    log::Logs,
     reply::Reply,
     request::{Order, install_order, object},
 };

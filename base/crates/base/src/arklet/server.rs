@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::{Commands, Reply, exception::Exception};
+use super::{Commands, Logs, Reply, exception::Exception};
 use crate::server::{Body, full};
 
 /// The most bytes of a command: a batch of 256 packages with their arguments.
@@ -16,12 +16,16 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// How long a command's body may take to come.
 const BODY: Duration = Duration::from_secs(10);
 
-/// The answer to `POST /{command}`.
+/// The answer to `POST /{command}`, and to `GET /bizLog`, which Java bases do not have.
 pub(crate) async fn answer(
     request: Request<Incoming>,
     commands: Arc<Commands>,
+    logs: Arc<Logs>,
     identity: Arc<str>,
 ) -> Response<Body> {
+    if request.method() == Method::GET && request.uri().path() == "/bizLog" {
+        return logs.answer(request.uri().query().unwrap_or_default());
+    }
     if request.method() != Method::POST {
         let mut response = Response::new(full("POST http request only supported by arklet"));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use host::Ceilings;
+use host::{Ceilings, Networks};
 use model::Secret;
 use url::Url;
 
@@ -58,6 +58,9 @@ const TOTAL_MEMORY: &str = "base.module.total-memory-mib";
 const REQUEST_MS: &str = "base.module.request-ms";
 const CONCURRENT: &str = "base.module.concurrent-requests";
 const RESPONSE: &str = "base.module.response-mib";
+const OUTBOUND: &str = "base.module.outbound.networks";
+const REUSE: &str = "base.module.reuse";
+const LOG: &str = "base.module.log-kib";
 const MAX_BIZ: &str = "base.module.max";
 
 /// Every property of a base.
@@ -144,6 +147,17 @@ const PROPERTIES: &[Property] = &[
         "The most requests of one module at work at one time; a module that asks for none gets 64.",
     ),
     property(RESPONSE, "64", "The largest body of an answer, in MiB; a module that asks for none gets 16."),
+    property(
+        OUTBOUND,
+        "",
+        "The networks (CIDR, with commas between) that modules may reach; `none` for none. Where it is not set: all, but loopback and link-local addresses, the machine's own and clouds' metadata services, which have to be named by themselves.",
+    ),
+    property(
+        REUSE,
+        "1000",
+        "The most requests that one instance answers, one after the other; a module that asks for none has a new one for each. 1 has every instance fresh.",
+    ),
+    property(LOG, "256", "What is kept of the output of each module, in KiB: its oldest lines give way."),
     property(MAX_BIZ, "500", "The most modules."),
 ];
 
@@ -170,6 +184,7 @@ pub(crate) struct Settings {
     pub(crate) threads: Option<usize>,
     pub(crate) instances: u32,
     pub(crate) ceilings: Ceilings,
+    pub(crate) networks: Networks,
     pub(crate) max_biz: usize,
 }
 
@@ -252,7 +267,10 @@ impl Settings {
                 concurrent_requests: at_least_one(values, CONCURRENT)?,
                 response_mib: at_least_one(values, RESPONSE)?,
                 total_memory_mib: at_least_one(values, TOTAL_MEMORY)?,
+                log_kib: at_least_one(values, LOG)?,
+                reuse: at_least_one(values, REUSE)?,
             },
+            networks: networks(values)?,
             max_biz: usize::try_from(at_least_one(values, MAX_BIZ)?).unwrap_or(usize::MAX),
         })
     }
@@ -295,6 +313,22 @@ fn playback(values: &Values) -> Result<bool, SettingError> {
         );
     }
     Ok(wanted)
+}
+
+/// Where modules may call to.
+fn networks(values: &Values) -> Result<Networks, SettingError> {
+    let expected = "networks as 10.0.0.0/8 with commas between, or none";
+    match values.text(OUTBOUND).as_deref() {
+        None => Ok(Networks::Public),
+        Some("none") => Ok(Networks::Only(Vec::new())),
+        Some(text) => {
+            let networks = text.split(',').map(|network| network.trim().parse());
+            networks
+                .collect::<Result<_, _>>()
+                .map(Networks::Only)
+                .map_err(|_| values.wrong(OUTBOUND, expected))
+        }
+    }
 }
 
 fn at_least_one(values: &Values, name: &'static str) -> Result<u32, SettingError> {
@@ -360,6 +394,15 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_all_none_or_those_that_are_named() {
+        assert_eq!(of(&[]).unwrap().networks, Networks::Public);
+        let with = |value: &str| of(&[&format!("--base.module.outbound.networks={value}")]).unwrap().networks;
+        assert_eq!(with("none"), Networks::Only(Vec::new()));
+        let two = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
+        assert_eq!(with("10.0.0.0/8, fd00::/8"), Networks::Only(two.into()));
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for (flag, says) in [
             ("--server.port=70000", "expected a port"),
@@ -369,6 +412,7 @@ mod tests {
             ("--base.module.memory-mib=0", "1 or more"),
             ("--base.identity=", "a text"),
             ("--koupleless.arklet.mqtt.enable=true", "the broker's host"),
+            ("--base.module.outbound.networks=10.0.0.0/8,localhost", "networks as 10.0.0.0/8"),
             ("--base.playback=true", "neither a controller's endpoint nor MQTT"),
         ] {
             let error = of(&[flag]).unwrap_err();

@@ -140,6 +140,11 @@ impl Base {
         (answer.status == 200).then(|| answer.json()["version"].as_str().unwrap().to_owned())
     }
 
+    /// Where the log of a module is read, with further parameters.
+    pub(crate) fn log_url(&self, biz: &str, parameters: &str) -> String {
+        format!("http://{}/bizLog?bizName={biz}&bizVersion=1.0.0{parameters}", self.arklet)
+    }
+
     /// A command to its Arklet, with whatever body.
     pub(crate) fn send(&self, method: &str, command: &str, body: &str) -> Answer {
         let request = http::Request::builder()
@@ -188,7 +193,7 @@ impl Drop for Base {
 
 fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT));
-    config.allow_non_standard_methods(true).build().into()
+    config.max_redirects(0).allow_non_standard_methods(true).build().into()
 }
 
 fn answer(mut response: http::Response<ureq::Body>) -> Answer {

@@ -1,24 +1,21 @@
 //! Packages, brought from where they are.
 
+mod served;
+
 use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use lifecycle::Failure;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
+use self::served::Served;
+
 /// The most bytes of a package: a component of a scripting language has 20 MB.
 pub(crate) const MAX_PACKAGE_BYTES: usize = 128 * 1024 * 1024;
 
-/// How long a package may take to come.
+/// How long a package may take to come, redirects and every try included.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long a server may take to be reached.
@@ -27,59 +24,32 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Brings packages from `file:`, `http:` and `https:` URLs.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    served: Served,
 }
 
 impl Fetcher {
     pub(crate) fn new() -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT));
-        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
-        Self { client: Client::builder(TokioExecutor::new()).build(https.wrap_connector(http)) }
+        Self { served: Served::new(MAX_PACKAGE_BYTES) }
     }
 
     /// The bytes of a package: all of them, or an error. No text of an error has the URL's credentials.
     pub(crate) async fn fetch(&self, url: &str) -> Result<Bytes, Failure> {
         let parsed = Url::parse(url.trim());
         let url = parsed.map_err(|error| Failure::Scheme(format!("the URL cannot be read: {error}")))?;
+        let expected = expected(&url)?;
         let brought = async {
             match url.scheme() {
                 "file" => from_file(&url).await,
-                "http" | "https" => self.served(&url).await,
+                "http" | "https" => self.served.fetch(&url, expected.is_some()).await,
                 other => Err(Failure::Scheme(format!(
                     "unknown protocol: {other}; packages come by file, http and https"
                 ))),
             }
         };
-        let expected = expected(&url)?;
         let late = |_| Failure::TimedOut(format!("{}: it did not come within {DEADLINE:?}", shown(&url)));
         let bytes = tokio::time::timeout(DEADLINE, brought).await.map_err(late)??;
         check(&bytes, expected.as_deref())?;
         Ok(bytes)
-    }
-
-    async fn served(&self, url: &Url) -> Result<Bytes, Failure> {
-        let unreachable = |what: String| Failure::Unreachable(format!("{}: {what}", shown(url)));
-        let request = Request::get(url.as_str())
-            .header(http::header::USER_AGENT, concat!("koupleless-base/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
-            .map_err(|error| unreachable(error.to_string()))?;
-        let response = self.client.request(request).await.map_err(|error| unreachable(causes(&error)))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                return Err(Failure::PackageMissing(format!("{}: {}", shown(url), response.status())));
-            }
-            status => return Err(unreachable(format!("the server answers {status}"))),
-        }
-        let body = Limited::new(response.into_body(), MAX_PACKAGE_BYTES).collect().await;
-        // A body that ends before its length does is an error of the body.
-        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => too_large(),
-            None => unreachable(format!("the package was cut short: {}", causes(error.as_ref()))),
-        })?;
-        Ok(body.to_bytes())
     }
 }
 
@@ -118,11 +88,11 @@ async fn from_file(url: &Url) -> Result<Bytes, Failure> {
     // One more than may be, so that too many are seen.
     let most = MAX_PACKAGE_BYTES as u64 + 1;
     file.take(most).read_to_end(&mut bytes).await.map_err(wrong)?;
-    if bytes.len() > MAX_PACKAGE_BYTES { Err(too_large()) } else { Ok(bytes.into()) }
+    if bytes.len() > MAX_PACKAGE_BYTES { Err(too_large(MAX_PACKAGE_BYTES)) } else { Ok(bytes.into()) }
 }
 
-fn too_large() -> Failure {
-    Failure::BadPackage(format!("the package has more than {MAX_PACKAGE_BYTES} bytes"))
+fn too_large(most: usize) -> Failure {
+    Failure::BadPackage(format!("the package has more than {most} bytes"))
 }
 
 /// A URL without what must not be shown.
