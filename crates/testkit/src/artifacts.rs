@@ -21,21 +21,24 @@ pub const KUBERNETES: &str = "DEVCLUSTER_KUBERNETES";
 /// when Go's own cache is cold.
 pub fn devcluster() -> Result<PathBuf> {
     const NAME: &str = "devcluster";
-    let program = GoProgram { name: NAME, folder: NAME, package: ".", entry: NAME.to_owned(), module: None };
+    let program =
+        GoProgram { name: NAME, folder: NAME, package: ".", entry: NAME.to_owned(), flags: Vec::new() };
     let what = "building the dev cluster (minutes, the first time)";
     match env::var(KUBERNETES).ok().filter(|release| !release.is_empty()) {
         None => program.build(what),
         Some(release) => {
             let module = module_of(&release)?;
-            GoProgram { entry: format!("{NAME}-{release}"), module: Some(module), ..program }.build(what)
+            let flags =
+                vec!["-tags".to_owned(), format!("kubernetes{release}"), "-modfile".to_owned(), module];
+            GoProgram { entry: format!("{NAME}-{release}"), flags, ..program }.build(what)
         }
     }
 }
 
 /// The go.mod of another release of Kubernetes, relative to the dev cluster's folder.
-fn module_of(release: &str) -> Result<PathBuf> {
+fn module_of(release: &str) -> Result<String> {
     let folder = repository().join("devcluster/releases");
-    let module = Path::new("releases").join(format!("{release}.mod"));
+    let module = format!("releases/{release}.mod");
     if !folder.with_file_name(&module).is_file() {
         let files = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
         let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
@@ -55,7 +58,7 @@ pub fn helm() -> Result<PathBuf> {
     const NAME: &str = "helm";
     let package = "helm.sh/helm/v3/cmd/helm";
     let program =
-        GoProgram { name: NAME, folder: "tests/helm", package, entry: NAME.to_owned(), module: None };
+        GoProgram { name: NAME, folder: "tests/helm", package, entry: NAME.to_owned(), flags: Vec::new() };
     program.build("building Helm (minutes, the first time)")
 }
 
@@ -67,8 +70,8 @@ struct GoProgram {
     package: &'static str,
     /// As what it is kept in the cache.
     entry: String,
-    /// Another go.mod than the folder's own.
-    module: Option<PathBuf>,
+    /// What `go build` is told beside.
+    flags: Vec<String>,
 }
 
 impl GoProgram {
@@ -79,10 +82,7 @@ impl GoProgram {
             command
                 .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
                 .arg(new.join(self.name));
-            if let Some(module) = &self.module {
-                command.arg("-modfile").arg(module);
-            }
-            command.arg(self.package).current_dir(&sources);
+            command.args(&self.flags).arg(self.package).current_dir(&sources);
             cache::run(what, command, &new.join("build.log"))
         })?;
         Ok(dir.join(self.name))
