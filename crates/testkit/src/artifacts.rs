@@ -25,6 +25,25 @@ pub fn helm() -> Result<PathBuf> {
     go_program("helm", "tests/helm", "helm.sh/helm/v3/cmd/helm", "building Helm (minutes, the first time)")
 }
 
+/// The program that makes and unpacks images. Built with Go on first use.
+pub fn image_maker() -> Result<PathBuf> {
+    go_program("image", "image", ".", "building what makes images")
+}
+
+/// `go vet` and the tests of the program that makes images: once per state of its sources.
+pub fn test_image_maker() -> Result<()> {
+    let sources = repository().join("image");
+    let tested = cache::entry("tested-image", &sources, |new| {
+        for (what, verb) in [("vetting what makes images", "vet"), ("testing what makes images", "test")] {
+            let mut command = Command::new(go()?);
+            command.args([verb, "-trimpath", "./..."]).current_dir(&sources);
+            cache::run(what, command, &new.join(verb).with_extension("log"))?;
+        }
+        Ok(())
+    });
+    tested.map(drop)
+}
+
 /// The program that a package makes, of the Go module in a folder of this repository.
 fn go_program(name: &str, folder: &str, package: &str, what: &str) -> Result<PathBuf> {
     let sources = repository().join(folder);
@@ -56,7 +75,7 @@ pub fn vet_devcluster() -> Result<()> {
 fn go() -> Result<PathBuf> {
     tools::require(
         "go",
-        "build the dev cluster and Helm",
+        "build the dev cluster, Helm and what makes images",
         "install Go 1.24 or newer, for example with `sudo apt-get install golang`",
     )
 }
@@ -211,6 +230,7 @@ pub fn all() -> Result<()> {
     eprintln!("java         {}", java_program()?.display());
     eprintln!("dev cluster  {}", devcluster()?.display());
     eprintln!("helm         {}", helm()?.display());
+    eprintln!("image maker  {}", image_maker()?.display());
     eprintln!("packages     {}", java()?.packages().display());
     eprintln!("wasm base    {}", wasm_base()?.program().display());
     crate::java_base::class_archive()?;
