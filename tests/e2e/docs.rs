@@ -31,6 +31,8 @@ const ELSEWHERE: [&str; 1] = ["## What is wrong"];
 const DEPLOYMENT: &str = "docs/guide/deployment.md";
 /// The page whose commands are those of the base's own program: `wasm_base.rs` runs them.
 const WASM_BASE: &str = "docs/guide/wasm-base.md";
+/// The page whose commands are for the files of a release: `releases.rs` runs them.
+const RELEASES: &str = "docs/guide/releases.md";
 /// The pages of the error codes, all in one.
 const ERROR_CODES: &str = "docs/reference/error-codes.md";
 const SAMPLE: &str = "docs/samples/module-deployment.yaml";
@@ -98,8 +100,16 @@ fn every_command_of_the_error_pages_works() -> Result<()> {
 }
 
 #[test]
+fn the_commands_that_make_a_release_are_run_by_the_check() -> Result<()> {
+    let makes: Vec<String> =
+        commands(&read(RELEASES)?).into_iter().filter(|command| command.starts_with("cargo ")).collect();
+    ensure!(!makes.is_empty(), "{RELEASES} does not say how a release is made");
+    makes.iter().try_for_each(|command| run_by_the_check(command).with_context(|| RELEASES.to_owned()))
+}
+
+#[test]
 fn both_languages_have_the_same_commands() -> Result<()> {
-    for page in PAGES.into_iter().chain([DEPLOYMENT, WASM_BASE, ERROR_CODES]) {
+    for page in PAGES.into_iter().chain([DEPLOYMENT, RELEASES, WASM_BASE, ERROR_CODES]) {
         let chinese = page.replace(".md", ".zh-CN.md");
         ensure!(commands(&read(page)?) == commands(&read(&chinese)?), "{page} and {chinese} differ");
     }
@@ -115,7 +125,7 @@ fn no_page_is_forgotten() -> Result<()> {
     }
     seen.insert("README.md".to_owned(), 2);
     let expected =
-        PAGES.into_iter().chain([DEPLOYMENT, WASM_BASE]).map(|page| (page.to_owned(), 2)).collect();
+        PAGES.into_iter().chain([DEPLOYMENT, RELEASES, WASM_BASE]).map(|page| (page.to_owned(), 2)).collect();
     ensure!(seen == expected, "pages with their number of languages: {seen:?}");
     Ok(())
 }

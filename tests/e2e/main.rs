@@ -56,6 +56,7 @@ mod permits;
 mod pod_spec;
 mod policies;
 mod prometheus;
+mod releases;
 mod replacing;
 mod replicas;
 mod reports;

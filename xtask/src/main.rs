@@ -5,6 +5,7 @@ mod cargo;
 mod cluster;
 mod demo;
 mod fuzz;
+mod release;
 mod setup;
 mod sim;
 mod test;
@@ -33,6 +34,7 @@ enum Command {
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
     Sim(sim::Sim),
+    Release(release::Release),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Sim(command) => command.run(),
+        Command::Release(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -62,6 +62,28 @@ pub fn helm() -> Result<PathBuf> {
     program.build("building Helm (minutes, the first time)")
 }
 
+/// The program that makes and unpacks images. Built with Go on first use.
+pub fn image_maker() -> Result<PathBuf> {
+    const NAME: &str = "image";
+    let program =
+        GoProgram { name: NAME, folder: NAME, package: ".", entry: NAME.to_owned(), flags: Vec::new() };
+    program.build("building what makes images")
+}
+
+/// `go vet` and the tests of the program that makes images: once per state of its sources.
+pub fn test_image_maker() -> Result<()> {
+    let sources = repository().join("image");
+    let tested = cache::entry("tested-image", &sources, |new| {
+        for (what, verb) in [("vetting what makes images", "vet"), ("testing what makes images", "test")] {
+            let mut command = Command::new(go()?);
+            command.args([verb, "-trimpath", "./..."]).current_dir(&sources);
+            cache::run(what, command, &new.join(verb).with_extension("log"))?;
+        }
+        Ok(())
+    });
+    tested.map(drop)
+}
+
 /// A program that a package makes, of a Go module in this repository.
 struct GoProgram {
     name: &'static str,
@@ -105,7 +127,7 @@ pub fn vet_devcluster() -> Result<()> {
 fn go() -> Result<PathBuf> {
     tools::require(
         "go",
-        "build the dev cluster and Helm",
+        "build the dev cluster, Helm and what makes images",
         "install Go 1.26 or newer, for example with `sudo apt-get install golang`",
     )
 }
@@ -260,6 +282,7 @@ pub fn all() -> Result<()> {
     eprintln!("java         {}", java_program()?.display());
     eprintln!("dev cluster  {}", devcluster()?.display());
     eprintln!("helm         {}", helm()?.display());
+    eprintln!("image maker  {}", image_maker()?.display());
     eprintln!("packages     {}", java()?.packages().display());
     eprintln!("wasm base    {}", wasm_base()?.program().display());
     crate::java_base::class_archive()?;

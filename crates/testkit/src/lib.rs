@@ -23,6 +23,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod rights;
 pub mod robot;
+pub mod static_program;
 pub mod wait;
 pub mod wasm_base;
 pub mod work_dir;

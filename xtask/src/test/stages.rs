@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
-use testkit::{artifacts, rights};
+use testkit::{artifacts, rights, static_program};
 
 use super::end_to_end;
 use super::stage::{Stage, Verdict};
@@ -46,6 +46,7 @@ pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
         vec![setup(), format_stage(), cargo_stage(BUILD, &["build", "--workspace", "--bins", "--tests"])];
     if filter.is_none() {
         plan.extend(checks());
+        plan.extend((length != Length::Quick).then(image));
     } else {
         plan.retain(|stage| stage.name != "format");
     }
@@ -67,6 +68,7 @@ pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
                 after: &[SETUP, BUILD],
                 work: Box::new(demo),
             });
+            plan.extend((length == Length::Long).then(release));
         }
     }
     plan
@@ -79,10 +81,46 @@ pub(super) fn only_end_to_end(length: Length, filter: Option<&str>) -> Vec<Stage
     vec![setup(), cargo_stage(BUILD, &BUILT), end_to_end(length, filter.map(str::to_owned))]
 }
 
+/// Before the end-to-end tests, which would else wait for it: they make a release of it.
+fn image() -> Stage {
+    Stage {
+        name: "image",
+        what: "go test and gofmt of what makes images, and the static program of the tests".to_owned(),
+        after: &[SETUP, BUILD],
+        work: Box::new(|| {
+            formatted("image")?;
+            artifacts::test_image_maker()?;
+            static_program::build(static_program::Profile::Dev).map(|_| Verdict::Passed)
+        }),
+    }
+}
+
+/// A real one: with the release profile it takes a quarter of an hour.
+fn release() -> Stage {
+    Stage {
+        name: "release",
+        what: "cargo xtask release".to_owned(),
+        after: &[SETUP],
+        work: Box::new(make_release),
+    }
+}
+
+/// Where no other is: what a developer made stays.
+fn make_release() -> Result<Verdict> {
+    let out = artifacts::repository().join("target/release-check");
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
+    }
+    let status =
+        cargo::command(&["xtask", "release", "--out"]).arg(&out).status().context("starting cargo")?;
+    ensure!(status.success(), "`cargo xtask release` failed ({status})");
+    Ok(Verdict::Passed)
+}
+
 fn setup() -> Stage {
     Stage {
         name: SETUP,
-        what: "the dev cluster, Helm, the Java and the WebAssembly base, mosquitto, Prometheus".to_owned(),
+        what: "the dev cluster, Helm, what makes images, the Java and the WebAssembly base, mosquitto, Prometheus".to_owned(),
         after: &[],
         work: Box::new(set_up),
     }
@@ -269,14 +307,20 @@ fn doc(mut command: Command) -> Result<Verdict> {
 }
 
 fn dev_cluster() -> Result<Verdict> {
+    formatted("devcluster")?;
+    artifacts::vet_devcluster().map(|()| Verdict::Passed)
+}
+
+/// A folder of Go sources is as gofmt would have it.
+fn formatted(folder: &str) -> Result<()> {
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(OsString::from(":/usr/local/go/bin")); // where Go's own installer puts it
     let mut gofmt = Command::new("gofmt");
-    gofmt.args(["-l", "."]).current_dir(artifacts::repository().join("devcluster")).env("PATH", path);
+    gofmt.args(["-l", "."]).current_dir(artifacts::repository().join(folder)).env("PATH", path);
     let output = gofmt.output().context("starting gofmt")?;
     let unformatted = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success() && unformatted.trim().is_empty(), "gofmt would change {unformatted}");
-    artifacts::vet_devcluster().map(|()| Verdict::Passed)
+    Ok(())
 }
 
 /// Advisories are left out: they change from day to day, and their database is fetched from the network.
@@ -304,8 +348,15 @@ mod tests {
     #[test]
     fn quick_leaves_out_what_runs_end_to_end_and_nothing_else() {
         let mut all = names(Length::Usual, None);
-        all.retain(|name| ![END_TO_END, "rights", "demo"].contains(name));
+        all.retain(|name| ![END_TO_END, "image", "rights", "demo"].contains(name));
         assert_eq!(names(Length::Quick, None), all);
+    }
+
+    #[test]
+    fn before_a_release_one_is_made_too() {
+        let mut long = names(Length::Long, None);
+        assert_eq!(long.pop(), Some("release"));
+        assert_eq!(long, names(Length::Usual, None));
     }
 
     #[test]
