@@ -266,6 +266,18 @@ fn started_by(scene: &Scene, arguments: &[&str]) -> Result<WasmBaseOptions> {
     Ok(options)
 }
 
+/// The log of a module by this URL, whose host is a base that has the module by then.
+fn log_of(scene: &Scene, url: &str) -> Result<()> {
+    let base = &bases(scene, 1)?[0];
+    let pod = manifest::pod(scene, "logged", Some(&base.node()), &[container("biz1", "1.0.0")?]);
+    scene.cluster.apply(&pod.to_string())?;
+    scene.wait_pods_ready(1)?;
+    let query = url.strip_prefix("http://base:1238").context("it is not Arklet's port of the base")?;
+    let answer = testkit::http::get(&base.arklet_url(query), NODE)?;
+    ensure!(answer.status == 200, "{answer:?}");
+    Ok(())
+}
+
 #[test]
 fn every_command_of_its_page_works() -> Result<()> {
     let scene = Scene::start(Way::Both, &[])?;
@@ -280,6 +292,7 @@ fn every_command_of_its_page_works() -> Result<()> {
                     WasmBase::start(started_by(&scene, properties)?).with_context(|| command.clone())?;
                 wait_ready(&scene, &base).with_context(|| command.clone())?;
             }
+            ["curl", url] => log_of(&scene, url.trim_matches('\'')).with_context(|| command.clone())?,
             _ => bail!("nobody runs `{command}`"),
         }
     }

@@ -90,7 +90,7 @@ impl WasmBase {
             .args(self.properties().into_iter().map(|(name, value)| format!("--{name}={value}")))
             .current_dir(self.dir.path());
         let mut process = Process::spawn("the base", command, &self.dir.join("base.log"), Tie::Guard)?;
-        let url = format!("http://{}:{}/queryAllBiz", self.ip(), self.arklet_port);
+        let url = self.arklet_url("/queryAllBiz");
         process.wait_for("the base's Arklet to answer", START, || {
             http::post(&url, &json!({}), Duration::from_secs(2)).map(Some)
         })?;
@@ -157,6 +157,11 @@ impl WasmBase {
         self.options.local_ip
     }
 
+    /// A path on Arklet's port.
+    pub fn arklet_url(&self, path: &str) -> String {
+        format!("http://{}:{}{path}", self.ip(), self.arklet_port)
+    }
+
     /// The port of its modules and its actuator.
     pub fn web_port(&self) -> u16 {
         self.web_port
@@ -183,7 +188,7 @@ impl WasmBase {
 
     /// Its modules, sorted: `name:version state`.
     pub fn biz(&self) -> Result<Vec<String>> {
-        let url = format!("http://{}:{}/queryAllBiz", self.ip(), self.arklet_port);
+        let url = self.arklet_url("/queryAllBiz");
         let answer = http::post(&url, &json!({}), COMMAND)?.json()?;
         let list =
             answer.get("data").and_then(Value::as_array).with_context(|| format!("no list: {answer}"))?;
