@@ -200,12 +200,11 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// A failed plan goes on with the next attempt, where one was asked for.
     fn take_up_again(&mut self) {
-        let is_next = self.steering.attempt > self.next.attempt;
-        if self.next.phase != Phase::Failed {
-            self.next.attempt = self.next.attempt.max(self.steering.attempt);
-        } else if is_next {
-            self.next.attempt = self.steering.attempt;
-            self.next.phase = Phase::Running;
+        if self.steering.attempt <= self.next.attempt {
+            return;
+        }
+        self.next.attempt = self.steering.attempt;
+        if self.next.batches.iter().any(|batch| batch.phase == BatchPhase::Failed) {
             (self.next.failed, self.next.failures) = (0, Vec::new());
             *self.memory = Memory::default();
             for batch in self.next.batches.iter_mut().filter(|batch| batch.phase == BatchPhase::Failed) {
@@ -215,11 +214,6 @@ impl<'a> Run<'a> {
     }
 
     fn go_on(&mut self) {
-        if self.next.phase == Phase::Failed {
-            // What went wrong stays to be read.
-            self.fail_again();
-            return;
-        }
         for place in 0..self.spec.batches.len() {
             if !self.work_off(place) {
                 return;
@@ -235,7 +229,11 @@ impl<'a> Run<'a> {
             let Some(batch) = self.next.batches.get(place) else { return true };
             let went_on = match batch.phase {
                 BatchPhase::Done => return true,
-                BatchPhase::Failed => return false,
+                // What went wrong stays to be read.
+                BatchPhase::Failed => {
+                    self.fail(place);
+                    return false;
+                }
                 BatchPhase::Waiting => self.begin(place),
                 BatchPhase::Releasing => self.release(place),
                 BatchPhase::Soaking => self.soak(place),
@@ -255,9 +253,8 @@ impl<'a> Run<'a> {
         }
         let waits = if self.next.is_begun() { Phase::Running } else { Phase::Pending };
         let bases = self.facts.bases;
-        let unavailable = bases.iter().filter(|base| base.is_unavailable()).count();
-        if unavailable * 2 > bases.len() {
-            let all = bases.len();
+        let Status { unavailable, bases: all, .. } = self.next;
+        if u64::from(unavailable) * 2 > u64::from(all) {
             self.tell(waits, format!("batch {name} waits: {unavailable} of {all} bases are unavailable"));
             self.next.code =
                 code(ErrorSource::ModuleController, ErrorType::OverFiftyPercentBaseInstancesUnavaliable);
@@ -313,8 +310,7 @@ impl<'a> Run<'a> {
         self.next.failures = failures;
         if self.next.failed > self.spec.max_failed {
             self.set(place, BatchPhase::Failed);
-            self.fail(place);
-            return false;
+            return true;
         }
         if left > 0 {
             let paused = self.steering.paused;
@@ -398,12 +394,6 @@ impl<'a> Run<'a> {
         let code = failures.first().map(|failure| failure.code);
         self.tell(Phase::Failed, message);
         self.next.code = code;
-    }
-
-    fn fail_again(&mut self) {
-        if let Some(place) = self.next.batches.iter().position(|batch| batch.phase == BatchPhase::Failed) {
-            self.fail(place);
-        }
     }
 
     fn members(&self, place: usize) -> Vec<&'a Base> {

@@ -265,6 +265,26 @@ fn p6_a_failure_ends_it_and_the_next_attempt_goes_on() {
     assert_eq!(world.status.batches[0].phase, BatchPhase::Soaking);
 }
 
+/// A spec that is changed and written back says nothing of what failed before.
+#[test]
+fn p6_what_failed_stays_so_after_a_change_that_was_taken_back() {
+    let mut world = World::new(4, beta());
+    world.look();
+    world.released_base().condition = failed();
+    world.look();
+    let before = world.status.clone();
+    world.digest = "d2";
+    world.look();
+    assert_eq!(world.status.phase, Phase::Paused);
+    world.digest = DIGEST;
+    world.look();
+    assert_eq!(world.status, before);
+    world.released_base().condition = Condition::Working;
+    world.steering.attempt = 1;
+    world.look();
+    assert_eq!(world.status.phase, Phase::Running);
+}
+
 #[test]
 fn p6_a_base_that_takes_too_long_failed_and_one_that_waits_its_turn_did_not() {
     let mut world = World::new(4, beta());
