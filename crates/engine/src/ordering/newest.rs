@@ -40,8 +40,8 @@ pub(crate) fn newest_first(pods: &mut Vec<&PodView>, revisions: &Revisions) {
         groups.entry((pod.owner.as_ref(), lone(pod))).or_default().push(pod);
     }
     let mut ranked: Vec<(Rank<'_>, &PodView)> = Vec::with_capacity(pods.len());
-    for ((owner, lone), group) in groups {
-        rank(owner, lone, &group, revisions, &mut ranked);
+    for group in groups.into_values() {
+        rank(&group, revisions, &mut ranked);
     }
     ranked.sort_by(|(a, _), (b, _)| b.cmp(a));
     pods.clear();
@@ -61,13 +61,7 @@ pub(crate) fn is_older(pod: &PodView, than: &PodView) -> bool {
 
 /// Ranks the Pods of one owner. Where a revision is not known, none of them is believed: the
 /// ReplicaSet is so new that its watch has not told it, or it is gone.
-fn rank<'a>(
-    owner: Option<&'a Owner>,
-    lone: &'a str,
-    group: &[&'a PodView],
-    revisions: &Revisions,
-    ranked: &mut Vec<(Rank<'a>, &'a PodView)>,
-) {
+fn rank<'a>(group: &[&'a PodView], revisions: &Revisions, ranked: &mut Vec<(Rank<'a>, &'a PodView)>) {
     let revision = |pod: &PodView| pod.controller.as_ref().and_then(|uid| revisions.get(uid)).copied();
     let all_known = group.iter().all(|pod| revision(pod).is_some());
     let mut own: Vec<(u64, &PodView)> =
@@ -76,6 +70,7 @@ fn rank<'a>(
     let mut made_by = Timestamp::MIN;
     for (revision, pod) in own {
         made_by = made_by.max(pod.created);
+        let (owner, lone) = (pod.owner.as_ref(), lone(pod));
         let rank = Rank { made_by, owner, lone, revision, created: pod.created, uid: &pod.pod.uid };
         ranked.push((rank, pod));
     }
