@@ -46,8 +46,7 @@ fn a_release_is_the_same_twice_and_the_page_says_how_it_is_checked() -> Result<(
 fn release(out: &Path) -> Result<()> {
     let mut command = cargo::command(&artifacts::repository(), &["xtask", "release", "--out"]);
     command.arg(out).arg("--program").arg(static_program::build(Profile::Dev)?);
-    // The program of the tests has it, and with it everything would be built anew.
-    output(command.env_remove("RUSTC_BOOTSTRAP")).map(drop)
+    output(&mut command).map(drop)
 }
 
 /// What krew would put on the path.

@@ -9,6 +9,7 @@ use std::{env, fs};
 use anyhow::{Context, Error, Result, ensure};
 
 use crate::artifacts;
+use crate::cargo;
 use crate::cluster::Cluster;
 use crate::http::{self, Answer};
 use crate::names;
@@ -192,17 +193,10 @@ fn build() -> Result<PathBuf> {
     let dir = own.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name != "deps"));
     let dir = dir.context("this program is in no target directory")?;
     let release = dir.file_name().is_some_and(|name| name == "release");
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // The whole workspace decides on features, as in `cargo test --workspace`, and what cargo told this program is not
-    // passed on: build scripts (that of `ring`) look at it. Else each of the two would build half the tree anew.
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "module-controller"]);
-    cargo.current_dir(artifacts::repository());
-    let told = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
-    for (name, _) in env::vars_os() {
-        if told.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            cargo.env_remove(name);
-        }
-    }
+    // The whole workspace decides on features, as in `cargo test --workspace`: else each of the two would build half the
+    // tree anew.
+    let args = ["build", "--quiet", "--workspace", "--bin", "module-controller"];
+    let mut cargo = cargo::command(&artifacts::repository(), &args);
     if release {
         cargo.arg("--release");
     }

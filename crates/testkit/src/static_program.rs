@@ -31,8 +31,6 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
     });
     let mut command = cargo::command(&repository, &args);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags(profile, &repository).join("\x1f"));
-    // The end-to-end tests have it, and with it everything would be built anew.
-    command.env_remove("RUSTC_BOOTSTRAP");
     let status = command.status().context("starting cargo")?;
     ensure!(status.success(), "cargo {} failed ({status})", args.join(" "));
     let dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
