@@ -394,7 +394,7 @@ fn whom(action: &Action) -> Option<Arc<str>> {
         Action::Announce(said) => match &said.regarding {
             Regarding::Pod(pod) => Some(pod.name.clone()),
             Regarding::Node { name, .. } => Some(name.clone()),
-            Regarding::Workload(_) => None,
+            Regarding::Workload(_) | Regarding::Plan(_) => None,
         },
         Action::Fence(_) | Action::Replica(_) => None,
     }
@@ -416,6 +416,7 @@ fn whom_asked(request: &Request) -> Option<Arc<str>> {
         Request::FindBasePod { base, .. } => base.as_str().into(),
         Request::ScaleDeployment { .. }
         | Request::RecordRollout { .. }
+        | Request::PatchPlanStatus { .. }
         | Request::WriteMember(_)
         | Request::ReadMember { .. }
         | Request::DeleteMember { .. }

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use engine::{
     ClusterEvent, Event,
+    placement::{Placement, Toleration},
     view::{
-        Common, ConditionStatus, ContainerView, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView,
-        RestartPolicy,
+        Common, ConditionStatus, ContainerView, CountOrPercent, EnvValue, EnvVar, Owner, PodRef, PodStatus,
+        PodView, RestartPolicy, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
     },
 };
 use model::{BaseIdentity, BizId};
@@ -31,12 +32,14 @@ pub struct Deployment {
     pub package: Package,
     /// The packages of all revisions, by version.
     pub packages: BTreeMap<u32, Package>,
+    /// The operation plans that templates name, by version.
+    pub plans: BTreeMap<u32, String>,
 }
 
 impl Deployment {
     /// A new one.
     pub fn new(name: &str, package: Package) -> Self {
-        Self { name: name.into(), revision: 1, package, packages: [(1, package)].into() }
+        Self { name: name.into(), revision: 1, package, packages: [(1, package)].into(), plans: BTreeMap::new() }
     }
 
     /// The template is changed.
@@ -51,6 +54,57 @@ impl Deployment {
         self.packages
             .keys()
             .map(|version| BizId { name: word(&self.name), version: word(&version.to_string()) })
+    }
+
+    /// The annotations of its template.
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let plan = self.plans.get(&self.revision).cloned();
+        plan.map(|plan| ("module-controller.koupleless.io/operation-plan".to_owned(), plan)).into_iter().collect()
+    }
+
+    /// As the API server shows it.
+    pub fn view(&self, world: &World) -> WorkloadView {
+        let pods: Vec<&PodView> = world.api.live_pods().filter(|pod| self.owns(pod)).collect();
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let made = pod(world, "template", &word("any"), &self.name, &self.revision.to_string(), self.package);
+        let updated = pods.iter().filter(|pod| version_of(pod) == Some(self.revision)).count();
+        let everywhere = Toleration {
+            key: String::new(),
+            operator: "Exists".into(),
+            value: String::new(),
+            effect: String::new(),
+        };
+        WorkloadView {
+            workload: WorkloadRef {
+                kind: WorkloadKind::Deployment,
+                namespace: "default".into(),
+                name: self.name.as_str().into(),
+                uid: format!("uid-{}", self.name).into(),
+            },
+            resource_version: 0,
+            labels: BTreeMap::new(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            deleting: false,
+            paused: false,
+            replicas: count(world.bases.len()),
+            max_unavailable: CountOrPercent::Count(0),
+            max_surge: CountOrPercent::Percent(100),
+            rollout: Rollout {
+                generation: self.revision.into(),
+                observed_generation: self.revision.into(),
+                desired: count(world.bases.len()),
+                total: count(pods.len()),
+                updated: count(updated),
+                available: count(pods.iter().filter(|pod| is_ready(pod)).count()),
+            },
+            template: TemplateView {
+                labels: (*made.labels).clone(),
+                annotations: self.annotations(),
+                containers: (*made.containers).clone(),
+                placement: Placement { tolerations: vec![everywhere], ..Placement::default() },
+            },
+            rolled_out: None,
+        }
     }
 
     fn owns(&self, pod: &PodView) -> bool {
@@ -122,6 +176,7 @@ impl Deployment {
                 kind: "Deployment".into(),
                 name: self.name.as_str().into(),
             }),
+            annotations: self.annotations().into(),
             ..pod(world, &name, base, &self.name, &self.revision.to_string(), self.package)
         };
         let event = world.api.create_pod(pod);

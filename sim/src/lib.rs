@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod foreign;
 pub mod many;
 pub mod network;
+mod plans;
 mod process;
 pub mod replica;
 mod rivals;

@@ -51,11 +51,11 @@ impl World {
     pub fn start_replica(&mut self, place: usize) {
         let shares = self.replicas.len() > 1;
         self.processes += 1;
-        let (number, now) = (self.processes, self.now);
+        let (number, now, deployments) = (self.processes, self.now, self.deployments);
         let Some(replica) = self.replicas.get_mut(place).filter(|replica| replica.running.is_none()) else {
             return;
         };
-        replica.running = Some(Running::start(replica, number, shares, now));
+        replica.running = Some(Running::start(replica, number, shares, deployments, now));
         let process = Process { replica: place, number };
         let (name, who) = (replica.name.clone(), self.running(process).map(Running::who).unwrap_or_default());
         self.tell(format_args!("{name} is started as {who:?}"));

@@ -126,8 +126,8 @@ pub struct Running {
     epoch: u64,
 }
 
-/// The kinds that are watched: by all, and by those that share the VNodes.
-pub const WATCHES: [Watched; 9] = [
+/// The kinds that are watched: by all, by those that share the VNodes, and by those that manage Deployments.
+pub const WATCHES: [Watched; 12] = [
     Watched::Nodes,
     Watched::Services,
     Watched::ReplicaSets,
@@ -137,6 +137,9 @@ pub const WATCHES: [Watched; 9] = [
     Watched::Members,
     Watched::Leases,
     Watched::Permits,
+    Watched::Deployments,
+    Watched::DaemonSets,
+    Watched::Plans,
 ];
 
 /// The place of a kind among [`WATCHES`].
@@ -165,8 +168,8 @@ impl Replica {
 
 impl Running {
     /// A process that has just been started; one of several (`shares`), or the only one.
-    pub fn start(replica: &Replica, number: u32, shares: bool, now: Duration) -> Self {
-        let mut config = Config::new("sim");
+    pub fn start(replica: &Replica, number: u32, shares: bool, deployments: bool, now: Duration) -> Self {
+        let mut config = Config { module_deployments: deployments, ..Config::new("sim") };
         let incarnation: Option<Arc<str>> = shares.then(|| format!("i{number}").into());
         if let Some(incarnation) = &incarnation {
             config.cluster = Some(ClusterConfig {
@@ -186,9 +189,12 @@ impl Running {
             }
             false => Fence::open(),
         };
-        let kinds = WATCHES
-            .iter()
-            .filter(|kind| shares || !matches!(kind, Watched::Members | Watched::Leases | Watched::Permits));
+        let is_watched = |kind: &&Watched| match kind {
+            Watched::Members | Watched::Leases | Watched::Permits => shares,
+            Watched::Deployments | Watched::DaemonSets | Watched::Plans => deployments,
+            _ => true,
+        };
+        let kinds = WATCHES.iter().filter(is_watched);
         Self {
             number,
             engine: Engine::new(config),

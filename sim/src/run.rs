@@ -14,7 +14,7 @@ use crate::{
     base::word,
     check::{budget, converged, foreign, owned},
     deployment::Deployment,
-    rivals,
+    plans, rivals,
     scenario::{Faults, Scenario},
     world::World,
 };
@@ -56,7 +56,7 @@ pub struct Outcome {
 /// # Errors
 /// The invariant that broke, and the story that led to it.
 pub fn run(seed: u64, scenario: Scenario) -> Result<Outcome, String> {
-    let mut world = World::new(seed, scenario.replicas);
+    let mut world = World::new(seed, scenario.replicas, scenario.plans);
     // An assertion of the engine that fails is told as an invariant that breaks, with its story.
     let result = catch_unwind(AssertUnwindSafe(|| carry_out(&mut world, scenario)));
     let result = result.unwrap_or_else(|panic| Err(asserted(panic.as_ref())));
@@ -86,6 +86,9 @@ fn carry_out(world: &mut World, scenario: Scenario) -> Result<bool, String> {
     world.faults = scenario.faults;
     if scenario.rivals {
         return rivals::carry_out(world, &scenario);
+    }
+    if scenario.plans {
+        return plans::carry_out(world, &scenario);
     }
     let mut deployments = Vec::new();
     for number in 0..scenario.acts {

@@ -47,10 +47,12 @@ pub struct Scenario {
     pub faults: Faults,
     /// Users make owners that ask for one bizName, and nothing else.
     pub rivals: bool,
+    /// Users release one Deployment by operation plans, and nothing else.
+    pub plans: bool,
 }
 
-/// Of so many seeds one is of rivals.
-const RIVALS: u64 = 5;
+/// Of so many seeds one is of rivals, and one of operation plans.
+const KINDS: u64 = 5;
 
 /// With clocks a tenth apart a replica has stopped for 1.3 s when another may have ended it: what it sent last is there by
 /// then.
@@ -67,7 +69,8 @@ impl Scenario {
         Self {
             replicas,
             bases: rng.u8(1..if replicas == 1 { 4 } else { 7 }),
-            rivals: seed % RIVALS == RIVALS - 1,
+            rivals: seed % KINDS == KINDS - 1,
+            plans: seed % KINDS == KINDS - 2,
             acts: rng.u8(1..if replicas == 1 { 16 } else { 24 }),
             crashes: wild > 0,
             faults: match wild {

@@ -102,6 +102,12 @@ pub fn subject(event: &Event) -> Option<(Watched, Arc<str>, u64)> {
         Event::Cluster(ClusterEvent::Revision { replica_set, revision }) => {
             (Watched::ReplicaSets, replica_set.clone(), *revision)
         }
+        Event::Cluster(ClusterEvent::Workload(view)) => {
+            (Watched::Deployments, view.workload.uid.clone(), view.resource_version)
+        }
+        Event::Cluster(ClusterEvent::Plan(view)) => {
+            (Watched::Plans, view.plan.uid.clone(), view.resource_version)
+        }
         _ => return None,
     })
 }
@@ -112,6 +118,8 @@ pub fn end(event: &Event) -> Option<(Watched, Arc<str>)> {
         Event::Cluster(ClusterEvent::NodeGone { uid, .. }) => (Watched::Nodes, uid.clone()),
         Event::Cluster(ClusterEvent::PodGone(pod)) => (Watched::Pods, pod.uid.clone()),
         Event::Cluster(ClusterEvent::ModuleGone { module, .. }) => (Watched::Modules, module.uid.clone()),
+        Event::Cluster(ClusterEvent::WorkloadGone(workload)) => (Watched::Deployments, workload.uid.clone()),
+        Event::Cluster(ClusterEvent::PlanGone(plan)) => (Watched::Plans, plan.uid.clone()),
         Event::Replica(ReplicaEvent::MemberGone { uid, .. }) => (Watched::Members, uid.clone()),
         Event::Replica(ReplicaEvent::LeaseGone { uid, .. }) => (Watched::Leases, uid.clone()),
         Event::Replica(ReplicaEvent::PermitsGone { uid, .. }) => (Watched::Permits, uid.clone()),
@@ -148,6 +156,12 @@ fn gone(event: &Event) -> Option<Event> {
             namespace: service.namespace.clone(),
             uid: service.uid.clone(),
         }),
+        Event::Cluster(ClusterEvent::Workload(view)) => {
+            Event::Cluster(ClusterEvent::WorkloadGone(view.workload.clone()))
+        }
+        Event::Cluster(ClusterEvent::Plan(view)) => {
+            Event::Cluster(ClusterEvent::PlanGone(view.plan.clone()))
+        }
         Event::Cluster(ClusterEvent::Revision { replica_set, .. }) => {
             Event::Cluster(ClusterEvent::RevisionGone { replica_set: replica_set.clone() })
         }

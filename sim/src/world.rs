@@ -53,6 +53,8 @@ pub struct World {
     pub api_away: bool,
     /// The broker is not there.
     pub broker_away: bool,
+    /// The controllers manage Deployments.
+    pub deployments: bool,
     /// The faults at present.
     pub faults: Faults,
     /// The invariants.
@@ -67,7 +69,7 @@ pub struct World {
 
 impl World {
     /// A world without bases, with replicas that have just been started.
-    pub fn new(seed: u64, replicas: u8) -> Self {
+    pub fn new(seed: u64, replicas: u8, deployments: bool) -> Self {
         let mut world = Self {
             now: Duration::ZERO,
             api: Api::default(),
@@ -75,6 +77,7 @@ impl World {
             replicas: (0..usize::from(replicas)).map(Replica::new).collect(),
             api_away: false,
             broker_away: false,
+            deployments,
             faults: Faults::NONE,
             checks: Checks::default(),
             queue: BTreeMap::new(),

@@ -40,6 +40,7 @@ closed!(
         Lease = "leases",
         Module = "modules",
         ModuleStatus = "modules/status",
+        PlanStatus = "operationplans/status",
         Node = "nodes",
         NodeStatus = "nodes/status",
         Pod = "pods",

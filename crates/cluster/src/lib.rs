@@ -20,8 +20,10 @@
 mod announce;
 pub mod client;
 pub mod counters;
+pub mod definition;
 pub mod delivery;
 pub mod modules;
+pub mod plans;
 mod slim;
 pub mod watch;
 pub mod write;

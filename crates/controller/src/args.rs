@@ -3,16 +3,14 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{explain::Explain, install::Install};
+use crate::{definitions::Crd, explain::Explain, install::Install};
 
 /// What else the program does than to be the controller.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Explain(Explain),
     Install(Box<Install>),
-    /// Prints the definition of Module objects, for `kubectl apply -f -`. The controller installs it by
-    /// itself where it may.
-    Crd,
+    Crd(Crd),
     #[command(flatten)]
     Ask(ask::Command),
 }

@@ -1,16 +1,10 @@
 //! What the commands that ask a cluster need to know of this program.
 
-use serde_json::Value;
-
-use crate::{explain, install};
+use crate::{definitions, explain, install};
 
 /// The program with this command line.
 pub(crate) fn program(command: fn() -> clap::Command) -> ask::Program {
-    ask::Program { command, definition, roles, language: explain::language }
-}
-
-fn definition() -> Value {
-    serde_json::to_value(cluster::modules::definition()).unwrap_or_default()
+    ask::Program { command, definitions: definitions::all, roles, language: explain::language }
 }
 
 /// The manifests are in the program: a test holds that they can be read.
@@ -26,6 +20,6 @@ mod tests {
     fn what_is_in_the_program_can_be_read() {
         let roles = roles();
         assert!(!roles.base.is_empty() && !roles.peers.is_empty() && !roles.replicas.is_empty());
-        assert!(definition().pointer("/metadata/annotations").is_some());
+        assert!(definitions::all().iter().all(|one| one.pointer("/metadata/annotations").is_some()));
     }
 }

@@ -5,6 +5,7 @@ mod args;
 mod asking;
 mod clock;
 mod commands;
+mod definitions;
 mod dispatch;
 mod explain;
 mod install;
@@ -18,7 +19,6 @@ mod tunnels;
 
 use std::process::ExitCode;
 
-use ask::print;
 use clap::{CommandFactory, Parser};
 use tikv_jemallocator::Jemalloc;
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match &args.command {
         Some(args::Command::Explain(explain)) => return explain.run(),
         Some(args::Command::Install(install)) => return install.run(),
-        Some(args::Command::Crd) => return print_definition(),
+        Some(args::Command::Crd(crd)) => return crd.run(),
         Some(args::Command::Ask(asked)) => {
             return asked.run(&asking::program(args::Args::command));
         }
@@ -52,16 +52,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn print_definition() -> ExitCode {
-    match serde_json::to_string_pretty(&cluster::modules::definition()) {
-        Ok(definition) => print(&format!("{definition}\n")),
-        Err(error) => {
-            eprintln!("module-controller: writing the definition: {error}");
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,7 @@ use model::{BaseIdentity, BaseReport, BizId, ErrorCode, ModuleSpec, TunnelKind};
 use crate::{
     request::Request,
     trace::TraceId,
-    view::{Door, PodRef, WorkloadRef},
+    view::{Door, PlanRef, PodRef, WorkloadRef},
 };
 
 /// Where a command goes.
@@ -39,6 +39,8 @@ pub enum Regarding {
     },
     /// A Deployment or a DaemonSet.
     Workload(WorkloadRef),
+    /// An operation plan.
+    Plan(PlanRef),
 }
 
 /// What people are told: one `events.k8s.io/v1` Event, one line in the log, maybe one report.

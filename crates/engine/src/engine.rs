@@ -5,6 +5,7 @@ mod bases;
 mod census;
 mod modules;
 mod nodes;
+mod plans;
 mod pods;
 mod sharing;
 mod start;
@@ -30,6 +31,7 @@ use crate::{
     ordering::{losses::Losses, newest::Revisions, permits::Permits},
     orphans::Orphans,
     ownership::Ownership,
+    plans::Plans,
     replicas::{Peers, Workloads},
     request::{Write, WriteError},
     services::Services,
@@ -69,6 +71,8 @@ pub struct Engine {
     peers: Peers,
     /// What was rolled out of each workload.
     rollouts: Rollouts,
+    /// Operation plans.
+    plans: Plans,
     baselines: Baselines,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
@@ -107,6 +111,7 @@ impl Engine {
             workloads: Workloads::new(),
             peers: Peers::default(),
             rollouts: Rollouts::default(),
+            plans: Plans::default(),
             baselines: Baselines::default(),
             http_up: None,
             mqtt_up: None,
@@ -124,7 +129,7 @@ impl Engine {
         let vnodes = self.wakes.next();
         let workloads = self.peers.next_wake().into_iter().chain(self.rollouts.next_wake()).min();
         let (questions, unplaced) = (self.baselines.questions.next_wake(), self.unplaced.next_wake());
-        [vnodes, workloads, questions, unplaced, self.orphans_wake, self.shared_wake]
+        [vnodes, workloads, self.plans.next_wake(), questions, unplaced, self.orphans_wake, self.shared_wake]
             .into_iter()
             .flatten()
             .min()
@@ -217,7 +222,9 @@ impl Engine {
                 }
             }
             ClusterEvent::Workload(view) => self.see_workload(*view, now, out),
-            ClusterEvent::WorkloadGone(workload) => self.lose_workload(&workload),
+            ClusterEvent::WorkloadGone(workload) => self.lose_workload(&workload, now),
+            ClusterEvent::Plan(view) => self.see_plan(*view, now, out),
+            ClusterEvent::PlanGone(plan) => self.lose_plan(&plan, now, out),
         }
     }
 
@@ -233,6 +240,7 @@ impl Engine {
                     }
                 });
             }
+            Write::PatchPlanStatus(plan) => self.plans.written(plan, result, now.mono),
             write => {
                 if let Some(base) = self.owner_of(write) {
                     self.visit(&base, now, out, |vnode, ctx| vnode.written(write, result, ctx));
@@ -258,6 +266,7 @@ impl Engine {
             | Write::DeleteModule(key) => &key.vnode,
             Write::ScaleDeployment(_)
             | Write::RecordRollout(_)
+            | Write::PatchPlanStatus(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
@@ -280,6 +289,9 @@ impl Engine {
         if self.rollouts.next_wake().is_some_and(|at| at <= now.mono) {
             self.with_rollouts(now, out, |rollouts, workloads, turn| rollouts.tick(workloads, false, turn));
         }
+        if self.plans.next_wake().is_some_and(|at| at <= now.mono) {
+            self.advance_plans(now, out);
+        }
         if self.unplaced.next_wake().is_some_and(|at| at <= now.mono) {
             self.look_at_unplaced(now, out);
         }
@@ -301,10 +313,10 @@ impl Engine {
         let holder = self.ownership.as_ref().map(|shared| shared.members.incarnation().clone());
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
         let (zones, permits, losses) = (&mut self.zones, &mut self.permits, &mut self.losses);
-        let (services, revisions) = (&self.services, &self.revisions);
+        let (services, revisions, plans) = (&self.services, &self.revisions, &self.plans);
         let config = &self.config;
         let mut ctx =
-            Context { config, now, holder, fleet, services, revisions, zones, permits, losses, out };
+            Context { config, now, holder, fleet, services, revisions, plans, zones, permits, losses, out };
         change(vnode, &mut ctx);
         if !may_act {
             if let Some(shared) = &mut self.ownership {
@@ -342,8 +354,9 @@ impl Engine {
 /// What is not waited for, because nobody watches it.
 fn never_told(config: &Config) -> HashSet<Watched> {
     let modules = (!config.modules).then_some(Watched::Modules);
+    let plans = (!config.module_deployments).then_some(Watched::Plans);
     let shared = [Watched::Members, Watched::Leases].into_iter().filter(|_| config.cluster.is_none());
-    modules.into_iter().chain(shared).collect()
+    modules.into_iter().chain(plans).chain(shared).collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use model::{BaseIdentity, BaseReport, TunnelKind};
 
 use crate::request::{BasePod, Write, WriteError};
 use crate::view::{
-    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PodRef, PodView,
-    ServiceView, UnplacedView, WorkloadRef, WorkloadView,
+    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PlanRef, PlanView,
+    PodRef, PodView, ServiceView, UnplacedView, WorkloadRef, WorkloadView,
 };
 
 /// The time of a step, given from outside.
@@ -44,6 +44,8 @@ pub enum Watched {
     Deployments,
     /// DaemonSets of modules; only where Deployments are managed.
     DaemonSets,
+    /// Operation plans; only where Deployments are managed.
+    Plans,
     /// Membership Leases of the replicas; only where there may be several.
     Members,
     /// Leases of VNodes; only where there may be several replicas.
@@ -54,14 +56,15 @@ pub enum Watched {
 
 impl Watched {
     /// What must be known before anything is done: Nodes and Pods, what was installed, who may be sending requests to
-    /// it, and the revisions by which an older Pod is known for one although it was made later.
-    pub const NEEDED: [Self; 6] = [
+    /// it, the revisions by which an older Pod is known for one although it was made later, and the plans that hold Pods back.
+    pub const NEEDED: [Self; 7] = [
         Self::Nodes,
         Self::Pods,
         Self::Modules,
         Self::Services,
         Self::ReplicaSets,
         Self::UpstreamReplicaSets,
+        Self::Plans,
     ];
 }
 
@@ -176,6 +179,10 @@ pub enum ClusterEvent {
     Workload(Box<WorkloadView>),
     /// A Deployment or a DaemonSet is gone.
     WorkloadGone(WorkloadRef),
+    /// An operation plan appeared, changed, or was read in answer to a write.
+    Plan(Box<PlanView>),
+    /// An operation plan is gone.
+    PlanGone(PlanRef),
     /// A ReplicaSet of modules appeared, or its revision changed.
     Revision {
         /// Its UID.

@@ -15,6 +15,7 @@ mod ordering;
 mod orphans;
 mod ownership;
 pub mod placement;
+mod plans;
 mod pod;
 mod replicas;
 pub mod request;

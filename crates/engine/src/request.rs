@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use model::BaseIdentity;
 
 use crate::view::{
-    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PermitsView, PodRef,
-    PodStatus, RolledOut, WorkloadRef,
+    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PermitsView, PlanRef,
+    PodRef, PodStatus, RolledOut, WorkloadRef,
 };
 
 /// What the API server is asked for.
@@ -110,6 +110,18 @@ pub enum Request {
         /// When, for people.
         at: Timestamp,
     },
+    /// Write the status of an operation plan that is still of this version: two replicas that both take themselves for the
+    /// one that leads do not release two batches.
+    PatchPlanStatus {
+        /// Which.
+        plan: PlanRef,
+        /// `metadata.resourceVersion` of the view that this was decided on.
+        resource_version: u64,
+        /// `metadata.generation` of that view.
+        generation: i64,
+        /// What it shall be.
+        status: Box<plan::Status>,
+    },
     /// Create the membership Lease (its UID is empty), or replace the very version that is named.
     /// Where the server has another, that is told before the conflict. It passes the fence.
     WriteMember(Box<MemberView>),
@@ -176,6 +188,7 @@ impl Request {
             Self::DeleteModule { key, .. } => Write::DeleteModule(key.clone()),
             Self::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment.clone()),
             Self::RecordRollout { workload, .. } => Write::RecordRollout(workload.clone()),
+            Self::PatchPlanStatus { plan, .. } => Write::PatchPlanStatus(plan.clone()),
             Self::WriteMember(desired) => Write::WriteMember(desired.name.clone()),
             Self::ReadMember { name } => Write::ReadMember(name.clone()),
             Self::DeleteMember { name, .. } => Write::DeleteMember(name.clone()),
@@ -221,6 +234,8 @@ pub enum Write {
     ScaleDeployment(WorkloadRef),
     /// [`Request::RecordRollout`].
     RecordRollout(WorkloadRef),
+    /// [`Request::PatchPlanStatus`].
+    PatchPlanStatus(PlanRef),
     /// [`Request::WriteMember`], by the Lease's name.
     WriteMember(Arc<str>),
     /// [`Request::ReadMember`], by the Lease's name.

@@ -219,7 +219,15 @@ impl<'a> Run<'a> {
                 return;
             }
         }
-        self.tell(Phase::Succeeded, format!("every base has {}", self.spec.module));
+        let (module, all) = (&self.spec.module, self.facts.bases.len());
+        let ready = self.facts.bases.iter().filter(|base| base.condition == Condition::Ready).count();
+        self.tell(
+            Phase::Succeeded,
+            match ready == all {
+                true => format!("every base has {module}"),
+                false => format!("{ready} of {all} bases have {module}: the others may install it"),
+            },
+        );
         self.next.confirmable = None;
     }
 
@@ -297,7 +305,11 @@ impl<'a> Run<'a> {
                     let late = format!("it was not ready {} s after it had begun", timeout.as_secs());
                     code.filter(|_| due <= self.now).map(|code| (code, late))
                 }
-                Condition::Absent | Condition::Held | Condition::Waiting => None,
+                // Its time begins with its turn.
+                Condition::Absent | Condition::Held | Condition::Waiting => {
+                    self.memory.started.remove(&base.key);
+                    None
+                }
             };
             match failed {
                 Some((code, message)) => failures.push(Failure { base: base.key.clone(), code, message }),
@@ -306,9 +318,11 @@ impl<'a> Run<'a> {
             }
         }
         self.next.failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
+        // What works nowhere is no failure to be put up with.
+        let is_everywhere = !failures.is_empty() && failures.len() == self.members(place).len();
         failures.truncate(MOST_FAILURES);
         self.next.failures = failures;
-        if self.next.failed > self.spec.max_failed {
+        if self.next.failed > self.spec.max_failed || is_everywhere {
             self.set(place, BatchPhase::Failed);
             return true;
         }

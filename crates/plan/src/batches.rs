@@ -1,7 +1,8 @@
 //! Which bases are in which batch.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use litemap::LiteMap;
 use model::ErrorCode;
 
 use crate::{
@@ -17,7 +18,7 @@ pub struct Base {
     /// Its place in the plan's order: [`crate::rank`] of the plan's UID and the key.
     pub rank: u64,
     /// The labels of its VNode.
-    pub labels: BTreeMap<String, Arc<str>>,
+    pub labels: LiteMap<Arc<str>, Arc<str>>,
     /// It is heard and answers.
     pub available: bool,
     /// Some version of the module serves, whichever.
@@ -131,7 +132,7 @@ mod tests {
             Base {
                 rank: rank("uid", &key),
                 key,
-                labels: [("zone".to_owned(), Arc::from(*zone))].into(),
+                labels: [(Arc::from("zone"), Arc::from(*zone))].into_iter().collect(),
                 available: true,
                 serves: true,
                 condition: Condition::Held,

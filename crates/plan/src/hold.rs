@@ -34,8 +34,6 @@ pub enum Held {
     Batch(Arc<str>),
     /// The plan has begun, and what came since in its spec is not carried out.
     Changed,
-    /// The plan was ended by somebody.
-    Aborted,
     /// The plan was over before this base was released.
     Over(Phase),
 }
@@ -49,7 +47,6 @@ impl fmt::Display for Held {
             Self::NotBegun => f.write_str("the plan has not begun"),
             Self::Batch(name) => write!(f, "it comes with batch {name}"),
             Self::Changed => f.write_str("the plan was changed after it had begun"),
-            Self::Aborted => f.write_str("the plan was aborted"),
             Self::Over(phase) => write!(f, "the plan is over ({})", phase.as_str()),
         }
     }
@@ -78,10 +75,8 @@ pub fn hold(spec: Option<&Spec>, status: &Status, digest: &str, module: &BizId, 
     if batch_of(spec, status, base).is_some() {
         return Release::Released;
     }
-    match status.phase {
-        Phase::Aborted => return Release::Held(Held::Aborted),
-        phase if phase.is_over() => return Release::Held(Held::Over(phase)),
-        _ => {}
+    if status.phase.is_over() {
+        return Release::Held(Held::Over(status.phase));
     }
     // A base that has nothing to lose gets what has proved itself elsewhere.
     if !base.serves && status.any_done() {

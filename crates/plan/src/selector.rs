@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use litemap::LiteMap;
+
 /// How a label is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
@@ -37,15 +39,15 @@ pub struct Selector {
 
 impl Selector {
     /// All of it holds for these labels.
-    pub fn selects(&self, labels: &BTreeMap<String, Arc<str>>) -> bool {
-        let same = |(key, value): (&String, &String)| labels.get(key).is_some_and(|label| **label == **value);
+    pub fn selects(&self, labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
+        let same = |(key, value): (&String, &String)| labels.get(key.as_str()).is_some_and(|label| **label == **value);
         self.labels.iter().all(same) && self.expressions.iter().all(|one| one.holds(labels))
     }
 }
 
 impl Requirement {
-    fn holds(&self, labels: &BTreeMap<String, Arc<str>>) -> bool {
-        let label = labels.get(&self.key);
+    fn holds(&self, labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
+        let label = labels.get(self.key.as_str());
         let is_one = || label.is_some_and(|label| self.values.iter().any(|value| **value == **label));
         match self.operator {
             Operator::In => is_one(),
@@ -60,8 +62,8 @@ impl Requirement {
 mod tests {
     use super::*;
 
-    fn labels(all: &[(&str, &str)]) -> BTreeMap<String, Arc<str>> {
-        all.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect()
+    fn labels(all: &[(&str, &str)]) -> LiteMap<Arc<str>, Arc<str>> {
+        all.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
     }
 
     #[test]

@@ -36,8 +36,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 10] = [
+    const ALL: [Self; 10] = [
         Self::Pending,
         Self::Running,
         Self::AwaitingConfirm,
@@ -66,6 +65,11 @@ impl Phase {
         }
     }
 
+    /// What a status says; none where it is no phase that is known here.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == name)
+    }
+
     /// It never changes again.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Succeeded | Self::RolledBack | Self::Superseded | Self::Aborted)
@@ -91,8 +95,7 @@ pub enum BatchPhase {
 }
 
 impl BatchPhase {
-    /// All phases.
-    pub const ALL: [Self; 6] =
+    const ALL: [Self; 6] =
         [Self::Waiting, Self::Releasing, Self::Soaking, Self::AwaitingConfirm, Self::Done, Self::Failed];
 
     /// As it is written in the status.
@@ -105,6 +108,11 @@ impl BatchPhase {
             Self::Done => "Done",
             Self::Failed => "Failed",
         }
+    }
+
+    /// What a status says; none where it is no phase that is known here.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == name)
     }
 
     /// Its bases were released.

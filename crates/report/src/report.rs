@@ -28,7 +28,7 @@ impl Report {
     pub(crate) fn of(said: &Announcement, at: Timestamp) -> Option<Self> {
         let pod = match &said.regarding {
             Regarding::Pod(pod) => Some(pod.to_string()),
-            Regarding::Node { .. } | Regarding::Workload(_) => None,
+            Regarding::Node { .. } | Regarding::Workload(_) | Regarding::Plan(_) => None,
         };
         Some(Self {
             alarm: said.alarm?,

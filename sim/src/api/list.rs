@@ -58,10 +58,21 @@ impl Api {
                     })
                     .collect()
             }
+            Watched::Deployments => self
+                .workloads
+                .values()
+                .cloned()
+                .map(|view| Event::Cluster(ClusterEvent::Workload(Box::new(view))))
+                .collect(),
+            Watched::Plans => self
+                .plans
+                .values()
+                .cloned()
+                .map(|view| Event::Cluster(ClusterEvent::Plan(Box::new(view))))
+                .collect(),
             Watched::UnplacedPods
             | Watched::UpstreamUnplacedPods
             | Watched::UpstreamReplicaSets
-            | Watched::Deployments
             | Watched::DaemonSets => vec![],
         }
     }

@@ -5,6 +5,7 @@ mod list;
 mod modules;
 mod nodes;
 mod permits;
+mod plans;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,8 @@ use std::{
 use engine::{
     ClusterEvent, Event, Request, Write, WriteError,
     view::{
-        LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PodView, ServiceView,
+        LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PlanView, PodView, ServiceView,
+        WorkloadView,
     },
 };
 use jiff::Timestamp;
@@ -44,6 +46,10 @@ pub struct Api {
     pub members: BTreeMap<Arc<str>, MemberView>,
     /// The Leases of permits, by name.
     pub permits: BTreeMap<Arc<str>, PermitsView>,
+    /// Deployments, by name.
+    pub workloads: BTreeMap<Arc<str>, WorkloadView>,
+    /// Operation plans, by name.
+    pub plans: BTreeMap<Arc<str>, PlanView>,
     /// Which incarnation took each VNode last, by Node name; empty after it was given back.
     pub owners: BTreeMap<Arc<str>, Arc<str>>,
     /// Who gave VNodes back by its own will: what it had sent before may still be on its way.
@@ -116,6 +122,7 @@ impl Api {
         // There are no peer Deployments here.
         self.write_lease(request, &write, wall)
             .or_else(|| self.write_permits(request, &write))
+            .or_else(|| self.write_plan(request, &write))
             .or_else(|| self.write_module(request, &write))
             .or_else(|| self.write_node(request, &write))
             .or_else(|| self.write_pod(request, &write))
@@ -240,6 +247,7 @@ fn kind(write: &Write) -> &'static str {
         Write::DeleteModule(_) => "DeleteModule",
         Write::ScaleDeployment(_) => "ScaleDeployment",
         Write::RecordRollout(_) => "RecordRollout",
+        Write::PatchPlanStatus(_) => "PatchPlanStatus",
         Write::WriteMember(_) => "WriteMember",
         Write::ReadMember(_) => "ReadMember",
         Write::DeleteMember(_) => "DeleteMember",

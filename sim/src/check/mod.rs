@@ -9,6 +9,7 @@ mod gap;
 mod intent;
 mod owned;
 mod owner;
+pub mod plans;
 mod ready;
 pub mod rivals;
 mod twice;
@@ -119,6 +120,7 @@ impl Checks {
         wanted::check(base, command, &known, &self.twice, now)?;
         self.twice.check(base, command, &known, now)?;
         gap::check(base, command, &known, now)?;
+        plans::check(base, command, &known)?;
         intent::check(base, command, &known)?;
         rivals::check(&self.rivals, base, command, &known, now)?;
         self.drain.check(base, command, &known, now)?;

@@ -23,19 +23,21 @@ const POLICIES: [(&str, &str); 5] = [
 fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
     let program = controller::program()?;
-    let ask = |argument: &str| -> Result<String> {
+    let ask = |arguments: &[&str]| -> Result<String> {
         let output =
-            Command::new(&program).arg(argument).env_clear().output().context("asking the controller")?;
-        ensure!(output.status.success(), "{} {argument} failed", program.display());
+            Command::new(&program).args(arguments).env_clear().output().context("asking the controller")?;
+        ensure!(output.status.success(), "{} {} failed", program.display(), arguments.join(" "));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let help = ask("--help")?;
+    let help = ask(&["--help"])?;
     let rules = fs::read_to_string(artifacts::repository().join(alert_rules::RULES))
         .with_context(|| format!("reading {}", alert_rules::RULES))?;
     let mut pages = vec![
-        ("deploy/crds/modules.koupleless.io.json", ask("crd")?),
-        ("deploy/chart/files/modules.koupleless.io.json", ask("crd")?),
-        ("deploy/install/module-controller.yaml", ask("install")?),
+        ("deploy/crds/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
+        ("deploy/crds/operationplans.koupleless.io.json", ask(&["crd", "operationplans.koupleless.io"])?),
+        ("deploy/chart/files/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
+        ("deploy/chart/files/operationplans.koupleless.io.json", ask(&["crd", "operationplans.koupleless.io"])?),
+        ("deploy/install/module-controller.yaml", ask(&["install"])?),
         ("deploy/monitoring/prometheus-rule.yaml", alert_rules::object(&rules)?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),
         ("docs/reference/error-codes.md", error_codes::reference(Language::English)),

@@ -36,8 +36,8 @@ const RANKS: &[(&str, Rank)] = &[
     ("xtask", Rank::Beside),
 ];
 
-/// Edges within a ring: the engine gives orders in Arklet's words.
-const WITHIN: &[(&str, &str)] = &[("engine", "arklet")];
+/// Edges within a ring: the engine gives orders in Arklet's words, and carries operation plans out.
+const WITHIN: &[(&str, &str)] = &[("engine", "arklet"), ("engine", "plan")];
 
 /// The crates of others that rings 0 and 1 may name.
 const PURE: &[&str] = &["jiff", "litemap", "serde", "serde_json", "sha2", "thiserror", "url"];

@@ -4,47 +4,57 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, code::Code};
-use crate::text::Text;
+use super::{Evidence, Finding, code::Code, evidence::PLANS};
 
-/// What the definition says of itself.
+/// What a definition says of itself.
 const REVISION: &str = "/metadata/annotations/module-controller.koupleless.io~1definition-revision";
 const DIGEST: &str = "/metadata/annotations/module-controller.koupleless.io~1definition";
 /// The oldest Kubernetes with which nothing is missing: it marks which deletions were its own (docs/guide/operations.md).
 const OLDEST: u32 = 26;
 
 /// What is wrong, whatever modules there are.
-pub(super) fn findings(evidence: &Evidence, ours: &Value, found: &mut Vec<Finding>) {
+pub(super) fn findings(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
     if let Some(minor) = evidence.server.filter(|minor| *minor < OLDEST) {
         let message =
             format!("it is Kubernetes 1.{minor}, and 1.{OLDEST} is the oldest with which nothing is missing");
         found.push(Finding::new(Code::ApiTooOld, "the API server".into(), message));
     }
-    definition(evidence, ours, found);
+    definitions(evidence, ours, found);
     controllers(evidence, found);
     bases(evidence, found);
 }
 
-fn definition(evidence: &Evidence, ours: &Value, found: &mut Vec<Finding>) {
-    let about = || Text::from("CustomResourceDefinition modules.koupleless.io");
-    let mut add = |code: Code, message: String| found.push(Finding::new(code, about(), message));
+fn definitions(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
     let revision = |definition: &Value| -> u32 {
         definition.pointer(REVISION).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(0)
     };
-    match &evidence.definition {
-        // Before the controller is installed there is none.
-        Some(None) if evidence.controllers.is_empty() => {}
-        Some(None) => add(Code::DefinitionMissing, "it is not there, so no Module objects are kept".into()),
-        Some(Some(theirs)) => {
-            let (have, want) = (revision(theirs), revision(ours));
-            let is_same = theirs.pointer(DIGEST) == ours.pointer(DIGEST);
-            if have < want || (have == want && !is_same) {
-                let message =
-                    format!("it is of revision {have}, or was changed; this version has revision {want}");
-                add(Code::DefinitionOutdated, message);
+    let is_on = |name: &str| evidence.controllers.iter().any(|controller| controller.is_on(name));
+    for (name, theirs) in &evidence.definitions {
+        let mut add = |code: Code, message: String| {
+            let about = format!("CustomResourceDefinition {name}");
+            found.push(Finding::new(code, about.as_str().into(), message));
+        };
+        let Some(ours) = ours.iter().find(|one| one.pointer("/metadata/name").is_some_and(|its| its == name)) else {
+            continue;
+        };
+        match theirs {
+            // Before the controller is installed there is none.
+            None if evidence.controllers.is_empty() => {}
+            None if *name == PLANS && !is_on("ENABLE_MODULE_DEPLOYMENT_CONTROLLER") => {}
+            None if *name == PLANS => {
+                add(Code::DefinitionMissing, "it is not there, so Pods that name an operation plan are held".into());
+            }
+            None => add(Code::DefinitionMissing, "it is not there, so no Module objects are kept".into()),
+            Some(theirs) => {
+                let (have, want) = (revision(theirs), revision(ours));
+                let is_same = theirs.pointer(DIGEST) == ours.pointer(DIGEST);
+                if have < want || (have == want && !is_same) {
+                    let message =
+                        format!("it is of revision {have}, or was changed; this version has revision {want}");
+                    add(Code::DefinitionOutdated, message);
+                }
             }
         }
-        None => {}
     }
 }
 

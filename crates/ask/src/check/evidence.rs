@@ -1,5 +1,7 @@
 //! What a check goes by, gathered from the cluster and from manifests.
 
+use std::collections::BTreeMap;
+
 use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -22,8 +24,8 @@ use crate::{
 pub(crate) struct Evidence {
     /// The minor version of Kubernetes; none where it is not known.
     pub(super) server: Option<u32>,
-    /// The definition of Module objects; none where it is not known, and none in it where there is none.
-    pub(super) definition: Option<Option<Value>>,
+    /// The definitions of our own kinds, by name; none in one where it is not there. What is not known is left out.
+    pub(super) definitions: BTreeMap<&'static str, Option<Value>>,
     pub(super) picture: Picture,
     pub(super) sites: Vec<Site>,
     pub(super) controllers: Vec<Controller>,
@@ -61,6 +63,12 @@ kinds! {
     OneStatefulSet: "StatefulSet", "StatefulSets";
 }
 
+/// The definition of Module objects, which every controller keeps.
+pub(super) const MODULES: &str = "modules.koupleless.io";
+/// The definition of operation plans, which matter where Deployments of modules are managed.
+pub(super) const PLANS: &str = "operationplans.koupleless.io";
+const DEFINITIONS: [&str; 2] = [MODULES, PLANS];
+
 impl Evidence {
     /// Of a cluster: its version, its bases, controllers, workloads and what is in their way.
     pub(crate) async fn of_cluster(
@@ -72,7 +80,11 @@ impl Evidence {
             Self { picture: read::picture(cluster, connection, env).await?, ..Self::default() };
         let client = &cluster.client;
         evidence.server = evidence.take("the version of the API server", minor(client).await);
-        evidence.definition = evidence.take("the definition of Module objects", definition(client).await);
+        for name in DEFINITIONS {
+            if let Some(found) = evidence.take("the definitions of our own kinds", definition(client, name).await) {
+                evidence.definitions.insert(name, found);
+            }
+        }
         let scope = connection.namespace.as_deref();
         let vnodes = "module-controller.koupleless.io/component=vnode";
         let vnodes = env.map_or_else(
@@ -163,8 +175,8 @@ async fn minor(client: &Client) -> Result<u32, Failure> {
         .map_err(|_| Failure::Refused(format!("it says {:?}", version.minor).into()))
 }
 
-async fn definition(client: &Client) -> Result<Option<Value>, Failure> {
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modules.koupleless.io";
+async fn definition(client: &Client, name: &str) -> Result<Option<Value>, Failure> {
+    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
     let request =
         http::Request::get(path).body(Vec::new()).map_err(|error| Failure::Refused(chain(&error)))?;
     match client.request::<Value>(request).await.map_err(Failure::of) {

@@ -42,10 +42,10 @@ impl Finding {
 }
 
 /// All that is wrong, the worst first. With a manifest only what is wrong with that.
-pub(crate) fn findings(evidence: &Evidence, definition: &Value) -> Vec<Finding> {
+pub(crate) fn findings(evidence: &Evidence, definitions: &[Value]) -> Vec<Finding> {
     let mut found = evidence.found.clone();
     if !evidence.of_manifest {
-        cluster::findings(evidence, definition, &mut found);
+        cluster::findings(evidence, definitions, &mut found);
     }
     for workload in &evidence.workloads {
         modules::of_itself(workload, &mut found);

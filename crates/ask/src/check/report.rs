@@ -22,8 +22,8 @@ pub(crate) struct Report {
 
 impl Report {
     /// Of this evidence.
-    pub(crate) fn of(evidence: &Evidence, definition: &Value, ignored: &[String]) -> Self {
-        let mut findings = findings(evidence, definition);
+    pub(crate) fn of(evidence: &Evidence, definitions: &[Value], ignored: &[String]) -> Self {
+        let mut findings = findings(evidence, definitions);
         findings
             .retain(|finding| !ignored.iter().any(|code| code.eq_ignore_ascii_case(finding.code.as_str())));
         Self { findings, skipped: evidence.skipped.clone(), workloads: evidence.workloads() }

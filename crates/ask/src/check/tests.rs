@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     controller::OfDeployment,
+    evidence::MODULES,
     surroundings::{Defaults, Namespace, Quota, Webhooks},
     workload::{Site, Workload},
     *,
@@ -69,7 +70,7 @@ fn variable(name: &str, value: &str) -> impl FnOnce(&mut Value) {
 }
 
 fn definition(revision: u32) -> Value {
-    json!({"metadata": {"annotations": {
+    json!({"metadata": {"name": MODULES, "annotations": {
         "module-controller.koupleless.io/definition-revision": revision.to_string(),
         "module-controller.koupleless.io/definition": format!("digest-{revision}"),
     }}})
@@ -79,7 +80,7 @@ fn definition(revision: u32) -> Value {
 fn healthy() -> Evidence {
     let mut evidence = Evidence {
         server: Some(34),
-        definition: Some(Some(definition(1))),
+        definitions: [(MODULES, Some(definition(1)))].into(),
         sites: vec![site("virtual-node-a")],
         controllers: vec![controller(|_| {})],
         workloads: vec![workload(&deployment())],
@@ -95,7 +96,7 @@ fn workload(json: &Value) -> Workload {
 }
 
 fn codes(evidence: &Evidence) -> Vec<Code> {
-    findings(evidence, &definition(1)).into_iter().map(|finding| finding.code).collect()
+    findings(evidence, &[definition(1)]).into_iter().map(|finding| finding.code).collect()
 }
 
 /// What is found after the Deployment was changed at these places.
@@ -115,7 +116,7 @@ fn changed(changes: &[(&str, Value)]) -> Vec<Code> {
 fn where_all_is_as_it_should_be_nothing_is_found() {
     assert_eq!(codes(&healthy()), []);
     // Nor before there is anything.
-    assert_eq!(codes(&Evidence { server: Some(34), definition: Some(None), ..Evidence::default() }), []);
+    assert_eq!(codes(&Evidence { server: Some(34), definitions: [(MODULES, None)].into(), ..Evidence::default() }), []);
 }
 
 #[test]
@@ -255,9 +256,9 @@ fn what_is_wrong_with_the_cluster_and_its_controllers_is_found() {
         codes(&evidence)
     };
     assert_eq!(with(|evidence| evidence.server = Some(25)), [Code::ApiTooOld]);
-    assert_eq!(with(|evidence| evidence.definition = Some(None)), [Code::DefinitionMissing]);
-    assert_eq!(with(|evidence| evidence.definition = Some(Some(definition(0)))), [Code::DefinitionOutdated]);
-    assert_eq!(with(|evidence| evidence.definition = Some(Some(definition(2)))), []);
+    assert_eq!(with(|evidence| evidence.definitions = [(MODULES, None)].into()), [Code::DefinitionMissing]);
+    assert_eq!(with(|evidence| evidence.definitions = [(MODULES, Some(definition(0)))].into()), [Code::DefinitionOutdated]);
+    assert_eq!(with(|evidence| evidence.definitions = [(MODULES, Some(definition(2)))].into()), []);
     assert_eq!(
         with(|evidence| evidence.controllers = vec![controller(|json| json["status"] = json!({}))]),
         [Code::ControllerNotReady]
@@ -314,7 +315,7 @@ fn the_screens() {
     json["spec"]["template"]["spec"]["tolerations"] = json!([]);
     evidence.workloads.push(workload(&json));
     evidence.skip("MutatingWebhookConfigurations", "forbidden".into());
-    let report = Report::of(&evidence, &definition(1), &[]);
+    let report = Report::of(&evidence, &[definition(1)], &[]);
     let style = Style { colour: false, wide: false, now: now() };
     golden::holds("check.txt", &report.text(Language::English, style));
     golden::holds("check.zh.txt", &report.text(Language::Chinese, style));
@@ -323,5 +324,5 @@ fn the_screens() {
         &(serde_json::to_string_pretty(&report.json(Language::English)).unwrap() + "\n"),
     );
     let ignored = ["tolerationmissing".to_owned(), "ControllerNotReady".to_owned()];
-    assert!(Report::of(&evidence, &definition(1), &ignored).is_clean());
+    assert!(Report::of(&evidence, &[definition(1)], &ignored).is_clean());
 }

@@ -68,7 +68,7 @@ impl Check {
                     return Ok(ExitCode::from(USAGE));
                 }
             };
-            let report = Report::of(&evidence, &(program.definition)(), &self.ignore);
+            let report = Report::of(&evidence, &(program.definitions)(), &self.ignore);
             let pause = pause(start.elapsed());
             let is_up = Instant::now() + pause > end;
             if !self.wait || report.is_clean() || is_up {

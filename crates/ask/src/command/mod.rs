@@ -31,8 +31,8 @@ use crate::{
 pub struct Program {
     /// Its whole command line, for completion and manual pages.
     pub command: fn() -> clap::Command,
-    /// The definition of Module objects that belongs to this version.
-    pub definition: fn() -> Value,
+    /// The definitions of our own kinds that belong to this version.
+    pub definitions: fn() -> Vec<Value>,
     /// The roles of the controller's account.
     pub roles: fn() -> Roles,
     /// The language of whoever asks.

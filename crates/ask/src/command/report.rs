@@ -49,7 +49,7 @@ impl Report {
         let now = Timestamp::now();
         let mut picture = evidence.picture().clone();
         let objects = gathered(&cluster.client, &mut picture).await;
-        let found = check::Report::of(&evidence, &(program.definition)(), &[]);
+        let found = check::Report::of(&evidence, &(program.definitions)(), &[]);
         let mut entries = screens(&picture, now);
         entries.push(Entry::json("check.json", &found.json(Language::English)));
         entries.push(Entry::json("not-shown.json", &json!(picture.not_shown)));

@@ -7,18 +7,20 @@ use tracing::field::display;
 pub(super) fn write(announcement: &Announcement) {
     let Announcement { regarding, warning, reason, action, note, code, detail, trace, .. } = announcement;
     let code = code.map(display);
-    let (pod, node, workload) = match regarding {
-        Regarding::Pod(pod) => (Some(display(pod)), None, None),
-        Regarding::Node { name, .. } => (None, Some(display(name)), None),
-        Regarding::Workload(workload) => (None, None, Some(display(workload))),
-    };
+    let (mut pod, mut node, mut workload, mut plan) = (None, None, None, None);
+    match regarding {
+        Regarding::Pod(about) => pod = Some(display(about)),
+        Regarding::Node { name, .. } => node = Some(display(name)),
+        Regarding::Workload(about) => workload = Some(display(about)),
+        Regarding::Plan(about) => plan = Some(display(about)),
+    }
     if *warning {
-        tracing::warn!(code, pod, node, workload, reason, action, %trace, "{note}");
+        tracing::warn!(code, pod, node, workload, plan, reason, action, %trace, "{note}");
     } else {
-        tracing::info!(code, pod, node, workload, reason, action, %trace, "{note}");
+        tracing::info!(code, pod, node, workload, plan, reason, action, %trace, "{note}");
     }
     if !detail.is_empty() {
-        tracing::debug!(code, pod, node, workload, reason, %trace, detail, "the whole story");
+        tracing::debug!(code, pod, node, workload, plan, reason, %trace, detail, "the whole story");
     }
 }
 

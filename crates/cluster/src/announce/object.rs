@@ -19,6 +19,7 @@ pub(super) fn namespace(regarding: &Regarding) -> &str {
     match regarding {
         Regarding::Pod(pod) => &pod.namespace,
         Regarding::Workload(workload) => &workload.namespace,
+        Regarding::Plan(plan) => &plan.namespace,
         Regarding::Node { .. } => "default",
     }
 }
@@ -30,6 +31,7 @@ pub(super) fn name(regarding: &Regarding, now: Timestamp, counter: u16) -> Strin
         Regarding::Pod(pod) => &pod.name,
         Regarding::Node { name, .. } => name,
         Regarding::Workload(workload) => &workload.name,
+        Regarding::Plan(plan) => &plan.name,
     };
     let suffix = format!(".{:x}{counter:04x}", now.as_microsecond());
     let object: String = object.chars().take(MAX_NAME.saturating_sub(suffix.len())).collect();
@@ -51,6 +53,10 @@ pub(super) fn event(
         Regarding::Workload(workload) => json!({
             "apiVersion": "apps/v1", "kind": workload.kind.as_str(), "namespace": workload.namespace,
             "name": workload.name, "uid": workload.uid,
+        }),
+        Regarding::Plan(plan) => json!({
+            "apiVersion": "koupleless.io/v1alpha1", "kind": "OperationPlan", "namespace": plan.namespace,
+            "name": plan.name, "uid": plan.uid,
         }),
         // `kubectl describe node` looks for Events by UID, and also by name in the UID's place, as
         // kubelets write them.

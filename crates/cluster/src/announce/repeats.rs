@@ -28,6 +28,7 @@ impl Key {
         let object = match &announcement.regarding {
             Regarding::Pod(pod) => pod.uid.clone(),
             Regarding::Workload(workload) => workload.uid.clone(),
+            Regarding::Plan(plan) => plan.uid.clone(),
             Regarding::Node { name, .. } => name.clone(),
         };
         Self { object, reason: announcement.reason.as_str().into(), note: announcement.note.as_str().into() }

@@ -4,13 +4,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomR
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-/// Says which definition a cluster has; a change of the types below changes it.
-pub(super) const DIGEST: &str = "module-controller.koupleless.io/definition";
-
-/// Counts the definitions that there were, so that an older controller leaves a later one alone.
-pub(super) const REVISION: &str = "module-controller.koupleless.io/definition-revision";
+use crate::definition::marked;
 
 /// The revision of the types below: whoever changes the definition counts it up.
 const OURS: u32 = 1;
@@ -126,22 +121,13 @@ pub fn definition() -> CustomResourceDefinition {
             status.default = Some(JSON(default));
         }
     }
-    let digest = digest(&definition);
-    let annotations = definition.metadata.annotations.get_or_insert_default();
-    annotations.insert(DIGEST.to_owned(), digest);
-    annotations.insert(REVISION.to_owned(), OURS.to_string());
-    definition
-}
-
-/// Names the content, so that a cluster's definition is replaced only where it is another one.
-fn digest(definition: &CustomResourceDefinition) -> String {
-    let text = serde_json::to_string(&definition.spec).unwrap_or_default();
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    marked(definition, OURS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::digest;
 
     /// A definition that is changed under its old revision would be written back and forth by two versions.
     #[test]

@@ -10,6 +10,7 @@ mod meta;
 pub(crate) mod module;
 pub(crate) mod node;
 mod placement;
+pub(crate) mod plan;
 pub(crate) mod pod;
 pub(crate) mod replica_set;
 pub(crate) mod service;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use engine::{
     placement::Placement,
-    view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
+    view::{Condition, CountOrPercent, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -104,6 +104,7 @@ struct StrategyJson {
 #[serde(rename_all = "camelCase")]
 struct RollingUpdateJson {
     max_unavailable: Option<IntOrString>,
+    max_surge: Option<IntOrString>,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,6 +188,14 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
             },
         }
     };
+    // With what Kubernetes takes where nothing is told.
+    let (strategy, unavailable, surge) = match kind {
+        WorkloadKind::Deployment => {
+            (spec.strategy, CountOrPercent::Percent(25), CountOrPercent::Percent(25))
+        }
+        WorkloadKind::DaemonSet => (spec.update_strategy, CountOrPercent::Count(1), CountOrPercent::Count(0)),
+    };
+    let strategy = strategy.rolling_update;
     Ok(WorkloadView {
         workload: WorkloadRef {
             kind,
@@ -200,26 +209,20 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
         deleting: metadata.deletion_timestamp.is_some(),
         paused: spec.paused,
         replicas,
-        max_unavailable: match kind {
-            WorkloadKind::Deployment => max_unavailable(spec.strategy, MaxUnavailable::Percent(25)),
-            WorkloadKind::DaemonSet => max_unavailable(spec.update_strategy, MaxUnavailable::Count(1)),
-        },
+        max_unavailable: told(strategy.max_unavailable).unwrap_or(unavailable),
+        max_surge: told(strategy.max_surge).unwrap_or(surge),
         rollout,
         template: template(spec.template),
         rolled_out: rolled_out.and_then(|told| record::read(&told.message)).map(Arc::new),
     })
 }
 
-/// What is not told, or makes no sense, is what Kubernetes takes where nothing is told.
-fn max_unavailable(strategy: StrategyJson, untold: MaxUnavailable) -> MaxUnavailable {
-    let told = match strategy.rolling_update.max_unavailable {
-        Some(IntOrString::Int(count)) => u32::try_from(count).ok().map(MaxUnavailable::Count),
-        Some(IntOrString::String(text)) => {
-            text.strip_suffix('%').and_then(|percent| percent.parse().ok()).map(MaxUnavailable::Percent)
-        }
-        None => None,
-    };
-    told.unwrap_or(untold)
+/// None where it is not told, or makes no sense: then it is what Kubernetes takes where nothing is told.
+fn told(json: Option<IntOrString>) -> Option<CountOrPercent> {
+    match json? {
+        IntOrString::Int(count) => u32::try_from(count).ok().map(CountOrPercent::Count),
+        IntOrString::String(text) => text.strip_suffix('%')?.parse().ok().map(CountOrPercent::Percent),
+    }
 }
 
 fn template(mut json: TemplateJson) -> TemplateView {
@@ -301,7 +304,7 @@ mod tests {
                 format!(r#"{{"metadata": {{"namespace": "ns", "name": "d", "uid": "u"}}, "spec": {spec}}}"#);
             super::read(&json, kind).unwrap().max_unavailable
         };
-        use MaxUnavailable::{Count, Percent};
+        use CountOrPercent::{Count, Percent};
         for (spec, expected) in [
             (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": 3, "maxSurge": 1}}}"#, Count(3)),
             (r#"{"strategy": {"rollingUpdate": {"maxUnavailable": "30%"}}}"#, Percent(30)),

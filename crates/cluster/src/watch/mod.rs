@@ -9,6 +9,7 @@ mod health;
 mod leases;
 mod module_objects;
 mod nodes;
+mod operation_plans;
 mod pods;
 mod replica_sets;
 mod services;
@@ -20,7 +21,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
     ClusterEvent, Event, Watched,
-    view::{LeaseView, MemberView, PermitsView, ServiceView, UnplacedView, WorkloadView},
+    view::{LeaseView, MemberView, PermitsView, PlanView, ServiceView, UnplacedView, WorkloadView},
 };
 use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::apps::v1 as apps;
@@ -44,7 +45,8 @@ use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, vi
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
     delivery::{Closed, DeliveryFilter},
-    modules::{self, Availability},
+    definition::{Availability, Own, install},
+    modules, plans,
     slim::{
         Kind, Slim,
         replica_set::ReplicaSet,
@@ -126,6 +128,7 @@ pub fn watch(
     if starting.config.module_deployments {
         starting.watch(Watched::Deployments, Views::<Deployment, WorkloadView>::all(events.clone()));
         starting.watch(Watched::DaemonSets, Views::<DaemonSet, WorkloadView>::all(events.clone()));
+        starting.watch_plans();
     }
     if let Some(namespace) = starting.config.members.clone() {
         let env = starting.config.env.clone();
@@ -230,18 +233,33 @@ impl Starting<'_> {
         move || watcher(api.clone(), config.clone()).boxed()
     }
 
-    /// Spawns the watch of Module objects, whose definition is brought into the cluster first. Where
-    /// they cannot be kept, the engine is told so and works without them.
     fn watch_modules(&mut self, delivery: Arc<DeliveryFilter>) {
-        let record = Arc::new(Record::new(Watched::Modules));
+        let observer = Modules { env: self.config.env.clone(), events: self.events.clone(), delivery };
+        let without = "Module objects are not kept: what a Pod that is deleted by force has installed is forgotten when this \
+                       controller is started anew, and kubectl get module shows nothing";
+        self.watch_own(Watched::Modules, modules::own(), observer, without);
+    }
+
+    fn watch_plans(&mut self) {
+        let observer = Views::<PlanView>::all(self.events.clone());
+        let without = "operation plans are not known: Pods that name one are held";
+        self.watch_own(Watched::Plans, plans::own(), observer, without);
+    }
+
+    /// Spawns the watch of a kind of ours, whose definition is brought into the cluster first. Where its objects cannot be
+    /// had, the engine is told so and works `without` them.
+    fn watch_own<O: Observer>(&mut self, kind: Watched, own: Own, observer: O, without: &'static str)
+    where
+        Slim<O::Body>: kube::Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let record = Arc::new(Record::new(kind));
         let events = self.events.clone();
-        let observer = Modules { env: self.config.env.clone(), events: events.clone(), delivery };
         let (client, streams, again) = (self.client.clone(), self.objects(&observer), self.again.clone());
         let task = self.tasks.spawn({
             let record = record.clone();
             async move {
                 let availability = loop {
-                    match modules::install(client.clone()).await {
+                    match install(client.clone(), &own).await {
                         Ok(availability) => break availability,
                         Err(error) => drop(record.failed(&error)),
                     }
@@ -251,13 +269,9 @@ impl Starting<'_> {
                 match availability {
                     Availability::Available => drop(run(streams, &record, events, observer, again).await),
                     Availability::Missing(reason) => {
-                        tracing::warn!(
-                            %reason,
-                            "Module objects are not kept: what a Pod that is deleted by force has installed is forgotten \
-                             when this controller is started anew, and kubectl get module shows nothing"
-                        );
+                        tracing::warn!(%reason, "{without}");
                         record.give_up();
-                        drop(events.send(Event::Cluster(ClusterEvent::Unavailable(Watched::Modules))).await);
+                        drop(events.send(Event::Cluster(ClusterEvent::Unavailable(kind))).await);
                     }
                 }
             }

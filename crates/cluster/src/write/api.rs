@@ -37,6 +37,7 @@ use crate::{
         candidate::Candidate,
         module::Module,
         node::Node,
+        plan::Plan,
         pod::Pod,
         workload::{DaemonSet, Deployment},
     },
@@ -118,6 +119,11 @@ impl Collection {
 
     pub(crate) fn modules(namespace: &str) -> Self {
         Self { resource: Resource::Module, url: <Module as kube::Resource>::url_path(&(), Some(namespace)) }
+    }
+
+    /// Operation plans, of which only the status is written.
+    pub(crate) fn plans(namespace: &str) -> Self {
+        Self { resource: Resource::PlanStatus, url: <Plan as kube::Resource>::url_path(&(), Some(namespace)) }
     }
 
     /// `pods/status` is counted apart from `pods`, and nodes likewise.

@@ -15,6 +15,7 @@ mod member;
 mod module;
 mod node;
 mod permits;
+pub(crate) mod plan;
 mod pod;
 mod rollout;
 mod scale;
@@ -390,6 +391,9 @@ impl Shared {
             }
             Request::RecordRollout { workload, rolled_out, at } => {
                 api.record_rollout(&workload, &rolled_out, at).await
+            }
+            Request::PatchPlanStatus { plan, resource_version, generation, status } => {
+                api.patch_plan_status(&plan, resource_version, generation, &status).await
             }
             // None of a lane's.
             Request::WriteMember(_) | Request::ReadMember { .. } | Request::FindBasePod { .. } => {

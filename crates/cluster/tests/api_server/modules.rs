@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use cluster::{DeliveryFilter, WatchConfig, modules::Availability};
+use cluster::{
+    DeliveryFilter, WatchConfig,
+    definition::{Availability, install},
+    modules,
+};
 use engine::{
     ClusterEvent, Event, Request, Write, WriteError,
     view::{ModuleKey, ModuleRef, ModuleStatus, ModuleView},
@@ -53,7 +57,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
     cluster.kubectl(&["wait", "--for=condition=Established", "crd/modules.koupleless.io"]).unwrap();
     cluster.apply(OBJECT).unwrap();
     let client = client(cluster.kubeconfig()).await;
-    assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
+    assert_eq!(install(client.clone(), &modules::own()).await.unwrap(), Availability::Available);
     // What the V1 controller does not know is there, and what it wrote is still there.
     cluster.kubectl(&["annotate", "module", "of-v1", "touched=yes"]).unwrap();
     let object = cluster.kubectl_json(&["get", "module", "of-v1"]).unwrap();
@@ -67,7 +71,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
         definition["metadata"]["generation"].clone()
     };
     let before = version(&cluster);
-    assert_eq!(cluster::modules::install(client.clone()).await.unwrap(), Availability::Available);
+    assert_eq!(install(client.clone(), &modules::own()).await.unwrap(), Availability::Available);
     assert_eq!(version(&cluster), before);
     // That of a later version is left as it is, also where it says otherwise than ours.
     let column = r#"[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"},
@@ -76,7 +80,7 @@ async fn the_definition_of_the_v1_controller_is_taken_over_and_its_objects_stay(
     cluster.kubectl(&["patch", "crd", "modules.koupleless.io", "--type=json", "-p", column]).unwrap();
     let later = version(&cluster);
     assert_ne!(later, before);
-    assert_eq!(cluster::modules::install(client).await.unwrap(), Availability::Available);
+    assert_eq!(install(client, &modules::own()).await.unwrap(), Availability::Available);
     assert_eq!(version(&cluster), later);
     may_not_install(&cluster).await;
 }
@@ -156,7 +160,7 @@ fn desired(namespace: &str) -> ModuleView {
 async fn may_not_install(cluster: &Cluster) {
     let dir = WorkDir::new("nobody").unwrap();
     let client = as_nobody(cluster, &dir).await;
-    let Availability::Missing(why) = cluster::modules::install(client).await.unwrap() else {
+    let Availability::Missing(why) = install(client, &modules::own()).await.unwrap() else {
         panic!("nobody may read Module objects")
     };
     assert!(why.contains("modules.koupleless.io") && why.contains("role of the module controller"), "{why}");

@@ -14,6 +14,8 @@ use ask::print;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::definitions;
+
 /// What the namespace is called by default, and the objects in it always.
 const NAME: &str = "module-controller";
 /// The namespace that every cluster has: its rules are not ours to set.
@@ -103,7 +105,7 @@ impl Install {
     fn objects(&self) -> Result<Vec<Value>> {
         let mut objects = Vec::new();
         objects.extend(self.own_namespace());
-        objects.push(serde_json::to_value(cluster::modules::definition())?);
+        objects.extend(definitions::all());
         objects.extend(rights::objects(self)?);
         if self.account_policies {
             objects.extend(embedded::account_policies(&self.user())?);

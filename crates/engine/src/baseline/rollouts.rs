@@ -20,7 +20,7 @@ use crate::{
     replicas::Workloads,
     request::{Request, WriteError},
     trace::TraceId,
-    view::{Common, PodRef, PodStatus, PodView, RestartPolicy, RolledOut, WorkloadRef, WorkloadView},
+    view::{RolledOut, WorkloadRef, WorkloadView},
     write_slot::WriteSlot,
 };
 
@@ -174,30 +174,12 @@ fn announce_refusal(workload: &WorkloadRef, error: &WriteError, out: &mut Vec<Ac
 
 /// The template as it is now. What cannot be read of it is left out: the Pod itself says what is wrong with it.
 fn rolled_out(view: &WorkloadView) -> RolledOut {
-    let pod = PodView {
-        pod: PodRef { namespace: view.workload.namespace.clone(), name: Arc::default(), uid: Arc::default() },
-        resource_version: 0,
-        node: Arc::default(),
-        labels: view.template.labels.clone().into(),
-        annotations: view.template.annotations.clone().into(),
-        created: view.created,
-        deletion: None,
-        held: false,
-        owner: None,
-        controller: None,
-        restart_policy: RestartPolicy::Always,
-        containers: Common::default(),
-        aside: Common::default(),
-        readiness_gates: Common::default(),
-        status: PodStatus::default(),
-    };
-    let containers = if translate::is_module(&pod) { &view.template.containers[..] } else { &[] };
     let told = |spec: ModuleSpec| ModuleSpec {
         strategy: InstallStrategy::default(),
         args: [].into(),
         envs: [].into(),
         ..spec
     };
-    let modules = containers.iter().filter_map(|container| translate::module(&pod, container).ok());
-    RolledOut { modules: modules.map(told).collect(), placement: view.template.placement.clone() }
+    let modules = translate::of_template(view).into_iter().map(told).collect();
+    RolledOut { modules, placement: view.template.placement.clone() }
 }

@@ -15,6 +15,7 @@ impl Engine {
             return;
         }
         let name = view.name.clone();
+        self.plans.touch_all(now.mono);
         self.see_shared_node(&view, now);
         match self.by_node.get(&name).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_node(view)),
@@ -30,6 +31,7 @@ impl Engine {
             return;
         }
         self.early.nodes.remove(name);
+        self.plans.touch_all(now.mono);
         if !self.by_node.contains_key(name) {
             self.zones.free(name);
         }

@@ -23,6 +23,9 @@ impl Engine {
     pub(super) fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
         self.pods.nodes.insert(view.pod.uid.clone(), view.node.clone());
         self.permits.see_pod(&view);
+        if let Some(owner) = &view.owner {
+            self.plans.touch(owner, now.mono);
+        }
         let loser = view.controller.clone().filter(|_| self.losses.see_pod(&view, now.mono));
         match self.by_node.get(&view.node).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_pod(view)),
@@ -38,6 +41,7 @@ impl Engine {
     pub(super) fn lose_pod(&mut self, uid: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let Some(node) = self.pods.nodes.remove(uid) else { return };
         self.permits.lose_pod(uid);
+        self.plans.touch_all(now.mono);
         self.losses.lose_pod(uid, now.mono);
         if let Some(waiting) = self.pods.waiting.get_mut(&node) {
             waiting.remove(uid);

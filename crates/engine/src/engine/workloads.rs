@@ -13,6 +13,7 @@ impl Engine {
     pub(super) fn see_workload(&mut self, view: WorkloadView, now: Now, out: &mut Vec<Action>) {
         let uid = view.workload.uid.clone();
         self.permits.see_workload(&view);
+        self.plans.touch_all(now.mono);
         self.workloads.insert(uid.clone(), view);
         self.with_peers(now, out, |peers, nodes, scope| peers.workload(&uid, nodes.iter().copied(), scope));
         self.with_rollouts(now, out, |rollouts, workloads, turn| {
@@ -22,7 +23,8 @@ impl Engine {
         });
     }
 
-    pub(super) fn lose_workload(&mut self, workload: &WorkloadRef) {
+    pub(super) fn lose_workload(&mut self, workload: &WorkloadRef, now: Now) {
+        self.plans.touch_all(now.mono);
         self.workloads.remove(&workload.uid);
         self.rollouts.forget(&workload.uid);
         self.permits.lose_workload(workload);
@@ -59,5 +61,6 @@ impl Engine {
             self.with_peers(now, out, |peers, nodes, scope| peers.begin(nodes.iter().copied(), scope));
         }
         self.with_rollouts(now, out, |rollouts, workloads, turn| rollouts.tick(workloads, true, turn));
+        self.begin_plans(now);
     }
 }

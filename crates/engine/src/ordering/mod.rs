@@ -37,6 +37,8 @@ pub(crate) struct Claim {
     /// It failed here as a replacement, lost to the version of another owner, or the bizName belongs to another
     /// namespace: it may not displace what serves.
     pub(crate) barred: bool,
+    /// An operation plan has not released it on this base (rule P1).
+    pub(crate) held: bool,
     /// The base refused to hold it beside the version that serves (rule O6).
     pub(crate) replaces: bool,
     /// The base holds this name and version from another package, which makes it another version.
@@ -238,13 +240,14 @@ fn is_told_to_replace(claim: &Claim) -> bool {
     claim.spec.strategy == InstallStrategy::UninstallThenInstall
 }
 
-/// The newest claim that is not barred (rule O3). A bar says that it may not displace another: where
+/// The newest claim that is neither held nor barred (rule O3). A bar says that it may not displace another: where
 /// no other is asked for there is nothing to displace. While nothing that is asked for serves, one
 /// that fails gives way to an older one that may do better. Of several claims for the same version one that is due
 /// goes first, so that each of them learns what becomes of it.
 fn target(situation: &Situation<'_>) -> Option<usize> {
-    let free = || situation.claims.iter().filter(|claim| !claim.barred);
-    let newest = free().next().or(situation.claims.first())?;
+    let released = || situation.claims.iter().filter(|claim| !claim.held);
+    let free = || released().filter(|claim| !claim.barred);
+    let newest = free().next().or(released().next())?;
     let wanted = |id: &BizId| situation.claims.iter().any(|claim| claim.spec.id == *id);
     let serves = situation.serving().is_some_and(wanted);
     let fallback =
@@ -253,7 +256,10 @@ fn target(situation: &Situation<'_>) -> Option<usize> {
     // What may not displace what serves does not act for what may.
     let same = || {
         let claims = situation.claims.iter().enumerate();
-        claims.filter(|(_, claim)| claim.is_for_same(&chosen.spec) && claim.barred == chosen.barred)
+        let same = |claim: &Claim| {
+            claim.is_for_same(&chosen.spec) && claim.barred == chosen.barred && !claim.held
+        };
+        claims.filter(move |(_, claim)| same(claim))
     };
     same().find(|(_, claim)| claim.due).or_else(|| same().next()).map(|(index, _)| index)
 }

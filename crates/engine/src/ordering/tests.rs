@@ -25,6 +25,7 @@ fn claim(version: &str) -> Claim {
         due: true,
         failed: false,
         barred: false,
+        held: false,
         replaces: false,
         stale: false,
     }

@@ -39,6 +39,8 @@ pub(crate) struct Container {
     pub(crate) run: Run,
     /// What it waits for.
     pub(crate) waiting: Waiting,
+    /// Why an operation plan holds it; none where none does.
+    pub(crate) hold: Option<Arc<str>>,
 }
 
 /// A Pod that is bound to a VNode.
@@ -278,6 +280,7 @@ fn read(view: &PodView) -> Vec<Container> {
         wanted: translate::module(view, container),
         run: Run::default(),
         waiting: Waiting::default(),
+        hold: None,
     })
     .collect()
 }

@@ -9,6 +9,7 @@ use super::{Container, ModulePod, barred, displaced::DISPLACED, sidecar, wait::W
 use crate::{
     contest,
     event::Now,
+    plans::HELD,
     view::{
         Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, Phase, PodStatus,
         PodView, RestartPolicy,
@@ -32,6 +33,8 @@ pub(crate) enum Standing {
     Displaced(Arc<str>),
     /// It waits as long as a version of another owner is asked for; what is said of it.
     Waits(Arc<str>),
+    /// An operation plan has not released it here; what is said of it.
+    Held(Arc<str>),
     /// It could not be installed.
     Failed(Fault),
     /// It was there and is gone for good: nothing installs it again.
@@ -225,6 +228,7 @@ fn state(
             because(DISPLACED, "another version of this module serves on this base".into())
         }
         Standing::Displaced(why) | Standing::Waits(why) => because(DISPLACED, why.to_string()),
+        Standing::Held(why) => because(HELD, why.to_string()),
         Standing::Invalid(fault) => because(&fault.code.to_string(), fault.message()),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
             ended(seen_state, 1, &fault.code.to_string(), fault.message(), wall)

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, ModuleSpec};
 use serde_json::error::Category;
 
-use crate::view::{ContainerView, EnvValue, PodView};
+use crate::view::{
+    Common, ContainerView, EnvValue, PodRef, PodStatus, PodView, RestartPolicy, WorkloadView,
+};
 
 /// Says what a Pod is; both label families.
 const COMPONENT_LABELS: [&str; 2] =
@@ -32,6 +34,28 @@ pub(crate) fn is_biz(pod: &PodView, container: &ContainerView) -> bool {
 /// What a Pod asks for, as far as it can be.
 pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
     pod.containers.iter().filter_map(|container| module(pod, container).ok()).collect()
+}
+
+/// What the Pods of a workload's template ask for, as far as it can be read.
+pub(crate) fn of_template(view: &WorkloadView) -> Vec<ModuleSpec> {
+    let pod = PodView {
+        pod: PodRef { namespace: view.workload.namespace.clone(), name: Arc::default(), uid: Arc::default() },
+        resource_version: 0,
+        node: Arc::default(),
+        labels: view.template.labels.clone().into(),
+        annotations: view.template.annotations.clone().into(),
+        created: view.created,
+        deletion: None,
+        held: false,
+        owner: None,
+        controller: None,
+        restart_policy: RestartPolicy::Always,
+        containers: view.template.containers.clone().into(),
+        aside: Common::default(),
+        readiness_gates: Common::default(),
+        status: PodStatus::default(),
+    };
+    if is_module(&pod) { specs(&pod) } else { Vec::new() }
 }
 
 /// The most characters of a cause and of what was being done, both of which repeat what the user wrote: one line of an Event

@@ -44,6 +44,13 @@ pub(crate) enum Wait {
     Turn,
 }
 
+const FOR_PERMIT: &str = "a permit to take the place of what serves";
+
+/// A status says that its container waits for its turn, whoever wrote that.
+pub(crate) fn is_for_permit(message: &str) -> bool {
+    message.contains(FOR_PERMIT)
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -54,8 +61,7 @@ impl fmt::Display for Wait {
             Self::Another(command, None) => write!(f, "the base to carry {command} out"),
             Self::Permit(Owner { namespace, kind, name }) => write!(
                 f,
-                "a permit to take the place of what serves: of {kind} {namespace}/{name} as many Pods are being replaced as \
-                 may be at a time"
+                "{FOR_PERMIT}: of {kind} {namespace}/{name} as many Pods are being replaced as may be at a time"
             ),
             Self::Yield => f.write_str("another Pod of this module to be known as not Ready"),
             Self::Drain => f.write_str("the end of requests to what serves (MODULE_DRAIN_MS)"),

@@ -5,7 +5,7 @@ use crate::{
     Request,
     action::Regarding,
     placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration},
-    view::{Condition, MaxUnavailable, Rollout, TemplateView, WorkloadKind},
+    view::{Condition, CountOrPercent, Rollout, TemplateView, WorkloadKind},
 };
 
 fn s(seconds: u64) -> Duration {
@@ -29,7 +29,8 @@ pub(crate) fn deployment(replicas: i32) -> WorkloadView {
         deleting: false,
         paused: false,
         replicas,
-        max_unavailable: MaxUnavailable::Percent(25),
+        max_unavailable: CountOrPercent::Percent(25),
+        max_surge: CountOrPercent::Percent(25),
         rollout: Rollout::default(),
         template: TemplateView {
             placement: Placement {

@@ -5,6 +5,7 @@ pub mod lease;
 pub mod module;
 pub mod node;
 pub mod permits;
+pub mod plan;
 pub mod pod;
 pub mod service;
 pub mod unplaced;
@@ -15,6 +16,7 @@ pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};
 pub use node::{Address, AddressKind, NodeView, OFFERED, Taint};
 pub use permits::PermitsView;
+pub use plan::{PlanRef, PlanTarget, PlanView};
 pub use pod::{
     Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, EnvValue, EnvVar, Owner,
     Phase, PodRef, PodStatus, PodView, RestartPolicy,
@@ -22,5 +24,5 @@ pub use pod::{
 pub use service::ServiceView;
 pub use unplaced::UnplacedView;
 pub use workload::{
-    MaxUnavailable, RolledOut, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
+    CountOrPercent, RolledOut, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
 };

@@ -69,9 +69,9 @@ pub struct Rollout {
     pub available: i32,
 }
 
-/// `maxUnavailable` of a rolling update: how many Pods may be missing meanwhile.
+/// `maxUnavailable` or `maxSurge` of a rolling update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MaxUnavailable {
+pub enum CountOrPercent {
     /// So many.
     Count(u32),
     /// So many of a hundred.
@@ -119,7 +119,9 @@ pub struct WorkloadView {
     /// `spec.replicas`; 0 of a DaemonSet.
     pub replicas: i32,
     /// How many of its Pods may be missing in an update.
-    pub max_unavailable: MaxUnavailable,
+    pub max_unavailable: CountOrPercent,
+    /// How many Pods there may be in an update beyond those that there shall be.
+    pub max_surge: CountOrPercent,
     /// How far its Pods are.
     pub rollout: Rollout,
     /// What its Pods are made of.
@@ -149,9 +151,9 @@ impl WorkloadView {
         let share = |percent: u32| u64::from(desired) * u64::from(percent);
         let whole = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
         let most = match (self.max_unavailable, self.workload.kind) {
-            (MaxUnavailable::Count(count), _) => count,
-            (MaxUnavailable::Percent(percent), WorkloadKind::Deployment) => whole(share(percent) / 100),
-            (MaxUnavailable::Percent(percent), WorkloadKind::DaemonSet) => {
+            (CountOrPercent::Count(count), _) => count,
+            (CountOrPercent::Percent(percent), WorkloadKind::Deployment) => whole(share(percent) / 100),
+            (CountOrPercent::Percent(percent), WorkloadKind::DaemonSet) => {
                 whole(share(percent).div_ceil(100))
             }
         };
@@ -171,7 +173,7 @@ mod tests {
             (view.workload.kind, view.rollout.desired) = (kind, desired);
             WorkloadView { max_unavailable, ..view }.most_unavailable()
         };
-        use MaxUnavailable::{Count, Percent};
+        use CountOrPercent::{Count, Percent};
         for (max, desired, of_deployment, of_set) in [
             (Percent(25), 10, 2, 3),
             (Percent(30), 100, 30, 30),
@@ -193,7 +195,7 @@ mod tests {
         let is = |kind, rollout| {
             let mut view = deployment(8);
             (view.workload.kind, view.rollout) = (kind, rollout);
-            view.max_unavailable = MaxUnavailable::Percent(25);
+            view.max_unavailable = CountOrPercent::Percent(25);
             view.is_rolled_out()
         };
         assert!(is(WorkloadKind::Deployment, done) && is(WorkloadKind::DaemonSet, done));

@@ -160,6 +160,7 @@ impl VNode {
             Regarding::Pod(pod) => pod.uid.clone(),
             Regarding::Node { name, .. } => name.clone(),
             Regarding::Workload(workload) => workload.uid.clone(),
+            Regarding::Plan(plan) => plan.uid.clone(),
         };
         let trace = match origin {
             Origin::Command(op) => op.trace,

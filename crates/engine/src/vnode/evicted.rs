@@ -8,6 +8,9 @@
 //! the Pod garbage collector takes the Pods at once, for good, and maybe while nobody looks. So of a base that comes
 //! without a Node everything stays for a while that its Module objects answer for.
 //!
+//! What a Pod leaves behind whose replacement an operation plan holds stays too, for as long as that is so
+//! (`docs/design/plans.md`).
+//!
 //! A deletion by a user, a rollout or a drain bears no such mark. Somebody who evicts on purpose, by a taint of
 //! their own, leaves that taint on the Node.
 
@@ -19,7 +22,10 @@ use std::{
 use model::{BizId, BizState};
 
 use super::{Context, Liveness, VNode};
-use crate::view::{ConditionStatus, NodeView, PodView};
+use crate::{
+    pod::ModulePod,
+    view::{ConditionStatus, NodeView, PodView},
+};
 
 /// The condition by which Kubernetes, from 1.26 on, says that and why it deleted a Pod by itself.
 const DISRUPTION: &str = "DisruptionTarget";
@@ -73,32 +79,51 @@ impl VNode {
             return;
         }
         let is_meant = self.node.as_ref().is_some_and(evicts_on_purpose);
-        let taken: BTreeSet<BizId> = self
-            .pods
-            .values()
-            .filter(|pod| !is_meant && is_evicted(&pod.view))
+        let evicted = self.pods.values().filter(|pod| !is_meant && is_evicted(&pod.view));
+        let deleted = self.pods.values().filter(|pod| pod.view.deletion.is_some());
+        let taken: BTreeSet<BizId> = evicted
             .flat_map(|pod| pod.biz().cloned())
+            .chain(deleted.flat_map(|pod| self.left_for_plan(pod)))
             .collect();
+        let mut kept = std::mem::take(&mut self.evicted.kept);
         for id in &taken {
-            self.evicted.kept.entry(id.clone()).or_default();
+            kept.entry(id.clone()).or_default();
         }
-        let serves = |id: &BizId| {
-            self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
-                && !self.ops.contains_key(&id.name)
-        };
-        let unwanted = |id: &BizId| {
-            let is_unwanted = |pod: &PodView| pod.deletion.is_some() && !is_evicted(pod);
-            self.pods.values().any(|pod| is_unwanted(&pod.view) && pod.biz().any(|biz| biz == id))
-        };
-        // Once a Pod asks for this module, in whatever version, that is what counts.
-        let asked = |id: &BizId| {
-            self.pods.values().any(|pod| pod.is_live() && pod.biz().any(|biz| biz.name == id.name))
-        };
-        self.evicted.kept.retain(|id, until| {
+        kept.retain(|id, until| {
+            if self.is_kept_for_plan(id) {
+                *until = None;
+                return self.serves_biz(id) && !self.is_asked_for(id) && !self.is_unwanted(id);
+            }
+            let is_idle = !self.ops.contains_key(&id.name);
             let until = *until.get_or_insert(now + ctx.config.times.keep_evicted);
             // What had its time is not given it again for the sake of the same Pod.
-            serves(id) && !asked(id) && !unwanted(id) && (now < until || taken.contains(id))
+            self.serves_biz(id)
+                && is_idle
+                && !self.is_asked_for(id)
+                && !self.is_unwanted(id)
+                && (now < until || taken.contains(id))
         });
+        self.evicted.kept = kept;
+    }
+
+    fn serves_biz(&self, id: &BizId) -> bool {
+        self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
+    }
+
+    /// Once a Pod asks for this module, in whatever version, that is what counts; one that waits for a plan does not ask yet.
+    fn is_asked_for(&self, id: &BizId) -> bool {
+        let asks = |pod: &&Box<ModulePod>| pod.is_live() && pod.biz().any(|biz| biz.name == id.name);
+        self.pods.values().filter(asks).any(|pod| !self.waits_for_plan(pod, &id.name))
+    }
+
+    /// Somebody deleted its Pod, and wants nothing in its place.
+    fn is_unwanted(&self, id: &BizId) -> bool {
+        let is_deleted = |pod: &PodView| pod.deletion.is_some() && !is_evicted(pod);
+        self.pods.values().any(|pod| {
+            is_deleted(&pod.view)
+                && pod.biz().any(|biz| biz == id)
+                && !self.left_for_plan(pod).contains(id)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod evicted;
 mod explained;
 mod gaps;
 mod hearing;
+mod held;
 mod identity_owner;
 mod inventory;
 mod lease;
@@ -55,6 +56,7 @@ use crate::{
     engine::Census,
     event::Now,
     ordering::{losses::Losses, newest::Revisions, permits::Permits},
+    plans::Plans,
     pod::ModulePod,
     services::Services,
     trace::TraceId,
@@ -82,7 +84,7 @@ use scope::Happened;
 use zone::BaseZone;
 
 pub(crate) use identity_owner::{Voice, may_follow};
-pub(crate) use node::{ZONE, expected_node, identity_of};
+pub(crate) use node::{HOST_NAME, ZONE, expected_node, identity_of};
 pub(crate) use playback::Playback;
 pub(crate) use scope::Scope;
 
@@ -97,6 +99,8 @@ pub(crate) struct Context<'a> {
     pub(crate) services: &'a Services,
     /// Which ReplicaSet is of which revision.
     pub(crate) revisions: &'a Revisions,
+    /// Operation plans, which hold Pods back.
+    pub(crate) plans: &'a Plans,
     pub(crate) zones: &'a mut Zones,
     pub(crate) permits: &'a mut Permits,
     /// Who lost to whom, on all bases.

@@ -18,7 +18,7 @@ const IDENTITY: &str = "base.koupleless.io/identity";
 const TUNNEL: &str = "vnode.koupleless.io/tunnel";
 const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
 /// Label of the base's host name.
-pub(super) const HOST_NAME: &str = "base.koupleless.io/host-name";
+pub(crate) const HOST_NAME: &str = "base.koupleless.io/host-name";
 /// Label of the zone.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 const ENV_LABELS: [&str; 2] = ["module-controller.koupleless.io/env", "virtual-kubelet.koupleless.io/env"];

@@ -58,7 +58,11 @@ impl VNode {
     /// A Pod on it is gone.
     pub(crate) fn lose_pod(&mut self, uid: &str) {
         self.concerns_pod(uid);
-        self.pods.remove(uid);
+        if let Some(pod) = self.pods.remove(uid) {
+            for id in self.left_for_plan(&pod) {
+                self.evicted.inherit(&id);
+            }
+        }
     }
 
     /// The Pods that are bound to it.

@@ -126,6 +126,9 @@ impl VNode {
         if !alive || !self.inventory.is_known() || self.inventory.is_doubtful(name) {
             return Standing::Unknown;
         }
+        if let Some(why) = &container.hold {
+            return Standing::Held(why.clone());
+        }
         let arranged = self.arranged.get(name);
         let is_target = arranged.is_none_or(|arranged| arranged.target.is_for_same(spec));
         if is_target && self.ops.get(name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id)) {

@@ -111,6 +111,7 @@ impl VNode {
     }
 
     fn reconcile_names(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+        self.note_holds(ctx.plans, scope);
         let mut claims = self.claims(ctx.now.mono, ctx.revisions, scope);
         self.bar_rivals(&mut claims, scope, ctx);
         let all = Overview::of(self, scope, ctx.now.mono);
@@ -178,6 +179,7 @@ impl VNode {
                         && !(container.run.has_begun() && (never || is_done(&spec.id))),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
+                    held: container.hold.is_some(),
                     stale: self.inventory.find(&spec.id).is_some()
                         && self.is_of_another_package(&spec.id, &spec.url),
                     replaces: container.run.must_replace(),

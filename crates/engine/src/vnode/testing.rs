@@ -12,7 +12,7 @@ use crate::{
     event::Watched,
     request::Write,
     testing,
-    view::{ContainerState, ModuleState, ModuleView, NodeView, Owner, PodRef, PodView},
+    view::{ContainerState, ModuleState, ModuleView, NodeView, Owner, PlanView, PodRef, PodView},
 };
 
 /// One base over HTTP, an API server that does what it is told at once, and a clock of the test's own.
@@ -45,6 +45,8 @@ pub(crate) struct Case {
     pub(crate) said: Vec<Announcement>,
     /// Everything that was sent since the last look, as text.
     pub(crate) sent: Vec<String>,
+    /// An operation plan; what is written of it is kept here.
+    pub(crate) plan: Option<PlanView>,
     /// How the base carries installs out.
     pub(crate) manner: Manner,
     /// The base answers nothing, and sends no heartbeats.
@@ -105,6 +107,7 @@ impl Case {
             slow: None,
             said: vec![],
             sent: vec![],
+            plan: None,
             manner: Manner::Obeys,
             is_silent: false,
             unready: 0,
@@ -241,6 +244,12 @@ impl Case {
                 self.writes.push(format!("delete {}", key.id));
                 vec![done(write), Event::Cluster(ClusterEvent::ModuleGone { key, module })]
             }
+            Request::PatchPlanStatus { status, .. } => {
+                let resource_version = self.next();
+                let Some(plan) = &mut self.plan else { return vec![] };
+                (plan.status, plan.resource_version) = (*status, resource_version);
+                vec![Event::Cluster(ClusterEvent::Plan(Box::new(plan.clone()))), done(write)]
+            }
             _ => vec![],
         }
     }
@@ -283,7 +292,8 @@ impl Case {
         let pods = self.pods.values().cloned().map(Box::new).map(ClusterEvent::Pod);
         let modules = self.modules.values().cloned().map(Box::new).map(ClusterEvent::Module);
         let node = std::iter::once(ClusterEvent::Node(Box::new(node)));
-        for event in node.chain(pods).chain(modules).collect::<Vec<_>>() {
+        let plan = self.plan.clone().map(Box::new).map(ClusterEvent::Plan);
+        for event in node.chain(plan).chain(pods).chain(modules).collect::<Vec<_>>() {
             self.step(Event::Cluster(event));
         }
         for kind in Watched::NEEDED {

@@ -56,6 +56,7 @@ impl VNode {
             }
             Write::ScaleDeployment(_)
             | Write::RecordRollout(_)
+            | Write::PatchPlanStatus(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)

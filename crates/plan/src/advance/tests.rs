@@ -1,3 +1,4 @@
+use litemap::LiteMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -105,7 +106,7 @@ fn base(n: usize) -> Base {
     Base {
         rank: rank("uid", &key),
         key,
-        labels: BTreeMap::new(),
+        labels: LiteMap::new(),
         available: true,
         serves: true,
         condition: Condition::Held,
@@ -213,7 +214,7 @@ fn p2_a_batch_whose_selector_selects_nothing_waits_and_says_so() {
     assert_eq!((world.status.phase, world.released()), (Phase::Pending, 0));
     assert!(world.status.message.contains("selects none"), "{}", world.status.message);
     let all = Arc::from("az9");
-    world.bases[1].labels.insert("zone".to_owned(), all);
+    world.bases[1].labels.insert("zone".into(), all);
     world.look();
     assert_eq!((world.status.phase, world.released()), (Phase::Running, 1));
 }
@@ -397,7 +398,7 @@ fn a_pause_and_an_abort_release_nothing_more() {
     world.install();
     assert_eq!(world.released(), 2);
     let held = world.bases.iter().find_map(|base| world.held(base));
-    assert_eq!(held, Some(Held::Aborted));
+    assert_eq!(held, Some(Held::Over(Phase::Aborted)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     replicas::tests::deployment,
     request::{Request, WriteError},
     testing,
-    view::{Condition, ConditionStatus, MaxUnavailable, PermitsView},
+    view::{Condition, ConditionStatus, CountOrPercent, PermitsView},
 };
 
 const BARRED: &str = "module-controller.koupleless.io/Barred";
@@ -64,7 +64,7 @@ fn bar(version: &str) -> Bar {
 /// The Deployment allows so many of so many to be unavailable, and all are available.
 fn allows(most: u32, replicas: i32) -> WorkloadView {
     let mut view = deployment(replicas);
-    view.max_unavailable = MaxUnavailable::Count(most);
+    view.max_unavailable = CountOrPercent::Count(most);
     (view.rollout.desired, view.rollout.available) = (replicas, replicas);
     view
 }

@@ -1,4 +1,4 @@
-//! Brings the definition of Module objects into the cluster, as far as it is allowed.
+//! Brings a definition into the cluster, as far as that is allowed.
 
 use std::time::Duration;
 
@@ -8,22 +8,47 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::definition::{DIGEST, Module, REVISION, definition};
+use super::{DIGEST, REVISION};
 
 /// How long a new definition may take to be served: the API server needs a second or two.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 /// How long between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// What is needed of Module objects.
-const VERBS: [(&str, &str); 6] =
-    [("create", ""), ("delete", ""), ("list", ""), ("patch", ""), ("patch", "status"), ("watch", "")];
 
-/// Whether Module objects can be kept.
+/// A kind of ours.
+#[derive(Debug)]
+pub struct Own {
+    /// Its definition.
+    pub definition: CustomResourceDefinition,
+    /// What is needed of its objects: verbs, each with its subresource.
+    pub verbs: &'static [(&'static str, &'static str)],
+}
+
+impl Own {
+    fn name(&self) -> String {
+        self.definition.metadata.name.clone().unwrap_or_default()
+    }
+
+    fn objects(&self, client: &Client) -> Api<DynamicObject> {
+        let spec = &self.definition.spec;
+        let version = spec.versions.first().map(|version| version.name.clone()).unwrap_or_default();
+        let resource = ApiResource {
+            group: spec.group.clone(),
+            api_version: format!("{}/{version}", spec.group),
+            version,
+            kind: spec.names.kind.clone(),
+            plural: spec.names.plural.clone(),
+        };
+        Api::all_with(client.clone(), &resource)
+    }
+}
+
+/// Whether objects of a kind of ours can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
     /// They can.
@@ -33,20 +58,19 @@ pub enum Availability {
 }
 
 /// Installs the definition where it is missing, brings it up to date where it is another one (that
-/// of the V1 controller too, whose objects stay), leaves that of a later version alone, and says whether Module
-/// objects can be kept.
+/// of the V1 controller too, whose Module objects stay), leaves that of a later version alone, and says whether its
+/// objects can be had.
 ///
 /// # Errors
 /// The API server could not be asked.
-pub async fn install(client: Client) -> Result<Availability, kube::Error> {
-    let wanted = definition();
-    let name = wanted.metadata.name.clone().unwrap_or_default();
+pub async fn install(client: Client, own: &Own) -> Result<Availability, kube::Error> {
+    let (wanted, name) = (&own.definition, own.name());
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let outcome = match api.get_opt(&name).await {
-        Ok(None) => api.create(&PostParams::default(), &wanted).await.map(drop),
-        Ok(Some(found)) if digest(&found) == digest(&wanted) => Ok(()),
+        Ok(None) => api.create(&PostParams::default(), wanted).await.map(drop),
+        Ok(Some(found)) if digest(&found) == digest(wanted) => Ok(()),
         // While replicas are updated, the older ones would take away what the newer ones write.
-        Ok(Some(found)) if revision(&found) > revision(&wanted) => {
+        Ok(Some(found)) if revision(&found) > revision(wanted) => {
             tracing::info!(
                 definition = name,
                 revision = revision(&found),
@@ -79,12 +103,12 @@ pub async fn install(client: Client) -> Result<Availability, kube::Error> {
         }
         Err(error) => return Err(error),
     }
-    if let Some(reason) = not_served(&client).await? {
+    if let Some(reason) = not_served(&client, own).await? {
         return Ok(Availability::Missing(format!(
             "{name} cannot be read ({reason}); install the definition and the role of the module controller"
         )));
     }
-    let denied = denied(&client).await?;
+    let denied = denied(&client, own).await?;
     Ok(match denied.is_empty() {
         true => Availability::Available,
         false => Availability::Missing(format!(
@@ -104,9 +128,9 @@ fn revision(definition: &CustomResourceDefinition) -> u32 {
     annotations.and_then(|all| all.get(REVISION)?.parse().ok()).unwrap_or_default()
 }
 
-/// Waits until the API server lists Module objects; why it does not, where it does not.
-async fn not_served(client: &Client) -> Result<Option<String>, kube::Error> {
-    let api: Api<Module> = Api::all(client.clone());
+/// Waits until the API server lists the objects; why it does not, where it does not.
+async fn not_served(client: &Client, own: &Own) -> Result<Option<String>, kube::Error> {
+    let api = own.objects(client);
     let until = Instant::now() + SERVED_WITHIN;
     loop {
         match api.list_metadata(&ListParams::default().limit(1)).await {
@@ -123,16 +147,16 @@ async fn not_served(client: &Client) -> Result<Option<String>, kube::Error> {
     }
 }
 
-/// The verbs that we may not use on Module objects.
-async fn denied(client: &Client) -> Result<Vec<String>, kube::Error> {
+/// The verbs that we may not use on the objects.
+async fn denied(client: &Client, own: &Own) -> Result<Vec<String>, kube::Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut denied = Vec::new();
-    for (verb, subresource) in VERBS {
+    for (verb, subresource) in own.verbs {
         let attributes = ResourceAttributes {
-            group: Some("koupleless.io".to_owned()),
-            resource: Some("modules".to_owned()),
-            subresource: (!subresource.is_empty()).then(|| subresource.to_owned()),
-            verb: Some(verb.to_owned()),
+            group: Some(own.definition.spec.group.clone()),
+            resource: Some(own.definition.spec.names.plural.clone()),
+            subresource: (!subresource.is_empty()).then(|| (*subresource).to_owned()),
+            verb: Some((*verb).to_owned()),
             ..ResourceAttributes::default()
         };
         let review = SelfSubjectAccessReview {
@@ -145,7 +169,7 @@ async fn denied(client: &Client) -> Result<Vec<String>, kube::Error> {
         let answer = api.create(&PostParams::default(), &review).await?;
         if !answer.status.is_some_and(|status| status.allowed) {
             denied.push(if subresource.is_empty() {
-                verb.to_owned()
+                (*verb).to_owned()
             } else {
                 format!("{verb} {subresource}")
             });

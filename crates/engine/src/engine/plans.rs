@@ -1,0 +1,131 @@
+//! Operation plans: what they hold, and by whom they are moved on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::BaseIdentity;
+use plan::{Base, Release, Template};
+
+use super::Engine;
+use crate::{
+    action::Action,
+    event::{Now, Watched},
+    placement::Site,
+    plans::{self, Facts, Key, bases},
+    view::{NodeView, PlanRef, PlanView, PodView, WorkloadView},
+};
+
+impl Engine {
+    pub(super) fn see_plan(&mut self, view: PlanView, now: Now, out: &mut Vec<Action>) {
+        let key = (view.plan.namespace.clone(), view.plan.name.clone());
+        if self.plans.see(view, now.mono) {
+            self.look_at_held(&key, now, out);
+        }
+    }
+
+    pub(super) fn lose_plan(&mut self, plan: &PlanRef, now: Now, out: &mut Vec<Action>) {
+        if self.plans.lose(plan, now.mono) {
+            self.look_at_held(&(plan.namespace.clone(), plan.name.clone()), now, out);
+        }
+    }
+
+    /// The bases with Pods that name a plan: they may be held, or be held no more.
+    fn look_at_held(&mut self, plan: &Key, now: Now, out: &mut Vec<Action>) {
+        let named: Vec<BaseIdentity> = self
+            .vnodes
+            .iter()
+            .filter(|(_, vnode)| vnode.pods().any(|pod| plans::named_by(pod).as_ref() == Some(plan)))
+            .map(|(base, _)| base.clone())
+            .collect();
+        for base in named {
+            self.visit(&base, now, out, |_, _| {});
+        }
+    }
+
+    /// All that plans are decided on is known, and it is this replica that moves them on.
+    fn moves_plans(&self) -> bool {
+        let workloads = [Watched::Deployments, Watched::DaemonSets];
+        self.leads() && self.is_synced() && workloads.iter().all(|kind| self.synced.contains(kind))
+    }
+
+    /// This replica may move plans on from now on.
+    pub(super) fn begin_plans(&mut self, now: Now) {
+        if self.moves_plans() {
+            self.plans.begin(now.mono);
+        }
+    }
+
+    /// Moves on every plan of which something has changed, or that is due.
+    pub(super) fn advance_plans(&mut self, now: Now, out: &mut Vec<Action>) {
+        while let Some((key, view)) = self.plans.due(now.mono) {
+            if self.moves_plans() {
+                let (bases, template, precondition, other) = self.facts_of_plan(&key, &view);
+                let facts = Facts { bases: &bases, template, precondition, other };
+                self.plans.advance(&key, facts, now, out);
+            }
+        }
+    }
+
+    #[allow(clippy::type_complexity, reason = "they go into one struct that borrows the first")]
+    fn facts_of_plan(
+        &self,
+        key: &Key,
+        view: &PlanView,
+    ) -> (Vec<Base>, Template, Result<(), plan::Invalid>, Option<Arc<str>>) {
+        let Ok(spec) = &view.spec else { return (Vec::new(), Template::Missing, Ok(()), None) };
+        let workload = self.workload_of(view);
+        let template = plans::template(workload, &view.plan.name, &spec.module);
+        let Some(workload) = workload else { return (Vec::new(), template, Ok(()), None) };
+        let nodes = self.nodes_of(workload);
+        let pods = self.pods_of(view);
+        let of_node = |node: &&NodeView| {
+            let here = pods.get(&node.name).map(Vec::as_slice).unwrap_or_default();
+            let PlanView { plan, status, digest, .. } = view;
+            bases::with_pods(&plan.uid, node, here, &plan.name, &spec.module, |base| {
+                plan::hold(Some(spec), status, digest, &spec.module, base) == Release::Released
+            })
+        };
+        let bases: Vec<Base> = nodes.iter().map(of_node).collect();
+        let precondition = plans::precondition(workload, bases.len());
+        let shares_a_base = |other: &&PlanView| {
+            self.workload_of(other).is_some_and(|of| {
+                nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node)))
+            })
+        };
+        let other = self.plans.others(key, &spec.module.name).find(shares_a_base);
+        (bases, template, precondition, other.map(|other| other.plan.name.clone()))
+    }
+
+    /// The workload that a plan is for.
+    fn workload_of(&self, view: &PlanView) -> Option<&WorkloadView> {
+        let is_it = |of: &&WorkloadView| {
+            of.workload.namespace == view.plan.namespace
+                && of.workload.name == view.target.name
+                && of.workload.kind == view.target.kind
+        };
+        self.workloads.values().find(is_it)
+    }
+
+    /// The Nodes that a workload's Pods come to.
+    fn nodes_of(&self, workload: &WorkloadView) -> Vec<&NodeView> {
+        let placement = &workload.template.placement;
+        self.nodes().into_iter().filter(|node| placement.admits(&Site::lasting(node))).collect()
+    }
+
+    /// The Pods of a plan's workload, by Node.
+    fn pods_of(&self, view: &PlanView) -> BTreeMap<&Arc<str>, Vec<&PodView>> {
+        let is_its = |pod: &&PodView| {
+            pod.owner.as_ref().is_some_and(|owner| {
+                owner.namespace == view.plan.namespace
+                    && owner.name == view.target.name
+                    && *owner.kind == *view.target.kind.as_str()
+            })
+        };
+        let of_vnodes = self.vnodes.values().flat_map(|vnode| vnode.pods());
+        let all = of_vnodes.chain(self.pods.waiting.values().flat_map(BTreeMap::values));
+        let mut by_node: BTreeMap<&Arc<str>, Vec<&PodView>> = BTreeMap::new();
+        for pod in all.filter(is_its) {
+            by_node.entry(&pod.node).or_default().push(pod);
+        }
+        by_node
+    }
+}

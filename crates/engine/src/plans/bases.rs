@@ -1,0 +1,108 @@
+//! What a plan asks of a base, read from its Node and its Pods: any replica that leads knows them, whoever acts for the base.
+
+use std::sync::Arc;
+
+use model::{ErrorCode, ErrorSource, ErrorType, ModuleSpec};
+use plan::{Base, Condition};
+
+use crate::{
+    pod::{barred, translate, wait},
+    view::{ConditionStatus, ContainerState, NodeView, PodView},
+    vnode::HOST_NAME,
+};
+
+/// A base without its Pods. It is told from others by its host name, which a Pod keeps when its process starts anew under
+/// another identity; where it has none, by its Node's name.
+pub(crate) fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
+    let host = node.labels.get(HOST_NAME).filter(|host| !host.is_empty());
+    let key = host.unwrap_or(&node.name).clone();
+    let ready = node.condition("Ready");
+    Base {
+        rank: plan::rank(plan_uid, &key),
+        key,
+        labels: node.labels.clone(),
+        available: !node.deleting && ready.is_some_and(|ready| ready.status == ConditionStatus::True),
+        serves,
+        condition: Condition::Absent,
+    }
+}
+
+/// A base with the workload's Pods that are bound to it. `is_released` says whether the plan has released it.
+pub(crate) fn with_pods(
+    plan_uid: &str,
+    node: &NodeView,
+    pods: &[&PodView],
+    plan_name: &str,
+    module: &model::BizId,
+    is_released: impl FnOnce(&Base) -> bool,
+) -> Base {
+    let serves = |pod: &&&PodView| {
+        pod.deletion.is_none()
+            && pod.status.is_ready()
+            && translate::specs(pod).iter().any(|spec| spec.id.name == module.name)
+    };
+    let base = of_node(plan_uid, node, pods.iter().any(|pod| serves(&pod)));
+    let is_its = |pod: &&&PodView| {
+        pod.deletion.is_none()
+            && pod.annotations.get(super::ANNOTATION).is_some_and(|name| name == plan_name)
+    };
+    // Of several the one that stands best: a Pod that gave way on this base leaves its place to the one that stays.
+    let mut conditions = Vec::new();
+    for pod in pods.iter().filter(is_its) {
+        if let Some(spec) = translate::specs(pod).into_iter().find(|spec| spec.id == *module) {
+            conditions.push(condition(pod, &spec));
+        }
+    }
+    let condition = match conditions.into_iter().min_by_key(order) {
+        Some(Condition::Working) if !is_released(&base) => Condition::Held,
+        Some(condition) => condition,
+        None => Condition::Absent,
+    };
+    Base { condition, ..base }
+}
+
+fn order(condition: &Condition) -> u8 {
+    match condition {
+        Condition::Ready => 0,
+        Condition::Working => 1,
+        Condition::Waiting => 2,
+        Condition::Failed { .. } => 3,
+        Condition::Held => 4,
+        Condition::Absent => 5,
+    }
+}
+
+/// How a Pod stands, by its status.
+fn condition(pod: &PodView, spec: &ModuleSpec) -> Condition {
+    if pod.status.is_ready() {
+        return Condition::Ready;
+    }
+    let place = pod.containers.iter().position(|container| *container.name == *spec.id.name.as_str());
+    let told = place.and_then(|place| pod.status.container(place, spec.id.name.as_str()));
+    let waiting = match told.map(|told| &told.state) {
+        Some(ContainerState::Waiting { reason, message } | ContainerState::Terminated { reason, message, .. }) => {
+            Some((reason, message))
+        }
+        _ => None,
+    };
+    if barred::specs(pod).contains(spec) {
+        let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
+        let message = "it failed in the place of the version that served".to_owned();
+        return Condition::Failed { code, message };
+    }
+    match waiting {
+        Some((reason, message)) => match reason.parse::<ErrorCode>() {
+            // What somebody has to mend. Anything else is tried again, and may take its time.
+            Ok(code) if code.source == ErrorSource::User => {
+                Condition::Failed { code, message: one_line(message) }
+            }
+            _ if wait::is_for_permit(message) => Condition::Waiting,
+            _ => Condition::Working,
+        },
+        None => Condition::Working,
+    }
+}
+
+fn one_line(text: &Arc<str>) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

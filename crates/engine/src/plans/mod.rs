@@ -1,0 +1,341 @@
+//! Operation plans (工单): which there are, which bases they hold, and how they go on. The rules are in
+//! `docs/design/plans.md` (P1 …), the decisions in the crate `plan`.
+//!
+//! Every replica holds Pods back by what it has seen of the plans' statuses, and by nothing else. Only the one that leads
+//! moves a plan on, by writing its status: a base is released when that write is seen.
+
+pub(crate) mod bases;
+mod preconditions;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType};
+use plan::{Base, Held, Invalid, Memory, Phase, Release, Status};
+
+use crate::{
+    action::{Action, Announcement, Regarding},
+    event::Now,
+    request::{Request, WriteError},
+    trace::TraceId,
+    view::{NodeView, Owner, PlanRef, PlanTarget, PlanView, PodView},
+    write_slot::WriteSlot,
+};
+
+pub(crate) use preconditions::{precondition, template};
+
+/// The annotation of a Pod template by which it names its plan.
+pub(crate) const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
+
+/// The container reason of a Pod that a plan holds.
+pub(crate) const HELD: &str = "HeldByPlan";
+
+/// A status is written no more often than this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What happens within this time is looked at together: a batch makes many Pods Ready at once.
+const TOGETHER: Duration = Duration::from_millis(250);
+
+/// The plan that a Pod names, by namespace and name.
+pub(crate) type Key = (Arc<str>, Arc<str>);
+
+/// The plan that a Pod names.
+pub(crate) fn named_by(pod: &PodView) -> Option<Key> {
+    let name = pod.annotations.get(ANNOTATION)?;
+    Some((pod.pod.namespace.clone(), name.as_str().into()))
+}
+
+/// What is known of one plan.
+#[derive(Debug)]
+struct Known {
+    view: PlanView,
+    memory: Memory,
+    slot: WriteSlot,
+    /// The status that is being written, or was and is not seen yet.
+    sent: Option<Status>,
+    /// What people were told last.
+    told: Option<(Phase, Option<ErrorCode>)>,
+    not_before: Duration,
+    wake: Option<Duration>,
+}
+
+impl Known {
+    /// It holds the bases that it has for itself: it has begun, or is about to, and is not over.
+    fn is_under_way(&self) -> bool {
+        let status = self.sent.as_ref().unwrap_or(&self.view.status);
+        status.is_begun() && !status.phase.is_over()
+    }
+
+    fn name(&self) -> Option<&BizName> {
+        self.view.spec.as_ref().ok().map(|spec| &spec.module.name)
+    }
+}
+
+/// All operation plans.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    known: BTreeMap<Key, Known>,
+    wakes: BTreeSet<(Duration, Key)>,
+}
+
+/// What the replica that leads knows of a plan's workload.
+pub(crate) struct Facts<'a> {
+    /// The bases that its Pods come to.
+    pub(crate) bases: &'a [Base],
+    /// What its template names.
+    pub(crate) template: plan::Template,
+    /// What it must be like.
+    pub(crate) precondition: Result<(), Invalid>,
+    /// A plan that is under way with the same module on the same bases.
+    pub(crate) other: Option<Arc<str>>,
+}
+
+impl Plans {
+    /// When [`Self::due`] has something.
+    pub(crate) fn next_wake(&self) -> Option<Duration> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// A plan appeared or changed. True where it may hold other bases than before.
+    pub(crate) fn see(&mut self, view: PlanView, now: Duration) -> bool {
+        let key = (view.plan.namespace.clone(), view.plan.name.clone());
+        let before = self.known.get_mut(&key);
+        let holds_otherwise = match before {
+            Some(known) if known.view.plan.uid == view.plan.uid => {
+                // A version of 0 could not be read; a later one is told again.
+                if view.resource_version < known.view.resource_version {
+                    return false;
+                }
+                let before = std::mem::replace(&mut known.view, view);
+                if before.status != known.view.status || before.generation != known.view.generation {
+                    known.sent = None;
+                }
+                holds_otherwise(&before, &known.view)
+            }
+            _ => {
+                if let Some(before) = self.known.remove(&key).and_then(|before| before.wake) {
+                    self.wakes.remove(&(before, key.clone()));
+                }
+                let known = Known {
+                    view,
+                    memory: Memory::default(),
+                    slot: WriteSlot::default(),
+                    sent: None,
+                    told: None,
+                    not_before: Duration::ZERO,
+                    wake: None,
+                };
+                self.known.insert(key, known);
+                true
+            }
+        };
+        self.touch_all(now);
+        holds_otherwise
+    }
+
+    /// A plan is gone. True where it was known.
+    pub(crate) fn lose(&mut self, plan: &PlanRef, now: Duration) -> bool {
+        let key = (plan.namespace.clone(), plan.name.clone());
+        if self.known.get(&key).is_none_or(|known| known.view.plan.uid != plan.uid) {
+            return false;
+        }
+        if let Some(at) = self.known.remove(&key).and_then(|known| known.wake) {
+            self.wakes.remove(&(at, key));
+        }
+        self.touch_all(now);
+        true
+    }
+
+    /// Something of this workload has changed: its plans are looked at.
+    pub(crate) fn touch(&mut self, owner: &Owner, now: Duration) {
+        let is_its = |known: &Known| {
+            let PlanTarget { kind, name } = &known.view.target;
+            *known.view.plan.namespace == *owner.namespace && *kind.as_str() == *owner.kind && name == &owner.name
+        };
+        self.touch_where(now, is_its);
+    }
+
+    /// Something has changed that may concern any plan.
+    pub(crate) fn touch_all(&mut self, now: Duration) {
+        self.touch_where(now, |_| true);
+    }
+
+    fn touch_where(&mut self, now: Duration, is_meant: impl Fn(&Known) -> bool) {
+        let Self { known, wakes } = self;
+        for (key, known) in known.iter_mut().filter(|(_, known)| !known.view.status.phase.is_over()) {
+            if is_meant(known) {
+                wake_at(wakes, key, known, (now + TOGETHER).max(known.not_before));
+            }
+        }
+    }
+
+    /// Times are counted by who leads, and since it does (rule P5).
+    pub(crate) fn begin(&mut self, now: Duration) {
+        for known in self.known.values_mut() {
+            (known.memory, known.sent) = (Memory::default(), None);
+        }
+        self.touch_all(now);
+    }
+
+    /// A plan that is to be looked at now.
+    pub(crate) fn due(&mut self, now: Duration) -> Option<(Key, PlanView)> {
+        while self.next_wake()? <= now {
+            let (_, key) = self.wakes.pop_first()?;
+            if let Some(known) = self.known.get_mut(&key) {
+                known.wake = None;
+                return Some((key, known.view.clone()));
+            }
+        }
+        None
+    }
+
+    /// The plans that are under way with this module, but for this one: the first that began keeps the others waiting (rule P3).
+    pub(crate) fn others<'a>(
+        &'a self,
+        key: &'a Key,
+        name: &'a BizName,
+    ) -> impl Iterator<Item = &'a PlanView> + 'a {
+        let is_other = move |(of, known): &(&Key, &Known)| {
+            *of != key && known.name() == Some(name) && known.is_under_way()
+        };
+        self.known.iter().filter(is_other).map(|(_, known)| &known.view)
+    }
+
+    /// Why what a Pod asks for may not be installed yet on the base behind a Node; none where it may (rule P1).
+    pub(crate) fn hold(
+        &self,
+        pod: &PodView,
+        module: &BizId,
+        node: Option<&NodeView>,
+        serves: bool,
+    ) -> Option<Arc<str>> {
+        let (namespace, name) = named_by(pod)?;
+        let told = |why: &str| Some(format!("operation plan {name} holds it: {why}").into());
+        let (Some(known), Some(node)) = (self.known.get(&(namespace, name.clone())), node) else {
+            let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanNotFound);
+            return told(&format!("{} ({code})", Held::NoPlan));
+        };
+        let PlanView { plan, spec, status, digest, .. } = &known.view;
+        let base = bases::of_node(&plan.uid, node, serves);
+        match plan::hold(spec.as_ref().ok(), status, digest, module, &base) {
+            Release::Released => None,
+            Release::Held(held) => told(&held.to_string()),
+        }
+    }
+
+    /// Moves a plan on by what is known, and writes what that changes of its status.
+    pub(crate) fn advance(&mut self, key: &Key, facts: Facts<'_>, now: Now, out: &mut Vec<Action>) {
+        let Self { known, wakes } = self;
+        let Some(known) = known.get_mut(key) else { return };
+        let Facts { bases, template, precondition, other } = facts;
+        // What was written is decided on when it is seen.
+        if known.slot.is_busy() || known.view.status.phase.is_over() {
+            return;
+        }
+        if let Some(at) = known.slot.wake().map(|at| at.max(known.not_before)).filter(|at| *at > now.mono) {
+            return wake_at(wakes, key, known, at);
+        }
+        let facts = plan::Facts { bases, template, precondition, other, digest: known.view.digest.clone() };
+        let PlanView { spec, steering, status, .. } = &known.view;
+        let (next, wake) =
+            plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);
+        if let Some(at) = wake {
+            wake_at(wakes, key, known, at);
+        }
+        if next == known.view.status {
+            return;
+        }
+        if known.told.as_ref() != Some(&(next.phase, next.code)) {
+            known.told = Some((next.phase, next.code));
+            out.extend(announcement(&known.view, &next));
+        }
+        known.slot.sent();
+        known.not_before = now.mono + PAUSE;
+        known.sent = Some(next.clone());
+        out.push(Action::Request(Request::PatchPlanStatus {
+            plan: known.view.plan.clone(),
+            resource_version: known.view.resource_version,
+            generation: known.view.generation,
+            status: Box::new(next),
+        }));
+    }
+
+    /// The write of a status ended.
+    pub(crate) fn written(&mut self, plan: &PlanRef, result: &Result<(), WriteError>, now: Duration) {
+        let Self { known, wakes } = self;
+        let key = (plan.namespace.clone(), plan.name.clone());
+        let Some(known) = known.get_mut(&key).filter(|known| known.view.plan.uid == plan.uid) else { return };
+        known.slot.ended(now, result);
+        if result.is_err() {
+            known.sent = None;
+        }
+        let at = known.slot.wake().unwrap_or_default().max(known.not_before);
+        wake_at(wakes, &key, known, at);
+    }
+}
+
+/// It is looked at then, or before.
+fn wake_at(wakes: &mut BTreeSet<(Duration, Key)>, key: &Key, known: &mut Known, at: Duration) {
+    if let Some(before) = known.wake {
+        if before <= at {
+            return;
+        }
+        wakes.remove(&(before, key.clone()));
+    }
+    known.wake = Some(at);
+    wakes.insert((at, key.clone()));
+}
+
+/// A base may be held by the one that is not by the other, or for another reason.
+fn holds_otherwise(before: &PlanView, after: &PlanView) -> bool {
+    let batches = |view: &PlanView| {
+        let batches = view.status.batches.iter();
+        batches.map(|batch| (batch.phase, batch.threshold, batch.bases > 0)).collect::<Vec<_>>()
+    };
+    let message = |view: &PlanView| (view.status.phase == Phase::Refused).then(|| view.status.message.clone());
+    before.spec != after.spec
+        || before.digest != after.digest
+        || before.status.digest != after.status.digest
+        || before.status.phase != after.status.phase
+        || batches(before) != batches(after)
+        || message(before) != message(after)
+}
+
+/// What people are told of a plan that goes on, waits for them or has ended; none of what goes on by itself.
+fn announcement(view: &PlanView, next: &Status) -> Option<Action> {
+    let (warning, action) = match next.phase {
+        Phase::Pending if next.code.is_none() => return None,
+        Phase::Running if next.code.is_none() => return None,
+        Phase::Pending | Phase::Running => (true, "Wait"),
+        Phase::Refused | Phase::Failed => (true, "Release"),
+        Phase::Paused => (next.code.is_some(), "Pause"),
+        Phase::AwaitingConfirm => (false, "Confirm"),
+        Phase::Succeeded | Phase::RolledBack | Phase::Superseded | Phase::Aborted => (false, "End"),
+    };
+    let reason = next.code.map_or_else(|| format!("Plan{}", next.phase.as_str()), |code| code.to_string());
+    let what = format!("operation plan {}: {}", view.plan.name, next.message);
+    let note = match next.code {
+        Some(code) => format!("{what} ({}: {})", code.meaning(), code.suggestion()),
+        None => what.clone(),
+    };
+    Some(Action::Announce(Box::new(Announcement {
+        regarding: Regarding::Plan(view.plan.clone()),
+        warning,
+        reason,
+        action,
+        note,
+        what,
+        code: next.code,
+        detail: String::new(),
+        base: None,
+        biz: view.spec.as_ref().ok().map(|spec| spec.module.clone()),
+        trace: TraceId::of(&[&view.plan.uid, next.phase.as_str()]),
+        alarm: None,
+    })))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use model::{BizId, BizState};
+use plan::{BatchPhase, BatchStatus, Draft, DraftBatch, Phase, Spec, Status, Steering};
+
+use super::*;
+use crate::{
+    ClusterEvent, Event, testing,
+    view::{ContainerState, WorkloadKind},
+    vnode::testing::Case,
+};
+
+fn version(version: &str) -> BizId {
+    BizId { name: "biz1".parse().unwrap(), version: version.parse().unwrap() }
+}
+
+fn plan_for(of: &str) -> PlanView {
+    let batches = vec![DraftBatch { name: "all".into(), ..DraftBatch::default() }];
+    let draft = Draft { module: version(of), batches, ready_timeout_seconds: 60, max_failed: 0 };
+    PlanView {
+        plan: PlanRef { namespace: "default".into(), name: "p".into(), uid: "uid-p".into() },
+        resource_version: 1,
+        generation: 1,
+        target: PlanTarget { kind: WorkloadKind::Deployment, name: "d".into() },
+        spec: Spec::of(draft),
+        steering: Steering::default(),
+        digest: "digest".into(),
+        status: Status::default(),
+    }
+}
+
+/// As it is written when its only batch begins.
+fn released(view: &PlanView) -> PlanView {
+    let batch = BatchStatus {
+        name: "all".into(),
+        phase: BatchPhase::Releasing,
+        threshold: Some(u64::MAX),
+        bases: 1,
+        ready: 0,
+    };
+    let status =
+        Status { phase: Phase::Running, digest: view.digest.clone(), batches: vec![batch], ..Status::default() };
+    PlanView { status, resource_version: view.resource_version + 1, ..view.clone() }
+}
+
+fn pod(name: &str, of: &str, plan: Option<&str>) -> PodView {
+    let owner = Owner { namespace: "default".into(), kind: "Deployment".into(), name: "d".into() };
+    let annotations = plan.map(|plan| (ANNOTATION.to_owned(), plan.to_owned()));
+    PodView {
+        owner: Some(owner),
+        created: Timestamp::UNIX_EPOCH + Duration::from_secs(of.parse().unwrap()),
+        annotations: annotations.into_iter().collect(),
+        ..testing::pod(name, "biz1", of)
+    }
+}
+
+fn apply(case: &mut Case, pod: PodView) {
+    case.pods.insert(pod.pod.uid.clone(), pod.clone());
+    case.step(Event::Cluster(ClusterEvent::Pod(Box::new(pod))));
+}
+
+fn tell(case: &mut Case, plan: &PlanView) {
+    case.plan = Some(plan.clone());
+    case.step(Event::Cluster(ClusterEvent::Plan(Box::new(plan.clone()))));
+}
+
+/// Version 1 serves, and version 2 names a plan that nobody has told of.
+fn held() -> Case {
+    let mut case = Case::start(|_| {}, &[]);
+    case.until(3);
+    apply(&mut case, pod("old", "1", None));
+    case.until(6);
+    assert_eq!(case.commands, ["install biz1:1"]);
+    apply(&mut case, pod("new", "2", Some("p")));
+    case.until(20);
+    case
+}
+
+fn told(case: &Case, name: &str) -> (bool, String) {
+    let pod = case.pods.values().find(|pod| &*pod.pod.name == name).unwrap();
+    let what = match &pod.status.containers.first().unwrap().state {
+        ContainerState::Waiting { reason, message } => format!("{reason}: {message}"),
+        state => format!("{state:?}").split(' ').next().unwrap_or_default().to_owned(),
+    };
+    (pod.status.is_ready(), what)
+}
+
+#[test]
+fn p1_what_no_plan_has_released_is_held_and_says_why() {
+    let mut case = held();
+    assert_eq!(case.commands, ["install biz1:1"]);
+    let why = "HeldByPlan: operation plan p holds it: there is no such plan yet (KouplelessBoard.OperationPlanNotFound)";
+    assert_eq!(told(&case, "new"), (false, why.to_owned()));
+    assert_eq!(told(&case, "old"), (true, "Running".to_owned()));
+    tell(&mut case, &plan_for("3"));
+    assert_eq!(told(&case, "new").1, "HeldByPlan: operation plan p holds it: the plan is for biz1:3");
+    let plan = plan_for("2");
+    tell(&mut case, &PlanView { resource_version: 2, ..plan.clone() });
+    assert_eq!(told(&case, "new").1, "HeldByPlan: operation plan p holds it: the plan has not begun");
+    case.until(60);
+    assert_eq!(case.commands, ["install biz1:1"]);
+    tell(&mut case, &released(&PlanView { resource_version: 3, ..plan }));
+    case.until(70);
+    assert_eq!(case.commands[1], "install biz1:2");
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()));
+}
+
+#[test]
+fn p1_what_serves_is_never_touched_by_a_hold() {
+    let mut case = held();
+    tell(&mut case, &released(&plan_for("2")));
+    case.until(30);
+    let commands = case.commands.clone();
+    // Somebody deletes the plan.
+    let plan = plan_for("2").plan;
+    case.plan = None;
+    case.step(Event::Cluster(ClusterEvent::PlanGone(plan)));
+    case.until(60);
+    assert_eq!((case.commands.clone(), told(&case, "new").0), (commands, true));
+}
+
+/// Deployments and DaemonSets delete an older Pod that is not Ready for a moment.
+#[test]
+fn p7_what_serves_stays_without_its_pod_while_the_newer_is_held_whoever_runs_the_controller() {
+    let mut case = held();
+    let old: Arc<str> = "uid-old".into();
+    let old = case.pods[&old].pod.clone();
+    case.change(&old, |view| view.deletion = Some(Duration::from_secs(30)));
+    case.until(300);
+    assert!(!case.pods.contains_key(&old.uid), "its deletion ends");
+    assert_eq!(case.held.get(&version("1")), Some(&BizState::Activated));
+    assert!(case.modules[&version("1")].kept);
+    case.begin_anew(|_, _| {});
+    case.until(600);
+    assert_eq!(case.held.get(&version("1")), Some(&BizState::Activated), "{:?}", case.commands);
+    // It goes when the newer serves.
+    tell(&mut case, &released(&plan_for("2")));
+    case.until(620);
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()));
+    assert_eq!(case.held.keys().collect::<Vec<_>>(), [&version("2")], "{:?}", case.commands);
+}
+
+#[test]
+fn p7_what_serves_goes_with_all_of_its_owners_pods() {
+    let mut case = held();
+    for name in ["uid-old", "uid-new"] {
+        let uid: Arc<str> = name.into();
+        let pod = case.pods[&uid].pod.clone();
+        case.change(&pod, |view| view.deletion = Some(Duration::from_secs(30)));
+    }
+    case.until(120);
+    assert!(case.held.is_empty() && case.pods.is_empty(), "{:?} {:?}", case.held, case.pods);
+}
+
+#[test]
+fn p7_an_older_pod_that_comes_back_adopts_what_was_left() {
+    let mut case = held();
+    let old: Arc<str> = "uid-old".into();
+    let old = case.pods[&old].pod.clone();
+    case.change(&old, |view| view.deletion = Some(Duration::from_secs(30)));
+    case.until(60);
+    apply(&mut case, pod("again", "1", None));
+    let new: Arc<str> = "uid-new".into();
+    let new = case.pods[&new].pod.clone();
+    case.change(&new, |view| view.deletion = Some(Duration::from_secs(30)));
+    case.until(120);
+    assert_eq!(told(&case, "again"), (true, "Running".to_owned()));
+    assert_eq!(case.commands, ["install biz1:1"], "nothing is installed twice");
+}

@@ -1,0 +1,60 @@
+//! An operation plan, slim: what somebody wrote, checked, and how it stands.
+
+use std::{fmt, sync::Arc};
+
+use plan::{Invalid, Spec, Status, Steering};
+
+use super::WorkloadKind;
+
+/// Names one operation plan for good.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanRef {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its UID.
+    pub uid: Arc<str>,
+}
+
+impl fmt::Display for PlanRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl fmt::Debug for PlanRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({})", self.uid)
+    }
+}
+
+/// `spec.target`: the workload whose Pods a plan releases. It is in the plan's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanTarget {
+    /// `kind`.
+    pub kind: WorkloadKind,
+    /// `name`.
+    pub name: Arc<str>,
+}
+
+/// An operation plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanView {
+    /// Which.
+    pub plan: PlanRef,
+    /// `metadata.resourceVersion`; orders two views, and is what a write of its status rests on.
+    pub resource_version: u64,
+    /// `metadata.generation`; the status says which one it is about.
+    pub generation: i64,
+    /// Whose Pods it releases.
+    pub target: PlanTarget,
+    /// What it says, or why that makes no sense.
+    pub spec: Result<Spec, Invalid>,
+    /// What people set while it runs.
+    pub steering: Steering,
+    /// Names all of the spec that may not change once it has begun.
+    pub digest: Arc<str>,
+    /// How it stands.
+    pub status: Status,
+}

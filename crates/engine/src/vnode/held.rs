@@ -1,0 +1,76 @@
+//! What operation plans hold back on this base, and what serves there meanwhile (`docs/design/plans.md`).
+
+use std::sync::Arc;
+
+use model::{BizId, BizName, BizState};
+
+use super::VNode;
+use crate::{
+    pod::ModulePod,
+    plans::{self, Plans},
+};
+
+impl VNode {
+    /// Notes of each container whether a plan holds it. What serves, or is being installed, is never held (rule P1).
+    pub(super) fn note_holds(&mut self, plans: &Plans, scope: &super::Scope) {
+        let named = |pod: &&Box<ModulePod>| plans::named_by(&pod.view).is_some() && scope.holds_pod(pod);
+        let uids: Vec<Arc<str>> =
+            self.pods.values().filter(named).map(|pod| pod.view.pod.uid.clone()).collect();
+        for uid in uids {
+            let Some(pod) = self.pods.get(&uid) else { continue };
+            let holds: Vec<Option<Arc<str>>> = pod
+                .containers
+                .iter()
+                .map(|container| {
+                    let spec = container.wanted.as_ref().ok()?;
+                    let at_work =
+                        self.ops.get(&spec.id.name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id));
+                    let serves = self.state_of(&spec.id) == Some(BizState::Activated)
+                        && !self.is_of_another_package(&spec.id, &spec.url);
+                    if at_work || serves {
+                        return None;
+                    }
+                    plans.hold(&pod.view, &spec.id, self.node.as_ref(), self.serves_any(&spec.id.name))
+                })
+                .collect();
+            let Some(pod) = self.pods.get_mut(&uid) else { continue };
+            for (container, hold) in pod.containers.iter_mut().zip(holds) {
+                container.hold = hold;
+            }
+        }
+    }
+
+    fn state_of(&self, id: &BizId) -> Option<BizState> {
+        self.inventory.find(id).map(|biz| biz.state)
+    }
+
+    fn serves_any(&self, name: &BizName) -> bool {
+        self.inventory.of(name).any(|biz| biz.state == BizState::Activated)
+    }
+
+    /// A Pod that replaces one of this owner's waits for a plan, or has been released and does not serve yet: what serves
+    /// under the name stays, although the Pod that asked for it is gone. Deployments and DaemonSets delete an older Pod that
+    /// is not Ready for a moment, and its replacement may be held for days.
+    pub(super) fn is_kept_for_plan(&self, id: &BizId) -> bool {
+        self.pods.values().any(|pod| self.waits_for_plan(pod, &id.name))
+    }
+
+    /// It names a plan, and does not serve yet.
+    pub(super) fn waits_for_plan(&self, pod: &ModulePod, name: &BizName) -> bool {
+        pod.is_live()
+            && plans::named_by(&pod.view).is_some()
+            && pod.biz().any(|own| own.name == *name && self.state_of(own) != Some(BizState::Activated))
+    }
+
+    /// The biz that this Pod leaves behind for another of its owner that waits for a plan.
+    pub(super) fn left_for_plan(&self, pod: &ModulePod) -> Vec<BizId> {
+        let waits = |name: &BizName| {
+            self.pods.values().any(|other| {
+                other.view.owner == pod.view.owner
+                    && other.view.owner.is_some()
+                    && self.waits_for_plan(other, name)
+            })
+        };
+        pod.biz().filter(|id| waits(&id.name)).cloned().collect()
+    }
+}

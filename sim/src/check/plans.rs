@@ -1,0 +1,95 @@
+//! What operation plans promise: nothing is installed on a base that its plan has not released (rule P1), and what serves
+//! stays until something else can.
+
+use std::sync::Arc;
+
+use arklet::Command;
+use engine::view::{NodeView, PlanView, PodView};
+use model::{BaseIdentity, BizId, BizState};
+use plan::{Base, Condition, Release};
+
+use super::{Known, biz_of};
+use crate::{base::Biz, world::World};
+
+/// The annotation by which a Pod names its plan.
+const NAMES: &str = "module-controller.koupleless.io/operation-plan";
+/// The label of the host name, by which a plan tells bases apart.
+const HOST_NAME: &str = "base.koupleless.io/host-name";
+
+/// A command is sent.
+pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
+    let node = World::node_of(base);
+    match command {
+        Command::InstallBiz { spec, .. } => {
+            // Who asks for it without a plan may have it.
+            let free = |pod: &&PodView| !pod.annotations.contains_key(NAMES);
+            let told = known.told.values().filter(|pod| pod.node == node);
+            let is_free = told.clone().filter(free).any(|pod| asks(pod, |own| *own == spec.id));
+            let by_plan = told.filter(|pod| !free(pod)).find(|pod| asks(pod, |own| *own == spec.id));
+            match by_plan.filter(|_| !is_free) {
+                Some(pod) if !is_released(base, pod, &spec.id, known) => Err(format!(
+                    "{base} is told to install {}, which its plan has not released there",
+                    spec.id
+                )),
+                _ => Ok(()),
+            }
+        }
+        Command::UninstallBiz(id) if is_the_last(base, id, known) => {
+            // Where the base cannot hold both, one makes room for another that was released.
+            let here = known.api.live_pods().filter(|pod| pod.node == node);
+            let others: Vec<(&PodView, BizId)> = here
+                .flat_map(|pod| pod.containers.iter().filter_map(biz_of).map(move |own| (pod, own)))
+                .filter(|(_, own)| own.name == id.name)
+                .collect();
+            let is_held = |(pod, own): &(&PodView, BizId)| {
+                pod.annotations.contains_key(NAMES) && *own != *id && !is_released(base, pod, own, known)
+            };
+            match others.first() {
+                Some((pod, _)) if others.iter().all(is_held) => Err(format!(
+                    "{base} is told to uninstall {id}, which serves alone, while a plan holds {}",
+                    pod.pod
+                )),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn asks(pod: &PodView, is_it: impl Fn(&BizId) -> bool) -> bool {
+    pod.containers.iter().filter_map(biz_of).any(|id| is_it(&id))
+}
+
+/// It serves, and no other version of the name does.
+fn is_the_last(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
+    let Some(state) = known.bases.get(base) else { return false };
+    let serves = |biz: &Biz| biz.state == BizState::Activated;
+    state.biz.get(id).is_some_and(serves)
+        && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz))
+}
+
+/// The plan that a Pod names has released the base, as the API server has it: what a process has seen is as old or older, and
+/// what was released stays released.
+fn is_released(base: &BaseIdentity, pod: &PodView, id: &BizId, known: &Known<'_>) -> bool {
+    let plan = pod.annotations.get(NAMES).and_then(|name| known.api.plans.get(name.as_str()));
+    let (Some(plan), Some(node)) = (plan, known.api.nodes.get(&World::node_of(base))) else { return false };
+    let serves = known.bases.get(base).is_some_and(|state| {
+        state.biz.iter().any(|(own, biz)| own.name == id.name && biz.state == BizState::Activated)
+    });
+    let PlanView { spec, status, digest, plan, .. } = plan;
+    let asked = as_base(&plan.uid, node, serves);
+    plan::hold(spec.as_ref().ok(), status, digest, id, &asked) == Release::Released
+}
+
+/// A base as plans see it.
+pub fn as_base(uid: &str, node: &NodeView, serves: bool) -> Base {
+    let key: Arc<str> = node.labels.get(HOST_NAME).cloned().unwrap_or_else(|| node.name.clone());
+    Base {
+        rank: plan::rank(uid, &key),
+        key,
+        labels: node.labels.clone(),
+        available: true,
+        serves,
+        condition: Condition::Absent,
+    }
+}
