@@ -39,7 +39,13 @@ pub struct Deployment {
 impl Deployment {
     /// A new one.
     pub fn new(name: &str, package: Package) -> Self {
-        Self { name: name.into(), revision: 1, package, packages: [(1, package)].into(), plans: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            revision: 1,
+            package,
+            packages: [(1, package)].into(),
+            plans: BTreeMap::new(),
+        }
     }
 
     /// The template is changed.
@@ -59,7 +65,9 @@ impl Deployment {
     /// The annotations of its template.
     fn annotations(&self) -> BTreeMap<String, String> {
         let plan = self.plans.get(&self.revision).cloned();
-        plan.map(|plan| ("module-controller.koupleless.io/operation-plan".to_owned(), plan)).into_iter().collect()
+        plan.map(|plan| ("module-controller.koupleless.io/operation-plan".to_owned(), plan))
+            .into_iter()
+            .collect()
     }
 
     /// As the API server shows it.

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use engine::view::{ConditionStatus, ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind};
+use engine::view::{
+    ConditionStatus, ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind,
+};
 use model::{BizId, BizState};
 use plan::{Draft, DraftBatch, Phase, Spec, Status, Steering};
 
@@ -150,7 +152,11 @@ fn release(world: &mut World, deployment: &mut Deployment, scenario: &Scenario) 
     let number = world.api.next_number();
     let name = format!("plan-{number}");
     let plan = any_plan(world, &name, deployment.revision + 1, scenario);
-    world.tell(format_args!("a user releases {} ({package:?}) by {name}: {:?}", deployment.revision + 1, plan.spec));
+    world.tell(format_args!(
+        "a user releases {} ({package:?}) by {name}: {:?}",
+        deployment.revision + 1,
+        plan.spec
+    ));
     if !first {
         let event = world.api.put_plan(plan.clone());
         world.inform(event);
@@ -169,7 +175,13 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
     if rng.bool() {
         let size = Some(rng.u8(1..=scenario.bases).to_string());
         let (confirm, soak_seconds) = (rng.bool(), rng.u64(0..20));
-        batches.push(DraftBatch { name: "beta".into(), size, confirm, soak_seconds, ..DraftBatch::default() });
+        batches.push(DraftBatch {
+            name: "beta".into(),
+            size,
+            confirm,
+            soak_seconds,
+            ..DraftBatch::default()
+        });
     }
     let (count, confirm) = (Some(rng.u32(1..4)), rng.u8(0..4) == 0);
     batches.push(DraftBatch { name: "rest".into(), count, confirm, ..DraftBatch::default() });
@@ -193,9 +205,9 @@ fn is_ready(pod: &PodView) -> bool {
 
 /// Its status says that a plan holds it.
 fn is_held(pod: &PodView) -> bool {
-    pod.status.containers.iter().any(|told| {
-        matches!(&told.state, ContainerState::Waiting { reason, .. } if **reason == *"HeldByPlan")
-    })
+    pod.status.containers.iter().any(
+        |told| matches!(&told.state, ContainerState::Waiting { reason, .. } if **reason == *"HeldByPlan"),
+    )
 }
 
 /// The last plan is over or says what it needs, every base serves some version, and a held Pod says that it is held.
@@ -211,7 +223,8 @@ fn judge(world: &World, deployment: &Deployment) -> Result<(), String> {
         }
     };
     for plan in world.api.plans.values() {
-        let is_present = deployment.plans.get(&deployment.revision).is_some_and(|name| **name == *plan.plan.name);
+        let is_present =
+            deployment.plans.get(&deployment.revision).is_some_and(|name| **name == *plan.plan.name);
         let is_left = plan.status.is_begun() && !plan.status.phase.is_over();
         if !is_present && is_left {
             return Err(format!("{} is not over, and nobody names it", plan.plan.name));
@@ -231,7 +244,10 @@ fn judge(world: &World, deployment: &Deployment) -> Result<(), String> {
         if base.up && serving.is_empty() && world.api.live_pods().any(|pod| may_serve(&pod)) {
             return Err(format!("{identity} serves nothing: {:?}", base.biz));
         }
-        if base.up && ended && !serving.iter().any(|id| id.version.as_str() == deployment.revision.to_string()) {
+        if base.up
+            && ended
+            && !serving.iter().any(|id| id.version.as_str() == deployment.revision.to_string())
+        {
             return Err(format!("{identity} serves {serving:?} at last"));
         }
     }

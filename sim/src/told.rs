@@ -159,9 +159,7 @@ fn gone(event: &Event) -> Option<Event> {
         Event::Cluster(ClusterEvent::Workload(view)) => {
             Event::Cluster(ClusterEvent::WorkloadGone(view.workload.clone()))
         }
-        Event::Cluster(ClusterEvent::Plan(view)) => {
-            Event::Cluster(ClusterEvent::PlanGone(view.plan.clone()))
-        }
+        Event::Cluster(ClusterEvent::Plan(view)) => Event::Cluster(ClusterEvent::PlanGone(view.plan.clone())),
         Event::Cluster(ClusterEvent::Revision { replica_set, .. }) => {
             Event::Cluster(ClusterEvent::RevisionGone { replica_set: replica_set.clone() })
         }

@@ -53,6 +53,7 @@ mod old_bases;
 mod partitions;
 mod peers;
 mod permits;
+mod plans;
 mod pod_spec;
 mod policies;
 mod prometheus;

@@ -16,7 +16,8 @@ pub(crate) struct Crd {
 impl Crd {
     pub(crate) fn run(&self) -> ExitCode {
         let all = all();
-        let is_it = |one: &Value| one.pointer("/metadata/name").and_then(Value::as_str) == self.name.as_deref();
+        let is_it =
+            |one: &Value| one.pointer("/metadata/name").and_then(Value::as_str) == self.name.as_deref();
         let printed = match &self.name {
             None => Some(json!({ "apiVersion": "v1", "kind": "List", "items": all })),
             Some(_) => all.iter().find(|one| is_it(one)).cloned(),

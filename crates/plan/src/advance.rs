@@ -287,6 +287,18 @@ impl<'a> Run<'a> {
     }
 
     fn release(&mut self, place: usize) -> bool {
+        // Those that it began with are gone for good, or come back: others take their place.
+        if self.members(place).is_empty() {
+            let others = threshold(self.spec, &self.next, place, self.facts.bases);
+            let Some(others) = others else {
+                let name = self.name(place);
+                self.tell(Phase::Running, format!("batch {name} waits for a base: all that it had are gone"));
+                return false;
+            };
+            if let Some(batch) = self.next.batches.get_mut(place) {
+                batch.threshold = batch.threshold.max(Some(others));
+            }
+        }
         let timeout = self.spec.ready_timeout;
         let (mut left, mut failures) = (0, Vec::new());
         for base in self.members(place) {
@@ -393,7 +405,9 @@ impl<'a> Run<'a> {
 
     fn is_broken(&self, place: usize) -> bool {
         let is_counted = |base: &Base| self.next.failures.iter().any(|failure| failure.base == base.key);
-        self.members(place).into_iter().any(|base| base.condition != Condition::Ready && !is_counted(base))
+        let members = self.members(place);
+        members.is_empty()
+            || members.into_iter().any(|base| base.condition != Condition::Ready && !is_counted(base))
     }
 
     fn fail(&mut self, place: usize) {

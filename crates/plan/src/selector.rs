@@ -40,7 +40,9 @@ pub struct Selector {
 impl Selector {
     /// All of it holds for these labels.
     pub fn selects(&self, labels: &LiteMap<Arc<str>, Arc<str>>) -> bool {
-        let same = |(key, value): (&String, &String)| labels.get(key.as_str()).is_some_and(|label| **label == **value);
+        let same = |(key, value): (&String, &String)| {
+            labels.get(key.as_str()).is_some_and(|label| **label == **value)
+        };
         self.labels.iter().all(same) && self.expressions.iter().all(|one| one.holds(labels))
     }
 }

@@ -16,8 +16,8 @@ use std::{
 use engine::{
     ClusterEvent, Event, Request, Write, WriteError,
     view::{
-        LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PlanView, PodView, ServiceView,
-        WorkloadView,
+        LeaseView, MemberView, ModuleKey, ModuleView, NodeView, PermitsView, Phase, PlanView, PodView,
+        ServiceView, WorkloadView,
     },
 };
 use jiff::Timestamp;

@@ -15,7 +15,9 @@ impl Api {
         let done = |watch, returned, result| Some(Written::new(write.clone(), watch, returned, result));
         match request {
             Request::CreateModule(desired) => {
-                if let Some(known) = self.modules.get(&desired.key) {
+                // One in another namespace is another object. It is not kept here: nobody goes by it any more.
+                let is_it = |known: &&ModuleView| known.module.namespace == desired.module.namespace;
+                if let Some(known) = self.modules.get(&desired.key).filter(is_it) {
                     // Whoever finds it there reads it.
                     let known = Event::Cluster(ClusterEvent::Module(Box::new(known.clone())));
                     return done(vec![], Some(known), Err(WriteError::Conflict("exists".into())));

@@ -36,7 +36,10 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
         ("deploy/crds/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
         ("deploy/crds/operationplans.koupleless.io.json", ask(&["crd", "operationplans.koupleless.io"])?),
         ("deploy/chart/files/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
-        ("deploy/chart/files/operationplans.koupleless.io.json", ask(&["crd", "operationplans.koupleless.io"])?),
+        (
+            "deploy/chart/files/operationplans.koupleless.io.json",
+            ask(&["crd", "operationplans.koupleless.io"])?,
+        ),
         ("deploy/install/module-controller.yaml", ask(&["install"])?),
         ("deploy/monitoring/prometheus-rule.yaml", alert_rules::object(&rules)?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),

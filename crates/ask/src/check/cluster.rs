@@ -34,7 +34,8 @@ fn definitions(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
             let about = format!("CustomResourceDefinition {name}");
             found.push(Finding::new(code, about.as_str().into(), message));
         };
-        let Some(ours) = ours.iter().find(|one| one.pointer("/metadata/name").is_some_and(|its| its == name)) else {
+        let Some(ours) = ours.iter().find(|one| one.pointer("/metadata/name").is_some_and(|its| its == name))
+        else {
             continue;
         };
         match theirs {
@@ -42,7 +43,10 @@ fn definitions(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
             None if evidence.controllers.is_empty() => {}
             None if *name == PLANS && !is_on("ENABLE_MODULE_DEPLOYMENT_CONTROLLER") => {}
             None if *name == PLANS => {
-                add(Code::DefinitionMissing, "it is not there, so Pods that name an operation plan are held".into());
+                add(
+                    Code::DefinitionMissing,
+                    "it is not there, so Pods that name an operation plan are held".into(),
+                );
             }
             None => add(Code::DefinitionMissing, "it is not there, so no Module objects are kept".into()),
             Some(theirs) => {

@@ -81,7 +81,9 @@ impl Evidence {
         let client = &cluster.client;
         evidence.server = evidence.take("the version of the API server", minor(client).await);
         for name in DEFINITIONS {
-            if let Some(found) = evidence.take("the definitions of our own kinds", definition(client, name).await) {
+            if let Some(found) =
+                evidence.take("the definitions of our own kinds", definition(client, name).await)
+            {
                 evidence.definitions.insert(name, found);
             }
         }

@@ -116,7 +116,10 @@ fn changed(changes: &[(&str, Value)]) -> Vec<Code> {
 fn where_all_is_as_it_should_be_nothing_is_found() {
     assert_eq!(codes(&healthy()), []);
     // Nor before there is anything.
-    assert_eq!(codes(&Evidence { server: Some(34), definitions: [(MODULES, None)].into(), ..Evidence::default() }), []);
+    assert_eq!(
+        codes(&Evidence { server: Some(34), definitions: [(MODULES, None)].into(), ..Evidence::default() }),
+        []
+    );
 }
 
 #[test]
@@ -257,7 +260,10 @@ fn what_is_wrong_with_the_cluster_and_its_controllers_is_found() {
     };
     assert_eq!(with(|evidence| evidence.server = Some(25)), [Code::ApiTooOld]);
     assert_eq!(with(|evidence| evidence.definitions = [(MODULES, None)].into()), [Code::DefinitionMissing]);
-    assert_eq!(with(|evidence| evidence.definitions = [(MODULES, Some(definition(0)))].into()), [Code::DefinitionOutdated]);
+    assert_eq!(
+        with(|evidence| evidence.definitions = [(MODULES, Some(definition(0)))].into()),
+        [Code::DefinitionOutdated]
+    );
     assert_eq!(with(|evidence| evidence.definitions = [(MODULES, Some(definition(2)))].into()), []);
     assert_eq!(
         with(|evidence| evidence.controllers = vec![controller(|json| json["status"] = json!({}))]),

@@ -4,9 +4,7 @@ mod definition;
 
 use crate::definition::Own;
 
-pub use self::definition::{
-    Module, ModuleObjectCondition, ModuleObjectSpec, ModuleObjectStatus, definition,
-};
+pub use self::definition::{Module, ModuleObjectCondition, ModuleObjectSpec, ModuleObjectStatus, definition};
 
 /// What our objects carry: those of the V1 controller do not.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "module-controller");
@@ -17,6 +15,13 @@ pub(crate) const ENV: &str = "module-controller.koupleless.io/env";
 pub fn own() -> Own {
     Own {
         definition: definition(),
-        verbs: &[("create", ""), ("delete", ""), ("list", ""), ("patch", ""), ("patch", "status"), ("watch", "")],
+        verbs: &[
+            ("create", ""),
+            ("delete", ""),
+            ("list", ""),
+            ("patch", ""),
+            ("patch", "status"),
+            ("watch", ""),
+        ],
     }
 }

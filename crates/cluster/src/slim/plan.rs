@@ -5,16 +5,16 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
 use model::BizId;
 use plan::{
-    BatchPhase, BatchStatus, Draft, DraftBatch, Failure, Invalid, Operator, Phase, Requirement, Selector, Spec,
-    Status, Steering,
+    BatchPhase, BatchStatus, Draft, DraftBatch, Failure, Invalid, Operator, Phase, Requirement, Selector,
+    Spec, Status, Steering,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
 use crate::plans::{
-    OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanOperator, PlanSelector,
-    PlanStop, PlanTargetKind,
+    OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanOperator,
+    PlanSelector, PlanStop, PlanTargetKind,
 };
 
 /// An operation plan of a watch or a response.
@@ -164,7 +164,8 @@ mod tests {
     use crate::write::plan::status_json;
 
     fn plan(spec: &str, status: &str) -> PlanView {
-        let metadata = r#"{"namespace": "ns", "name": "p", "uid": "u", "resourceVersion": "7", "generation": 3}"#;
+        let metadata =
+            r#"{"namespace": "ns", "name": "p", "uid": "u", "resourceVersion": "7", "generation": 3}"#;
         PlanView::read(&format!(r#"{{"metadata": {metadata}, "spec": {spec}, "status": {status}}}"#)).unwrap()
     }
 

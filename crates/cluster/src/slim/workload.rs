@@ -190,9 +190,7 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
     };
     // With what Kubernetes takes where nothing is told.
     let (strategy, unavailable, surge) = match kind {
-        WorkloadKind::Deployment => {
-            (spec.strategy, CountOrPercent::Percent(25), CountOrPercent::Percent(25))
-        }
+        WorkloadKind::Deployment => (spec.strategy, CountOrPercent::Percent(25), CountOrPercent::Percent(25)),
         WorkloadKind::DaemonSet => (spec.update_strategy, CountOrPercent::Count(1), CountOrPercent::Count(0)),
     };
     let strategy = strategy.rolling_update;

@@ -44,8 +44,8 @@ pub use self::health::{WatchFault, WatchHealth};
 use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, views::Views};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
-    delivery::{Closed, DeliveryFilter},
     definition::{Availability, Own, install},
+    delivery::{Closed, DeliveryFilter},
     modules, plans,
     slim::{
         Kind, Slim,

@@ -87,9 +87,8 @@ impl Engine {
         let bases: Vec<Base> = nodes.iter().map(of_node).collect();
         let precondition = plans::precondition(workload, bases.len());
         let shares_a_base = |other: &&PlanView| {
-            self.workload_of(other).is_some_and(|of| {
-                nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node)))
-            })
+            self.workload_of(other)
+                .is_some_and(|of| nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node))))
         };
         let other = self.plans.others(key, &spec.module.name).find(shares_a_base);
         (bases, template, precondition, other.map(|other| other.plan.name.clone()))

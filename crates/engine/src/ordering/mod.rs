@@ -256,9 +256,8 @@ fn target(situation: &Situation<'_>) -> Option<usize> {
     // What may not displace what serves does not act for what may.
     let same = || {
         let claims = situation.claims.iter().enumerate();
-        let same = |claim: &Claim| {
-            claim.is_for_same(&chosen.spec) && claim.barred == chosen.barred && !claim.held
-        };
+        let same =
+            |claim: &Claim| claim.is_for_same(&chosen.spec) && claim.barred == chosen.barred && !claim.held;
         claims.filter(move |(_, claim)| same(claim))
     };
     same().find(|(_, claim)| claim.due).or_else(|| same().next()).map(|(index, _)| index)

@@ -43,8 +43,7 @@ pub(crate) fn with_pods(
     };
     let base = of_node(plan_uid, node, pods.iter().any(|pod| serves(&pod)));
     let is_its = |pod: &&&PodView| {
-        pod.deletion.is_none()
-            && pod.annotations.get(super::ANNOTATION).is_some_and(|name| name == plan_name)
+        pod.deletion.is_none() && pod.annotations.get(super::ANNOTATION).is_some_and(|name| name == plan_name)
     };
     // Of several the one that stands best: a Pod that gave way on this base leaves its place to the one that stays.
     let mut conditions = Vec::new();
@@ -80,9 +79,9 @@ fn condition(pod: &PodView, spec: &ModuleSpec) -> Condition {
     let place = pod.containers.iter().position(|container| *container.name == *spec.id.name.as_str());
     let told = place.and_then(|place| pod.status.container(place, spec.id.name.as_str()));
     let waiting = match told.map(|told| &told.state) {
-        Some(ContainerState::Waiting { reason, message } | ContainerState::Terminated { reason, message, .. }) => {
-            Some((reason, message))
-        }
+        Some(
+            ContainerState::Waiting { reason, message } | ContainerState::Terminated { reason, message, .. },
+        ) => Some((reason, message)),
         _ => None,
     };
     if barred::specs(pod).contains(spec) {

@@ -153,7 +153,9 @@ impl Plans {
     pub(crate) fn touch(&mut self, owner: &Owner, now: Duration) {
         let is_its = |known: &Known| {
             let PlanTarget { kind, name } = &known.view.target;
-            *known.view.plan.namespace == *owner.namespace && *kind.as_str() == *owner.kind && name == &owner.name
+            *known.view.plan.namespace == *owner.namespace
+                && *kind.as_str() == *owner.kind
+                && name == &owner.name
         };
         self.touch_where(now, is_its);
     }
@@ -295,7 +297,8 @@ fn holds_otherwise(before: &PlanView, after: &PlanView) -> bool {
         let batches = view.status.batches.iter();
         batches.map(|batch| (batch.phase, batch.threshold, batch.bases > 0)).collect::<Vec<_>>()
     };
-    let message = |view: &PlanView| (view.status.phase == Phase::Refused).then(|| view.status.message.clone());
+    let message =
+        |view: &PlanView| (view.status.phase == Phase::Refused).then(|| view.status.message.clone());
     before.spec != after.spec
         || before.digest != after.digest
         || before.status.digest != after.status.digest

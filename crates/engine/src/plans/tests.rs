@@ -39,8 +39,12 @@ fn released(view: &PlanView) -> PlanView {
         bases: 1,
         ready: 0,
     };
-    let status =
-        Status { phase: Phase::Running, digest: view.digest.clone(), batches: vec![batch], ..Status::default() };
+    let status = Status {
+        phase: Phase::Running,
+        digest: view.digest.clone(),
+        batches: vec![batch],
+        ..Status::default()
+    };
     PlanView { status, resource_version: view.resource_version + 1, ..view.clone() }
 }
 

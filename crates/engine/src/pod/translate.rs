@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, ModuleSpec};
 use serde_json::error::Category;
 
-use crate::view::{
-    Common, ContainerView, EnvValue, PodRef, PodStatus, PodView, RestartPolicy, WorkloadView,
-};
+use crate::view::{Common, ContainerView, EnvValue, PodRef, PodStatus, PodView, RestartPolicy, WorkloadView};
 
 /// Says what a Pod is; both label families.
 const COMPONENT_LABELS: [&str; 2] =

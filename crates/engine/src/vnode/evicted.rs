@@ -112,17 +112,15 @@ impl VNode {
 
     /// Once a Pod asks for this module, in whatever version, that is what counts; one that waits for a plan does not ask yet.
     fn is_asked_for(&self, id: &BizId) -> bool {
-        let asks = |pod: &&Box<ModulePod>| pod.is_live() && pod.biz().any(|biz| biz.name == id.name);
-        self.pods.values().filter(asks).any(|pod| !self.waits_for_plan(pod, &id.name))
+        let asks = |pod: &&ModulePod| pod.is_live() && pod.biz().any(|biz| biz.name == id.name);
+        self.pods.values().map(Box::as_ref).filter(asks).any(|pod| !self.waits_for_plan(pod, &id.name))
     }
 
     /// Somebody deleted its Pod, and wants nothing in its place.
     fn is_unwanted(&self, id: &BizId) -> bool {
         let is_deleted = |pod: &PodView| pod.deletion.is_some() && !is_evicted(pod);
         self.pods.values().any(|pod| {
-            is_deleted(&pod.view)
-                && pod.biz().any(|biz| biz == id)
-                && !self.left_for_plan(pod).contains(id)
+            is_deleted(&pod.view) && pod.biz().any(|biz| biz == id) && !self.left_for_plan(pod).contains(id)
         })
     }
 }

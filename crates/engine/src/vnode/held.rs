@@ -6,16 +6,16 @@ use model::{BizId, BizName, BizState};
 
 use super::VNode;
 use crate::{
-    pod::ModulePod,
     plans::{self, Plans},
+    pod::ModulePod,
 };
 
 impl VNode {
     /// Notes of each container whether a plan holds it. What serves, or is being installed, is never held (rule P1).
     pub(super) fn note_holds(&mut self, plans: &Plans, scope: &super::Scope) {
-        let named = |pod: &&Box<ModulePod>| plans::named_by(&pod.view).is_some() && scope.holds_pod(pod);
-        let uids: Vec<Arc<str>> =
-            self.pods.values().filter(named).map(|pod| pod.view.pod.uid.clone()).collect();
+        let named = |pod: &&ModulePod| plans::named_by(&pod.view).is_some() && scope.holds_pod(pod);
+        let pods = self.pods.values().map(Box::as_ref);
+        let uids: Vec<Arc<str>> = pods.filter(named).map(|pod| pod.view.pod.uid.clone()).collect();
         for uid in uids {
             let Some(pod) = self.pods.get(&uid) else { continue };
             let holds: Vec<Option<Arc<str>>> = pod

@@ -220,6 +220,39 @@ fn p2_a_batch_whose_selector_selects_nothing_waits_and_says_so() {
 }
 
 #[test]
+fn p2_a_batch_whose_bases_are_gone_is_not_done_and_goes_on_with_others() {
+    let mut world = World::new(3, beta());
+    world.look();
+    let released = |world: &World| world.bases.iter().position(|base| world.held(base).is_none());
+    let first = released(&world).unwrap();
+    let gone = world.bases.remove(first);
+    let others = std::mem::take(&mut world.bases);
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 0));
+    assert!(world.status.message.contains("all that it had are gone"), "{}", world.status.message);
+    world.bases = others;
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 1), "another takes its place");
+    world.bases.push(gone);
+    assert_eq!(world.released(), 2, "what was released stays released");
+}
+
+#[test]
+fn p6_what_works_nowhere_is_not_put_up_with() {
+    let mut world = World::new(3, beta());
+    world.spec.max_failed = 1;
+    world.look();
+    for base in &mut world.bases {
+        base.condition = Condition::Failed {
+            code: ErrorCode::new(ErrorSource::User, ErrorType::InstallModuleFailed),
+            message: "why".to_owned(),
+        };
+    }
+    world.look();
+    assert_eq!(world.status.phase, Phase::Failed);
+}
+
+#[test]
 fn parts_without_bases_and_a_last_batch_without_bases_are_over() {
     let mut world = World::new(1, beta());
     world.look();

@@ -1,0 +1,240 @@
+//! Operation plans: bases get a version batch by batch, and what no plan has released is held.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    Scene, Simulated, Way, manifest,
+    seen::{is_ready, summary, text},
+};
+use serde_json::{Value, json};
+use testkit::{
+    java_base::JavaBase,
+    wait::{stays, wait_for},
+};
+
+const ON: (&str, &str) = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
+const NAMES: &str = "module-controller.koupleless.io/operation-plan";
+/// A plan goes on within a second; kubectl, the scheduler and a machine that is busy take theirs.
+const SOON: Duration = Duration::from_secs(45);
+/// What must not happen would have happened by then.
+const WATCHED: Duration = Duration::from_secs(5);
+
+/// A peer Deployment of biz1 that a plan can release: all new Pods are made at once, and each base holds both versions.
+fn workload(scene: &Scene, container: &Value, plan: Option<&str>) -> Value {
+    let version = text(container, "/env/0/value").to_owned();
+    let mut deployment = manifest::deployment(scene, "biz1", 1, std::slice::from_ref(container));
+    deployment["metadata"]["labels"] = json!({
+        "module-controller.koupleless.io/env": scene.env,
+        "module-controller.koupleless.io/component": "module-deployment",
+    });
+    let spec = &mut deployment["spec"];
+    // Peers are given their number by the controller.
+    drop(spec.as_object_mut().map(|spec| spec.remove("replicas")));
+    spec["strategy"]["rollingUpdate"] = json!({"maxSurge": "100%", "maxUnavailable": 0});
+    spec["template"]["metadata"]["labels"]["version"] = json!(version);
+    if let Some(plan) = plan {
+        spec["template"]["metadata"]["annotations"] = json!({NAMES: plan});
+    }
+    spec["template"]["spec"]["affinity"]["podAntiAffinity"] = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": [{
+            "labelSelector": {"matchLabels": {"app": "biz1", "version": version}},
+            "topologyKey": "kubernetes.io/hostname",
+        }],
+    });
+    deployment
+}
+
+fn release(scene: &Scene, version: &str, plan: Option<&str>) -> Result<()> {
+    scene.cluster.apply(&workload(scene, &manifest::container("biz1", version)?, plan).to_string())
+}
+
+/// A plan with one base first, which a person confirms, and then the others.
+fn plan(scene: &Scene, name: &str, version: &str) -> Value {
+    json!({
+        "apiVersion": "koupleless.io/v1alpha1",
+        "kind": "OperationPlan",
+        "metadata": {"name": name, "namespace": scene.namespace},
+        "spec": {
+            "target": {"kind": "Deployment", "name": "biz1"},
+            "module": {"name": "biz1", "version": version},
+            "batches": [{"name": "beta", "size": 1, "soakSeconds": 1, "confirm": true}, {"name": "rest"}],
+            "readyTimeoutSeconds": 60,
+        },
+    })
+}
+
+fn wait_phase(scene: &Scene, name: &str, phase: &str) -> Result<Value> {
+    wait_for(&format!("plan {name} is {phase}"), SOON, || {
+        let plan = scene.cluster.kubectl_json(&["-n", &scene.namespace, "get", "plan", name])?;
+        ensure!(text(&plan, "/status/phase") == phase, "{}", plan["status"]);
+        Ok(Some(plan))
+    })
+}
+
+fn steer(scene: &Scene, name: &str, spec: &Value) -> Result<()> {
+    let patch = json!({ "spec": spec }).to_string();
+    scene.kubectl(&["patch", "plan", name, "--type=merge", "-p", &patch]).map(drop)
+}
+
+/// How many of the Pods of a version are Ready, and how many are held.
+fn stand(scene: &Scene, version: &str) -> Result<(usize, usize)> {
+    let pods = scene.pods(&["-l", &format!("version={version}")])?;
+    let is_held = |pod: &&Value| {
+        text(pod, "/status/containerStatuses/0/state/waiting/reason") == "HeldByPlan"
+    };
+    Ok((pods.iter().filter(|pod| is_ready(pod)).count(), pods.iter().filter(is_held).count()))
+}
+
+fn wait_stand(scene: &Scene, version: &str, ready: usize, held: usize) -> Result<()> {
+    wait_for(&format!("{ready} Pods of {version} are Ready and {held} held"), SOON, || {
+        let seen = stand(scene, version)?;
+        let pods: Vec<String> = scene.pods(&[])?.iter().map(summary).collect();
+        ensure!(seen == (ready, held), "{seen:?}: {pods:?}");
+        Ok(Some(()))
+    })
+}
+
+fn simulated(scene: &Scene, count: usize) -> Result<Vec<Simulated>> {
+    (0..count).map(|_| Simulated::start(&scene.controller.http_tunnel(), "1.0.0")).collect()
+}
+
+/// Version 1.0.0 serves on so many simulated bases.
+fn serving(count: usize) -> Result<(Scene, Vec<Simulated>)> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let bases = simulated(&scene, count)?;
+    release(&scene, "1.0.0", None)?;
+    scene.wait_pods_ready(count)?;
+    Ok((scene, bases))
+}
+
+fn versions(bases: &[JavaBase]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for base in bases {
+        all.push(base.serving("biz1")?.with_context(|| format!("{} serves nothing", base.identity()))?);
+    }
+    all.sort();
+    Ok(all)
+}
+
+#[test]
+fn on_real_bases_one_goes_first_a_person_confirms_and_the_others_follow() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let bases = scene.bases(2)?;
+    release(&scene, "1.0.0", None)?;
+    scene.wait_pods_ready(2)?;
+    scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
+    release(&scene, "2.0.0", Some("p"))?;
+    let waiting = wait_phase(&scene, "p", "AwaitingConfirm")?;
+    ensure!(waiting["status"]["batch"] == "beta (1/2)" && waiting["status"]["ready"] == 1, "{waiting}");
+    ensure!(versions(&bases)? == ["1.0.0", "2.0.0"], "{:?}", versions(&bases)?);
+    wait_stand(&scene, "2.0.0", 1, 1)?;
+    // An early number opens nothing.
+    steer(&scene, "p", &json!({"confirmed": 7}))?;
+    stays("the other base keeps what serves", WATCHED, || {
+        ensure!(versions(&bases)? == ["1.0.0", "2.0.0"], "{:?}", versions(&bases)?);
+        Ok(())
+    })?;
+    steer(&scene, "p", &json!({"confirmed": waiting["status"]["confirmable"]}))?;
+    wait_phase(&scene, "p", "Succeeded")?;
+    wait_stand(&scene, "2.0.0", 2, 0)?;
+    ensure!(versions(&bases)? == ["2.0.0", "2.0.0"], "{:?}", versions(&bases)?);
+    scene.kubectl(&["rollout", "status", "deployment/biz1", "--timeout=60s"])?;
+    // Back, without a plan, and forward again by the plan that has succeeded: nothing is held.
+    scene.kubectl(&["rollout", "undo", "deployment/biz1"])?;
+    wait_stand(&scene, "1.0.0", 2, 0)?;
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_stand(&scene, "2.0.0", 2, 0)
+}
+
+#[test]
+fn pods_may_come_before_their_plan_and_the_controller_may_die_meanwhile() -> Result<()> {
+    let (mut scene, bases) = serving(3)?;
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_stand(&scene, "2.0.0", 0, 3)?;
+    let pods = scene.pods(&["-l", "version=2.0.0"])?;
+    let told = text(&pods[0], "/status/containerStatuses/0/state/waiting/message");
+    ensure!(told.contains("KouplelessBoard.OperationPlanNotFound"), "{told}");
+    scene.controller.kill()?;
+    scene.controller.start_again()?;
+    scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
+    wait_phase(&scene, "p", "AwaitingConfirm")?;
+    wait_stand(&scene, "2.0.0", 1, 2)?;
+    scene.controller.kill()?;
+    scene.controller.start_again()?;
+    stays("what waits for a person waits", WATCHED, || {
+        ensure!(stand(&scene, "2.0.0")? == (1, 2), "{:?}", stand(&scene, "2.0.0")?);
+        Ok(())
+    })?;
+    steer(&scene, "p", &json!({"confirmed": 1}))?;
+    wait_phase(&scene, "p", "Succeeded")?;
+    wait_stand(&scene, "2.0.0", 3, 0)?;
+    for base in &bases {
+        let done = base.done();
+        ensure!(done.iter().filter(|one| one.contains("installBiz biz1:2.0.0")).count() == 1, "{done:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bad_version_stops_at_the_first_base_and_what_serves_stays() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let bases = scene.bases(2)?;
+    release(&scene, "1.0.0", None)?;
+    scene.wait_pods_ready(2)?;
+    let mut short = plan(&scene, "p", "2.0.0");
+    short["spec"]["readyTimeoutSeconds"] = json!(10);
+    scene.cluster.apply(&short.to_string())?;
+    let bad = manifest::container_of("biz1", "2.0.0", "file:///nowhere/biz1-2.0.0.jar");
+    scene.cluster.apply(&workload(&scene, &bad, Some("p")).to_string())?;
+    let failed = wait_phase(&scene, "p", "Failed")?;
+    ensure!(text(&failed, "/status/failures/0/code").contains('.'), "{}", failed["status"]);
+    ensure!(versions(&bases)? == ["1.0.0", "1.0.0"], "{:?}", versions(&bases)?);
+    ensure!(stand(&scene, "2.0.0")?.1 == 1, "the other base was released");
+    // The mended package comes with the same plan, and another attempt.
+    release(&scene, "2.0.0", Some("p"))?;
+    steer(&scene, "p", &json!({"attempt": 1}))?;
+    let waiting = wait_phase(&scene, "p", "AwaitingConfirm")?;
+    steer(&scene, "p", &json!({"confirmed": waiting["status"]["confirmable"]}))?;
+    wait_phase(&scene, "p", "Succeeded")?;
+    ensure!(versions(&bases)? == ["2.0.0", "2.0.0"], "{:?}", versions(&bases)?);
+    Ok(())
+}
+
+#[test]
+fn after_an_undo_a_tool_that_applies_the_bad_template_again_installs_nothing() -> Result<()> {
+    let (scene, bases) = serving(2)?;
+    scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_phase(&scene, "p", "AwaitingConfirm")?;
+    scene.kubectl(&["rollout", "undo", "deployment/biz1"])?;
+    wait_phase(&scene, "p", "RolledBack")?;
+    wait_stand(&scene, "1.0.0", 2, 0)?;
+    let installed = |base: &Simulated| base.done().iter().filter(|one| one.contains("2.0.0")).count();
+    let before: Vec<usize> = bases.iter().map(installed).collect();
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_for("the base that the plan had not released holds its Pod", SOON, || {
+        ensure!(stand(&scene, "2.0.0")?.1 >= 1, "{:?}", stand(&scene, "2.0.0")?);
+        Ok(Some(()))
+    })?;
+    stays("nothing is installed where it was not", WATCHED, || {
+        let now: Vec<usize> = bases.iter().map(installed).collect();
+        let held = before.iter().zip(&now).filter(|(before, now)| **before == 0 && **now == 0).count();
+        ensure!(held == 1, "{before:?} {now:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_mend_and_goes_on_when_it_is_mended() -> Result<()> {
+    let (scene, _bases) = serving(2)?;
+    scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
+    let mut narrow = workload(&scene, &manifest::container("biz1", "2.0.0")?, Some("p"));
+    narrow["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": "50%", "maxUnavailable": 0});
+    scene.cluster.apply(&narrow.to_string())?;
+    let refused = wait_phase(&scene, "p", "Refused")?;
+    ensure!(text(&refused, "/status/message").contains("maxSurge: 100%"), "{}", refused["status"]);
+    ensure!(refused["status"]["code"] == "OtherUpstream.InvalidParameter", "{}", refused["status"]);
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_phase(&scene, "p", "AwaitingConfirm").map(drop)
+}
