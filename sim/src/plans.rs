@@ -195,6 +195,7 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
         spec: Spec::of(Draft { module, batches, ready_timeout_seconds, max_failed }),
         steering: Steering::default(),
         digest: name.into(),
+        env: "".into(),
         status: Status::default(),
     }
 }

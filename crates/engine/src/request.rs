@@ -119,6 +119,8 @@ pub enum Request {
         resource_version: u64,
         /// `metadata.generation` of that view.
         generation: i64,
+        /// The environment that the plan belongs to from now on; empty where that is not known yet.
+        env: Arc<str>,
         /// What it shall be.
         status: Box<plan::Status>,
     },

@@ -10,7 +10,9 @@ use super::{Api, Written};
 impl Api {
     /// Carries out what is about a plan; none for any other request.
     pub(super) fn write_plan(&mut self, request: &Request, write: &Write) -> Option<Written> {
-        let Request::PatchPlanStatus { plan, resource_version, status, .. } = request else { return None };
+        let Request::PatchPlanStatus { plan, resource_version, status, env, .. } = request else {
+            return None;
+        };
         let version = self.next();
         let fails = |error| Some(Written::new(write.clone(), vec![], None, Err(error)));
         let Some(known) = self.plans.get_mut(&plan.name).filter(|known| known.plan.uid == plan.uid) else {
@@ -19,10 +21,10 @@ impl Api {
         if known.resource_version != *resource_version {
             return fails(WriteError::Conflict("it changed".into()));
         }
-        if known.status == **status {
+        if known.status == **status && known.env == *env {
             self.idle_writes += 1;
         } else {
-            known.status = (**status).clone();
+            (known.status, known.env) = ((**status).clone(), env.clone());
             known.resource_version = version;
         }
         let event = Event::Cluster(ClusterEvent::Plan(Box::new(known.clone())));

@@ -13,8 +13,8 @@ use crate::{base::Biz, world::World};
 
 /// The annotation by which a Pod names its plan.
 const NAMES: &str = "module-controller.koupleless.io/operation-plan";
-/// The label of the host name, by which a plan tells bases apart.
-const HOST_NAME: &str = "base.koupleless.io/host-name";
+/// The labels of the host name and the port, by which a plan tells bases apart.
+const HOST: [&str; 2] = ["base.koupleless.io/host-name", "base.koupleless.io/tunnel-port"];
 
 /// A command is sent.
 pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -> Result<(), String> {
@@ -81,9 +81,10 @@ fn is_released(base: &BaseIdentity, pod: &PodView, id: &BizId, known: &Known<'_>
     plan::hold(spec.as_ref().ok(), status, digest, id, &asked) == Release::Released
 }
 
-/// A base as plans see it.
+/// A base as plans see it: here each has a host name.
 pub fn as_base(uid: &str, node: &NodeView, serves: bool) -> Base {
-    let key: Arc<str> = node.labels.get(HOST_NAME).cloned().unwrap_or_else(|| node.name.clone());
+    let [host, port] = HOST.map(|label| node.labels.get(label).cloned().unwrap_or_default());
+    let key: Arc<str> = format!("{host}:{port}").into();
     Base {
         rank: plan::rank(uid, &key),
         key,

@@ -5,6 +5,7 @@ mod cleanup;
 mod describe;
 mod format;
 mod man;
+mod plan;
 mod report;
 mod show;
 mod status;
@@ -60,6 +61,7 @@ pub enum Command {
     Describe(describe::Describe),
     Status(status::Status),
     Check(Box<check::Check>),
+    Plan(Box<plan::PlanCommand>),
     Cleanup(cleanup::Cleanup),
     Report(report::Report),
     Completion(Completion),
@@ -90,6 +92,7 @@ impl Command {
                 Self::Describe(describe) => describe.run().await,
                 Self::Status(status) => status.run().await,
                 Self::Check(check) => check.run(program).await,
+                Self::Plan(plan) => plan.run().await,
                 Self::Cleanup(cleanup) => cleanup.run().await,
                 Self::Report(report) => report.run(program).await,
                 Self::Man(man) => Ok(man.run(program)),
@@ -120,8 +123,13 @@ impl View {
 
     /// As a person on this output sees it, now.
     fn style(&self) -> Style {
-        Style { colour: format::colour(), wide: self.output == Format::Wide, now: jiff::Timestamp::now() }
+        style_of(self.output)
     }
+}
+
+/// As a person on this output sees it, now.
+fn style_of(output: Format) -> Style {
+    Style { colour: format::colour(), wide: output == Format::Wide, now: jiff::Timestamp::now() }
 }
 
 /// Says what could not be shown, where it is in nobody's way.

@@ -6,6 +6,7 @@ mod json;
 mod lease;
 pub(crate) mod list;
 mod module;
+mod plan;
 mod pod;
 pub(crate) mod raw;
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     lease::{Lease, Replica},
     list::{Failure, list},
     module::Module,
+    plan::Plan,
     pod::{Container, Owner, Pod, State, is_package},
 };
 use crate::{

@@ -6,6 +6,7 @@ mod filter;
 #[cfg(test)]
 pub(crate) mod golden;
 pub(crate) mod modules;
+pub(crate) mod plans;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod tree;

@@ -201,6 +201,9 @@ pub struct OperationPlanStatus {
     /// The `metadata.generation` that this is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The environment whose controller moves it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Names all of the spec that may not change once the plan has begun; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

@@ -63,6 +63,7 @@ impl Kind for PlanView {
             steering,
             digest: digest(&spec)?.into(),
             spec: draft(spec).and_then(Spec::of),
+            env: status.environment.clone().unwrap_or_default().into(),
             status: self::status(status),
         })
     }
@@ -222,7 +223,7 @@ mod tests {
                 message: "why".to_owned(),
             }],
         };
-        let json = status_json(&status, 3).to_string();
+        let json = status_json(&status, 3, "dev").to_string();
         assert_eq!(plan(&format!("{{{SPEC}}}"), &json).status, status);
     }
 }

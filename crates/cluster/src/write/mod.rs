@@ -392,8 +392,8 @@ impl Shared {
             Request::RecordRollout { workload, rolled_out, at } => {
                 api.record_rollout(&workload, &rolled_out, at).await
             }
-            Request::PatchPlanStatus { plan, resource_version, generation, status } => {
-                api.patch_plan_status(&plan, resource_version, generation, &status).await
+            Request::PatchPlanStatus { plan, resource_version, generation, env, status } => {
+                api.patch_plan_status(&plan, resource_version, generation, &env, &status).await
             }
             // None of a lane's.
             Request::WriteMember(_) | Request::ReadMember { .. } | Request::FindBasePod { .. } => {

@@ -17,10 +17,11 @@ impl Api {
         plan: &PlanRef,
         resource_version: u64,
         generation: i64,
+        env: &str,
         status: &Status,
     ) -> Result<(), WriteError> {
         let metadata = json!({ "uid": plan.uid, "resourceVersion": resource_version.to_string() });
-        let body = json!({ "metadata": metadata, "status": status_json(status, generation) });
+        let body = json!({ "metadata": metadata, "status": status_json(status, generation, env) });
         let place = Collection::plans(&plan.namespace);
         let written: Plan = self.patch_status(&place, &plan.name, How::Merge, &body).await?;
         if let Ok(view) = written.body {
@@ -32,7 +33,7 @@ impl Api {
 }
 
 /// The whole status. A merge patch leaves alone what it does not name, so what is absent is named as null.
-pub(crate) fn status_json(status: &Status, generation: i64) -> Value {
+pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value {
     let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let batches = status.batches.iter().map(|batch| PlanBatchStatus {
@@ -53,6 +54,7 @@ pub(crate) fn status_json(status: &Status, generation: i64) -> Value {
         code: status.code.map(|code| code.to_string()),
         suggestion: status.code.map(|code| code.suggestion().to_owned()),
         observed_generation: Some(generation),
+        environment: (!env.is_empty()).then(|| env.to_owned()),
         digest: (!status.digest.is_empty()).then(|| status.digest.to_string()),
         attempt: Some(number(status.attempt)),
         confirmable: status.confirmable.map(number),
@@ -68,7 +70,7 @@ pub(crate) fn status_json(status: &Status, generation: i64) -> Value {
     };
     let mut json = serde_json::to_value(told).unwrap_or_default();
     if let Value::Object(fields) = &mut json {
-        for name in ["code", "suggestion", "digest", "confirmable", "batch"] {
+        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch"] {
             fields.entry(name).or_insert(Value::Null);
         }
         for name in ["batches", "failures"] {

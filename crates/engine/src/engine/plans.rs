@@ -11,6 +11,7 @@ use crate::{
     event::{Now, Watched},
     placement::Site,
     plans::{self, Facts, Key, bases},
+    replicas,
     view::{NodeView, PlanRef, PlanView, PodView, WorkloadView},
 };
 
@@ -57,9 +58,12 @@ impl Engine {
     /// Moves on every plan of which something has changed, or that is due.
     pub(super) fn advance_plans(&mut self, now: Now, out: &mut Vec<Action>) {
         while let Some((key, view)) = self.plans.due(now.mono) {
-            if self.moves_plans() {
-                let (bases, template, precondition, other) = self.facts_of_plan(&key, &view);
-                let facts = Facts { bases: &bases, template, precondition, other };
+            if !self.moves_plans() {
+                continue;
+            }
+            let (bases, template, precondition, other) = self.facts_of_plan(&key, &view);
+            if let Some(env) = self.environment_of(&view, bases.is_empty()) {
+                let facts = Facts { bases: &bases, template, precondition, other, env };
                 self.plans.advance(&key, facts, now, out);
             }
         }
@@ -92,6 +96,21 @@ impl Engine {
         };
         let other = self.plans.others(key, &spec.module.name).find(shares_a_base);
         (bases, template, precondition, other.map(|other| other.plan.name.clone()))
+    }
+
+    /// The environment that a plan belongs to, where it is ours or nobody knows yet: its workload says so, or its status, or
+    /// the first that has bases for it takes it. None where another controller moves it on: two that count different bases
+    /// would write its status in turns.
+    fn environment_of(&self, view: &PlanView, has_no_bases: bool) -> Option<Arc<str>> {
+        let ours = self.config.env.clone();
+        let workload = self.workload_of(view);
+        match workload.and_then(replicas::env_of) {
+            Some(env) => (*env == *ours).then_some(ours),
+            None if *view.env == *ours => Some(ours),
+            None if !view.env.is_empty() => None,
+            None if workload.is_none() => Some(Arc::default()),
+            None => (!has_no_bases).then_some(ours),
+        }
     }
 
     /// The workload that a plan is for.

@@ -8,14 +8,18 @@ use plan::{Base, Condition};
 use crate::{
     pod::{barred, translate, wait},
     view::{ConditionStatus, ContainerState, NodeView, PodView},
-    vnode::HOST_NAME,
+    vnode::{HOST_NAME, TUNNEL_PORT},
 };
 
 /// A base without its Pods. It is told from others by its host name, which a Pod keeps when its process starts anew under
-/// another identity; where it has none, by its Node's name.
+/// another identity, and by its port, where several of a host have one each; where it has no host name, by its Node's name.
 pub(crate) fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
-    let host = node.labels.get(HOST_NAME).filter(|host| !host.is_empty());
-    let key = host.unwrap_or(&node.name).clone();
+    let label = |key: &str| node.labels.get(key).filter(|value| !value.is_empty());
+    let key: Arc<str> = match (label(HOST_NAME), label(TUNNEL_PORT)) {
+        (Some(host), Some(port)) => format!("{host}:{port}").into(),
+        (Some(host), None) => host.clone(),
+        (None, _) => node.name.clone(),
+    };
     let ready = node.condition("Ready");
     Base {
         rank: plan::rank(plan_uid, &key),

@@ -91,6 +91,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) precondition: Result<(), Invalid>,
     /// A plan that is under way with the same module on the same bases.
     pub(crate) other: Option<Arc<str>>,
+    /// The environment that it belongs to; empty where that is not known yet.
+    pub(crate) env: Arc<str>,
 }
 
 impl Plans {
@@ -232,7 +234,7 @@ impl Plans {
     pub(crate) fn advance(&mut self, key: &Key, facts: Facts<'_>, now: Now, out: &mut Vec<Action>) {
         let Self { known, wakes } = self;
         let Some(known) = known.get_mut(key) else { return };
-        let Facts { bases, template, precondition, other } = facts;
+        let Facts { bases, template, precondition, other, env } = facts;
         // What was written is decided on when it is seen.
         if known.slot.is_busy() || known.view.status.phase.is_over() {
             return;
@@ -247,7 +249,7 @@ impl Plans {
         if let Some(at) = wake {
             wake_at(wakes, key, known, at);
         }
-        if next == known.view.status {
+        if next == known.view.status && env == known.view.env {
             return;
         }
         if known.told.as_ref() != Some(&(next.phase, next.code)) {
@@ -261,6 +263,7 @@ impl Plans {
             plan: known.view.plan.clone(),
             resource_version: known.view.resource_version,
             generation: known.view.generation,
+            env,
             status: Box::new(next),
         }));
     }

@@ -26,6 +26,7 @@ fn plan_for(of: &str) -> PlanView {
         spec: Spec::of(draft),
         steering: Steering::default(),
         digest: "digest".into(),
+        env: Arc::default(),
         status: Status::default(),
     }
 }

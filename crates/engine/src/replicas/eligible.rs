@@ -36,7 +36,12 @@ pub(crate) fn is_peer(view: &WorkloadView, env: &str) -> bool {
 
 /// It names no environment, or ours: several controllers may share a cluster.
 pub(crate) fn is_of(view: &WorkloadView, env: &str) -> bool {
-    either(&view.labels, "env").is_none_or(|of| of == env)
+    env_of(view).is_none_or(|of| of == env)
+}
+
+/// The environment that it names; none where it may be any.
+pub(crate) fn env_of(view: &WorkloadView) -> Option<&str> {
+    either(&view.labels, "env")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
     request::WriteError,
     view::{ConditionStatus, NodeView, WorkloadRef, WorkloadView},
 };
-pub(crate) use eligible::{is_of, is_peer};
+pub(crate) use eligible::{env_of, is_of, is_peer};
 use peer::Peer;
 
 /// Every Deployment or DaemonSet of modules, by UID.

@@ -55,6 +55,8 @@ pub struct PlanView {
     pub steering: Steering,
     /// Names all of the spec that may not change once it has begun.
     pub digest: Arc<str>,
+    /// The environment whose controller moves it on, as its status says; empty before one does.
+    pub env: Arc<str>,
     /// How it stands.
     pub status: Status,
 }

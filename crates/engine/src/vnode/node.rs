@@ -16,7 +16,7 @@ use crate::{
 /// Keeps the identity as the base reports it; a name may be an encoding of it.
 const IDENTITY: &str = "base.koupleless.io/identity";
 const TUNNEL: &str = "vnode.koupleless.io/tunnel";
-const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
+pub(crate) const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
 /// Label of the base's host name.
 pub(crate) const HOST_NAME: &str = "base.koupleless.io/host-name";
 /// Label of the zone.
