@@ -31,6 +31,8 @@ const ELSEWHERE: [&str; 1] = ["## What is wrong"];
 const DEPLOYMENT: &str = "docs/guide/deployment.md";
 /// The page whose commands are those of the base's own program: `wasm_base.rs` runs them.
 const WASM_BASE: &str = "docs/guide/wasm-base.md";
+/// The page whose commands release a version of a module: `plans.rs` runs them.
+const PLANS: &str = "docs/guide/plans.md";
 /// The page whose commands are for the files of a release: `releases.rs` runs them.
 const RELEASES: &str = "docs/guide/releases.md";
 /// The pages of the error codes, all in one.
@@ -109,7 +111,7 @@ fn the_commands_that_make_a_release_are_run_by_the_check() -> Result<()> {
 
 #[test]
 fn both_languages_have_the_same_commands() -> Result<()> {
-    for page in PAGES.into_iter().chain([DEPLOYMENT, RELEASES, WASM_BASE, ERROR_CODES]) {
+    for page in PAGES.into_iter().chain([DEPLOYMENT, PLANS, RELEASES, WASM_BASE, ERROR_CODES]) {
         let chinese = page.replace(".md", ".zh-CN.md");
         ensure!(commands(&read(page)?) == commands(&read(&chinese)?), "{page} and {chinese} differ");
     }
@@ -124,8 +126,11 @@ fn no_page_is_forgotten() -> Result<()> {
         *seen.entry(name.replace(".zh-CN.md", ".md")).or_insert(0) += 1;
     }
     seen.insert("README.md".to_owned(), 2);
-    let expected =
-        PAGES.into_iter().chain([DEPLOYMENT, RELEASES, WASM_BASE]).map(|page| (page.to_owned(), 2)).collect();
+    let expected = PAGES
+        .into_iter()
+        .chain([DEPLOYMENT, PLANS, RELEASES, WASM_BASE])
+        .map(|page| (page.to_owned(), 2))
+        .collect();
     ensure!(seen == expected, "pages with their number of languages: {seen:?}");
     Ok(())
 }

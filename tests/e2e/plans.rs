@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    Scene, Simulated, Way, manifest,
+    Scene, Shell, Simulated, Way, manifest,
     seen::{is_ready, summary, text},
+    shell::{commands, read},
 };
 use serde_json::{Value, json};
 use testkit::{
@@ -227,4 +228,39 @@ fn what_makes_no_sense_is_refused_with_its_mend_and_goes_on_when_it_is_mended() 
     ensure!(refused["status"]["code"] == "OtherUpstream.InvalidParameter", "{}", refused["status"]);
     release(&scene, "2.0.0", Some("p"))?;
     wait_phase(&scene, "p", "AwaitingConfirm").map(drop)
+}
+
+/// As its readers type them: the page begins where the version of before runs on three bases.
+#[test]
+fn every_command_of_the_page_works() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let _bases = simulated(&scene, 3)?;
+    let shell = Shell::new(&scene.cluster, &scene.namespace)?;
+    let env = format!("  labels:\n    module-controller.koupleless.io/env: {}", scene.env);
+    let sample = read("docs/samples/planned-deployment.yaml")?
+        .replace("values: [\"1.0.0\"]", &format!("values: [\"{}\"]", scene.base_version))
+        .replacen("  labels:", &env, 1);
+    let before = sample.replace("2.0.0", "1.0.0").replace(NAMES, "example.com/nothing");
+    scene.kubectl(&["apply", "-f", &write(&shell, "before.yaml", &before)?])?;
+    scene.wait_pods_ready(3)?;
+    shell.write("docs/samples/planned-deployment.yaml", &sample)?;
+    shell.write("docs/samples/operation-plan.yaml", &read("docs/samples/operation-plan.yaml")?)?;
+    let all = commands(&read("docs/guide/plans.md")?);
+    ensure!(all.len() > 6, "{all:?}");
+    for command in all {
+        ensure!(command.starts_with("kubectl "), "nobody runs `{command}`");
+        shell.run(&command).with_context(|| command.clone())?;
+    }
+    wait_for("all serve the version of before again", SOON, || {
+        let pods = scene.pods(&[])?;
+        let old = |pod: &&Value| text(pod, "/spec/containers/0/env/0/value") == "1.0.0" && is_ready(pod);
+        let seen: Vec<String> = pods.iter().map(summary).collect();
+        ensure!(pods.iter().filter(old).count() == 3 && pods.len() == 3, "{seen:?}");
+        Ok(Some(()))
+    })
+}
+
+fn write(shell: &Shell, file: &str, text: &str) -> Result<String> {
+    shell.write(file, text)?;
+    Ok(shell.path(file).to_string_lossy().into_owned())
 }

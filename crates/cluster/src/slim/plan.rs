@@ -194,6 +194,8 @@ mod tests {
         let spec = SPEC.replace(r#""size": 1"#, r#""size": "0%""#);
         let told = plan(&format!("{{{spec}}}"), "{}").spec.unwrap_err().to_string();
         assert!(told.starts_with("batch beta: \"0%\" is no number of bases"), "{told}");
+        let told = plan(&format!(r#"{{{SPEC}, "maxFailed": -1}}"#), "{}").spec.unwrap_err().to_string();
+        assert!(told.starts_with("maxFailed is -1"), "{told}");
     }
 
     #[test]

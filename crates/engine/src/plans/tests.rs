@@ -173,3 +173,48 @@ fn p7_an_older_pod_that_comes_back_adopts_what_was_left() {
     assert_eq!(told(&case, "again"), (true, "Running".to_owned()));
     assert_eq!(case.commands, ["install biz1:1"], "nothing is installed twice");
 }
+
+/// The one that began first keeps the others waiting, also while its first status is on its way.
+#[test]
+fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
+    let now = Now { mono: Duration::from_secs(1), wall: Timestamp::UNIX_EPOCH };
+    let named = |name: &str| {
+        let plan =
+            PlanRef { namespace: "default".into(), name: name.into(), uid: format!("uid-{name}").into() };
+        PlanView { plan, ..plan_for("2") }
+    };
+    let mut plans = Plans::default();
+    for name in ["a", "b"] {
+        assert!(plans.see(named(name), Duration::ZERO), "it holds what names it");
+    }
+    let node = testing::node("x");
+    let base = Base {
+        available: true,
+        serves: true,
+        condition: plan::Condition::Held,
+        ..bases::of_node("u", &node, true)
+    };
+    let advance = |plans: &mut Plans, name: &str| {
+        let key = ("default".into(), name.into());
+        let name = "biz1".parse().unwrap();
+        let other = plans.others(&key, &name).next().map(|other| other.plan.name.clone());
+        let facts = Facts {
+            bases: std::slice::from_ref(&base),
+            template: plan::Template::This,
+            precondition: Ok(()),
+            other,
+            env: "dev".into(),
+        };
+        let mut out = Vec::new();
+        plans.advance(&key, facts, now, &mut out);
+        out.into_iter().find_map(|action| match action {
+            Action::Request(Request::PatchPlanStatus { status, .. }) => Some(*status),
+            _ => None,
+        })
+    };
+    assert_eq!(advance(&mut plans, "a").unwrap().phase, Phase::Running);
+    let waits = advance(&mut plans, "b").unwrap();
+    let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanMutualExclusion);
+    assert_eq!((waits.phase, waits.code), (Phase::Pending, Some(code)));
+    assert!(advance(&mut plans, "a").is_none(), "its write is under way");
+}
