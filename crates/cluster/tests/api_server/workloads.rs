@@ -120,6 +120,7 @@ async fn what_was_rolled_out_is_written_down_beside_kubernetes_own_conditions() 
                 envs: [].into(),
             }],
             placement: view.template.placement.clone(),
+            earlier: Vec::new(),
         });
         let record = |workload: &WorkloadRef| Request::RecordRollout {
             workload: workload.clone(),

@@ -16,6 +16,7 @@ use super::comes;
 use crate::{
     action::{Action, Announcement, Regarding},
     event::Now,
+    plans,
     pod::translate,
     replicas::Workloads,
     request::{Request, WriteError},
@@ -57,8 +58,8 @@ pub(crate) struct Turn<'a> {
 
 impl Rollouts {
     /// What was rolled out last; none where nobody saw that.
-    pub(crate) fn of(&self, uid: &str) -> Option<&RolledOut> {
-        self.known.get(uid)?.last.as_deref()
+    pub(crate) fn of(&self, uid: &str) -> Option<&Arc<RolledOut>> {
+        self.known.get(uid)?.last.as_ref()
     }
 
     /// When [`Self::tick`] is due.
@@ -77,8 +78,8 @@ impl Rollouts {
         }
         if view.is_rolled_out() {
             let now = rolled_out(view);
-            if known.last.as_deref() != Some(&now) {
-                known.last = Some(Arc::new(now));
+            if !known.last.as_ref().is_some_and(|last| last.is_same_now(&now)) {
+                known.last = Some(Arc::new(now.after(known.last.as_deref())));
             }
         }
         self.advance(view, turn);
@@ -129,7 +130,8 @@ impl Rollouts {
         let Some(last) = known.last.as_ref().filter(|last| view.rolled_out.as_ref() != Some(last)) else {
             return;
         };
-        if !turn.writes || known.slot.is_busy() || last.modules.is_empty() || !comes(view, turn.env) {
+        let is_told = comes(view, turn.env) || view.template.annotations.contains_key(plans::ANNOTATION);
+        if !turn.writes || known.slot.is_busy() || last.modules.is_empty() || !is_told {
             return;
         }
         let due = known.not_before.max(known.slot.wake().unwrap_or_default());
@@ -181,5 +183,5 @@ fn rolled_out(view: &WorkloadView) -> RolledOut {
         ..spec
     };
     let modules = translate::of_template(view).into_iter().map(told).collect();
-    RolledOut { modules, placement: view.template.placement.clone() }
+    RolledOut { modules, placement: view.template.placement.clone(), earlier: Vec::new() }
 }

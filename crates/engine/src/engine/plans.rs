@@ -12,7 +12,7 @@ use crate::{
     placement::Site,
     plans::{self, Facts, Key, bases},
     replicas,
-    view::{NodeView, PlanRef, PlanView, PodView, WorkloadView},
+    view::{NodeView, Owner, PlanRef, PlanView, PodView, WorkloadView},
 };
 
 impl Engine {
@@ -31,15 +31,24 @@ impl Engine {
 
     /// The bases with Pods that name a plan: they may be held, or be held no more.
     fn look_at_held(&mut self, plan: &Key, now: Now, out: &mut Vec<Action>) {
-        let named: Vec<BaseIdentity> = self
-            .vnodes
-            .iter()
-            .filter(|(_, vnode)| vnode.pods().any(|pod| plans::named_by(pod).as_ref() == Some(plan)))
-            .map(|(base, _)| base.clone())
-            .collect();
-        for base in named {
+        self.look_at_pods(|pod| plans::named_by(pod).as_ref() == Some(plan), now, out);
+    }
+
+    fn look_at_pods(&mut self, is_meant: impl Fn(&PodView) -> bool, now: Now, out: &mut Vec<Action>) {
+        let vnodes = self.vnodes.iter().filter(|(_, vnode)| vnode.pods().any(&is_meant));
+        let bases: Vec<BaseIdentity> = vnodes.map(|(base, _)| base.clone()).collect();
+        for base in bases {
             self.visit(&base, now, out, |_, _| {});
         }
+    }
+
+    /// What was rolled out once is held by no plan that is not there.
+    pub(super) fn note_rolled_out(&mut self, owner: Owner, uid: &str, now: Now, out: &mut Vec<Action>) {
+        if !self.plans.see_rolled_out(owner.clone(), self.rollouts.of(uid)) {
+            return;
+        }
+        let is_held = |pod: &PodView| pod.owner.as_ref() == Some(&owner) && plans::named_by(pod).is_some();
+        self.look_at_pods(is_held, now, out);
     }
 
     /// All that plans are decided on is known, and it is this replica that moves them on.

@@ -11,7 +11,7 @@ use crate::{
 
 impl Engine {
     pub(super) fn see_workload(&mut self, view: WorkloadView, now: Now, out: &mut Vec<Action>) {
-        let uid = view.workload.uid.clone();
+        let (uid, owner) = (view.workload.uid.clone(), view.workload.owner());
         self.permits.see_workload(&view);
         self.plans.touch_all(now.mono);
         self.workloads.insert(uid.clone(), view);
@@ -21,10 +21,12 @@ impl Engine {
                 rollouts.see(view, turn);
             }
         });
+        self.note_rolled_out(owner, &uid, now, out);
     }
 
     pub(super) fn lose_workload(&mut self, workload: &WorkloadRef, now: Now) {
         self.plans.touch_all(now.mono);
+        self.plans.see_rolled_out(workload.owner(), None);
         self.workloads.remove(&workload.uid);
         self.rollouts.forget(&workload.uid);
         self.permits.lose_workload(workload);

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType};
+use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
 use plan::{Base, Held, Invalid, Memory, Phase, Release, Status};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     event::Now,
     request::{Request, WriteError},
     trace::TraceId,
-    view::{NodeView, Owner, PlanRef, PlanTarget, PlanView, PodView},
+    view::{NodeView, Owner, PlanRef, PlanTarget, PlanView, PodView, RolledOut},
     write_slot::WriteSlot,
 };
 
@@ -78,6 +78,8 @@ impl Known {
 #[derive(Debug, Default)]
 pub(crate) struct Plans {
     known: BTreeMap<Key, Known>,
+    /// What was rolled out of each workload, now and before.
+    rolled_out: BTreeMap<Owner, Arc<RolledOut>>,
     wakes: BTreeSet<(Duration, Key)>,
 }
 
@@ -168,7 +170,7 @@ impl Plans {
     }
 
     fn touch_where(&mut self, now: Duration, is_meant: impl Fn(&Known) -> bool) {
-        let Self { known, wakes } = self;
+        let Self { known, wakes, .. } = self;
         for (key, known) in known.iter_mut().filter(|(_, known)| !known.view.status.phase.is_over()) {
             if is_meant(known) {
                 wake_at(wakes, key, known, (now + TOGETHER).max(known.not_before));
@@ -208,23 +210,34 @@ impl Plans {
         self.known.iter().filter(is_other).map(|(_, known)| &known.view)
     }
 
+    /// What was rolled out of a workload. True where somebody who is held may not be any more.
+    pub(crate) fn see_rolled_out(&mut self, owner: Owner, rolled_out: Option<&Arc<RolledOut>>) -> bool {
+        let Some(rolled_out) = rolled_out else { return self.rolled_out.remove(&owner).is_some() };
+        self.rolled_out.insert(owner, rolled_out.clone()).as_ref() != Some(rolled_out)
+    }
+
     /// Why what a Pod asks for may not be installed yet on the base behind a Node; none where it may (rule P1).
     pub(crate) fn hold(
         &self,
         pod: &PodView,
-        module: &BizId,
+        module: &ModuleSpec,
         node: Option<&NodeView>,
         serves: bool,
     ) -> Option<Arc<str>> {
         let (namespace, name) = named_by(pod)?;
         let told = |why: &str| Some(format!("operation plan {name} holds it: {why}").into());
         let (Some(known), Some(node)) = (self.known.get(&(namespace, name.clone())), node) else {
+            // Somebody may delete a plan that has succeeded, and its Pods be made again for years.
+            let rolled_out = pod.owner.as_ref().and_then(|owner| self.rolled_out.get(owner));
+            if rolled_out.is_some_and(|rolled_out| rolled_out.has(module)) {
+                return None;
+            }
             let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanNotFound);
             return told(&format!("{} ({code})", Held::NoPlan));
         };
         let PlanView { plan, spec, status, digest, .. } = &known.view;
         let base = bases::of_node(&plan.uid, node, serves);
-        match plan::hold(spec.as_ref().ok(), status, digest, module, &base) {
+        match plan::hold(spec.as_ref().ok(), status, digest, &module.id, &base) {
             Release::Released => None,
             Release::Held(held) => told(&held.to_string()),
         }
@@ -232,7 +245,7 @@ impl Plans {
 
     /// Moves a plan on by what is known, and writes what that changes of its status.
     pub(crate) fn advance(&mut self, key: &Key, facts: Facts<'_>, now: Now, out: &mut Vec<Action>) {
-        let Self { known, wakes } = self;
+        let Self { known, wakes, .. } = self;
         let Some(known) = known.get_mut(key) else { return };
         let Facts { bases, template, precondition, other, env } = facts;
         // What was written is decided on when it is seen.
@@ -270,7 +283,7 @@ impl Plans {
 
     /// The write of a status ended.
     pub(crate) fn written(&mut self, plan: &PlanRef, result: &Result<(), WriteError>, now: Duration) {
-        let Self { known, wakes } = self;
+        let Self { known, wakes, .. } = self;
         let key = (plan.namespace.clone(), plan.name.clone());
         let Some(known) = known.get_mut(&key).filter(|known| known.view.plan.uid == plan.uid) else { return };
         known.slot.ended(now, result);

@@ -6,7 +6,9 @@ use plan::{BatchPhase, BatchStatus, Draft, DraftBatch, Phase, Spec, Status, Stee
 
 use super::*;
 use crate::{
-    ClusterEvent, Event, testing,
+    ClusterEvent, Event,
+    placement::Placement,
+    testing,
     view::{ContainerState, WorkloadKind},
     vnode::testing::Case,
 };
@@ -172,6 +174,23 @@ fn p7_an_older_pod_that_comes_back_adopts_what_was_left() {
     case.until(120);
     assert_eq!(told(&case, "again"), (true, "Running".to_owned()));
     assert_eq!(case.commands, ["install biz1:1"], "nothing is installed twice");
+}
+
+/// A base that starts anew, or an undo, after somebody deleted the plan.
+#[test]
+fn p1_what_was_rolled_out_once_is_held_by_no_plan_that_is_gone() {
+    let mut case = held();
+    let packages = crate::pod::translate::specs(&pod("new", "2", None));
+    let rolled_out = RolledOut { modules: vec![], placement: Placement::default(), earlier: packages };
+    let mut view = crate::replicas::tests::deployment(1);
+    view.workload.name = "d".into();
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(view.clone()))));
+    case.until(30);
+    assert_eq!(case.commands, ["install biz1:1"]);
+    (view.resource_version, view.rolled_out) = (2, Some(Arc::new(rolled_out)));
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(view))));
+    case.until(40);
+    assert_eq!(case.commands[1], "install biz1:2");
 }
 
 /// The one that began first keeps the others waiting, also while its first status is on its way.

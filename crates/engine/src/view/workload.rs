@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use model::ModuleSpec;
 
-use super::pod::ContainerView;
+use super::pod::{ContainerView, Owner};
 use crate::placement::Placement;
 
 /// The kinds of workload that are looked at.
@@ -38,6 +38,14 @@ pub struct WorkloadRef {
     pub name: Arc<str>,
     /// Its UID.
     pub uid: Arc<str>,
+}
+
+impl WorkloadRef {
+    /// As its Pods name it.
+    pub(crate) fn owner(&self) -> Owner {
+        let Self { kind, namespace, name, .. } = self;
+        Owner { namespace: namespace.clone(), kind: kind.as_str().into(), name: name.clone() }
+    }
 }
 
 impl fmt::Display for WorkloadRef {
@@ -99,6 +107,35 @@ pub struct RolledOut {
     pub modules: Vec<ModuleSpec>,
     /// Which Nodes its Pods may be bound to.
     pub placement: Placement,
+    /// What was rolled out before, the last first: no operation plan holds it, whatever became of the plan that released it.
+    pub earlier: Vec<ModuleSpec>,
+}
+
+/// As many earlier packages are remembered as a Deployment keeps revisions, where nobody says otherwise.
+const MOST_EARLIER: usize = 10;
+
+impl RolledOut {
+    /// This one, after another.
+    pub(crate) fn after(mut self, before: Option<&Self>) -> Self {
+        let packages = before.into_iter().flat_map(|before| before.modules.iter().chain(&before.earlier));
+        for package in packages {
+            if !self.has(package) && self.earlier.len() < MOST_EARLIER {
+                self.earlier.push(package.clone());
+            }
+        }
+        self
+    }
+
+    /// It says the same of now, whatever was before.
+    pub(crate) fn is_same_now(&self, other: &Self) -> bool {
+        (&self.modules, &self.placement) == (&other.modules, &other.placement)
+    }
+
+    /// This package is rolled out, or was.
+    pub(crate) fn has(&self, package: &ModuleSpec) -> bool {
+        let mut all = self.modules.iter().chain(&self.earlier);
+        all.any(|one| (&one.id, &one.url) == (&package.id, &package.url))
+    }
 }
 
 /// A Deployment or a DaemonSet.

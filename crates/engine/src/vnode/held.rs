@@ -30,7 +30,7 @@ impl VNode {
                     if at_work || serves {
                         return None;
                     }
-                    plans.hold(&pod.view, &spec.id, self.node.as_ref(), self.serves_any(&spec.id.name))
+                    plans.hold(&pod.view, spec, self.node.as_ref(), self.serves_any(&spec.id.name))
                 })
                 .collect();
             let Some(pod) = self.pods.get_mut(&uid) else { continue };

@@ -14,6 +14,9 @@ struct RecordJson {
     /// In the words of a Pod's spec.
     #[serde(default, deserialize_with = "nothing")]
     placement: PodSpecJson,
+    /// What was before.
+    #[serde(default, deserialize_with = "nothing")]
+    earlier: Vec<PackageJson>,
 }
 
 #[derive(Deserialize)]
@@ -26,9 +29,10 @@ struct PackageJson {
 
 /// What the text says; none where it is not ours, or of a version of ours that said it in other words.
 pub(super) fn read(text: &str) -> Option<RolledOut> {
-    let RecordJson { modules, placement: spec } = serde_json::from_str(text).ok()?;
+    let RecordJson { modules, placement: spec, earlier } = serde_json::from_str(text).ok()?;
     let modules: Option<Vec<ModuleSpec>> = modules.into_iter().map(module).collect();
-    Some(RolledOut { modules: modules?, placement: placement(spec) })
+    let earlier = earlier.into_iter().filter_map(module).collect();
+    Some(RolledOut { modules: modules?, placement: placement(spec), earlier })
 }
 
 fn module(json: PackageJson) -> Option<ModuleSpec> {
@@ -50,8 +54,15 @@ pub(crate) fn write(rolled_out: &RolledOut) -> String {
             "bizUrl": spec.url.as_written(),
         })
     };
-    let modules: Vec<Value> = rolled_out.modules.iter().map(package).collect();
-    json!({ "modules": modules, "placement": words(&rolled_out.placement) }).to_string()
+    let packages = |specs: &[ModuleSpec]| specs.iter().map(package).collect::<Vec<Value>>();
+    let mut record = json!({
+        "modules": packages(&rolled_out.modules),
+        "placement": words(&rolled_out.placement),
+    });
+    if let (false, Some(record)) = (rolled_out.earlier.is_empty(), record.as_object_mut()) {
+        record.insert("earlier".to_owned(), packages(&rolled_out.earlier).into());
+    }
+    record.to_string()
 }
 
 fn words(placement: &Placement) -> Value {
@@ -106,7 +117,13 @@ mod tests {
         let operators = [Operator::In, Operator::NotIn, Operator::Exists, Operator::DoesNotExist];
         let more = [Operator::Gt, Operator::Lt, Operator::Unknown];
         let requirement = |operator| Requirement { key: "k".into(), operator, values: vec!["v".into()] };
+        let earlier = PackageJson {
+            biz_name: "biz1".into(),
+            biz_version: "0.9.0".into(),
+            biz_url: "https://repo/biz1-0.9.0.jar".into(),
+        };
         RolledOut {
+            earlier: vec![module(earlier).unwrap()],
             modules: vec![module(package).unwrap()],
             placement: Placement {
                 node_selector: [("a".to_owned(), "b".to_owned())].into(),
@@ -130,7 +147,7 @@ mod tests {
         assert_eq!(read(&write(&all)), Some(all.clone()));
         for terms in [None, Some(vec![])] {
             let placement = Placement { terms, ..Placement::default() };
-            let few = RolledOut { modules: vec![], placement };
+            let few = RolledOut { modules: vec![], placement, earlier: vec![] };
             assert_eq!(read(&write(&few)), Some(few));
         }
         let message = write(&all);

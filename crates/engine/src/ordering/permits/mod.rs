@@ -262,7 +262,7 @@ impl Permits {
 
     /// A workload says how many of its Pods may be unavailable, and how many are.
     pub(crate) fn see_workload(&mut self, view: &WorkloadView) {
-        let owner = owner(&view.workload);
+        let owner = view.workload.owner();
         let of = self.owners.entry(owner.clone()).or_default();
         let limit = Some(Limit::from(view));
         if of.limit != limit {
@@ -273,7 +273,7 @@ impl Permits {
 
     /// A workload is gone.
     pub(crate) fn lose_workload(&mut self, workload: &WorkloadRef) {
-        let owner = owner(workload);
+        let owner = workload.owner();
         let Some(of) = self.owners.get_mut(&owner) else { return };
         of.limit = None;
         if of.is_empty() {
@@ -314,11 +314,6 @@ impl Permits {
 /// A bare Pod, which is on one base only: no other waits for it.
 pub(crate) fn is_bare(owner: &Owner) -> bool {
     owner.kind.is_empty()
-}
-
-fn owner(workload: &WorkloadRef) -> Owner {
-    let WorkloadRef { kind, namespace, name, .. } = workload;
-    Owner { namespace: namespace.clone(), kind: kind.as_str().into(), name: name.clone() }
 }
 
 #[cfg(test)]
