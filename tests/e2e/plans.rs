@@ -230,6 +230,52 @@ fn what_makes_no_sense_is_refused_with_its_mend_and_goes_on_when_it_is_mended() 
     wait_phase(&scene, "p", "AwaitingConfirm").map(drop)
 }
 
+/// A DaemonSet with a Pod of this version on each base.
+fn daemon_set(scene: &Scene, version: &str, plan: Option<&str>) -> Result<String> {
+    let more = json!({"updateStrategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}});
+    let container = manifest::container("biz1", version)?;
+    let mut set = manifest::workload(scene, "DaemonSet", "biz1", &[container], &more);
+    set["metadata"]["labels"] = json!({"module-controller.koupleless.io/env": scene.env});
+    set["spec"]["template"]["metadata"]["labels"]["version"] = json!(version);
+    if let Some(plan) = plan {
+        set["spec"]["template"]["metadata"]["annotations"] = json!({NAMES: plan});
+    }
+    Ok(set.to_string())
+}
+
+/// The DaemonSet controller deletes the older Pod as soon as it is not Ready for a moment, and so may anybody.
+#[test]
+fn of_a_daemon_set_what_serves_stays_where_the_older_pod_goes_while_the_newer_is_held() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let bases = simulated(&scene, 2)?;
+    scene.cluster.apply(&daemon_set(&scene, "1.0.0", None)?)?;
+    scene.wait_pods_ready(2)?;
+    let mut plan = plan(&scene, "p", "2.0.0");
+    plan["spec"]["target"]["kind"] = json!("DaemonSet");
+    scene.cluster.apply(&plan.to_string())?;
+    scene.cluster.apply(&daemon_set(&scene, "2.0.0", Some("p"))?)?;
+    wait_phase(&scene, "p", "AwaitingConfirm")?;
+    wait_stand(&scene, "2.0.0", 1, 1)?;
+    let old = wait_for("one of the older Pods is left", SOON, || {
+        let pods = scene.pods(&["-l", "version=1.0.0"])?;
+        Ok((pods.len() == 1).then(|| text(&pods[0], "/metadata/name").to_owned()))
+    })?;
+    scene.kubectl(&["delete", "pod", &old, "--timeout=30s"])?;
+    let uninstalled = || {
+        let done = bases.iter().flat_map(Simulated::done);
+        Ok(done.filter(|one| one.contains("uninstallBiz biz1:1.0.0")).count())
+    };
+    stays("the module of the older Pod", WATCHED, &1, uninstalled)?;
+    steer(&scene, "p", &json!({"confirmed": 1}))?;
+    wait_phase(&scene, "p", "Succeeded")?;
+    wait_stand(&scene, "2.0.0", 2, 0)?;
+    wait_for("the older version goes when the newer serves", SOON, || {
+        let count = uninstalled()?;
+        ensure!(count == 2, "{count}");
+        Ok(Some(()))
+    })
+}
+
 /// As its readers type them: the page begins where the version of before runs on three bases.
 #[test]
 fn every_command_of_the_page_works() -> Result<()> {

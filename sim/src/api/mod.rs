@@ -123,6 +123,7 @@ impl Api {
         self.write_lease(request, &write, wall)
             .or_else(|| self.write_permits(request, &write))
             .or_else(|| self.write_plan(request, &write))
+            .or_else(|| self.write_rollout(request, &write))
             .or_else(|| self.write_module(request, &write))
             .or_else(|| self.write_node(request, &write))
             .or_else(|| self.write_pod(request, &write))

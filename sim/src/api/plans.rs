@@ -31,6 +31,19 @@ impl Api {
         Some(Written::new(write.clone(), vec![event.clone()], Some(event), Ok(())))
     }
 
+    /// Writes down what was rolled out; none for any other request.
+    pub(super) fn write_rollout(&mut self, request: &Request, write: &Write) -> Option<Written> {
+        let Request::RecordRollout { workload, rolled_out, .. } = request else { return None };
+        let resource_version = self.next();
+        let Some(known) = self.workloads.get_mut(&workload.name) else {
+            let gone = Err(WriteError::NotFound("no such Deployment".into()));
+            return Some(Written::new(write.clone(), vec![], None, gone));
+        };
+        (known.rolled_out, known.resource_version) = (Some(rolled_out.clone()), resource_version);
+        let event = Event::Cluster(ClusterEvent::Workload(Box::new(known.clone())));
+        Some(Written::new(write.clone(), vec![event], None, Ok(())))
+    }
+
     /// Somebody makes or changes a plan.
     pub fn put_plan(&mut self, plan: PlanView) -> Event {
         let resource_version = self.next();
@@ -43,6 +56,7 @@ impl Api {
     pub fn put_workload(&mut self, view: WorkloadView) -> Option<Event> {
         let known = self.workloads.get(&view.workload.name);
         let resource_version = known.map_or(0, |known| known.resource_version);
+        let view = WorkloadView { rolled_out: known.and_then(|known| known.rolled_out.clone()), ..view };
         if known.is_some_and(|known| *known == WorkloadView { resource_version, ..view.clone() }) {
             return None;
         }

@@ -98,7 +98,7 @@ impl Engine {
             })
         };
         let bases: Vec<Base> = nodes.iter().map(of_node).collect();
-        let precondition = plans::precondition(workload, bases.len());
+        let precondition = plans::precondition(workload, &bases);
         let shares_a_base = |other: &&PlanView| {
             self.workload_of(other)
                 .is_some_and(|of| nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node))))
@@ -117,8 +117,7 @@ impl Engine {
             Some(env) => (*env == *ours).then_some(ours),
             None if *view.env == *ours => Some(ours),
             None if !view.env.is_empty() => None,
-            None if workload.is_none() => Some(Arc::default()),
-            None => (!has_no_bases).then_some(ours),
+            None => Some(if has_no_bases { Arc::default() } else { ours }),
         }
     }
 

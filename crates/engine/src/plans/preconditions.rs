@@ -1,7 +1,7 @@
 //! What a workload must be like for a plan to release its Pods batch by batch (rule P8).
 
 use model::BizId;
-use plan::{Invalid, Template};
+use plan::{Base, Invalid, Template};
 
 use super::ANNOTATION;
 use crate::{
@@ -29,7 +29,7 @@ pub(crate) fn template(workload: Option<&WorkloadView>, plan: &str, module: &Biz
 
 /// All of its Pods have to be there at once, beside those of before: of a Pod that is not made nobody can say which base it
 /// comes to.
-pub(crate) fn precondition(view: &WorkloadView, bases: usize) -> Result<(), Invalid> {
+pub(crate) fn precondition(view: &WorkloadView, bases: &[Base]) -> Result<(), Invalid> {
     let modules = translate::of_template(view).len();
     if modules > 1 {
         return Err(Invalid::new(
@@ -51,11 +51,72 @@ pub(crate) fn precondition(view: &WorkloadView, bases: usize) -> Result<(), Inva
         ));
     }
     let replicas = usize::try_from(view.replicas).unwrap_or_default();
-    if view.workload.kind == WorkloadKind::Deployment && replicas != bases {
+    // A base that is silent for a while is one that a peer Deployment does not count.
+    let (all, available) = (bases.len(), bases.iter().filter(|base| base.available).count());
+    if view.workload.kind == WorkloadKind::Deployment && !(available..=all).contains(&replicas) {
         return Err(Invalid::new(
-            format!("the Deployment has {replicas} replicas, and {bases} bases match it"),
+            format!("the Deployment has {replicas} replicas, and {all} bases match it"),
             "give it one replica for each base, as a peer Deployment has by itself",
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plans::bases::of_node,
+        replicas::tests::deployment,
+        testing,
+        view::{Condition, ConditionStatus},
+    };
+
+    /// So many bases, and so many of them heard.
+    fn bases(all: usize, available: usize) -> Vec<Base> {
+        let base = |n: usize| {
+            let mut node = testing::node(&format!("b{n}"));
+            let status = ConditionStatus::from(n < available);
+            let text = || "x".into();
+            node.conditions = vec![Condition {
+                kind: "Ready".into(),
+                status,
+                reason: text(),
+                message: text(),
+                changed: None,
+            }];
+            of_node("uid", &node, true)
+        };
+        (0..all).map(base).collect()
+    }
+
+    fn whole(replicas: i32) -> WorkloadView {
+        WorkloadView {
+            max_surge: CountOrPercent::Percent(100),
+            max_unavailable: CountOrPercent::Count(0),
+            ..deployment(replicas)
+        }
+    }
+
+    #[test]
+    fn p8_all_new_pods_are_there_at_once_one_for_each_base() {
+        assert_eq!(precondition(&whole(3), &bases(3, 3)), Ok(()));
+        assert_eq!(precondition(&whole(2), &bases(3, 2)), Ok(()), "one is silent");
+        assert!(precondition(&whole(2), &bases(3, 3)).is_err(), "one would have no Pod");
+        assert!(precondition(&whole(4), &bases(3, 3)).is_err(), "one would have two");
+        let count = WorkloadView { max_surge: CountOrPercent::Count(3), ..whole(3) };
+        assert_eq!(precondition(&count, &bases(3, 3)), Ok(()));
+        for narrow in [CountOrPercent::Percent(99), CountOrPercent::Count(2)] {
+            assert!(precondition(&WorkloadView { max_surge: narrow, ..whole(3) }, &bases(3, 3)).is_err());
+        }
+        let gap = WorkloadView { max_unavailable: CountOrPercent::Percent(1), ..whole(3) };
+        assert!(precondition(&gap, &bases(3, 3)).is_err());
+    }
+
+    #[test]
+    fn a_daemon_set_counts_for_itself() {
+        let mut set = whole(0);
+        set.workload.kind = WorkloadKind::DaemonSet;
+        assert_eq!(precondition(&set, &bases(3, 3)), Ok(()));
+    }
 }
