@@ -86,6 +86,12 @@ pub enum Alarm {
     /// So many bases are silent, or their tunnel is, that nothing is deleted. It is told of each of
     /// them, and is one fault.
     BlastRadius,
+    /// An operation plan waits for a person.
+    PlanWaits,
+    /// An operation plan failed.
+    PlanFailed,
+    /// An operation plan has succeeded.
+    PlanSucceeded,
 }
 
 /// The closed set of what can be done.

@@ -20,6 +20,8 @@ pub(crate) struct Key {
     pub(crate) code: Option<ErrorCode>,
     /// None where it is one fault for all bases.
     pub(crate) base: Option<BaseIdentity>,
+    /// The operation plan that it is about.
+    pub(crate) plan: Option<String>,
     pub(crate) biz: Option<BizId>,
 }
 
@@ -91,7 +93,7 @@ mod tests {
 
     fn key(number: u32) -> Key {
         let base = format!("base-{number}").parse().unwrap();
-        Key { alarm: Alarm::LostBase, code: None, base: Some(base), biz: None }
+        Key { alarm: Alarm::LostBase, code: None, base: Some(base), plan: None, biz: None }
     }
 
     fn s(seconds: u64) -> Duration {

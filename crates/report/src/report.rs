@@ -13,7 +13,10 @@ pub(crate) struct Report {
     pub(crate) code: Option<ErrorCode>,
     /// What was being done, and the cause.
     pub(crate) what: String,
-    pub(crate) base: BaseIdentity,
+    /// None where it is about no base.
+    pub(crate) base: Option<BaseIdentity>,
+    /// `namespace/name` of the operation plan, where it is about one.
+    pub(crate) plan: Option<String>,
     /// `namespace/name` of the Pod, where it is about one.
     pub(crate) pod: Option<String>,
     pub(crate) biz: Option<BizId>,
@@ -26,15 +29,17 @@ pub(crate) struct Report {
 impl Report {
     /// None where the announcement is no alarm.
     pub(crate) fn of(said: &Announcement, at: Timestamp) -> Option<Self> {
-        let pod = match &said.regarding {
-            Regarding::Pod(pod) => Some(pod.to_string()),
-            Regarding::Node { .. } | Regarding::Workload(_) | Regarding::Plan(_) => None,
+        let (pod, plan) = match &said.regarding {
+            Regarding::Pod(pod) => (Some(pod.to_string()), None),
+            Regarding::Plan(plan) => (None, Some(plan.to_string())),
+            Regarding::Node { .. } | Regarding::Workload(_) => (None, None),
         };
         Some(Self {
             alarm: said.alarm?,
             code: said.code,
             what: said.what.clone(),
-            base: said.base.clone()?,
+            base: said.base.clone(),
+            plan,
             pod,
             biz: said.biz.clone(),
             trace: said.trace,
@@ -49,7 +54,8 @@ impl Report {
         Key {
             alarm: self.alarm,
             code: self.code,
-            base: (!is_everywhere).then(|| self.base.clone()),
+            base: self.base.clone().filter(|_| !is_everywhere),
+            plan: self.plan.clone(),
             biz: self.biz.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! The message as DingTalk takes it: Markdown in two languages.
 
 use engine::Alarm;
+use model::BaseIdentity;
 use serde::Serialize;
 
 use crate::report::Report;
@@ -100,6 +101,9 @@ fn heading(alarm: Alarm) -> &'static str {
         Alarm::TimedOut => "命令超时 / A command timed out",
         Alarm::LostBase => "基座失联 / A base is lost",
         Alarm::BlastRadius => "大量基座失联，已暂停删除 / Bases fell silent together: nothing is deleted",
+        Alarm::PlanWaits => "工单等待确认 / An operation plan waits for a person",
+        Alarm::PlanFailed => "工单失败 / An operation plan failed",
+        Alarm::PlanSucceeded => "工单完成 / An operation plan has succeeded",
     }
 }
 
@@ -116,7 +120,8 @@ fn block(report: &Report, env: &str) -> String {
         line("含义 / Meaning", &both(code.meaning_zh(), code.meaning()));
         line("建议 / Suggestion", &both(code.suggestion_zh(), code.suggestion()));
     }
-    line("基座 / Base", report.base.as_str());
+    line("基座 / Base", report.base.as_ref().map(BaseIdentity::as_str).unwrap_or_default());
+    line("工单 / Plan", report.plan.as_deref().unwrap_or_default());
     line("Pod", report.pod.as_deref().unwrap_or_default());
     line("模块 / Module", &report.biz.as_ref().map(ToString::to_string).unwrap_or_default());
     line("环境 / Env", env);
@@ -213,7 +218,8 @@ mod tests {
             alarm: Alarm::InstallFailed,
             code: Some(model::ErrorCode::new(ErrorSource::Arklet, ErrorType::PullBizError)),
             what: "installing biz1:1.0.0: /nowhere.jar (No such file or directory)".into(),
-            base: "base-1".parse().unwrap(),
+            base: "base-1".parse().ok(),
+            plan: None,
             pod: Some("default/biz1-a".into()),
             biz: Some(model::BizId { name: "biz1".parse().unwrap(), version: "1.0.0".parse().unwrap() }),
             trace: 0xc0_ffee.into(),
@@ -246,6 +252,23 @@ mod tests {
             - 来源 / From: Module Controller (MC告警)";
         let title = "Module Controller: Arklet.PullBizError biz1:1.0.0";
         assert_eq!(body, json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}}));
+    }
+
+    #[test]
+    fn a_plan_that_waits_is_about_no_base() {
+        let waits = Report {
+            alarm: Alarm::PlanWaits,
+            code: None,
+            base: None,
+            plan: Some("shop/cart-2".into()),
+            pod: None,
+            ..report()
+        };
+        let mut message = Message::default();
+        assert!(message.push(&waits, "dev"));
+        let text = text(&message.body(0));
+        assert!(text.starts_with("### 工单等待确认 / An operation plan waits for a person"), "{text}");
+        assert!(text.contains("- 工单 / Plan: shop/cart-2") && !text.contains("Base:"), "{text}");
     }
 
     #[test]

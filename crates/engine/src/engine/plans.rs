@@ -87,7 +87,9 @@ impl Engine {
         let Ok(spec) = &view.spec else { return (Vec::new(), Template::Missing, Ok(()), None) };
         let workload = self.workload_of(view);
         let template = plans::template(workload, &view.plan.name, &spec.module);
-        let Some(workload) = workload else { return (Vec::new(), template, Ok(()), None) };
+        // Of all the plans that somebody may have made for a workload it names one: nobody's bases are counted for the others.
+        let counts = template == Template::This || view.status.is_begun();
+        let Some(workload) = workload.filter(|_| counts) else { return (Vec::new(), template, Ok(()), None) };
         let nodes = self.nodes_of(workload);
         let pods = self.pods_of(view);
         let of_node = |node: &&NodeView| {
@@ -99,9 +101,13 @@ impl Engine {
         };
         let bases: Vec<Base> = nodes.iter().map(of_node).collect();
         let precondition = plans::precondition(workload, &bases);
+        // Of another namespace none takes a module's place here, unless that is allowed: nor does its plan keep one waiting.
+        let crosses = self.config.takeover_across_namespaces;
         let shares_a_base = |other: &&PlanView| {
-            self.workload_of(other)
-                .is_some_and(|of| nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node))))
+            (crosses || other.plan.namespace == view.plan.namespace)
+                && self.workload_of(other).is_some_and(|of| {
+                    nodes.iter().any(|node| of.template.placement.admits(&Site::lasting(node)))
+                })
         };
         let other = self.plans.others(key, &spec.module.name).find(shares_a_base);
         (bases, template, precondition, other.map(|other| other.plan.name.clone()))

@@ -17,7 +17,7 @@ use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
 use plan::{Base, Held, Invalid, Memory, Phase, Release, Status};
 
 use crate::{
-    action::{Action, Announcement, Regarding},
+    action::{Action, Alarm, Announcement, Regarding},
     event::Now,
     request::{Request, WriteError},
     trace::TraceId,
@@ -335,6 +335,12 @@ fn announcement(view: &PlanView, next: &Status) -> Option<Action> {
         Phase::Succeeded | Phase::RolledBack | Phase::Superseded | Phase::Aborted => (false, "End"),
     };
     let reason = next.code.map_or_else(|| format!("Plan{}", next.phase.as_str()), |code| code.to_string());
+    let alarm = match next.phase {
+        Phase::AwaitingConfirm => Some(Alarm::PlanWaits),
+        Phase::Failed => Some(Alarm::PlanFailed),
+        Phase::Succeeded => Some(Alarm::PlanSucceeded),
+        _ => None,
+    };
     let what = format!("operation plan {}: {}", view.plan.name, next.message);
     let note = match next.code {
         Some(code) => format!("{what} ({}: {})", code.meaning(), code.suggestion()),
@@ -352,7 +358,7 @@ fn announcement(view: &PlanView, next: &Status) -> Option<Action> {
         base: None,
         biz: view.spec.as_ref().ok().map(|spec| spec.module.clone()),
         trace: TraceId::of(&[&view.plan.uid, next.phase.as_str()]),
-        alarm: None,
+        alarm,
     })))
 }
 

@@ -237,3 +237,21 @@ fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
     assert_eq!((waits.phase, waits.code), (Phase::Pending, Some(code)));
     assert!(advance(&mut plans, "a").is_none(), "its write is under way");
 }
+
+#[test]
+fn people_on_call_are_told_of_what_waits_for_them_fails_or_succeeds_and_of_nothing_that_goes_on_by_itself() {
+    let told = |phase: Phase, code: Option<&str>| {
+        let code = code.map(|code| code.parse().unwrap());
+        let action = announcement(&plan_for("2"), &Status { phase, code, ..Status::default() })?;
+        let Action::Announce(said) = action else { panic!("{action:?}") };
+        Some((said.reason, said.alarm))
+    };
+    let plain = |reason: &str, alarm| Some((reason.to_owned(), alarm));
+    assert_eq!(told(Phase::Pending, None), None);
+    assert_eq!(told(Phase::Running, None), None);
+    assert_eq!(told(Phase::AwaitingConfirm, None), plain("PlanAwaitingConfirm", Some(Alarm::PlanWaits)));
+    assert_eq!(told(Phase::Succeeded, None), plain("PlanSucceeded", Some(Alarm::PlanSucceeded)));
+    let code = "User.InstallModuleFailed";
+    assert_eq!(told(Phase::Failed, Some(code)), plain(code, Some(Alarm::PlanFailed)));
+    assert_eq!(told(Phase::RolledBack, None), plain("PlanRolledBack", None));
+}
