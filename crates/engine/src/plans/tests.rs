@@ -9,7 +9,7 @@ use crate::{
     ClusterEvent, Event,
     placement::Placement,
     testing,
-    view::{ContainerState, WorkloadKind},
+    view::{ContainerState, PlanTarget, WorkloadKind},
     vnode::testing::Case,
 };
 
@@ -160,6 +160,28 @@ fn p7_what_serves_goes_with_all_of_its_owners_pods() {
     assert!(case.held.is_empty() && case.pods.is_empty(), "{:?} {:?}", case.held, case.pods);
 }
 
+/// Seed 2098: a version in between asked for the name, and went before it served.
+#[test]
+fn p7_what_serves_stays_though_another_version_came_and_went() {
+    let mut case = held();
+    let delete = |case: &mut Case, name: &str| {
+        let uid: Arc<str> = format!("uid-{name}").into();
+        let pod = case.pods[&uid].pod.clone();
+        case.change(&pod, |view| view.deletion = Some(Duration::from_secs(30)));
+    };
+    delete(&mut case, "old");
+    case.until(60);
+    case.slow = Some(Vec::new());
+    apply(&mut case, pod("between", "3", None));
+    case.until(62);
+    delete(&mut case, "between");
+    apply(&mut case, pod("later", "4", Some("p")));
+    delete(&mut case, "new");
+    case.slow = None;
+    case.until(400);
+    assert_eq!(case.held.get(&version("1")), Some(&BizState::Activated), "{:?}", case.commands);
+}
+
 #[test]
 fn p7_an_older_pod_that_comes_back_adopts_what_was_left() {
     let mut case = held();
@@ -254,4 +276,20 @@ fn people_on_call_are_told_of_what_waits_for_them_fails_or_succeeds_and_of_nothi
     let code = "User.InstallModuleFailed";
     assert_eq!(told(Phase::Failed, Some(code)), plain(code, Some(Alarm::PlanFailed)));
     assert_eq!(told(Phase::RolledBack, None), plain("PlanRolledBack", None));
+}
+
+#[test]
+fn p9_a_batch_at_work_says_how_many_of_its_bases_may_be_unavailable() {
+    let owner = plan_for("2").owner();
+    let mut plans = Plans::default();
+    plans.see(plan_for("2"), Duration::ZERO);
+    assert_eq!(plans.most_unavailable(&owner), None, "it has not begun");
+    let mut view = released(&plan_for("2"));
+    view.status.batches[0].bases = 40;
+    view.spec.as_mut().unwrap().batches[0].max_unavailable = "10%".parse().unwrap();
+    plans.see(view.clone(), Duration::ZERO);
+    assert_eq!(plans.most_unavailable(&owner), Some(4));
+    (view.status.batches[0].phase, view.resource_version) = (BatchPhase::Done, 9);
+    plans.see(view, Duration::ZERO);
+    assert_eq!(plans.most_unavailable(&owner), None);
 }

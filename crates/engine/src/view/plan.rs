@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use plan::{Invalid, Spec, Status, Steering};
 
-use super::WorkloadKind;
+use super::{Owner, WorkloadKind};
 
 /// Names one operation plan for good.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +36,14 @@ pub struct PlanTarget {
     pub kind: WorkloadKind,
     /// `name`.
     pub name: Arc<str>,
+}
+
+impl PlanView {
+    /// As the Pods that it releases name their workload.
+    pub(crate) fn owner(&self) -> Owner {
+        let PlanTarget { kind, name } = &self.target;
+        Owner { namespace: self.plan.namespace.clone(), kind: kind.as_str().into(), name: name.clone() }
+    }
 }
 
 /// An operation plan.

@@ -92,7 +92,10 @@ impl VNode {
         kept.retain(|id, until| {
             if self.is_kept_for_plan(id) {
                 *until = None;
-                return self.serves_biz(id) && !self.is_asked_for(id) && !self.is_unwanted(id);
+                // What asks for another version may be gone before that serves.
+                let itself = |pod: &ModulePod| pod.is_live() && pod.biz().any(|biz| biz == id);
+                let is_asked_for = self.pods.values().any(|pod| itself(pod));
+                return self.serves_biz(id) && !is_asked_for && !self.is_unwanted(id);
             }
             let is_idle = !self.ops.contains_key(&id.name);
             let until = *until.get_or_insert(now + ctx.config.times.keep_evicted);
@@ -106,7 +109,7 @@ impl VNode {
         self.evicted.kept = kept;
     }
 
-    fn serves_biz(&self, id: &BizId) -> bool {
+    pub(super) fn serves_biz(&self, id: &BizId) -> bool {
         self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
     }
 
@@ -117,7 +120,7 @@ impl VNode {
     }
 
     /// Somebody deleted its Pod, and wants nothing in its place.
-    fn is_unwanted(&self, id: &BizId) -> bool {
+    pub(super) fn is_unwanted(&self, id: &BizId) -> bool {
         let is_deleted = |pod: &PodView| pod.deletion.is_some() && !is_evicted(pod);
         self.pods.values().any(|pod| {
             is_deleted(&pod.view) && pod.biz().any(|biz| biz == id) && !self.left_for_plan(pod).contains(id)

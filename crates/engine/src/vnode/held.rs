@@ -1,10 +1,10 @@
 //! What operation plans hold back on this base, and what serves there meanwhile (`docs/design/plans.md`).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use model::{BizId, BizName, BizState};
 
-use super::VNode;
+use super::{Scope, VNode};
 use crate::{
     plans::{self, Plans},
     pod::ModulePod,
@@ -12,7 +12,7 @@ use crate::{
 
 impl VNode {
     /// Notes of each container whether a plan holds it. What serves, or is being installed, is never held (rule P1).
-    pub(super) fn note_holds(&mut self, plans: &Plans, scope: &super::Scope) {
+    pub(super) fn note_holds(&mut self, plans: &Plans, scope: &Scope) {
         let named = |pod: &&ModulePod| plans::named_by(&pod.view).is_some() && scope.holds_pod(pod);
         let pods = self.pods.values().map(Box::as_ref);
         let uids: Vec<Arc<str>> = pods.filter(named).map(|pod| pod.view.pod.uid.clone()).collect();
@@ -38,6 +38,15 @@ impl VNode {
                 container.hold = hold;
             }
         }
+    }
+
+    /// The names of which a plan holds a version here. What serves under them stays, whoever asked for it: what comes after it
+    /// may take days.
+    pub(super) fn held_names(&self, scope: &Scope) -> BTreeSet<&BizName> {
+        let pods = self.pods.values().map(Box::as_ref);
+        let live = pods.filter(|pod| pod.is_live() && scope.holds_pod(pod));
+        let held = live.flat_map(|pod| &pod.containers).filter(|container| container.hold.is_some());
+        held.filter_map(|container| Some(&container.wanted.as_ref().ok()?.id.name)).collect()
     }
 
     fn state_of(&self, id: &BizId) -> Option<BizState> {

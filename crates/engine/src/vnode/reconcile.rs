@@ -61,8 +61,10 @@ impl Overview {
         for biz in vnode.inventory.all().filter(|biz| scope.holds(&biz.id.name)) {
             held.entry(biz.id.name.clone()).or_default().push((biz.id.clone(), biz.state));
         }
+        let awaited = vnode.held_names(scope);
         let removable = |id: &BizId, managed: &super::Managed| {
-            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now);
+            let is_spared = || awaited.contains(&id.name) && vnode.serves_biz(id) && !vnode.is_unwanted(id);
+            let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now) || is_spared();
             scope.holds(&id.name) && now >= managed.next_try && !stays
         };
         let strays = vnode.managed.iter().filter(|(_, managed)| managed.stray).map(|(id, _)| id.clone());

@@ -69,6 +69,8 @@ struct Mine {
 #[derive(Debug, Clone, Default)]
 struct Of {
     limit: Option<Limit>,
+    /// How many a batch of an operation plan allows to be unavailable; none while none is at work.
+    by_plan: Option<usize>,
     pods: Pods,
     mine: BTreeMap<Arc<str>, Mine>,
     listed: Listed,
@@ -76,7 +78,17 @@ struct Of {
 
 impl Of {
     fn is_empty(&self) -> bool {
-        self.limit.is_none() && self.pods.is_empty() && self.mine.is_empty() && self.listed.is_empty()
+        self.limit.is_none()
+            && self.by_plan.is_none()
+            && self.pods.is_empty()
+            && self.mine.is_empty()
+            && self.listed.is_empty()
+    }
+
+    /// What its workload allows; where a plan releases it that says to allow none, and the plan's batch says how many.
+    fn limit(&self) -> Option<Limit> {
+        let by_plan = self.by_plan.unwrap_or_default();
+        self.limit.map(|limit| limit.or_at_least(by_plan))
     }
 
     /// Gives a permit to whom there is room for among those that wait, with the version that each asks with. Who takes
@@ -127,7 +139,7 @@ impl Permits {
         let has = match is_shared {
             true => of.inherits(who.pod, now) || of.has_it_still(who.pod, now),
             false => {
-                let mut room = Room::new(&of.pods, of.limit);
+                let mut room = Room::new(&of.pods, of.limit());
                 of.of_state(State::Held).for_each(|holder| room.hold(holder));
                 room.admit(who.pod)
             }
@@ -271,6 +283,21 @@ impl Permits {
         }
     }
 
+    /// A batch of an operation plan is at work on a workload, or none any more.
+    pub(crate) fn see_batch(&mut self, owner: &Owner, most_unavailable: Option<usize>) {
+        if most_unavailable.is_none() && !self.owners.contains_key(owner) {
+            return;
+        }
+        let of = self.owners.entry(owner.clone()).or_default();
+        if of.by_plan != most_unavailable {
+            of.by_plan = most_unavailable;
+            self.changed.insert(owner.clone());
+        }
+        if of.is_empty() {
+            self.owners.remove(owner);
+        }
+    }
+
     /// A workload is gone.
     pub(crate) fn lose_workload(&mut self, workload: &WorkloadRef) {
         let owner = workload.owner();
@@ -298,7 +325,7 @@ impl Permits {
     /// Where this is the only replica: who waits gets what there is room for.
     fn grant(&mut self, owner: &Owner) {
         let Some(of) = self.owners.get_mut(owner) else { return };
-        let mut room = Room::new(&of.pods, of.limit);
+        let mut room = Room::new(&of.pods, of.limit());
         of.of_state(State::Held).for_each(|uid| room.hold(uid));
         for (uid, _) in of.admit(&mut room) {
             let Some(mine) = of.mine.get_mut(&uid) else { continue };

@@ -19,6 +19,13 @@ pub(super) struct Limit {
     available: usize,
 }
 
+impl Limit {
+    /// The same, with so many at least.
+    pub(super) fn or_at_least(self, most_unavailable: usize) -> Self {
+        Self { most_unavailable: self.most_unavailable.max(most_unavailable), ..self }
+    }
+}
+
 impl From<&WorkloadView> for Limit {
     fn from(view: &WorkloadView) -> Self {
         let count = |number: i32| usize::try_from(number).unwrap_or_default();

@@ -214,7 +214,7 @@ impl Of {
             return self.listed.slot.wake();
         }
         let mut holders = self.kept(now);
-        let mut room = Room::new(&self.pods, self.limit);
+        let mut room = Room::new(&self.pods, self.limit());
         holders.keys().for_each(|uid| room.hold(uid));
         let admitted = self.admit(&mut room);
         if admitted.is_empty() {

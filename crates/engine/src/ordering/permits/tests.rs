@@ -246,6 +246,24 @@ fn as_many_as_the_deployment_allows_once_it_is_known() {
     assert!(alone.freed().is_empty(), "one at a time again, and one is under way");
 }
 
+/// A workload that a plan releases says that none may be.
+#[test]
+fn as_many_as_the_batch_of_a_plan_allows() {
+    let mut alone = Replica::alone(true);
+    for n in 1..=5 {
+        alone.see(pod(&format!("o{n}"), 1, true));
+        alone.see(pod(&format!("n{n}"), 1, false));
+    }
+    alone.permits.see_workload(&allows(0, 5));
+    let taken = (1..=5).filter(|n| alone.take(&format!("n{n}"), 1)).count();
+    assert_eq!(taken, 1, "one always may");
+    alone.permits.see_batch(&whose(), Some(3));
+    assert_eq!(alone.freed().len(), 2);
+    alone.permits.see_batch(&whose(), None);
+    alone.give_back("n1");
+    assert!(alone.freed().is_empty(), "two are under way, and the batch is over");
+}
+
 #[test]
 fn who_takes_nothing_away_that_serves_comes_first() {
     let mut shared = Replica::shared(&["b1", "b2", "b3", "b4", "b5"]);
