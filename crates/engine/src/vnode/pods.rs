@@ -292,7 +292,7 @@ impl VNode {
                 .chain(lasting)
                 .chain(pod.status_slot.wake())
                 .chain(pod.contest.wake(LONGEST))
-                .chain(pod.delete_slot.wake())
+                .chain(pod.delete_slot().and_then(|slot| slot.wake()))
                 .chain([pod.drained_at()])
                 .chain(pod.grace_ends())
         })
