@@ -31,6 +31,7 @@ mod pods;
 mod query;
 mod reconcile;
 mod resources;
+mod room;
 mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
