@@ -78,7 +78,7 @@ impl VNode {
     pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
         let failed = |pod: &ModulePod| {
             let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());
-            let specs = containers.filter_map(|container| container.wanted.as_ref().ok());
+            let specs = containers.filter_map(|container| container.wanted.as_deref().ok());
             specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
         };
         let live = self.pods.values().filter(|pod| pod.is_live());

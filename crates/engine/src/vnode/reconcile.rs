@@ -306,7 +306,7 @@ impl VNode {
                 if !self.intend(&claim.spec.id, ctx) {
                     return;
                 }
-                (Command::InstallBiz { spec: claim.spec.clone(), strategy }, Some(index))
+                (Command::InstallBiz { spec: (*claim.spec).clone(), strategy }, Some(index))
             }
             Step::Switch(index) => {
                 let Some(claim) = claims.get(index) else { return };
