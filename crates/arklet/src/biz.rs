@@ -59,7 +59,7 @@ fn biz(value: &Value) -> Result<BizStatus, WireError> {
         id,
         state,
         changed_at: record.and_then(changed_at),
-        message: record.map_or_else(|| Arc::from(""), |record| detail(remark(record, "message"))),
+        message: record.map_or_else(Arc::default, |record| detail(remark(record, "message"))),
         web_context_path: path.map(|path| path.trim().trim_matches('/').into()),
     })
 }

@@ -87,7 +87,7 @@ pub(crate) fn remark<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
 /// A short word, trimmed; empty where there is none, or what is no word. A word that is too long is an error, because
 /// half of it would be another one.
 pub(crate) fn word(map: &Map<String, Value>, path: &'static str) -> Result<Arc<str>, WireError> {
-    let Some(value) = optional(map, path) else { return Ok(Arc::from("")) };
+    let Some(value) = optional(map, path) else { return Ok(Arc::default()) };
     let text = spelled(value).unwrap_or_default();
     let text = text.trim();
     if text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control) {
@@ -98,5 +98,6 @@ pub(crate) fn word(map: &Map<String, Value>, path: &'static str) -> Result<Arc<s
 
 /// A base's own words, as long as is of use, without secrets.
 pub(crate) fn detail(text: &str) -> Arc<str> {
-    cut(&redact(text), MAX_DETAIL_CHARS).into()
+    // Nearly always it says nothing, and of nothing there is one for all.
+    if text.is_empty() { Arc::default() } else { cut(&redact(text), MAX_DETAIL_CHARS).into() }
 }

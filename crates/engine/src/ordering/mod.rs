@@ -23,7 +23,7 @@ pub(crate) struct Claim {
     /// The container's place in its spec.
     pub(crate) index: usize,
     /// What it asks for.
-    pub(crate) spec: ModuleSpec,
+    pub(crate) spec: Arc<ModuleSpec>,
     /// Who made it; none for a bare Pod, which is an owner of its own.
     pub(crate) owner: Option<Owner>,
     /// The API server has the Pod as Ready, or may have it so by a write that is under way.

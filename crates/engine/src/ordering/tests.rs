@@ -12,13 +12,13 @@ fn claim(version: &str) -> Claim {
     Claim {
         uid: format!("uid-{version}").into(),
         index: 0,
-        spec: ModuleSpec {
+        spec: Arc::new(ModuleSpec {
             id: id(version),
             url: "file:///p.jar".parse().unwrap(),
             strategy: InstallStrategy::Auto,
             args: [].into(),
             envs: [].into(),
-        },
+        }),
         owner: Some(Owner { namespace: "ns".into(), kind: "Deployment".into(), name: "d".into() }),
         ready: false,
         draining: false,
@@ -135,7 +135,10 @@ fn a_base_that_knows_no_strategy_is_made_room_on_under_the_same_permit_and_drain
     );
     // The first try is beside what serves, whatever the Pod says.
     let told = |claim: Claim| Claim {
-        spec: ModuleSpec { strategy: InstallStrategy::UninstallThenInstall, ..claim.spec.clone() },
+        spec: Arc::new(ModuleSpec {
+            strategy: InstallStrategy::UninstallThenInstall,
+            ..(*claim.spec).clone()
+        }),
         ..claim
     };
     let empty = on_old(&[told(claim("2"))], &[], false, true);

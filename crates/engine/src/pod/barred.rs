@@ -26,7 +26,7 @@ pub(super) fn condition(pod: &ModulePod, wall: Timestamp) -> Option<Condition> {
 
 /// What a bar is about: the version and its package.
 fn bar_text(container: &Container) -> Option<String> {
-    container.wanted.as_ref().ok().map(text_of)
+    container.wanted.as_deref().ok().map(text_of)
 }
 
 fn text_of(spec: &ModuleSpec) -> String {

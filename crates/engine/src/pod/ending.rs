@@ -18,6 +18,7 @@ use crate::{
         Condition, ConditionStatus, ContainerState, ContainerStatus, ContainerView, Phase, PodStatus,
         PodView, RestartPolicy,
     },
+    write_slot::WriteSlot,
 };
 
 /// A module that was uninstalled for its Pod's sake ends as a Java process does that gets SIGTERM (128 + 15). It is not 0,
@@ -26,6 +27,17 @@ const UNINSTALLED: i32 = 143;
 /// What never ran ends as a container that the kubelet cannot find when its Pod is terminated.
 const NEVER_RAN: i32 = 137;
 
+/// How far the deletion of a Pod is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Deletion {
+    /// Since when it is known.
+    pub(super) since: Option<Duration>,
+    /// The write that finishes it.
+    slot: WriteSlot,
+    /// How often the API server took that write.
+    taken: u32,
+}
+
 impl ModulePod {
     /// Its ending is still to be told. Most Pods are deleted at once, and nobody could read it: it is told where somebody
     /// holds the Pod back, where it is to run to an end and somebody may wait for how it ended, and where the
@@ -33,7 +45,7 @@ impl ModulePod {
     pub(crate) fn is_ending_due(&self) -> bool {
         let is_read = self.view.held
             || self.view.restart_policy != RestartPolicy::Always
-            || self.delete_slot.is_refused();
+            || self.delete_slot().is_some_and(WriteSlot::is_refused);
         is_read && !self.is_over()
     }
 
@@ -46,11 +58,31 @@ impl ModulePod {
     /// The write that deletes it for good ended. Its end is told by the watch; where that does not come for a while, it is
     /// deleted again, less and less often.
     pub(crate) fn deletion_ended(&mut self, now: Duration, result: &Result<(), WriteError>) {
-        self.delete_slot.ended(now, result);
+        let deletion = self.deletion_mut();
+        deletion.slot.ended(now, result);
         if result.is_ok() {
-            self.deletes = self.deletes.saturating_add(1);
-            self.delete_slot.was_the_last_again(now, self.deletes);
+            deletion.taken = deletion.taken.saturating_add(1);
+            deletion.slot.was_the_last_again(now, deletion.taken);
         }
+    }
+
+    /// The write that deletes it for good may be sent now.
+    pub(crate) fn may_be_deleted(&self, now: Duration) -> bool {
+        self.delete_slot().is_none_or(|slot| slot.is_free(now))
+    }
+
+    /// The write that deletes it for good was sent.
+    pub(crate) fn deleting(&mut self) {
+        self.deletion_mut().slot.sent();
+    }
+
+    /// The write that deletes it for good; none before anything is known of a deletion.
+    pub(crate) fn delete_slot(&self) -> Option<&WriteSlot> {
+        self.deletion.as_ref().map(|deletion| &deletion.slot)
+    }
+
+    pub(super) fn deletion_mut(&mut self) -> &mut Deletion {
+        self.deletion.get_or_insert_default()
     }
 }
 
@@ -238,10 +270,10 @@ mod tests {
         assert!(!pod.is_deletion_due(), "the API server has taken it");
         let mut pod = deleted(|_| {});
         for (at, next) in [(0, 10), (10, 30), (30, 70)] {
-            assert!(pod.is_deletion_due() && pod.delete_slot.is_free(Duration::from_secs(at)));
-            pod.delete_slot.sent();
+            assert!(pod.is_deletion_due() && pod.may_be_deleted(Duration::from_secs(at)));
+            pod.deleting();
             pod.deletion_ended(Duration::from_secs(at), &Ok(()));
-            assert_eq!(pod.delete_slot.wake(), Some(Duration::from_secs(next)));
+            assert_eq!(pod.delete_slot().and_then(|slot| slot.wake()), Some(Duration::from_secs(next)));
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     view::{ConditionStatus, ContainerStatus, Phase, PodStatus, PodView},
     write_slot::WriteSlot,
 };
+use ending::Deletion;
 use run::Run;
 use wait::Waiting;
 
@@ -33,8 +34,8 @@ const RETRY: &str = "module-controller.koupleless.io/retry";
 pub(crate) struct Container {
     /// Its place in the Pod's spec.
     pub(crate) place: usize,
-    /// What it asks for, or what is wrong with that.
-    pub(crate) wanted: Result<ModuleSpec, Fault>,
+    /// What it asks for, or what is wrong with that. What is arranged for its bizName has the same.
+    pub(crate) wanted: Result<Arc<ModuleSpec>, Box<Fault>>,
     /// What became of it.
     pub(crate) run: Run,
     /// What it waits for.
@@ -48,8 +49,9 @@ pub(crate) struct Container {
 pub(crate) struct ModulePod {
     /// The newest view of it.
     pub(crate) view: PodView,
-    /// Those of its containers that stand for a biz, in the spec's order; none where the Pod is no module.
-    pub(crate) containers: Vec<Container>,
+    /// Those of its containers that stand for a biz, in the spec's order; none where the Pod is no module. No list that can
+    /// grow: one that is filtered has room for four from the first on, which was a third of all that is kept of a Pod.
+    pub(crate) containers: Box<[Container]>,
     /// Writes of its status.
     pub(crate) status_slot: WriteSlot,
     /// What others change back of it.
@@ -64,12 +66,8 @@ pub(crate) struct ModulePod {
     is_served: bool,
     /// Until then requests that began while it was Ready may not have ended.
     drained_at: Duration,
-    /// The write that finishes its deletion.
-    pub(crate) delete_slot: WriteSlot,
-    /// How often the API server took that write.
-    deletes: u32,
-    /// Since when it is known to be being deleted.
-    deleted_at: Option<Duration>,
+    // In a box: of all Pods few are being deleted.
+    deletion: Option<Box<Deletion>>,
     /// It is no module: a Pod that tolerates everything, as DaemonSets of the cluster do.
     pub(crate) is_foreign: bool,
     /// What is wrong with it has been told.
@@ -77,19 +75,19 @@ pub(crate) struct ModulePod {
     /// That its probes are ignored is still to be told.
     pub(crate) ignores_probes: bool,
     /// That these containers are not run is still to be told.
-    pub(crate) not_run: Vec<String>,
+    pub(crate) not_run: Box<[String]>,
 }
 
 impl ModulePod {
     /// Takes a Pod up.
     pub(crate) fn new(view: PodView) -> Self {
         let is_foreign = !translate::is_module(&view);
-        let containers = if is_foreign { Vec::new() } else { read(&view) };
+        let containers = if is_foreign { Box::default() } else { read(&view) };
         // With a status it was taken up before, and told then.
         let is_new = !is_foreign && view.status.containers.is_empty();
         let has_probes = |one: &Container| view.containers.get(one.place).is_some_and(|one| one.has_probes);
         let ignores_probes = is_new && containers.iter().any(has_probes);
-        let not_run = if is_new { sidecar::names(&view, &containers) } else { Vec::new() };
+        let not_run = if is_new { sidecar::names(&view, &containers) } else { Box::default() };
         let mut pod = Self {
             view,
             containers,
@@ -100,9 +98,7 @@ impl ModulePod {
             not_ready_since: None,
             is_served: false,
             drained_at: Duration::ZERO,
-            delete_slot: WriteSlot::default(),
-            deletes: 0,
-            deleted_at: None,
+            deletion: None,
             is_foreign,
             fault_told: false,
             ignores_probes,
@@ -125,7 +121,8 @@ impl ModulePod {
             || view.labels != self.view.labels;
         let retry = view.annotations.get(RETRY) != self.view.annotations.get(RETRY);
         let new = view.aside.iter().filter(|name| !self.view.aside.contains(name));
-        self.not_run.extend(new.cloned());
+        let not_run = mem::take(&mut self.not_run).into_iter().chain(new.cloned());
+        self.not_run = not_run.collect();
         self.view = view;
         if retry {
             self.containers.iter_mut().for_each(|container| container.run.lift_bar());
@@ -158,13 +155,13 @@ impl ModulePod {
     /// Notices that it is being deleted: its grace period begins for us.
     pub(crate) fn track_deletion(&mut self, now: Duration) {
         if self.is_deleting() {
-            self.deleted_at.get_or_insert(now);
+            self.deletion_mut().since.get_or_insert(now);
         }
     }
 
     /// When the grace period of one that is being deleted is over.
     pub(crate) fn grace_ends(&self) -> Option<Duration> {
-        Some(self.deleted_at?.saturating_add(self.view.deletion?))
+        Some(self.deletion.as_ref()?.since?.saturating_add(self.view.deletion?))
     }
 
     /// It ended for good: nothing is installed for it and its status is never written again.
@@ -184,7 +181,7 @@ impl ModulePod {
 
     /// What it asks for, as far as it can be.
     pub(crate) fn specs(&self) -> impl Iterator<Item = &ModuleSpec> {
-        self.containers.iter().filter_map(|container| container.wanted.as_ref().ok())
+        self.containers.iter().filter_map(|container| container.wanted.as_deref().ok())
     }
 
     /// A status is being written.
@@ -273,11 +270,11 @@ impl ModulePod {
 }
 
 /// The containers that stand for a biz, as the spec has them.
-fn read(view: &PodView) -> Vec<Container> {
+fn read(view: &PodView) -> Box<[Container]> {
     let biz = view.containers.iter().enumerate().filter(|(_, container)| translate::is_biz(view, container));
     biz.map(|(place, container)| Container {
         place,
-        wanted: translate::module(view, container),
+        wanted: translate::module(view, container).map(Arc::new).map_err(Box::new),
         run: Run::default(),
         waiting: Waiting::default(),
         hold: None,
@@ -301,6 +298,14 @@ mod tests {
     };
 
     const DRAIN: Duration = Duration::from_secs(2);
+
+    /// There are ten thousand of each. The allocator has rooms of 112, 128, 160, …, 448, 512 and 640 bytes: what is a
+    /// byte larger takes the next one.
+    #[test]
+    fn what_is_kept_of_each_pod_fits_its_room() {
+        let (pod, container) = (size_of::<ModulePod>(), size_of::<Container>());
+        assert!(pod <= 512 && container <= 128, "{pod} and {container} bytes: put what is rare in a box");
+    }
 
     /// As a controller that was just started sees a Pod that has not been Ready since `ago`.
     fn not_ready_since(ago: Duration) -> (ModulePod, Now) {

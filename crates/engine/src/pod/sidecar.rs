@@ -25,7 +25,7 @@ pub(super) fn status(view: &ContainerView, seen: Option<&ContainerStatus>) -> Co
 }
 
 /// The names of all containers of a Pod that are not run, given those that stand for a biz.
-pub(super) fn names(view: &PodView, modules: &[Container]) -> Vec<String> {
+pub(super) fn names(view: &PodView, modules: &[Container]) -> Box<[String]> {
     let is_run = |place: usize| modules.iter().any(|module| module.place == place);
     let beside = view.containers.iter().enumerate().filter(|(place, _)| !is_run(*place));
     beside.map(|(_, container)| container.name.clone()).chain(view.aside.iter().cloned()).collect()

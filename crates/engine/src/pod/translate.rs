@@ -96,9 +96,14 @@ fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
         id: BizId { name, version },
         url,
         strategy,
-        args: args.into(),
-        envs: envs.into_iter().collect::<Vec<_>>().into(),
+        args: shared(args),
+        envs: shared(envs.into_iter().collect()),
     })
+}
+
+/// Of those that are empty there is one for all.
+fn shared<T>(list: Vec<T>) -> Arc<[T]> {
+    if list.is_empty() { Arc::default() } else { list.into() }
 }
 
 fn version_annotation(container: &ContainerView) -> String {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
 use model::{BizId, BizName, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
 
-use super::{Context, Op, VNode, announce::Origin, explained::Said};
+use super::{Context, Op, VNode, announce::Origin, explained::Said, room};
 use crate::{backoff, pod::Container};
 
 impl VNode {
@@ -13,7 +13,7 @@ impl VNode {
     pub(super) fn listed(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
         let list = match outcome {
-            Ok(Answer::Biz(list)) => list,
+            Ok(Answer::Biz(list)) => self.as_named(list),
             outcome => return self.did_not_list(&outcome, ctx),
         };
         let changing = list.iter().any(|biz| {
@@ -29,6 +29,16 @@ impl VNode {
         self.explain(ctx);
         self.note_in_place(now, ctx.config);
         self.playback.shown(&self.inventory);
+    }
+
+    /// A list with the names and versions that are kept here anyway: each list has its own.
+    fn as_named(&self, mut list: Vec<BizStatus>) -> Vec<BizStatus> {
+        for biz in &mut list {
+            if let Some((id, _)) = self.managed.get_key_value(&biz.id) {
+                biz.id = id.clone();
+            }
+        }
+        list
     }
 
     /// `queryAllBiz` brought no list.
@@ -97,6 +107,7 @@ impl VNode {
             }
         }
         let Some(op) = self.ops.remove(&id.name) else { return };
+        room::give_back(&mut self.ops);
         if let Err(CallError::Unreachable(_) | CallError::NotArklet(_)) = &outcome {
             self.life.unanswered(op.sent);
         }

@@ -33,8 +33,8 @@ impl VNode {
             return ctx.out.push(Action::Request(Request::PatchPodStatus { pod, status: Box::new(status) }));
         }
         let is_told = !is_ending_due || pod.status_slot.is_refused();
-        if is_told && pod.is_deletion_due() && pod.delete_slot.is_free(now) {
-            pod.delete_slot.sent();
+        if is_told && pod.is_deletion_due() && pod.may_be_deleted(now) {
+            pod.deleting();
             ctx.out.push(Action::Request(Request::DeletePod { pod: pod.view.pod.clone() }));
         }
     }
@@ -45,7 +45,7 @@ impl VNode {
         let Some(pod) = self.pods.get_mut(uid) else { return };
         let now = ctx.now.mono;
         let serves = alive && pod.is_served() && pod.is_ready() && !pod.is_foreign;
-        if !serves || !pod.status_slot.is_free(now) || !pod.delete_slot.is_free(now) {
+        if !serves || !pod.status_slot.is_free(now) || !pod.may_be_deleted(now) {
             return;
         }
         let status = ending::leaving(&pod.view, ctx.now.wall);

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{BizId, BizName, BizStatus};
 
+use super::room::give_back;
+
 /// The biz of a base.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
@@ -98,6 +100,7 @@ impl Inventory {
             }
         }
         self.touched.retain(|_, touched| touched.at > asked);
+        give_back(&mut self.touched);
         self.known = true;
     }
 }

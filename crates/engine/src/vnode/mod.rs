@@ -32,6 +32,7 @@ mod pods;
 mod query;
 mod reconcile;
 mod resources;
+mod room;
 mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -309,8 +310,10 @@ impl VNode {
     pub(crate) fn is_idle(&self, now: Duration, config: &Config) -> bool {
         let well = self.life.liveness(now, &config.times) == Liveness::Alive && self.inventory.is_known();
         let writes = self.node_slot.is_busy() || self.lease.slot.is_busy() || self.is_leaving();
-        let is_busy =
-            |pod: &ModulePod| pod.status_slot.is_busy() || pod.delete_slot.is_busy() || pod.is_draining(now);
+        let is_busy = |pod: &ModulePod| {
+            let is_deleted = pod.delete_slot().is_some_and(|slot| slot.is_busy());
+            pod.status_slot.is_busy() || is_deleted || pod.is_draining(now)
+        };
         let pods = self.pods.values().map(Box::as_ref).any(is_busy);
         well && self.node.is_some() && self.ops.is_empty() && !writes && !pods && !self.modules.are_written()
     }

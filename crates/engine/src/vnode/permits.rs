@@ -41,7 +41,7 @@ impl VNode {
         let displaces = situation.at_work == Some(AtWork::Displacing);
         // The Pod that it was for has gone, or asks for another module: its permit ends with it.
         let is_over = |(_, uid): &Permit| !displaces && !claims.iter().any(|claim| claim.uid == *uid);
-        let mut permit = before.and_then(|arranged| arranged.permit.clone());
+        let mut permit = before.and_then(|arranged| arranged.permit.as_deref().cloned());
         if let Some((whose, uid)) = permit.take_if(|permit| is_over(permit)) {
             ctx.permits.give_back(&whose, &uid);
         }
@@ -78,7 +78,7 @@ impl VNode {
     pub(super) fn tell_bars(&self, ctx: &mut Context<'_>) {
         let failed = |pod: &ModulePod| {
             let containers = pod.containers.iter().filter(|container| container.run.has_failed_over());
-            let specs = containers.filter_map(|container| container.wanted.as_ref().ok());
+            let specs = containers.filter_map(|container| container.wanted.as_deref().ok());
             specs.map(|spec| (bar(pod, spec), pod.view.pod.uid.clone())).collect::<Vec<_>>()
         };
         let live = self.pods.values().filter(|pod| pod.is_live());
@@ -131,7 +131,7 @@ impl VNode {
         for arranged in self.arranged.values_mut() {
             let lives = |(_, uid): &Permit| pods.get(uid).is_some_and(|pod| pod.is_live());
             let given = arranged.permit.take_if(|permit| !arranged.others_yield || !lives(permit));
-            if let Some((whose, uid)) = given {
+            if let Some((whose, uid)) = given.map(|permit| *permit) {
                 ctx.permits.give_back(&whose, &uid);
             }
         }
@@ -140,7 +140,7 @@ impl VNode {
     /// Gives back what is held, when the base goes.
     pub(crate) fn give_permits_back(&mut self, permits: &mut Permits) {
         for arranged in std::mem::take(&mut self.arranged).into_values() {
-            if let Some((whose, uid)) = arranged.permit {
+            if let Some((whose, uid)) = arranged.permit.map(|permit| *permit) {
                 permits.give_back(&whose, &uid);
             }
         }

@@ -118,7 +118,7 @@ impl VNode {
     ) -> Standing {
         let spec = match &container.wanted {
             Ok(spec) => spec,
-            Err(fault) => return Standing::Invalid(fault.clone()),
+            Err(fault) => return Standing::Invalid((**fault).clone()),
         };
         let run = &container.run;
         let name = &spec.id.name;
@@ -295,7 +295,7 @@ impl VNode {
                 .chain(lasting)
                 .chain(pod.status_slot.wake())
                 .chain(pod.contest.wake(LONGEST))
-                .chain(pod.delete_slot.wake())
+                .chain(pod.delete_slot().and_then(|slot| slot.wake()))
                 .chain([pod.drained_at()])
                 .chain(pod.grace_ends())
         })
@@ -340,7 +340,10 @@ fn faults(pod: &ModulePod) -> Vec<Fault> {
                      or .ark) and the environment variable BIZ_VERSION";
         return vec![Fault::new(code, "reading the containers of the Pod", cause)];
     }
-    pod.containers.iter().filter_map(|container| container.wanted.as_ref().err().cloned()).collect()
+    pod.containers
+        .iter()
+        .filter_map(|container| container.wanted.as_ref().err().map(|fault| (**fault).clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -37,10 +37,11 @@ pub(super) struct Arranged {
     pub(super) target_waits: bool,
     /// The target gets no permit, because the same failed as a replacement on another base.
     pub(super) spoilt: bool,
+    // In boxes, because nearly all the time there are none.
     /// The permit that was asked for, and is held or waited for.
-    pub(super) permit: Option<Permit>,
+    pub(super) permit: Option<Box<Permit>>,
     /// What keeps the next step from being taken.
-    pub(super) wait: Option<Wait>,
+    pub(super) wait: Option<Box<Wait>>,
 }
 
 /// What the situation of every bizName is made of, gathered once: a base may hold a thousand.
@@ -262,8 +263,9 @@ impl VNode {
                     others_yield: arrangement.others_yield,
                     target_waits: arrangement.target_waits,
                     spoilt,
-                    wait: held_up(&situation, &arrangement, target, permit.as_ref().map(|(whose, _)| whose)),
-                    permit,
+                    wait: held_up(&situation, &arrangement, target, permit.as_ref().map(|(whose, _)| whose))
+                        .map(Box::new),
+                    permit: permit.map(Box::new),
                 };
                 self.arranged.insert(name.clone(), Box::new(arranged));
             }
@@ -308,7 +310,7 @@ impl VNode {
                 if !self.intend(&claim.spec.id, ctx) {
                     return;
                 }
-                (Command::InstallBiz { spec: claim.spec.clone(), strategy }, Some(index))
+                (Command::InstallBiz { spec: (*claim.spec).clone(), strategy }, Some(index))
             }
             Step::Switch(index) => {
                 let Some(claim) = claims.get(index) else { return };

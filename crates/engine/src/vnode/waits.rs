@@ -55,7 +55,7 @@ impl VNode {
         if arranged.is_none() && container.run.is_barred() {
             return Wait::Barred;
         }
-        if let Some(wait) = arranged.and_then(|arranged| arranged.wait.as_ref()) {
+        if let Some(wait) = arranged.and_then(|arranged| arranged.wait.as_deref()) {
             return wait.clone();
         }
         if self.queued.contains(name) {
@@ -75,7 +75,7 @@ impl VNode {
             return;
         }
         if let Some(arranged) = self.arranged.get_mut(name) {
-            arranged.wait = Some(Wait::Intent);
+            arranged.wait = Some(Box::new(Wait::Intent));
         }
     }
 }

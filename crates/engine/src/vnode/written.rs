@@ -51,7 +51,7 @@ impl VNode {
                 self.concerns_pod(&pod.uid);
                 let Some(known) = self.pods.get_mut(&pod.uid) else { return };
                 known.deletion_ended(now, result);
-                let first = known.delete_slot.is_first_failure();
+                let first = known.delete_slot().is_some_and(|slot| slot.is_first_failure());
                 return self.tell_refusal(write, result, first, ctx);
             }
             Write::ScaleDeployment(_)

@@ -16,7 +16,7 @@ use std::{
 use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl};
 
 use self::{desired::is_other, packages::Package, record::Record};
-use super::{Context, Liveness, News, Scope, VNode, announce::Origin};
+use super::{Context, Liveness, News, Scope, VNode, announce::Origin, room::give_back};
 use crate::{
     action::Action,
     config::{Config, UnmanagedBiz},
@@ -99,7 +99,11 @@ impl Modules {
     /// status, which whoever creates an object cannot give it. So is one that a controller left which was killed before it
     /// could say more: what it did not install has an object in its own namespace by then, and that counts. From any other
     /// nothing follows. And none says that what was there before anybody asked for it was not.
-    pub(super) fn see(&mut self, view: ModuleView, from: Provenance<'_>) {
+    pub(super) fn see(&mut self, mut view: ModuleView, from: Provenance<'_>) {
+        // Each view has a name and a version of its own.
+        if let Some((id, _)) = self.records.get_key_value(&view.key.id) {
+            view.key.id = id.clone();
+        }
         if view.in_place && from.is_ours {
             self.in_place.insert(view.key.id.clone());
         }
@@ -303,9 +307,10 @@ impl VNode {
         let comes = |package: &Package| matches!(package, Package::Sent(_, until) if now < *until);
         self.modules.packages.retain(|id, package| !gone(id) || comes(package));
         let starting = |state| matches!(state, BizState::Resolved | BizState::Unresolved);
+        self.modules.on_the_way.retain(|_, until| now < *until);
+        give_back(&mut self.modules.on_the_way);
         // It came by a command of ours that was overtaken by what was to end it.
-        let came = |(id, until): &(&BizId, &Duration)| now < **until && self.inventory.find(id).is_some();
-        for (id, _) in self.modules.on_the_way.iter().filter(came) {
+        for id in self.modules.on_the_way.keys().filter(|id| self.inventory.find(id).is_some()) {
             self.managed.entry(id.clone()).or_default();
         }
         let unasked: Vec<BizId> = self
