@@ -127,6 +127,16 @@ fn p1_what_serves_is_never_touched_by_a_hold() {
     assert_eq!((case.commands.clone(), told(&case, "new").0), (commands, true));
 }
 
+#[test]
+fn p1_who_takes_the_plans_name_out_of_a_pod_frees_it() {
+    let mut case = held();
+    let new: Arc<str> = "uid-new".into();
+    let new = case.pods[&new].pod.clone();
+    case.change(&new, |view| drop(view.annotations.remove(ANNOTATION)));
+    case.until(30);
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()));
+}
+
 /// Deployments and DaemonSets delete an older Pod that is not Ready for a moment.
 #[test]
 fn p7_what_serves_stays_without_its_pod_while_the_newer_is_held_whoever_runs_the_controller() {

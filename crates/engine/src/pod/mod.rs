@@ -40,8 +40,6 @@ pub(crate) struct Container {
     pub(crate) run: Run,
     /// What it waits for.
     pub(crate) waiting: Waiting,
-    /// Why an operation plan holds it; none where none does.
-    pub(crate) hold: Option<Arc<str>>,
 }
 
 /// A Pod that is bound to a VNode.
@@ -76,9 +74,19 @@ pub(crate) struct ModulePod {
     pub(crate) ignores_probes: bool,
     /// That these containers are not run is still to be told.
     pub(crate) not_run: Box<[String]>,
+    /// Why an operation plan holds its containers, in their order; empty where none names one.
+    pub(crate) holds: Box<[Option<Arc<str>>]>,
 }
 
 impl ModulePod {
+    /// Those of its containers that an operation plan holds, each with why.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (&Container, &Arc<str>)> {
+        self.containers
+            .iter()
+            .zip(&self.holds)
+            .filter_map(|(container, hold)| Some((container, hold.as_ref()?)))
+    }
+
     /// Takes a Pod up.
     pub(crate) fn new(view: PodView) -> Self {
         let is_foreign = !translate::is_module(&view);
@@ -103,6 +111,7 @@ impl ModulePod {
             fault_told: false,
             ignores_probes,
             not_run,
+            holds: Box::default(),
         };
         for container in &mut pod.containers {
             container.run = Run::resume(told(&pod.view, container));
@@ -277,7 +286,6 @@ fn read(view: &PodView) -> Box<[Container]> {
         wanted: translate::module(view, container).map(Arc::new).map_err(Box::new),
         run: Run::default(),
         waiting: Waiting::default(),
-        hold: None,
     })
     .collect()
 }

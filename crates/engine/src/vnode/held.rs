@@ -13,12 +13,15 @@ use crate::{
 impl VNode {
     /// Notes of each container whether a plan holds it. What serves, or is being installed, is never held (rule P1).
     pub(super) fn note_holds(&mut self, plans: &Plans, scope: &Scope) {
-        let named = |pod: &&ModulePod| plans::named_by(&pod.view).is_some() && scope.holds_pod(pod);
+        // Somebody may have taken the name of the plan out of a Pod.
+        let named = |pod: &&ModulePod| {
+            (!pod.holds.is_empty() || plans::named_by(&pod.view).is_some()) && scope.holds_pod(pod)
+        };
         let pods = self.pods.values().map(Box::as_ref);
         let uids: Vec<Arc<str>> = pods.filter(named).map(|pod| pod.view.pod.uid.clone()).collect();
         for uid in uids {
             let Some(pod) = self.pods.get(&uid) else { continue };
-            let holds: Vec<Option<Arc<str>>> = pod
+            let holds: Box<[Option<Arc<str>>]> = pod
                 .containers
                 .iter()
                 .map(|container| {
@@ -34,9 +37,7 @@ impl VNode {
                 })
                 .collect();
             let Some(pod) = self.pods.get_mut(&uid) else { continue };
-            for (container, hold) in pod.containers.iter_mut().zip(holds) {
-                container.hold = hold;
-            }
+            pod.holds = if holds.iter().all(Option::is_none) { Box::default() } else { holds };
         }
     }
 
@@ -45,8 +46,8 @@ impl VNode {
     pub(super) fn held_names(&self, scope: &Scope) -> BTreeSet<&BizName> {
         let pods = self.pods.values().map(Box::as_ref);
         let live = pods.filter(|pod| pod.is_live() && scope.holds_pod(pod));
-        let held = live.flat_map(|pod| &pod.containers).filter(|container| container.hold.is_some());
-        held.filter_map(|container| Some(&container.wanted.as_ref().ok()?.id.name)).collect()
+        let held = live.flat_map(ModulePod::held);
+        held.filter_map(|(container, _)| Some(&container.wanted.as_ref().ok()?.id.name)).collect()
     }
 
     fn state_of(&self, id: &BizId) -> Option<BizState> {

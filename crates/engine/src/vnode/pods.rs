@@ -126,7 +126,7 @@ impl VNode {
         if !alive || !self.inventory.is_known() || self.inventory.is_doubtful(name) {
             return Standing::Unknown;
         }
-        if let Some(why) = &container.hold {
+        if let Some((_, why)) = pod.held().find(|(held, _)| held.place == container.place) {
             return Standing::Held(why.clone());
         }
         let arranged = self.arranged.get(name);

@@ -182,7 +182,7 @@ impl VNode {
                         && !(container.run.has_begun() && (never || is_done(&spec.id))),
                     failed: container.run.fault().is_some(),
                     barred: container.run.is_barred(),
-                    held: container.hold.is_some(),
+                    held: pod.held().any(|(held, _)| held.place == container.place),
                     stale: self.inventory.find(&spec.id).is_some()
                         && self.is_of_another_package(&spec.id, &spec.url),
                     replaces: container.run.must_replace(),
