@@ -251,7 +251,7 @@ fn settings_are_passed_on_and_the_last_word_counts() {
 }
 
 #[test]
-fn two_namespaces_share_nothing_but_the_definition() {
+fn two_namespaces_share_nothing_but_the_definitions() {
     let key = |object: &Value| {
         let metadata = &object["metadata"];
         format!("{} {} {}", object["kind"], metadata["namespace"], metadata["name"])
@@ -260,7 +260,8 @@ fn two_namespaces_share_nothing_but_the_definition() {
     let (one, other) = (all("module-controller"), all("test"));
     let shared: Vec<String> =
         one.iter().map(key).filter(|this| other.iter().map(key).any(|that| that == *this)).collect();
-    assert_eq!(shared, ["\"CustomResourceDefinition\" null \"modules.koupleless.io\""]);
+    let definition = |name: &str| format!("\"CustomResourceDefinition\" null \"{name}.koupleless.io\"");
+    assert_eq!(shared, ["modules", "operationplans"].map(definition));
     assert!(of(&printed(&["--namespace", "default"]), "Namespace").is_empty(), "its labels are not ours");
 }
 

@@ -22,6 +22,11 @@ use tokio::sync::mpsc;
 /// Long enough for a machine that builds something else at the same time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Everything that a single controller can watch.
+pub(crate) fn all_kinds() -> WatchConfig {
+    WatchConfig { module_deployments: true, ..WatchConfig::default() }
+}
+
 pub(crate) struct Harness {
     pub(crate) cluster: &'static Cluster,
     pub(crate) writer: Writer,

@@ -8,7 +8,7 @@ use engine::{
 };
 use serde_json::Value;
 
-use crate::harness::{Harness, condition, unique, vnode};
+use crate::harness::{Harness, all_kinds, condition, unique, vnode};
 
 const LEASE_S: Duration = Duration::from_secs(40);
 
@@ -159,7 +159,7 @@ async fn a_node_goes_with_its_lease_and_only_the_one_that_is_meant() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_is_synced_once_and_the_watches_are_well() {
-    let mut h = Harness::start().await;
+    let mut h = Harness::with(all_kinds()).await;
     for kind in Watched::NEEDED {
         h.event("the first list", |event| {
             (*event == Event::Cluster(ClusterEvent::Synced(kind))).then_some(())

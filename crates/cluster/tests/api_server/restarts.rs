@@ -6,7 +6,7 @@ use engine::{
     view::{NodeView, Taint},
 };
 
-use crate::harness::{Harness, client, unique, vnode};
+use crate::harness::{Harness, all_kinds, client, unique, vnode};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_vanished_while_nobody_watched_is_told() {
@@ -39,7 +39,7 @@ async fn what_vanished_while_nobody_watched_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_is_listed_anew_when_that_is_asked_for() {
-    let mut h = Harness::start().await;
+    let mut h = Harness::with(all_kinds()).await;
     let name = unique("virtual-node-anew");
     h.create_node(&vnode(&name)).await;
     // The control plane annotates it first, and takes the taint away that every new Node has, in either order: that is news.
