@@ -219,8 +219,8 @@ impl<'a> Run<'a> {
                 return;
             }
         }
-        let (module, all) = (&self.spec.module, self.facts.bases.len());
-        let ready = self.facts.bases.iter().filter(|base| base.condition == Condition::Ready).count();
+        let module = &self.spec.module;
+        let Status { ready, bases: all, .. } = self.next;
         self.tell(
             Phase::Succeeded,
             match ready == all {

@@ -32,8 +32,8 @@ struct GivenBaseline {
 }
 
 impl Engine {
-    /// All that a baseline is made of is known.
-    pub(super) fn knows_baselines(&self) -> bool {
+    /// All that a baseline is made of, and that operation plans are decided on, is known.
+    pub(super) fn knows_workloads(&self) -> bool {
         let workloads = [Watched::Deployments, Watched::DaemonSets];
         self.is_synced() && workloads.iter().all(|kind| self.synced.contains(kind))
     }
@@ -47,7 +47,7 @@ impl Engine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if self.knows_baselines() {
+        if self.knows_workloads() {
             self.answer_baseline(tunnel, &query, ask, now, out);
         } else if !self.config.module_deployments {
             out.push(Action::Base(ToBase::AnswerBaseline {

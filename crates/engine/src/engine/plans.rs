@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::BaseIdentity;
-use plan::{Base, Release, Template};
+use plan::{Spec, Template};
 
 use super::Engine;
 use crate::{
     action::Action,
-    event::{Now, Watched},
+    event::Now,
     placement::Site,
     plans::{self, Facts, Key, bases},
+    pod::translate,
     replicas,
-    view::{NodeView, Owner, PlanRef, PlanView, PodView, WorkloadView},
+    view::{NodeView, Owner, PlanRef, PlanView, PodView, WorkloadRef, WorkloadView},
 };
 
 impl Engine {
@@ -37,14 +37,6 @@ impl Engine {
         self.look_at_pods(|pod| plans::named_by(pod).as_ref() == Some(plan), now, out);
     }
 
-    fn look_at_pods(&mut self, is_meant: impl Fn(&PodView) -> bool, now: Now, out: &mut Vec<Action>) {
-        let vnodes = self.vnodes.iter().filter(|(_, vnode)| vnode.pods().any(&is_meant));
-        let bases: Vec<BaseIdentity> = vnodes.map(|(base, _)| base.clone()).collect();
-        for base in bases {
-            self.visit(&base, now, out, |_, _| {});
-        }
-    }
-
     /// What was rolled out once is held by no plan that is not there.
     pub(super) fn note_rolled_out(&mut self, owner: Owner, uid: &str, now: Now, out: &mut Vec<Action>) {
         if !self.plans.see_rolled_out(owner.clone(), self.rollouts.of(uid)) {
@@ -56,8 +48,7 @@ impl Engine {
 
     /// All that plans are decided on is known, and it is this replica that moves them on.
     fn moves_plans(&self) -> bool {
-        let workloads = [Watched::Deployments, Watched::DaemonSets];
-        self.leads() && self.is_synced() && workloads.iter().all(|kind| self.synced.contains(kind))
+        self.leads() && self.knows_workloads()
     }
 
     /// This replica may move plans on from now on.
@@ -73,38 +64,44 @@ impl Engine {
             if !self.moves_plans() {
                 continue;
             }
-            let (bases, template, precondition, other) = self.facts_of_plan(&key, &view);
-            if let Some(env) = self.environment_of(&view, bases.is_empty()) {
-                let facts = Facts { bases: &bases, template, precondition, other, env };
+            if let Some(facts) = self.facts_of_plan(&key, &view) {
                 self.plans.advance(&key, facts, now, out);
             }
         }
     }
 
-    #[allow(clippy::type_complexity, reason = "they go into one struct that borrows the first")]
-    fn facts_of_plan(
+    /// What is known of a plan's workload; none where another controller moves it on.
+    fn facts_of_plan(&self, key: &Key, view: &PlanView) -> Option<Facts> {
+        let workload = self.workload_of(view);
+        let mut facts = Facts::default();
+        if let Ok(spec) = &view.spec {
+            let modules = workload.map(translate::of_template).unwrap_or_default();
+            facts.template = plans::template(workload, &modules, &view.plan.name, &spec.module);
+            // Of all the plans that somebody may have made for a workload it names one: nobody's bases are counted for the
+            // others.
+            let counts = facts.template == Template::This || view.status.is_begun();
+            if let Some(workload) = workload.filter(|_| counts) {
+                let (nodes, pods) = (self.nodes_of(workload), self.pods_of(view));
+                let here = |node: &NodeView| pods.get(&node.name).map(Vec::as_slice).unwrap_or_default();
+                facts.bases =
+                    nodes.iter().map(|node| bases::with_pods(view, spec, node, here(node))).collect();
+                facts.precondition = plans::precondition(workload, &modules, &facts.bases);
+                facts.other = self.plan_in_the_way(key, view, spec, &nodes);
+            }
+        }
+        facts.env = self.environment_of(view, workload, facts.bases.is_empty())?;
+        Some(facts)
+    }
+
+    /// A plan that is under way with the same module on the same bases. Of another namespace none takes a module's place here,
+    /// unless that is allowed: nor does its plan keep one waiting.
+    fn plan_in_the_way(
         &self,
         key: &Key,
         view: &PlanView,
-    ) -> (Vec<Base>, Template, Result<(), plan::Invalid>, Option<Arc<str>>) {
-        let Ok(spec) = &view.spec else { return (Vec::new(), Template::Missing, Ok(()), None) };
-        let workload = self.workload_of(view);
-        let template = plans::template(workload, &view.plan.name, &spec.module);
-        // Of all the plans that somebody may have made for a workload it names one: nobody's bases are counted for the others.
-        let counts = template == Template::This || view.status.is_begun();
-        let Some(workload) = workload.filter(|_| counts) else { return (Vec::new(), template, Ok(()), None) };
-        let nodes = self.nodes_of(workload);
-        let pods = self.pods_of(view);
-        let of_node = |node: &&NodeView| {
-            let here = pods.get(&node.name).map(Vec::as_slice).unwrap_or_default();
-            let PlanView { plan, status, digest, .. } = view;
-            bases::with_pods(&plan.uid, node, here, &plan.name, &spec.module, |base| {
-                plan::hold(Some(spec), status, digest, &spec.module, base) == Release::Released
-            })
-        };
-        let bases: Vec<Base> = nodes.iter().map(of_node).collect();
-        let precondition = plans::precondition(workload, &bases);
-        // Of another namespace none takes a module's place here, unless that is allowed: nor does its plan keep one waiting.
+        spec: &Spec,
+        nodes: &[&NodeView],
+    ) -> Option<Arc<str>> {
         let crosses = self.config.takeover_across_namespaces;
         let shares_a_base = |other: &&PlanView| {
             (crosses || other.plan.namespace == view.plan.namespace)
@@ -113,15 +110,19 @@ impl Engine {
                 })
         };
         let other = self.plans.others(key, &spec.module.name).find(shares_a_base);
-        (bases, template, precondition, other.map(|other| other.plan.name.clone()))
+        other.map(|other| other.plan.name.clone())
     }
 
     /// The environment that a plan belongs to, where it is ours or nobody knows yet: its workload says so, or its status, or
     /// the first that has bases for it takes it. None where another controller moves it on: two that count different bases
     /// would write its status in turns.
-    fn environment_of(&self, view: &PlanView, has_no_bases: bool) -> Option<Arc<str>> {
+    fn environment_of(
+        &self,
+        view: &PlanView,
+        workload: Option<&WorkloadView>,
+        has_no_bases: bool,
+    ) -> Option<Arc<str>> {
         let ours = self.config.env.clone();
-        let workload = self.workload_of(view);
         match workload.and_then(replicas::env_of) {
             Some(env) => (*env == *ours).then_some(ours),
             None if *view.env == *ours => Some(ours),
@@ -132,12 +133,10 @@ impl Engine {
 
     /// The workload that a plan is for.
     fn workload_of(&self, view: &PlanView) -> Option<&WorkloadView> {
-        let is_it = |of: &&WorkloadView| {
-            of.workload.namespace == view.plan.namespace
-                && of.workload.name == view.target.name
-                && of.workload.kind == view.target.kind
-        };
-        self.workloads.values().find(is_it)
+        self.workloads.values().find(|of| {
+            let WorkloadRef { namespace, kind, name, .. } = &of.workload;
+            view.is_for(namespace, kind.as_str(), name)
+        })
     }
 
     /// The Nodes that a workload's Pods come to.
@@ -148,13 +147,7 @@ impl Engine {
 
     /// The Pods of a plan's workload, by Node.
     fn pods_of(&self, view: &PlanView) -> BTreeMap<&Arc<str>, Vec<&PodView>> {
-        let is_its = |pod: &&PodView| {
-            pod.owner.as_ref().is_some_and(|owner| {
-                owner.namespace == view.plan.namespace
-                    && owner.name == view.target.name
-                    && *owner.kind == *view.target.kind.as_str()
-            })
-        };
+        let is_its = |pod: &&PodView| pod.owner.as_ref().is_some_and(|owner| view.is_of(owner));
         let of_vnodes = self.vnodes.values().flat_map(|vnode| vnode.pods());
         let all = of_vnodes.chain(self.pods.waiting.values().flat_map(BTreeMap::values));
         let mut by_node: BTreeMap<&Arc<str>, Vec<&PodView>> = BTreeMap::new();

@@ -56,12 +56,18 @@ impl Engine {
 
     /// A ReplicaSet's revision changed, or what it makes lost to another owner's: others may be the newest.
     pub(super) fn reorder(&mut self, replica_set: &Arc<str>, now: Now, out: &mut Vec<Action>) {
-        let bases: Vec<BaseIdentity> = self
-            .vnodes
-            .iter()
-            .filter(|(_, vnode)| vnode.has_pod_of(replica_set))
-            .map(|(base, _)| base.clone())
-            .collect();
+        self.look_at_pods(|pod| pod.controller.as_ref() == Some(replica_set), now, out);
+    }
+
+    /// Looks again at the bases that have any of these Pods.
+    pub(super) fn look_at_pods(
+        &mut self,
+        is_meant: impl Fn(&PodView) -> bool,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let vnodes = self.vnodes.iter().filter(|(_, vnode)| vnode.pods().any(&is_meant));
+        let bases: Vec<BaseIdentity> = vnodes.map(|(base, _)| base.clone()).collect();
         for base in bases {
             self.visit(&base, now, out, |_, _| {});
         }

@@ -38,7 +38,7 @@ impl Engine {
             self.begin(now, out);
         }
         self.begin_peers(now, out);
-        if self.knows_baselines() {
+        if self.knows_workloads() {
             for question in self.baselines.questions.take() {
                 self.answer_baseline(question.tunnel, &question.query, question.ask, now, out);
             }

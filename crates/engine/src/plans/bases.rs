@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use model::{ErrorCode, ErrorSource, ErrorType, ModuleSpec};
-use plan::{Base, Condition};
+use plan::{Base, Condition, Release, Spec};
 
 use crate::{
     pod::{barred, translate, wait},
-    view::{ConditionStatus, ContainerState, NodeView, PodView},
+    view::{ConditionStatus, ContainerState, NodeView, PlanView, PodView},
     vnode::{HOST_NAME, TUNNEL_PORT},
 };
 
@@ -31,33 +31,27 @@ pub(crate) fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
     }
 }
 
-/// A base with the workload's Pods that are bound to it. `is_released` says whether the plan has released it.
-pub(crate) fn with_pods(
-    plan_uid: &str,
-    node: &NodeView,
-    pods: &[&PodView],
-    plan_name: &str,
-    module: &model::BizId,
-    is_released: impl FnOnce(&Base) -> bool,
-) -> Base {
-    let serves = |pod: &&&PodView| {
-        pod.deletion.is_none()
-            && pod.status.is_ready()
-            && translate::specs(pod).iter().any(|spec| spec.id.name == module.name)
-    };
-    let base = of_node(plan_uid, node, pods.iter().any(|pod| serves(&pod)));
-    let is_its = |pod: &&&PodView| {
-        pod.deletion.is_none() && pod.annotations.get(super::ANNOTATION).is_some_and(|name| name == plan_name)
-    };
-    // Of several the one that stands best: a Pod that gave way on this base leaves its place to the one that stays.
-    let mut conditions = Vec::new();
-    for pod in pods.iter().filter(is_its) {
-        if let Some(spec) = translate::specs(pod).into_iter().find(|spec| spec.id == *module) {
-            conditions.push(condition(pod, &spec));
+/// A base with the workload's Pods that are bound to it.
+pub(crate) fn with_pods(view: &PlanView, spec: &Spec, node: &NodeView, pods: &[&PodView]) -> Base {
+    let PlanView { plan, status, digest, .. } = view;
+    let (mut serves, mut conditions) = (false, Vec::new());
+    for pod in pods.iter().filter(|pod| pod.deletion.is_none()) {
+        let is_its = pod.annotations.get(super::ANNOTATION).is_some_and(|name| **name == *plan.name);
+        for asked in translate::specs(pod) {
+            serves |= pod.status.is_ready() && asked.id.name == spec.module.name;
+            if is_its && asked.id == spec.module {
+                conditions.push(condition(pod, &asked));
+            }
         }
     }
+    let base = of_node(&plan.uid, node, serves);
+    // Of several the one that stands best: a Pod that gave way on this base leaves its place to the one that stays.
     let condition = match conditions.into_iter().min_by_key(order) {
-        Some(Condition::Working) if !is_released(&base) => Condition::Held,
+        Some(Condition::Working)
+            if plan::hold(Some(spec), status, digest, &spec.module, &base) != Release::Released =>
+        {
+            Condition::Held
+        }
         Some(condition) => condition,
         None => Condition::Absent,
     };

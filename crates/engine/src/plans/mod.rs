@@ -69,11 +69,6 @@ impl Known {
         status.is_begun() && !status.phase.is_over()
     }
 
-    /// It releases this workload's Pods.
-    fn is_of(&self, owner: &Owner) -> bool {
-        self.view.owner() == *owner
-    }
-
     fn name(&self) -> Option<&BizName> {
         self.view.spec.as_ref().ok().map(|spec| &spec.module.name)
     }
@@ -89,9 +84,10 @@ pub(crate) struct Plans {
 }
 
 /// What the replica that leads knows of a plan's workload.
-pub(crate) struct Facts<'a> {
+#[derive(Debug)]
+pub(crate) struct Facts {
     /// The bases that its Pods come to.
-    pub(crate) bases: &'a [Base],
+    pub(crate) bases: Vec<Base>,
     /// What its template names.
     pub(crate) template: plan::Template,
     /// What it must be like.
@@ -100,6 +96,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) other: Option<Arc<str>>,
     /// The environment that it belongs to; empty where that is not known yet.
     pub(crate) env: Arc<str>,
+}
+
+impl Default for Facts {
+    /// Nothing is known of it.
+    fn default() -> Self {
+        let template = plan::Template::Missing;
+        Self { bases: Vec::new(), template, precondition: Ok(()), other: None, env: Arc::default() }
+    }
 }
 
 impl Plans {
@@ -159,7 +163,7 @@ impl Plans {
 
     /// Something of this workload has changed: its plans are looked at.
     pub(crate) fn touch(&mut self, owner: &Owner, now: Duration) {
-        self.touch_where(now, |known| known.is_of(owner));
+        self.touch_where(now, |known| known.view.is_of(owner));
     }
 
     /// Something has changed that may concern any plan.
@@ -187,7 +191,7 @@ impl Plans {
                 });
             most.max()
         };
-        self.known.values().filter(|known| known.is_of(owner)).filter_map(at_work).max()
+        self.known.values().filter(|known| known.view.is_of(owner)).filter_map(at_work).max()
     }
 
     /// Times are counted by who leads, and since it does (rule P5).
@@ -261,7 +265,7 @@ impl Plans {
     }
 
     /// Moves a plan on by what is known, and writes what that changes of its status.
-    pub(crate) fn advance(&mut self, key: &Key, facts: Facts<'_>, now: Now, out: &mut Vec<Action>) {
+    pub(crate) fn advance(&mut self, key: &Key, facts: Facts, now: Now, out: &mut Vec<Action>) {
         let Self { known, wakes, .. } = self;
         let Some(known) = known.get_mut(key) else { return };
         let Facts { bases, template, precondition, other, env } = facts;
@@ -272,7 +276,8 @@ impl Plans {
         if let Some(at) = known.slot.wake().map(|at| at.max(known.not_before)).filter(|at| *at > now.mono) {
             return wake_at(wakes, key, known, at);
         }
-        let facts = plan::Facts { bases, template, precondition, other, digest: known.view.digest.clone() };
+        let digest = known.view.digest.clone();
+        let facts = plan::Facts { bases: &bases, template, precondition, other, digest };
         let PlanView { spec, steering, status, .. } = &known.view;
         let (next, wake) =
             plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);

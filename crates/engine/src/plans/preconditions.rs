@@ -1,24 +1,24 @@
 //! What a workload must be like for a plan to release its Pods batch by batch (rule P8).
 
-use model::BizId;
+use model::{BizId, ModuleSpec};
 use plan::{Base, Invalid, Template};
 
 use super::ANNOTATION;
-use crate::{
-    pod::translate,
-    view::{CountOrPercent, WorkloadKind, WorkloadView},
-};
+use crate::view::{CountOrPercent, WorkloadKind, WorkloadView};
 
-/// What the workload's template names.
-pub(crate) fn template(workload: Option<&WorkloadView>, plan: &str, module: &BizId) -> Template {
+/// What the workload's template names, which asks for these modules.
+pub(crate) fn template(
+    workload: Option<&WorkloadView>,
+    modules: &[ModuleSpec],
+    plan: &str,
+    module: &BizId,
+) -> Template {
     let Some(view) = workload.filter(|view| !view.deleting) else { return Template::Missing };
     match view.template.annotations.get(ANNOTATION) {
         None => Template::None,
         Some(name) if name != plan => Template::Another(name.as_str().into()),
         Some(_) => {
-            let modules = translate::of_template(view);
-            let named = |same: &dyn Fn(&BizId) -> bool| modules.iter().any(|spec| same(&spec.id));
-            if named(&|id| id == module) {
+            if modules.iter().any(|spec| spec.id == *module) {
                 return Template::This;
             }
             let all: Vec<String> = modules.iter().map(|spec| spec.id.to_string()).collect();
@@ -29,11 +29,14 @@ pub(crate) fn template(workload: Option<&WorkloadView>, plan: &str, module: &Biz
 
 /// All of its Pods have to be there at once, beside those of before: of a Pod that is not made nobody can say which base it
 /// comes to.
-pub(crate) fn precondition(view: &WorkloadView, bases: &[Base]) -> Result<(), Invalid> {
-    let modules = translate::of_template(view).len();
-    if modules > 1 {
+pub(crate) fn precondition(
+    view: &WorkloadView,
+    modules: &[ModuleSpec],
+    bases: &[Base],
+) -> Result<(), Invalid> {
+    if modules.len() > 1 {
         return Err(Invalid::new(
-            format!("the workload's Pods have {modules} modules"),
+            format!("the workload's Pods have {} modules", modules.len()),
             "give each module a workload of its own",
         ));
     }
@@ -100,23 +103,25 @@ mod tests {
 
     #[test]
     fn p8_all_new_pods_are_there_at_once_one_for_each_base() {
-        assert_eq!(precondition(&whole(3), &bases(3, 3)), Ok(()));
-        assert_eq!(precondition(&whole(2), &bases(3, 2)), Ok(()), "one is silent");
-        assert!(precondition(&whole(2), &bases(3, 3)).is_err(), "one would have no Pod");
-        assert!(precondition(&whole(4), &bases(3, 3)).is_err(), "one would have two");
+        assert_eq!(precondition(&whole(3), &[], &bases(3, 3)), Ok(()));
+        assert_eq!(precondition(&whole(2), &[], &bases(3, 2)), Ok(()), "one is silent");
+        assert!(precondition(&whole(2), &[], &bases(3, 3)).is_err(), "one would have no Pod");
+        assert!(precondition(&whole(4), &[], &bases(3, 3)).is_err(), "one would have two");
         let count = WorkloadView { max_surge: CountOrPercent::Count(3), ..whole(3) };
-        assert_eq!(precondition(&count, &bases(3, 3)), Ok(()));
+        assert_eq!(precondition(&count, &[], &bases(3, 3)), Ok(()));
         for narrow in [CountOrPercent::Percent(99), CountOrPercent::Count(2)] {
-            assert!(precondition(&WorkloadView { max_surge: narrow, ..whole(3) }, &bases(3, 3)).is_err());
+            assert!(
+                precondition(&WorkloadView { max_surge: narrow, ..whole(3) }, &[], &bases(3, 3)).is_err()
+            );
         }
         let gap = WorkloadView { max_unavailable: CountOrPercent::Percent(1), ..whole(3) };
-        assert!(precondition(&gap, &bases(3, 3)).is_err());
+        assert!(precondition(&gap, &[], &bases(3, 3)).is_err());
     }
 
     #[test]
     fn a_daemon_set_counts_for_itself() {
         let mut set = whole(0);
         set.workload.kind = WorkloadKind::DaemonSet;
-        assert_eq!(precondition(&set, &bases(3, 3)), Ok(()));
+        assert_eq!(precondition(&set, &[], &bases(3, 3)), Ok(()));
     }
 }

@@ -250,7 +250,7 @@ fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
         let name = "biz1".parse().unwrap();
         let other = plans.others(&key, &name).next().map(|other| other.plan.name.clone());
         let facts = Facts {
-            bases: std::slice::from_ref(&base),
+            bases: vec![base.clone()],
             template: plan::Template::This,
             precondition: Ok(()),
             other,

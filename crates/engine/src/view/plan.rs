@@ -44,6 +44,16 @@ impl PlanView {
         let PlanTarget { kind, name } = &self.target;
         Owner { namespace: self.plan.namespace.clone(), kind: kind.as_str().into(), name: name.clone() }
     }
+
+    /// It releases the Pods of this workload.
+    pub(crate) fn is_for(&self, namespace: &str, kind: &str, name: &str) -> bool {
+        *self.plan.namespace == *namespace && self.target.kind.as_str() == kind && *self.target.name == *name
+    }
+
+    /// It releases the Pods that name this owner.
+    pub(crate) fn is_of(&self, owner: &Owner) -> bool {
+        self.is_for(&owner.namespace, &owner.kind, &owner.name)
+    }
 }
 
 /// An operation plan.

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use model::{BizId, BizState};
+use model::BizId;
 
 use super::{Context, Liveness, VNode};
 use crate::{
@@ -95,22 +95,18 @@ impl VNode {
                 // What asks for another version may be gone before that serves.
                 let itself = |pod: &ModulePod| pod.is_live() && pod.biz().any(|biz| biz == id);
                 let is_asked_for = self.pods.values().any(|pod| itself(pod));
-                return self.serves_biz(id) && !is_asked_for && !self.is_unwanted(id);
+                return self.inventory.serves(id) && !is_asked_for && !self.is_unwanted(id);
             }
             let is_idle = !self.ops.contains_key(&id.name);
             let until = *until.get_or_insert(now + ctx.config.times.keep_evicted);
             // What had its time is not given it again for the sake of the same Pod.
-            self.serves_biz(id)
+            self.inventory.serves(id)
                 && is_idle
                 && !self.is_asked_for(id)
                 && !self.is_unwanted(id)
                 && (now < until || taken.contains(id))
         });
         self.evicted.kept = kept;
-    }
-
-    pub(super) fn serves_biz(&self, id: &BizId) -> bool {
-        self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated)
     }
 
     /// Once a Pod asks for this module, in whatever version, that is what counts; one that waits for a plan does not ask yet.

@@ -50,15 +50,16 @@ impl VNode {
             return;
         }
         let now = ctx.now.mono;
-        let serves = |name: &BizName| self.inventory.of(name).any(|biz| biz.state == BizState::Activated);
-        let over: Vec<BizName> =
-            self.gaps.0.keys().filter(|name| scope.holds(name) && serves(name)).cloned().collect();
+        let over: Vec<BizName> = self
+            .gaps
+            .0
+            .keys()
+            .filter(|name| scope.holds(name) && self.inventory.serves_any(name))
+            .cloned()
+            .collect();
         for name in over {
             let Some(gap) = self.gaps.0.remove(&name) else { continue };
-            let is_newer = |id: &BizId| {
-                let biz = self.inventory.find(id);
-                id.name == name && biz.is_some_and(|biz| biz.state == BizState::Activated)
-            };
+            let is_newer = |id: &BizId| id.name == name && self.inventory.serves(id);
             let mut live = self.pods.iter().filter(|(_, pod)| pod.is_live());
             let newer =
                 live.find(|(_, pod)| pod.view.owner.as_ref() == Some(&gap.owner) && pod.biz().any(is_newer));

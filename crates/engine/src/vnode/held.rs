@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{BizId, BizName, BizState};
+use model::{BizId, BizName};
 
 use super::{Scope, VNode};
 use crate::{
@@ -28,12 +28,12 @@ impl VNode {
                     let spec = container.wanted.as_ref().ok()?;
                     let at_work =
                         self.ops.get(&spec.id.name).is_some_and(|op| op.key.biz.as_ref() == Some(&spec.id));
-                    let serves = self.state_of(&spec.id) == Some(BizState::Activated)
-                        && !self.is_of_another_package(&spec.id, &spec.url);
+                    let serves =
+                        self.inventory.serves(&spec.id) && !self.is_of_another_package(&spec.id, &spec.url);
                     if at_work || serves {
                         return None;
                     }
-                    plans.hold(&pod.view, spec, self.node.as_ref(), self.serves_any(&spec.id.name))
+                    plans.hold(&pod.view, spec, self.node.as_ref(), self.inventory.serves_any(&spec.id.name))
                 })
                 .collect();
             let Some(pod) = self.pods.get_mut(&uid) else { continue };
@@ -50,14 +50,6 @@ impl VNode {
         held.filter_map(|(container, _)| Some(&container.wanted.as_ref().ok()?.id.name)).collect()
     }
 
-    fn state_of(&self, id: &BizId) -> Option<BizState> {
-        self.inventory.find(id).map(|biz| biz.state)
-    }
-
-    fn serves_any(&self, name: &BizName) -> bool {
-        self.inventory.of(name).any(|biz| biz.state == BizState::Activated)
-    }
-
     /// A Pod that replaces one of this owner's waits for a plan, or has been released and does not serve yet: what serves
     /// under the name stays, although the Pod that asked for it is gone. Deployments and DaemonSets delete an older Pod that
     /// is not Ready for a moment, and its replacement may be held for days.
@@ -69,7 +61,7 @@ impl VNode {
     pub(super) fn waits_for_plan(&self, pod: &ModulePod, name: &BizName) -> bool {
         pod.is_live()
             && plans::named_by(&pod.view).is_some()
-            && pod.biz().any(|own| own.name == *name && self.state_of(own) != Some(BizState::Activated))
+            && pod.biz().any(|own| own.name == *name && !self.inventory.serves(own))
     }
 
     /// The biz that this Pod leaves behind for another of its owner that waits for a plan.

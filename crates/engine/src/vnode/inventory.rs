@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{BizId, BizName, BizStatus};
+use model::{BizId, BizName, BizState, BizStatus};
 
 use super::room::give_back;
 
@@ -50,6 +50,16 @@ impl Inventory {
     /// What is known under a name.
     pub(crate) fn of(&self, name: &BizName) -> impl Iterator<Item = &BizStatus> {
         self.all().filter(move |biz| biz.id.name == *name)
+    }
+
+    /// It is activated.
+    pub(crate) fn serves(&self, id: &BizId) -> bool {
+        self.find(id).is_some_and(|biz| biz.state == BizState::Activated)
+    }
+
+    /// Some version of the name is activated.
+    pub(crate) fn serves_any(&self, name: &BizName) -> bool {
+        self.of(name).any(|biz| biz.state == BizState::Activated)
     }
 
     /// Nobody knows at the moment what is there under this name: ask before doing anything.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{BizName, BizState};
+use model::BizName;
 
 use super::{Context, News, Scope, VNode, reconcile::Claims};
 use crate::{
@@ -83,14 +83,13 @@ impl VNode {
     /// What it asks for is what serves, or one of two packages of which nobody knows which one does.
     fn may_serve(&self, claim: &Claim) -> bool {
         let id = &claim.spec.id;
-        let is_active = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Activated);
+        let is_active = self.inventory.serves(id);
         is_active && (!claim.stale || self.is_of_uncertain_package(id))
     }
 
     /// What it asks for is what serves.
     pub(super) fn serves(&self, claim: &Claim) -> bool {
-        let state = self.inventory.find(&claim.spec.id).map(|biz| biz.state);
-        state == Some(BizState::Activated) && !claim.stale
+        self.inventory.serves(&claim.spec.id) && !claim.stale
     }
 
     /// Its template lost to a rival that asks for the name here. Where each has lost to the other, on different bases or

@@ -1,6 +1,6 @@
 //! Objects of the cluster that concern this VNode: its Node, its Pods, its Module objects.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use model::{BizId, BizName};
 
@@ -68,11 +68,6 @@ impl VNode {
     /// The Pods that are bound to it.
     pub(crate) fn pods(&self) -> impl Iterator<Item = &PodView> {
         self.pods.values().map(|pod| &pod.view)
-    }
-
-    /// A Pod on it was made by this ReplicaSet.
-    pub(crate) fn has_pod_of(&self, replica_set: &Arc<str>) -> bool {
-        self.pods.values().any(|pod| pod.view.controller.as_ref() == Some(replica_set))
     }
 
     /// A Module object of before it was taken up.

@@ -184,7 +184,7 @@ impl VNode {
     ) -> Standing {
         let Some(arranged) = self.arranged.get(&spec.id.name) else { return Standing::Unknown };
         let target = &arranged.target;
-        let is_active = self.inventory.find(&spec.id).is_some_and(|biz| biz.state == BizState::Activated);
+        let is_active = self.inventory.serves(&spec.id);
         let serves = is_active && !self.is_of_another_package(&spec.id, &spec.url);
         if serves && !arranged.others_yield {
             // It came (back) by a command that was thought to be over: the other is told not to be Ready first.

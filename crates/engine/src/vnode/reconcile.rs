@@ -64,7 +64,8 @@ impl Overview {
         }
         let awaited = vnode.held_names(scope);
         let removable = |id: &BizId, managed: &super::Managed| {
-            let is_spared = || awaited.contains(&id.name) && vnode.serves_biz(id) && !vnode.is_unwanted(id);
+            let is_spared =
+                || awaited.contains(&id.name) && vnode.inventory.serves(id) && !vnode.is_unwanted(id);
             let stays = vnode.modules.is_in_place(id) || vnode.evicted.keeps(id, now) || is_spared();
             scope.holds(&id.name) && now >= managed.next_try && !stays
         };
