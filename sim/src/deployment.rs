@@ -7,8 +7,8 @@ use engine::{
     ClusterEvent, Event,
     placement::{Placement, Toleration},
     view::{
-        Common, ConditionStatus, ContainerView, CountOrPercent, EnvValue, EnvVar, Owner, PodRef, PodStatus,
-        PodView, RestartPolicy, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
+        Common, ContainerView, CountOrPercent, EnvValue, EnvVar, Owner, PodRef, PodStatus, PodView,
+        RestartPolicy, Rollout, TemplateView, WorkloadKind, WorkloadRef, WorkloadView,
     },
 };
 use model::{BaseIdentity, BizId};
@@ -103,7 +103,7 @@ impl Deployment {
                 desired: count(world.bases.len()),
                 total: count(pods.len()),
                 updated: count(updated),
-                available: count(pods.iter().filter(|pod| is_ready(pod)).count()),
+                available: count(pods.iter().filter(|pod| pod.status.is_ready()).count()),
             },
             template: TemplateView {
                 labels: (*made.labels).clone(),
@@ -136,14 +136,14 @@ impl Deployment {
         let live: Vec<PodView> = world.api.live_pods().filter(|pod| self.owns(pod)).cloned().collect();
         let (new, old): (Vec<_>, Vec<_>) =
             live.iter().partition(|pod| version_of(pod) == Some(self.revision));
-        let new_unready = new.iter().filter(|pod| !is_ready(pod)).count();
+        let new_unready = new.iter().filter(|pod| !pod.status.is_ready()).count();
         let mut may_go = live.len().saturating_sub(bases.len() + new_unready);
-        let (healthy, unhealthy): (Vec<_>, Vec<_>) = old.into_iter().partition(|pod| is_ready(pod));
+        let (healthy, unhealthy): (Vec<_>, Vec<_>) = old.into_iter().partition(|pod| pod.status.is_ready());
         for pod in unhealthy.iter().take(may_go) {
             Self::delete(world, &pod.pod.uid);
         }
         may_go = may_go.saturating_sub(unhealthy.len());
-        let spare = live.iter().filter(|pod| is_ready(pod)).count().saturating_sub(bases.len());
+        let spare = live.iter().filter(|pod| pod.status.is_ready()).count().saturating_sub(bases.len());
         for pod in healthy.iter().take(may_go.min(spare)) {
             Self::delete(world, &pod.pod.uid);
         }
@@ -190,10 +190,6 @@ impl Deployment {
         let event = world.api.create_pod(pod);
         world.inform(event);
     }
-}
-
-fn is_ready(pod: &PodView) -> bool {
-    pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
 fn version_of(pod: &PodView) -> Option<u32> {

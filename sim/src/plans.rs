@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use engine::view::{
-    ConditionStatus, ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind,
-};
+use engine::view::{ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind};
 use model::{BizId, BizState};
 use plan::{Draft, DraftBatch, Phase, Spec, Status, Steering};
 
@@ -14,7 +12,7 @@ use crate::{
     base::{Package, word},
     check::budget,
     deployment::Deployment,
-    run::{FIRST_LOOK, LOOK, MOMENT, OWNED, REST, TROUBLE, settle},
+    run::{FIRST_LOOK, LOOK, OWNED, REST, TROUBLE, come_to_rest, settle},
     scenario::Scenario,
     world::World,
 };
@@ -45,14 +43,7 @@ pub(crate) fn carry_out(world: &mut World, scenario: &Scenario) -> Result<bool, 
         let step = (world.now + LOOK).min(until);
         go_on_until(world, &deployment, step)?;
     }
-    let bound = world.now + MOMENT;
-    while let Some(what) = world.at_work() {
-        if world.now >= bound {
-            return Err(format!("after all that time something is still at work: {what}"));
-        }
-        let until = world.now + Duration::from_millis(100);
-        reconcile_until(world, &deployment, until)?;
-    }
+    come_to_rest(world, |world, until| reconcile_until(world, &deployment, until))?;
     judge(world, &deployment)?;
     if !budget::is_content(world) {
         return Ok(false);
@@ -200,10 +191,6 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
     }
 }
 
-fn is_ready(pod: &PodView) -> bool {
-    pod.status.condition("Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
-}
-
 /// Its status says that a plan holds it.
 fn is_held(pod: &PodView) -> bool {
     pod.status.containers.iter().any(
@@ -252,10 +239,10 @@ fn judge(world: &World, deployment: &Deployment) -> Result<(), String> {
             return Err(format!("{identity} serves {serving:?} at last"));
         }
     }
-    if ended && let Some(pod) = world.api.live_pods().find(|pod| !is_ready(pod)) {
+    if ended && let Some(pod) = world.api.live_pods().find(|pod| !pod.status.is_ready()) {
         return Err(format!("{} is not Ready at last: {:?}", pod.pod, pod.status));
     }
-    for pod in world.api.live_pods().filter(|pod| !is_ready(pod)) {
+    for pod in world.api.live_pods().filter(|pod| !pod.status.is_ready()) {
         let told = pod.status.containers.first().map(|told| &told.state);
         if !matches!(told, Some(ContainerState::Waiting { .. } | ContainerState::Terminated { .. })) {
             return Err(format!("{} does not say what it waits for: {:?}", pod.pod, pod.status));

@@ -17,7 +17,7 @@ use crate::{
         rivals::{at_rest, owner_of},
     },
     deployment::pod,
-    run::{FIRST_LOOK, LOOK, MOMENT, OWNED, REST, TROUBLE, settle},
+    run::{FIRST_LOOK, LOOK, OWNED, REST, TROUBLE, come_to_rest, settle},
     scenario::Scenario,
     world::World,
 };
@@ -74,14 +74,7 @@ pub(crate) fn carry_out(world: &mut World, scenario: &Scenario) -> Result<bool, 
         let step = (world.now + LOOK).min(until);
         reconcile_until(world, &rivals, step)?;
     }
-    let bound = world.now + MOMENT;
-    while let Some(what) = world.at_work() {
-        if world.now >= bound {
-            return Err(format!("after all that time something is still at work: {what}"));
-        }
-        let until = world.now + Duration::from_millis(100);
-        reconcile_until(world, &rivals, until)?;
-    }
+    come_to_rest(world, |world, until| reconcile_until(world, &rivals, until))?;
     at_rest(world, is_sure)?;
     let (before, commands) = (world.api.writes.clone(), world.checks.commands.sent);
     let until = world.now + budget::QUIET;

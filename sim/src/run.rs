@@ -33,7 +33,7 @@ pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(500);
 /// How often it is looked from then on whether all has come to rest.
 pub(crate) const LOOK: Duration = Duration::from_secs(120);
 /// What fails is tried again for ever, so that it may be at work when all is judged: it gets this long to end.
-pub(crate) const MOMENT: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_secs(60);
 
 /// How often somebody else writes to something when all is at rest.
 const FOREIGN_WRITES: u8 = 4;
@@ -109,7 +109,7 @@ fn carry_out(world: &mut World, scenario: Scenario) -> Result<bool, String> {
         let step = (world.now + LOOK).min(until);
         reconcile_until(world, &deployments, step)?;
     }
-    come_to_rest(world, &deployments)?;
+    come_to_rest(world, |world, until| reconcile_until(world, &deployments, until))?;
     judge(world, &scenario, &deployments)?;
     if !budget::is_content(world) {
         return Ok(false);
@@ -130,15 +130,18 @@ fn carry_out(world: &mut World, scenario: Scenario) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Lets what is at work end.
-fn come_to_rest(world: &mut World, deployments: &[Deployment]) -> Result<(), String> {
+/// Lets what is at work end, in a world that `go_on` lets go on until a time.
+pub(crate) fn come_to_rest(
+    world: &mut World,
+    mut go_on: impl FnMut(&mut World, Duration) -> Result<(), String>,
+) -> Result<(), String> {
     let bound = world.now + MOMENT;
     while let Some(what) = world.at_work() {
         if world.now >= bound {
             return Err(format!("after all that time something is still at work: {what}"));
         }
         let until = world.now + Duration::from_millis(100);
-        reconcile_until(world, deployments, until)?;
+        go_on(world, until)?;
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use arklet::Command;
 use engine::view::{Phase, PodView};
-use model::{BaseIdentity, BizState};
+use model::BaseIdentity;
 
-use super::{Known, biz_of, makes_room};
+use super::{Known, biz_of, is_the_last, makes_room};
 use crate::{base::Package, world::World};
 
 pub(super) fn check(
@@ -22,9 +22,6 @@ pub(super) fn check(
     if makes_room(base, id, known) {
         return Ok(());
     }
-    let serves = |biz: &crate::base::Biz| biz.state == BizState::Activated;
-    let is_the_last = state.biz.get(id).is_some_and(serves)
-        && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz));
     let node = World::node_of(base);
     let of_name = |pod: &&PodView| {
         pod.node == node && pod.containers.iter().any(|container| container.name == id.name.as_str())
@@ -41,7 +38,7 @@ pub(super) fn check(
     let names = |pod: &&PodView| pod.containers.iter().filter_map(biz_of).any(|named| named == *id);
     let in_time = told.values().filter(of_name).filter(names).any(|pod| api.has_time(pod, now));
     match told.values().filter(of_name).find(comes) {
-        Some(pod) if is_the_last && in_time => Err(format!(
+        Some(pod) if is_the_last(state, id) && in_time => Err(format!(
             "{base} is told to uninstall {id}, the only version that serves, before {} does",
             pod.pod
         )),

@@ -23,7 +23,7 @@ use model::{BaseIdentity, BizId, BizState, TunnelKind};
 
 use crate::{
     api::Api,
-    base::{Base, Package, Release, word},
+    base::{Base, Biz, Package, Release, word},
     network::tunnel_of,
     world::World,
 };
@@ -44,6 +44,13 @@ fn biz_of(container: &ContainerView) -> Option<BizId> {
         _ => None,
     });
     Some(BizId { name: word(&container.name), version: word(version?) })
+}
+
+/// It serves, and no other version of the name does.
+fn is_the_last(state: &Base, id: &BizId) -> bool {
+    let serves = |biz: &Biz| biz.state == BizState::Activated;
+    state.biz.get(id).is_some_and(serves)
+        && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz))
 }
 
 /// A base that knows no `installStrategy` holds this, and a live Pod asks for something that has no room beside it: the same

@@ -8,8 +8,8 @@ use engine::view::{NodeView, PlanView, PodView};
 use model::{BaseIdentity, BizId, BizState};
 use plan::{Base, Condition, Phase, Release};
 
-use super::{Known, biz_of};
-use crate::{base::Biz, world::World};
+use super::{Known, biz_of, is_the_last};
+use crate::world::World;
 
 /// The annotation by which a Pod names its plan.
 const NAMES: &str = "module-controller.koupleless.io/operation-plan";
@@ -34,7 +34,7 @@ pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -
                 _ => Ok(()),
             }
         }
-        Command::UninstallBiz(id) if is_the_last(base, id, known) => {
+        Command::UninstallBiz(id) if known.bases.get(base).is_some_and(|state| is_the_last(state, id)) => {
             // Where the base cannot hold both, one makes room for another that was released.
             let here = known.api.live_pods().filter(|pod| pod.node == node);
             let others: Vec<(&PodView, BizId)> = here
@@ -60,14 +60,6 @@ fn asks(pod: &PodView, is_it: impl Fn(&BizId) -> bool) -> bool {
     pod.containers.iter().filter_map(biz_of).any(|id| is_it(&id))
 }
 
-/// It serves, and no other version of the name does.
-fn is_the_last(base: &BaseIdentity, id: &BizId, known: &Known<'_>) -> bool {
-    let Some(state) = known.bases.get(base) else { return false };
-    let serves = |biz: &Biz| biz.state == BizState::Activated;
-    state.biz.get(id).is_some_and(serves)
-        && !state.biz.iter().any(|(other, biz)| other.name == id.name && other != id && serves(biz))
-}
-
 /// The plan that a Pod names has released the base, as the API server has it: what a process has seen is as old or older, and
 /// what was released stays released.
 fn is_released(base: &BaseIdentity, pod: &PodView, id: &BizId, known: &Known<'_>) -> bool {
@@ -86,7 +78,7 @@ fn is_released(base: &BaseIdentity, pod: &PodView, id: &BizId, known: &Known<'_>
 }
 
 /// A base as plans see it: here each has a host name.
-pub fn as_base(uid: &str, node: &NodeView, serves: bool) -> Base {
+fn as_base(uid: &str, node: &NodeView, serves: bool) -> Base {
     let [host, port] = HOST.map(|label| node.labels.get(label).cloned().unwrap_or_default());
     let key: Arc<str> = format!("{host}:{port}").into();
     Base {
