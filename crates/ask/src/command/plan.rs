@@ -145,19 +145,13 @@ impl Named {
             Ok(request) => cluster.client.request_text(request).await.map_err(Failure::of),
             Err(error) => Err(Failure::Refused(chain(&error))),
         };
-        match text {
-            Ok(text) => Ok(Plan::read(&text).map_err(|error| {
+        let text = answered(cluster, text, &format!("plan {}", self.name))?;
+        Ok(text.and_then(|text| {
+            Plan::read(&text).map_err(|error| {
                 complain(&format!("plan {} cannot be read: {error}", self.name));
                 ExitCode::from(NOT_SEEN)
-            })),
-            Err(failure @ (Failure::Away(_) | Failure::Unauthorized(_))) => {
-                Err(failure.unreachable(cluster.server.clone()))
-            }
-            Err(failure) => {
-                complain(&format!("plan {}: {}", self.name, failure.why()));
-                Ok(Err(ExitCode::from(NOT_SEEN)))
-            }
-        }
+            })
+        }))
     }
 
     async fn steer(&self, decide: impl FnOnce(&Plan) -> Change) -> Result<ExitCode, Unreachable> {
@@ -200,16 +194,26 @@ async fn list_all(connection: &Connection) -> Result<ExitCode, Unreachable> {
         None if connection.all_namespaces => format!("{PLANS}/operationplans"),
         None => format!("{PLANS}/namespaces/{}/operationplans", cluster.own_namespace),
     };
-    match list::<Plan>(&cluster.client, &path, "").await {
-        Ok(found) => Ok(print(&plans::list(&found.items, style_of(Format::Table)))),
-        Err(failure @ (Failure::Away(_) | Failure::Unauthorized(_))) => {
-            Err(failure.unreachable(cluster.server.clone()))
+    let found = answered(&cluster, list::<Plan>(&cluster.client, &path, "").await, "operation plans")?;
+    Ok(match found {
+        Ok(found) => print(&plans::list(&found.items, style_of(Format::Table))),
+        Err(ended) => ended,
+    })
+}
+
+/// What the API server answered of this, or with which code the command ends.
+fn answered<T>(
+    cluster: &Cluster,
+    answer: Result<T, Failure>,
+    of: &str,
+) -> Result<Result<T, ExitCode>, Unreachable> {
+    answer.map(Ok).or_else(|failure| match failure {
+        Failure::Away(_) | Failure::Unauthorized(_) => Err(failure.unreachable(cluster.server.clone())),
+        failure => {
+            complain(&format!("{of}: {}", failure.why()));
+            Ok(Err(ExitCode::from(NOT_SEEN)))
         }
-        Err(failure) => {
-            complain(&format!("operation plans: {}", failure.why()));
-            Ok(ExitCode::from(NOT_SEEN))
-        }
-    }
+    })
 }
 
 #[cfg(test)]

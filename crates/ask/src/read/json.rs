@@ -24,6 +24,8 @@ pub(crate) struct Meta {
     pub(crate) namespace: Text,
     #[serde(default)]
     pub(crate) uid: Text,
+    #[serde(default)]
+    pub(crate) resource_version: Text,
     #[serde(default, deserialize_with = "nothing")]
     pub(crate) labels: BTreeMap<Text, Text>,
     #[serde(default, deserialize_with = "nothing")]

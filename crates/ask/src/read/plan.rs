@@ -89,20 +89,11 @@ pub(crate) struct Failed {
 
 #[derive(Deserialize)]
 struct PlanJson {
-    metadata: MetaJson,
+    metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
     spec: SpecJson,
     #[serde(default, deserialize_with = "nothing")]
     status: Status,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MetaJson {
-    #[serde(flatten)]
-    meta: Meta,
-    #[serde(default)]
-    resource_version: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -136,8 +127,8 @@ impl Object for Plan {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         let PlanJson { metadata, spec, status } = serde_json::from_str(json)?;
         Ok(Self {
-            namespace: metadata.meta.namespace,
-            name: metadata.meta.name,
+            namespace: metadata.namespace,
+            name: metadata.name,
             resource_version: metadata.resource_version,
             target: format!("{}/{}", &*spec.target.kind, &*spec.target.name),
             module: format!("{}:{}", &*spec.module.name, &*spec.module.version),

@@ -29,6 +29,10 @@ pub(crate) fn marked(mut definition: CustomResourceDefinition, revision: u32) ->
 
 /// Names the content, so that a cluster's definition is replaced only where it is another one.
 pub(crate) fn digest(definition: &CustomResourceDefinition) -> String {
-    let text = serde_json::to_string(&definition.spec).unwrap_or_default();
+    fingerprint(&serde_json::to_string(&definition.spec).unwrap_or_default())
+}
+
+/// Sixteen digits by which a text is known again.
+pub(crate) fn fingerprint(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

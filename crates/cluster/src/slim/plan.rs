@@ -9,12 +9,14 @@ use plan::{
     Spec, Status, Steering,
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::{Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
-use crate::plans::{
-    OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanOperator,
-    PlanSelector, PlanStop, PlanTargetKind,
+use crate::{
+    definition::fingerprint,
+    plans::{
+        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanOperator,
+        PlanSelector, PlanStop, PlanTargetKind,
+    },
 };
 
 /// An operation plan of a watch or a response.
@@ -71,8 +73,7 @@ impl Kind for PlanView {
 
 /// Names all of a spec but what people set while the plan runs.
 fn digest(spec: &OperationPlanSpec) -> Result<String, Unreadable> {
-    let text = serde_json::to_string(spec)?;
-    Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(fingerprint(&serde_json::to_string(spec)?))
 }
 
 fn draft(spec: OperationPlanSpec) -> Result<Draft, Invalid> {

@@ -10,12 +10,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cluster::WatchConfig;
 use engine::placement::Site;
 use serde_json::{Value, json};
 use testkit::wait::wait_for;
 
-use crate::harness::{Harness, unique};
+use crate::harness::{Harness, all_kinds, unique};
 
 const NODES: usize = 6;
 const TEMPLATES: usize = 40;
@@ -151,7 +150,7 @@ fn verdict(pod: &Value) -> Option<bool> {
 async fn we_admit_a_pod_to_a_node_exactly_where_the_scheduler_does() {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let mut dice = Dice(seed);
-    let mut h = Harness::with(WatchConfig { module_deployments: true, ..WatchConfig::default() }).await;
+    let mut h = Harness::with(all_kinds()).await;
     let namespace = h.cluster.namespace("scheduler").unwrap();
     let nodes: Vec<String> = (0..NODES).map(|_| unique("placed")).collect();
     let templates: Vec<Value> = (0..TEMPLATES).map(|_| template(&mut dice, &nodes)).collect();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cluster::{DeliveryFilter, WatchConfig};
+use cluster::DeliveryFilter;
 use engine::{
     ClusterEvent, Event, Request, Watched, Write, WriteError,
     view::{RolledOut, WorkloadKind, WorkloadRef},
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use testkit::{account, cluster::Cluster, wait::wait_for, work_dir::WorkDir};
 use tokio::sync::mpsc;
 
-use crate::harness::{Harness, client, unique};
+use crate::harness::{Harness, all_kinds, client, unique};
 
 fn manifest(kind: &str, namespace: &str, name: &str, template_labels: &Value) -> Value {
     let mut labels = template_labels.clone();
@@ -40,7 +40,7 @@ fn module() -> Value {
 }
 
 async fn watching() -> Harness {
-    let mut h = Harness::with(WatchConfig { module_deployments: true, ..WatchConfig::default() }).await;
+    let mut h = Harness::with(all_kinds()).await;
     for kind in [Watched::Deployments, Watched::DaemonSets] {
         h.event("the first list", |event| {
             (*event == Event::Cluster(ClusterEvent::Synced(kind))).then_some(())
@@ -160,7 +160,7 @@ async fn a_watch_without_the_right_says_which_one_is_missing_and_the_others_go_o
     let client = client(&dir.join("kubeconfig")).await;
     let (events, mut received) = mpsc::channel(1024);
     tokio::spawn(async move { while received.recv().await.is_some() {} });
-    let config = WatchConfig { module_deployments: true, ..WatchConfig::default() };
+    let config = all_kinds();
     let watches = cluster::watch(client, config, events, DeliveryFilter::new());
     tokio::task::spawn_blocking(move || {
         wait_for("all but one", Duration::from_secs(20), || {
