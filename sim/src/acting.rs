@@ -139,6 +139,7 @@ impl World {
             // No base waits for the answer to what it asked: nothing is installed by a baseline here.
             Action::Base(ToBase::AnswerBaseline { .. }) => Ok(()),
             Action::Request(asked) => self.request(from, who, asked, left.filter(|_| fenced), time.mono),
+            Action::AskMetric(asked) => self.answer_metric(from.replica, *asked),
             // What a process does with itself it does at once.
             Action::Replica(ToReplica::Replicas { .. }) | Action::Fence(_) | Action::Announce(_) => Ok(()),
         }
@@ -184,7 +185,9 @@ impl World {
 fn is_fenced(action: &Action) -> bool {
     match action {
         Action::Request(Request::WriteMember(desired)) => desired.state != MemberState::Living,
-        Action::Request(Request::ReadMember { .. } | Request::FindBasePod { .. }) => false,
+        Action::Request(Request::ReadMember { .. } | Request::FindBasePod { .. }) | Action::AskMetric(_) => {
+            false
+        }
         _ => true,
     }
 }

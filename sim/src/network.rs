@@ -304,6 +304,7 @@ pub fn report(identity: &BaseIdentity, state: BaseState) -> BaseReport {
         ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         peer: None,
         port: http.then_some(1238),
+        labels: std::collections::BTreeMap::new(),
         state,
     }
 }

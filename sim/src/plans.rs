@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use engine::view::{ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind};
+use engine::{
+    AskMetric, Event,
+    view::{ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind},
+};
 use model::{BizId, BizState};
-use plan::{Draft, DraftBatch, Phase, Spec, Status, Steering};
+use plan::{Draft, DraftBatch, DraftMetric, MetricAnswer, Phase, Spec, Status, Steering};
 
 use crate::{
     acts::crash,
@@ -19,6 +22,8 @@ use crate::{
 
 /// The Deployment, and its module.
 const BIZ: &str = "planned";
+/// Who is asked for metrics.
+pub(crate) const METRICS: &str = "http://prometheus:9090";
 /// How long the first version gets to serve everywhere.
 const BEFORE: Duration = Duration::from_secs(60);
 
@@ -176,6 +181,7 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
     }
     let (count, confirm) = (Some(rng.u32(1..4)), rng.u8(0..4) == 0);
     batches.push(DraftBatch { name: "rest".into(), count, confirm, ..DraftBatch::default() });
+    let metrics = if rng.u8(0..3) == 0 { vec![metric()] } else { Vec::new() };
     let module = BizId { name: word(BIZ), version: word(&version.to_string()) };
     let (ready_timeout_seconds, max_failed) = (rng.u64(30..120), rng.u32(0..2));
     PlanView {
@@ -183,11 +189,37 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
         resource_version: 0,
         generation: 0,
         target: PlanTarget { kind: WorkloadKind::Deployment, name: BIZ.into() },
-        spec: Spec::of(Draft { module, batches, ready_timeout_seconds, max_failed }),
+        spec: Spec::of(Draft { module, batches, ready_timeout_seconds, max_failed, metrics }),
         steering: Steering::default(),
         digest: name.into(),
         env: "".into(),
         status: Status::default(),
+    }
+}
+
+/// What a batch has to pass.
+fn metric() -> DraftMetric {
+    DraftMetric {
+        name: "errors".into(),
+        server: METRICS.into(),
+        query: "errors".into(),
+        condition: "< 1".into(),
+    }
+}
+
+impl World {
+    /// The server of metrics answers: mostly well, sometimes badly, with nothing or not at all.
+    pub(crate) fn answer_metric(&mut self, place: usize, asked: AskMetric) -> Result<(), String> {
+        let AskMetric { plan, question } = asked;
+        let answer = match self.rng().u8(0..12) {
+            0 => MetricAnswer::Values(vec![7.0]),
+            1 => MetricAnswer::Values(Vec::new()),
+            2 => MetricAnswer::Error("away".to_owned()),
+            3 => return Ok(()),
+            _ => MetricAnswer::Values(vec![0.0]),
+        };
+        self.tell(format_args!("{} is told {answer:?}", plan.name));
+        self.step(place, Event::Metric { plan, question, answer })
     }
 }
 

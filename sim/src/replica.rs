@@ -169,7 +169,11 @@ impl Replica {
 impl Running {
     /// A process that has just been started; one of several (`shares`), or the only one.
     pub fn start(replica: &Replica, number: u32, shares: bool, deployments: bool, now: Duration) -> Self {
-        let mut config = Config { module_deployments: deployments, ..Config::new("sim") };
+        let mut config = Config {
+            module_deployments: deployments,
+            metric_servers: crate::plans::METRICS.parse().into_iter().collect(),
+            ..Config::new("sim")
+        };
         let incarnation: Option<Arc<str>> = shares.then(|| format!("i{number}").into());
         if let Some(incarnation) = &incarnation {
             config.cluster = Some(ClusterConfig {

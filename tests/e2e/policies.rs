@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::{Scene, Simulated, manifest, seen::is_ready};
+use e2e::{
+    Scene, Shell, Simulated, manifest,
+    seen::is_ready,
+    shell::{commands, read, section},
+};
 use serde_json::{Value, json};
 use testkit::{
     artifacts,
@@ -283,4 +287,81 @@ fn module_objects(scene: &Scene) -> Result<()> {
     let label = [&tenant, "label", "module", "made-up", "app.kubernetes.io/managed-by=module-controller"];
     is_refused(scene, &label, "", "by the module controller only")?;
     is_taken(scene, &[&tenant, "delete", "module", "made-up"], "")
+}
+
+/// Creates this object, or changes it, as somebody.
+fn as_user(scene: &Scene, user: &str, args: &[&str], input: &str) -> Result<std::result::Result<(), String>> {
+    let user = format!("--as={user}");
+    let output =
+        scene.cluster.kubectl_output(&[&[&user, "-n", &scene.namespace][..], args].concat(), input)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(if output.status.success() { Ok(()) } else { Err(said) })
+}
+
+#[test]
+fn whoever_confirms_a_plan_does_not_edit_it_and_whoever_edits_it_does_not_confirm() -> Result<()> {
+    let on = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
+    let scene = Scene::alone(Cluster::start(&ClusterOptions::default())?, &[on])?;
+    let shell = Shell::new(&scene.cluster, &scene.namespace)?;
+    for file in ["kustomization.yaml", "policy.yaml", "roles.yaml"] {
+        let path = format!("deploy/policies/plans/{file}");
+        shell.write(&path, &read(&path)?)?;
+    }
+    for command in commands(section(&read("docs/guide/plans.md")?, "## Who may confirm")?) {
+        shell.run(&command)?;
+    }
+    let plan = |batch: &str| {
+        json!({
+            "apiVersion": "koupleless.io/v1alpha1",
+            "kind": "OperationPlan",
+            "metadata": {"name": "p", "namespace": scene.namespace},
+            "spec": {
+                "target": {"kind": "Deployment", "name": "biz1"},
+                "module": {"name": "biz1", "version": "1"},
+                "batches": [{"name": batch}],
+            },
+        })
+        .to_string()
+    };
+    let patch = |user: &str, spec: Value| {
+        let patch = json!({ "spec": spec }).to_string();
+        as_user(&scene, user, &["patch", "operationplan", "p", "--type=merge", "-p", &patch], "")
+    };
+    let is_denied = |said: std::result::Result<(), String>, with: &str| {
+        ensure!(said.as_ref().is_err_and(|said| said.contains(with)), "{said:?}");
+        Ok(())
+    };
+    let taken = |said: std::result::Result<(), String>| {
+        ensure!(said.is_ok(), "{said:?}");
+        Ok(())
+    };
+    // The roles count some moments after they were made, and so does the policy.
+    wait_for("alice makes a plan", Duration::from_secs(60), || {
+        let said = as_user(&scene, "alice", &["apply", "-f", "-"], &plan("all"))?;
+        ensure!(said.is_ok(), "{said:?}");
+        Ok(Some(()))
+    })?;
+    wait_for("the policy is at work", Duration::from_secs(60), || {
+        let said = patch("alice", json!({"confirmed": 1}))?;
+        ensure!(said.is_err(), "alice confirms");
+        Ok(Some(()))
+    })?;
+    is_denied(patch("alice", json!({"confirmed": 1}))?, "the right to confirm")?;
+    is_denied(patch("alice", json!({"attempt": 1}))?, "the right to confirm")?;
+    is_denied(patch("bob", json!({"maxFailed": 7}))?, "the right to create")?;
+    is_denied(patch("bob", json!({"confirmed": 1, "maxFailed": 7}))?, "the right to create")?;
+    taken(patch("bob", json!({"confirmed": 1}))?)?;
+    taken(patch("alice", json!({"paused": true}))?)?;
+    taken(patch("bob", json!({"paused": null, "attempt": 1}))?)?;
+    // What is applied again says nothing of a confirmation, and takes none back.
+    taken(as_user(&scene, "alice", &["apply", "-f", "-"], &plan("all"))?)?;
+    taken(as_user(&scene, "alice", &["apply", "-f", "-"], &plan("other"))?)?;
+    let seen = scene.cluster.kubectl_json(&["-n", &scene.namespace, "get", "operationplan", "p"])?;
+    ensure!(seen["spec"]["confirmed"] == 1 && seen["spec"]["batches"][0]["name"] == "other", "{seen}");
+    is_denied(as_user(&scene, "bob", &["delete", "operationplan", "p"], "")?, "forbidden")?;
+    is_denied(as_user(&scene, "bob", &["label", "operationplan", "p", "a=b"], "")?, "the right to create")?;
+    taken(as_user(&scene, "alice", &["delete", "operationplan", "p"], "")?)?;
+    // A plan that begins with a confirmation is no way around it either.
+    let early = plan("all").replacen("\"module\"", "\"confirmed\": 1, \"module\"", 1);
+    is_denied(as_user(&scene, "alice", &["create", "-f", "-"], &early)?, "the right to confirm")
 }

@@ -1,8 +1,12 @@
 //! The heartbeat: who a base is, where, and whether it takes commands.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use model::{BaseIdentity, BaseReport, BaseState, base::UNNAMED};
+use model::{
+    BaseIdentity, BaseReport, BaseState,
+    base::UNNAMED,
+    name::{is_label_key, is_label_value},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -12,8 +16,10 @@ use crate::{
 
 /// The stack of a base that names none: the stock agent is a Java one.
 const DEFAULT_STACK: &str = "java";
+/// More labels than this no base needs to be put into groups.
+const MOST_LABELS: usize = 16;
 
-/// A heartbeat as HTTP posts it, `{baseMetadata:{identity,name,version,clusterName},localIP,
+/// A heartbeat as HTTP posts it, `{baseMetadata:{identity,name,version,clusterName,labels},localIP,
 /// localHostName,port,state}`, or before koupleless 2 `{baseID,masterBizInfo:{name,version},networkInfo:{localIP,
 /// localHostName,arkletPort},state}`; over MQTT the same is an envelope's `data`. Fields that we do not know are left
 /// alone.
@@ -28,12 +34,15 @@ pub fn parse_heartbeat(body: &[u8]) -> Result<BaseReport, WireError> {
 /// What a base said, as HTTP posts it, on one line: [`parse_heartbeat`] reads all of it but where it was heard from.
 pub fn heartbeat_body(report: &BaseReport) -> String {
     // Each field by name: one that is forgotten here would be lost between replicas.
-    let BaseReport { identity, name, version, cluster, stack, host_name, ip, port, state, peer: _ } = report;
+    let BaseReport { identity, name, version, cluster, stack, host_name, ip, port, labels, state, peer: _ } =
+        report;
     let state = match state {
         BaseState::Activated => "activated",
         BaseState::Deactivated => "deactivated",
         BaseState::NotServing => "resolved",
     };
+    let labels: Map<String, Value> =
+        labels.iter().map(|(key, value)| (key.to_string(), Value::from(&**value))).collect();
     let body = json!({
         "baseMetadata": {
             "identity": identity.as_str(),
@@ -41,6 +50,7 @@ pub fn heartbeat_body(report: &BaseReport) -> String {
             "version": &**version,
             "clusterName": &**cluster,
             "stack": &**stack,
+            "labels": labels,
         },
         "localHostName": &**host_name,
         "localIP": ip.map(|ip| ip.to_string()),
@@ -68,6 +78,7 @@ pub(crate) fn report(value: &Value, topic: Option<&BaseIdentity>) -> Result<Base
         ip: if is_needed { ip? } else { ip.unwrap_or_default() },
         peer: None,
         port: if is_needed { port? } else { port.unwrap_or_default() },
+        labels: labels(form.base),
         state: state(map),
     })
 }
@@ -118,6 +129,18 @@ impl<'a> Form<'a> {
 /// A base's name; none where it has none, or the agent's placeholder for one.
 pub(crate) fn name(map: &Map<String, Value>, path: &'static str) -> Result<Option<Arc<str>>, WireError> {
     Ok(Some(word(map, path)?).filter(|name| !name.is_empty() && &**name != UNNAMED))
+}
+
+/// The labels that a base gives itself. No base of upstream sends any: what is no label is left out, and the heartbeat counts.
+fn labels(map: &Map<String, Value>) -> BTreeMap<Arc<str>, Arc<str>> {
+    let Some(labels) = optional(map, "baseMetadata.labels").and_then(Value::as_object) else {
+        return BTreeMap::new();
+    };
+    let text = |(key, value): (&String, &Value)| {
+        let value = value.as_str().filter(|value| is_label_value(value))?;
+        is_label_key(key).then(|| (key.as_str().into(), value.into()))
+    };
+    labels.iter().filter_map(text).take(MOST_LABELS).collect()
 }
 
 /// The base's address; none where it is empty. Java writes a link-local IPv6 address with its
@@ -185,6 +208,20 @@ mod tests {
         assert_eq!((&*report.version, &*report.cluster, &*report.stack), ("1", "c", "wasm"));
         assert_eq!((report.ip, report.port), (Some("fe80::1".parse().unwrap()), Some(1238)));
         assert_eq!(report.state, BaseState::Deactivated);
+    }
+
+    #[test]
+    fn what_is_no_label_is_left_out() {
+        let body =
+            r#"{"baseMetadata":{"identity":"b1","labels":{"ring":"beta","a b":"x","zone":7,"team":"a/b"}}}"#;
+        let report = parse_heartbeat(body.as_bytes()).unwrap();
+        assert_eq!(report.labels, BTreeMap::from([("ring".into(), "beta".into())]));
+        assert_eq!(parse_heartbeat(heartbeat_body(&report).as_bytes()).unwrap(), report);
+        let many: Vec<String> = (0..99).map(|n| format!(r#""l{n}":"x""#)).collect();
+        let body = format!(r#"{{"baseMetadata":{{"identity":"b1","labels":{{{}}}}}}}"#, many.join(","));
+        assert_eq!(parse_heartbeat(body.as_bytes()).unwrap().labels.len(), MOST_LABELS);
+        let body = r#"{"baseMetadata":{"identity":"b1","labels":"ring=beta"}}"#;
+        assert_eq!(parse_heartbeat(body.as_bytes()).unwrap().labels, BTreeMap::new());
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod command;
 mod complete;
 mod output;
 mod picture;
+mod planning;
 mod read;
 mod screen;
 mod support;

@@ -121,6 +121,12 @@ args! {
     /// Module objects are labelled with its name then.
     /// [default: any]
     base_pod_namespaces: "BASE_POD_NAMESPACES";
+    /// Which labels a base's VNode takes over from the Pod that the base runs in, or from its heartbeat, comma separated. By
+    /// these, operation plans and selectors know groups of bases. [default: none]
+    base_labels: "BASE_LABELS";
+    /// The Prometheus servers that operation plans may ask for metrics, as URLs, comma separated; of another one, or behind
+    /// another path, none is asked. [default: none]
+    plan_metric_servers: "PLAN_METRIC_SERVERS";
     /// Whether a newer Pod may displace the module of another namespace, as it may within one; else a bizName on a base
     /// belongs to the namespace that serves it, as long as it does. [default: false]
     takeover_across_namespaces: "TAKEOVER_ACROSS_NAMESPACES", num_args = 0..=1, default_missing_value = "true";

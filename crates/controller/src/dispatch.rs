@@ -12,6 +12,7 @@ use engine::{
     TunnelEvent, Twin, view::MemberView,
 };
 use jiff::Timestamp;
+use metric::Asker;
 use model::Fence;
 use report::Reporter;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -119,6 +120,7 @@ pub(crate) struct Loop {
     pub(crate) watches: Arc<Watches>,
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
+    pub(crate) metrics: Asker,
     pub(crate) commands: Commands,
     pub(crate) pod_starts: PodStarts,
     pub(crate) pulse: Pulse,
@@ -189,6 +191,7 @@ impl Loop {
                 }
                 self.writer.submit(request);
             }
+            Action::AskMetric(asked) => self.metrics.ask(*asked),
             Action::Base(message) => self.tell_base(message),
             Action::Replica(ToReplica::Forward { to, report }) => self.tunnels.forward(&to, &report),
             Action::Replica(ToReplica::Replicas { own, others }) => self.tunnels.meet(&own, others),

@@ -5,6 +5,7 @@ use std::{sync::Arc, thread::available_parallelism, time::Duration};
 use anyhow::Context as _;
 use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{Engine, Event, view::MemberView};
+use metric::Asker;
 use model::Fence;
 use report::Reporter;
 use tokio::{
@@ -105,6 +106,8 @@ impl Running {
         let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
         // The page of metrics must not keep the loop from ending.
         let queues = Queues { cluster: cluster_sender.downgrade(), tunnels: tunnel_sender.downgrade() };
+        let metrics =
+            Asker::new(cluster_sender.downgrade()).context("PLAN_METRIC_SERVERS: setting up TLS")?;
         let (stop, stopped) = watch::channel(false);
         let clock = Clock::start();
         let shared = settings.engine.cluster.is_some();
@@ -139,6 +142,7 @@ impl Running {
             watches,
             writer: writer.clone(),
             reporter: reporter.clone(),
+            metrics,
             commands,
             pod_starts: PodStarts::new(pod_starts),
             pulse,

@@ -6,6 +6,7 @@ mod doors;
 mod hooks;
 mod mqtt;
 mod names;
+mod plans;
 mod resources;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
@@ -257,6 +258,8 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
         refused.word("UNMANAGED_BIZ_POLICY", &args.unmanaged_biz_policy, UnmanagedBiz::Report, &unmanaged);
     config.takeover_across_namespaces =
         refused.flag("TAKEOVER_ACROSS_NAMESPACES", &args.takeover_across_namespaces);
+    config.group_labels = plans::base_labels(args, refused);
+    config.metric_servers = plans::metric_servers(args, refused);
     config.namespace = names::namespace(args, refused).into();
     let names = [
         ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", &args.enable_module_deployment_controller),

@@ -99,6 +99,8 @@ pub enum Alarm {
 pub enum Action {
     /// Ask the API server.
     Request(Request),
+    /// Ask a server for a metric of a plan. The answer is [`crate::Event::Metric`], always.
+    AskMetric(Box<AskMetric>),
     /// Tell a base.
     Base(ToBase),
     /// Tell other replicas.
@@ -107,6 +109,15 @@ pub enum Action {
     Fence(Fencing),
     /// Tell it to people: an Event, a line in the log, and a report where it is an [`Alarm`].
     Announce(Box<Announcement>),
+}
+
+/// A question for a metric of an operation plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskMetric {
+    /// Whose.
+    pub plan: PlanRef,
+    /// Which: to be given with the answer.
+    pub question: plan::Question,
 }
 
 /// What goes to a base.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{Quantity, name::VNodeNameFormat};
+use plan::MetricServer;
 
 use crate::view::Door;
 
@@ -94,6 +95,10 @@ pub struct Config {
     pub module_deployments: bool,
     /// Whether the Pod that a base runs in is looked for to know its name (`BASE_POD_NAMESPACES`).
     pub base_pods: bool,
+    /// Which labels of the Pod that a base runs in, or of its heartbeat, its Node has too (`BASE_LABELS`).
+    pub group_labels: Vec<Arc<str>>,
+    /// Which servers the metrics of operation plans may be asked of (`PLAN_METRIC_SERVERS`).
+    pub metric_servers: Vec<MetricServer>,
     /// Whether a Pod may displace the module of another namespace; else a bizName on a base belongs to the namespace that
     /// serves it (`TAKEOVER_ACROSS_NAMESPACES`).
     pub takeover_across_namespaces: bool,
@@ -215,6 +220,8 @@ impl Config {
             namespace: "default".into(),
             module_deployments: false,
             base_pods: false,
+            group_labels: Vec::new(),
+            metric_servers: Vec::new(),
             takeover_across_namespaces: false,
             cluster: None,
             door: None,

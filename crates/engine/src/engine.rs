@@ -159,6 +159,9 @@ impl Engine {
             Event::BasePod { base, found } => {
                 self.visit(&base, now, out, |vnode, ctx| vnode.found_base_pod(&found, ctx));
             }
+            Event::Metric { plan, question, answer } => {
+                self.plans.answered(&plan, &question, answer, now.mono)
+            }
             Event::Tick => self.tick(now, out),
         }
     }

@@ -91,6 +91,15 @@ pub enum Event {
         /// The Pod, where there is one; the error where nobody knows.
         found: Result<Option<BasePod>, WriteError>,
     },
+    /// The answer to [`crate::Action::AskMetric`].
+    Metric {
+        /// Whose.
+        plan: PlanRef,
+        /// To which question.
+        question: plan::Question,
+        /// What.
+        answer: plan::MetricAnswer,
+    },
     /// Time passed: [`crate::Engine::next_wake`] is reached.
     Tick,
 }

@@ -9,6 +9,7 @@ mod baseline;
 mod coalescing;
 pub mod config;
 mod contest;
+pub mod drift;
 mod engine;
 pub mod event;
 mod ordering;
@@ -29,12 +30,13 @@ mod vnode;
 mod write_slot;
 mod zones;
 
-pub use action::{Action, Alarm, Announcement, Fencing, Regarding, Target, ToBase, ToReplica};
+pub use action::{Action, Alarm, Announcement, AskMetric, Fencing, Regarding, Target, ToBase, ToReplica};
 pub use config::{
     Allocatable, ClusterConfig, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource,
 };
 pub use engine::{Census, Engine, Summary};
 pub use event::{ClusterEvent, Event, Now, ReplicaEvent, TunnelEvent, Watched};
 pub use ownership::Twin;
+pub use plans::bases::of_node as base_of_node;
 pub use request::{BaseAddress, BasePod, Request, Write, WriteError};
 pub use trace::TraceId;

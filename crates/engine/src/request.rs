@@ -1,6 +1,6 @@
 //! What the API server is asked for, and how that ends.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use model::BaseIdentity;
@@ -307,4 +307,6 @@ pub struct BasePod {
     pub node: Arc<str>,
     /// `topology.kubernetes.io/zone` of that Node, where that was asked for and there is one.
     pub zone: Option<Arc<str>>,
+    /// Its labels.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
 }

@@ -58,7 +58,14 @@ impl Case {
 
     /// A base of this name says over the broker that it runs.
     pub(crate) fn heard(&mut self, name: &str) -> Vec<Action> {
-        let report = BaseReport { identity: name.parse().unwrap(), ..report(None, BaseState::Activated) };
+        self.heard_with_labels(name, &[])
+    }
+
+    /// The same, and that it has these labels.
+    pub(crate) fn heard_with_labels(&mut self, name: &str, labels: &[(&str, &str)]) -> Vec<Action> {
+        let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let report =
+            BaseReport { identity: name.parse().unwrap(), labels, ..report(None, BaseState::Activated) };
         self.step(Event::Tunnel(TunnelEvent::Heartbeat { tunnel: TunnelKind::Mqtt, report }))
     }
 }
@@ -172,6 +179,7 @@ pub(crate) fn report(port: Option<u16>, state: BaseState) -> BaseReport {
         ip: "192.0.2.2".parse().ok(),
         peer: None,
         port,
+        labels: BTreeMap::new(),
         state,
     }
 }

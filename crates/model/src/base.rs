@@ -1,6 +1,6 @@
 //! A base: who it is, where it is and what it says of itself.
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 /// The longest identity that is taken, in bytes. A UUID has 36 and a DNS name at most 253; more
 /// is a fault or an attack, and would be kept in memory, annotations and topics.
@@ -121,6 +121,8 @@ pub struct BaseReport {
     pub peer: Option<IpAddr>,
     /// Arklet's port; none over MQTT (sent as 0).
     pub port: Option<u16>,
+    /// Labels that it gives itself, by which people put bases into groups; empty where it reports none.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// The state that it reports.
     pub state: BaseState,
 }

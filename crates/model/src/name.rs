@@ -115,8 +115,14 @@ fn is_subdomain(name: &str) -> bool {
         })
 }
 
+/// The key of a label: a name as a label value, not empty, and before it maybe a DNS name and `/`.
+pub fn is_label_key(text: &str) -> bool {
+    let (prefix, name) = text.rsplit_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_subdomain)
+}
+
 /// A label value: empty, or alphanumeric at both ends with `-`, `_`, `.` inside, 63 at most.
-fn is_label_value(text: &str) -> bool {
+pub fn is_label_value(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     text.len() <= MAX_LABEL
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -172,6 +178,16 @@ mod tests {
             [("test", "ns", "Deployment"), ("dev", "other", "Deployment"), ("dev", "ns", "DaemonSet")]
         {
             assert_ne!(permits_name(env, namespace, kind, "biz1"), name);
+        }
+    }
+
+    #[test]
+    fn keys_of_labels_are_names_with_or_without_a_prefix() {
+        for key in ["zone", "Group_1", "example.com/release-ring"] {
+            assert!(is_label_key(key), "{key}");
+        }
+        for key in ["", "/", "a/", "/a", "a b", "-a", "UPPER.com/a", "a/b/c"] {
+            assert!(!is_label_key(key), "{key}");
         }
     }
 

@@ -1,11 +1,14 @@
 //! How a plan goes on.
 
+mod serving;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{ErrorCode, ErrorSource, ErrorType};
 
 use crate::{
     batches::{Base, Condition, batch_of, may_be_empty, threshold},
+    gate::{Gate, MetricAnswer, Question, Reading},
     spec::{Batch, Invalid, Spec, Steering},
     status::{BatchPhase, Failure, MOST_FAILURES, Phase, Status},
 };
@@ -42,15 +45,41 @@ pub struct Facts<'a> {
 
 /// What a leader remembers of the batch that is at work. Its successor starts the times anew: they get longer, never
 /// shorter (rule P5).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
     /// Since when a base is at it.
     started: BTreeMap<Arc<str>, Duration>,
     /// Since when all of them serve.
     soaks_since: Option<Duration>,
+    gate: Gate,
 }
 
-/// The next status, and when to look again where nothing happens before.
+impl Memory {
+    /// A question for a metric was answered.
+    pub fn answer(&mut self, round: u64, metric: &str, answer: MetricAnswer) {
+        self.gate.answer(round, metric, answer);
+    }
+}
+
+/// What a look at a plan comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advanced {
+    /// The next status.
+    pub status: Status,
+    /// When to look again where nothing happens before.
+    pub wake: Option<Duration>,
+    /// What to ask.
+    pub questions: Vec<Question>,
+}
+
+impl Advanced {
+    /// Nothing goes on by itself.
+    fn rests(status: Status) -> Self {
+        Self { status, wake: None, questions: Vec::new() }
+    }
+}
+
+/// Moves a plan on.
 pub fn advance(
     spec: Result<&Spec, &Invalid>,
     steering: Steering,
@@ -58,35 +87,36 @@ pub fn advance(
     facts: &Facts<'_>,
     memory: &mut Memory,
     now: Duration,
-) -> (Status, Option<Duration>) {
+) -> Advanced {
     if status.phase.is_over() {
-        return (status.clone(), None);
+        return Advanced::rests(status.clone());
     }
     let mut next = Status { code: None, ..status.clone() };
     let spec = match spec {
         Ok(spec) => spec,
-        Err(invalid) if status.is_begun() => return (changed(next, &invalid.to_string()), None),
-        Err(invalid) => return (refused(next, invalid), None),
+        Err(invalid) if status.is_begun() => return Advanced::rests(changed(next, &invalid.to_string())),
+        Err(invalid) => return Advanced::rests(refused(next, invalid)),
     };
     if status.is_begun() && next.digest != facts.digest {
-        return (changed(next, "its spec was changed after it had begun: write it as it was"), None);
+        let why = "its spec was changed after it had begun: write it as it was";
+        return Advanced::rests(changed(next, why));
     }
     next.fit(spec);
     count(spec, &mut next, facts.bases);
     if let Some(ended) = end(&next, steering, facts) {
-        return (ended, None);
+        return Advanced::rests(ended);
     }
     if !status.is_begun()
         && let Some(waits) = wait_to_begin(&next, facts)
     {
-        return (waits, None);
+        return Advanced::rests(waits);
     }
-    let mut run = Run { spec, steering, facts, memory, now, next, wake: None };
+    let mut run = Run { spec, steering, facts, memory, now, next, wake: None, questions: Vec::new() };
     run.take_up_again();
     run.go_on();
-    let Run { mut next, wake, .. } = run;
+    let Run { mut next, wake, questions, .. } = run;
     count(spec, &mut next, facts.bases);
-    (next, wake)
+    Advanced { status: next, wake, questions }
 }
 
 fn code(source: ErrorSource, kind: ErrorType) -> Option<ErrorCode> {
@@ -195,6 +225,7 @@ struct Run<'a> {
     now: Duration,
     next: Status,
     wake: Option<Duration>,
+    questions: Vec<Question>,
 }
 
 impl<'a> Run<'a> {
@@ -206,6 +237,7 @@ impl<'a> Run<'a> {
         self.next.attempt = self.steering.attempt;
         if self.next.batches.iter().any(|batch| batch.phase == BatchPhase::Failed) {
             (self.next.failed, self.next.failures) = (0, Vec::new());
+            self.next.metrics.clear();
             *self.memory = Memory::default();
             for batch in self.next.batches.iter_mut().filter(|batch| batch.phase == BatchPhase::Failed) {
                 batch.phase = BatchPhase::Releasing;
@@ -245,6 +277,7 @@ impl<'a> Run<'a> {
                 BatchPhase::Waiting => self.begin(place),
                 BatchPhase::Releasing => self.release(place),
                 BatchPhase::Soaking => self.soak(place),
+                BatchPhase::Gating => self.gate(place),
                 BatchPhase::AwaitingConfirm => self.await_confirm(place),
             };
             if !went_on {
@@ -277,6 +310,7 @@ impl<'a> Run<'a> {
             return false;
         }
         self.next.digest = self.facts.digest.clone();
+        self.next.metrics.clear();
         *self.memory = Memory::default();
         self.set(place, if threshold.is_none() { BatchPhase::Done } else { BatchPhase::Releasing });
         if let Some(batch) = self.next.batches.get_mut(place) {
@@ -352,67 +386,18 @@ impl<'a> Run<'a> {
         true
     }
 
-    fn soak(&mut self, place: usize) -> bool {
-        if self.is_broken(place) {
-            return self.back_to_release(place);
-        }
-        let soak = self.batch(place).map_or(Duration::ZERO, |batch| batch.soak);
-        let over = *self.memory.soaks_since.get_or_insert(self.now) + soak;
-        if self.now < over {
-            self.wake = Some(over);
-            let name = self.name(place);
-            self.tell(
-                Phase::Running,
-                format!("batch {name} serves, and is watched for {} s", soak.as_secs()),
-            );
-            return false;
-        }
-        if self.batch(place).is_some_and(|batch| batch.confirm) {
-            // Greater than what was confirmed before: an early confirmation, or a late one of another batch, opens nothing.
-            let offer = self.next.offered.max(self.steering.confirmed).saturating_add(1);
-            (self.next.confirmable, self.next.offered) = (Some(offer), offer);
-            self.set(place, BatchPhase::AwaitingConfirm);
-        } else {
-            self.set(place, BatchPhase::Done);
-        }
-        true
-    }
-
-    fn await_confirm(&mut self, place: usize) -> bool {
-        if self.is_broken(place) {
-            self.next.confirmable = None;
-            return self.back_to_release(place);
-        }
-        let name = self.name(place);
-        if self.next.confirmable.is_some_and(|offer| offer == self.steering.confirmed) {
-            self.next.confirmable = None;
-            self.set(place, BatchPhase::Done);
-            return true;
-        }
-        self.tell(
-            Phase::AwaitingConfirm,
-            format!("batch {name} is done, and waits for somebody to confirm it"),
-        );
-        false
-    }
-
-    /// A base that served does not any more: the time of watching begins again.
-    fn back_to_release(&mut self, place: usize) -> bool {
-        self.memory.soaks_since = None;
-        self.set(place, BatchPhase::Releasing);
-        true
-    }
-
-    fn is_broken(&self, place: usize) -> bool {
-        let is_counted = |base: &Base| self.next.failures.iter().any(|failure| failure.base == base.key);
-        let members = self.members(place);
-        members.is_empty()
-            || members.into_iter().any(|base| base.condition != Condition::Ready && !is_counted(base))
-    }
-
     fn fail(&mut self, place: usize) {
         let name = self.name(place);
-        let Status { failed, failures, .. } = &self.next;
+        let Status { failed, failures, metrics, .. } = &self.next;
+        if let Some(metric) = metrics.iter().find(|metric| metric.reading == Reading::Failed) {
+            let message = format!(
+                "batch {name} failed: metric {}: {}. What was released stays, nothing more is released",
+                metric.name, metric.message
+            );
+            self.tell(Phase::Failed, message);
+            self.next.code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
+            return;
+        }
         let first =
             failures.first().map(|failure| format!(", the first on {}: {}", failure.base, failure.message));
         let message = format!(

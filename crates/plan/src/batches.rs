@@ -7,7 +7,7 @@ use model::ErrorCode;
 
 use crate::{
     spec::{Batch, Share, Spec},
-    status::Status,
+    status::{BatchPhase, Status},
 };
 
 /// What a plan asks of a base.
@@ -109,6 +109,22 @@ pub(crate) fn may_be_empty(spec: &Spec, status: &Status, place: usize) -> bool {
     any_before && spec.batches.get(place).is_some_and(|batch| batch.continues || batch.is_last)
 }
 
+/// Which bases come with which batch, where all goes on from here as it is now: those that were released, and those that would
+/// be.
+pub fn preview<'a>(spec: &Spec, status: &Status, bases: &'a [Base]) -> Vec<Vec<&'a Base>> {
+    let mut status = status.clone();
+    status.fit(spec);
+    for place in 0..spec.batches.len() {
+        let threshold = threshold(spec, &status, place, bases);
+        if let Some(batch) = status.batches.get_mut(place).filter(|batch| !batch.phase.is_begun()) {
+            (batch.phase, batch.threshold) = (BatchPhase::Done, threshold);
+        }
+    }
+    let status = &status;
+    let of = |place| bases.iter().filter(move |base| batch_of(spec, status, base) == Some(place)).collect();
+    (0..spec.batches.len()).map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,12 +134,12 @@ mod tests {
         order::rank,
         selector::Selector,
         spec::{Draft, DraftBatch},
-        status::BatchPhase,
     };
 
     fn spec(batches: Vec<DraftBatch>) -> Spec {
         let module = model::BizId { name: "biz1".parse().unwrap(), version: "2".parse().unwrap() };
-        Spec::of(Draft { module, batches, ready_timeout_seconds: 600, max_failed: 0 }).unwrap()
+        Spec::of(Draft { module, batches, ready_timeout_seconds: 600, max_failed: 0, metrics: Vec::new() })
+            .unwrap()
     }
 
     fn bases(zones: &[&str]) -> Vec<Base> {
@@ -147,16 +163,7 @@ mod tests {
 
     /// Begins one batch after the other, and says how many bases came with each.
     fn sizes(spec: &Spec, bases: &[Base]) -> Vec<usize> {
-        let mut status = Status::default();
-        status.fit(spec);
-        (0..spec.batches.len())
-            .map(|place| {
-                let threshold = threshold(spec, &status, place, bases);
-                let batch = &mut status.batches[place];
-                (batch.phase, batch.threshold) = (BatchPhase::Done, threshold);
-                bases.iter().filter(|base| batch_of(spec, &status, base) == Some(place)).count()
-            })
-            .collect()
+        preview(spec, &Status::default(), bases).iter().map(Vec::len).collect()
     }
 
     #[test]
@@ -180,6 +187,20 @@ mod tests {
         assert_eq!(sizes(&spec, &all), [1, 2, 3, 2, 2], "what no selector selects comes last");
         assert_eq!(sizes(&spec, &bases(&["a"])), [1, 0, 0, 0, 0]);
         assert_eq!(sizes(&spec, &[]), [0; 5]);
+    }
+
+    #[test]
+    fn what_was_released_is_shown_as_it_is_and_the_rest_as_it_would_be() {
+        let one = DraftBatch { name: "one".into(), size: Some("1".into()), ..DraftBatch::default() };
+        let spec = spec(vec![one, DraftBatch { name: "rest".into(), ..DraftBatch::default() }]);
+        let all = bases(&["a"; 4]);
+        let mut status = Status::default();
+        status.fit(&spec);
+        let mut ranks: Vec<u64> = all.iter().map(|base| base.rank).collect();
+        ranks.sort_unstable();
+        (status.batches[0].phase, status.batches[0].threshold) = (BatchPhase::Releasing, Some(ranks[2]));
+        let told: Vec<usize> = preview(&spec, &status, &all).iter().map(Vec::len).collect();
+        assert_eq!(told, [3, 1], "two joined since it began");
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Draft --Spec::of--> Spec --\
-//! Status, Facts, Steering ----+--advance--> Status, next wake
+//! Status, Facts, Steering ----+--advance--> Status, next wake, questions for metrics
 //! Spec, Status, one base -----+--hold-----> released, or held and why
 //! ```
 //!
@@ -14,15 +14,19 @@
 
 mod advance;
 mod batches;
+mod gate;
 mod hold;
+mod metric;
 mod order;
 mod selector;
 mod spec;
 mod status;
 
-pub use advance::{Facts, Memory, Template, advance};
-pub use batches::{Base, Condition, batch_of};
+pub use advance::{Advanced, Facts, Memory, Template, advance};
+pub use batches::{Base, Condition, batch_of, preview};
+pub use gate::{MetricAnswer, MetricStatus, Question, Reading};
 pub use hold::{Held, Release, hold};
+pub use metric::{Comparison, DraftMetric, Metric, MetricServer};
 pub use order::rank;
 pub use selector::{Operator, Requirement, Selector};
 pub use spec::{Amount, Batch, Draft, DraftBatch, Invalid, Share, Spec, Steering};

@@ -17,6 +17,19 @@ pub enum Operator {
     DoesNotExist,
 }
 
+impl Operator {
+    /// As Kubernetes writes it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "In" => Some(Self::In),
+            "NotIn" => Some(Self::NotIn),
+            "Exists" => Some(Self::Exists),
+            "DoesNotExist" => Some(Self::DoesNotExist),
+            _ => None,
+        }
+    }
+}
+
 /// One of `matchExpressions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {

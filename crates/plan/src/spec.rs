@@ -4,10 +4,15 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use model::BizId;
 
-use crate::selector::Selector;
+use crate::{
+    metric::{DraftMetric, Metric},
+    selector::Selector,
+};
 
 /// More batches nobody confirms, and each is an entry in the status.
 const MOST_BATCHES: u32 = 100;
+/// More metrics than these nobody looks at for one module.
+const MOST_METRICS: usize = 10;
 /// Longer than any release takes; a number of seconds beyond it is a mistake.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -100,6 +105,8 @@ pub struct Draft {
     pub ready_timeout_seconds: u64,
     /// `maxFailed`.
     pub max_failed: u32,
+    /// `metrics`.
+    pub metrics: Vec<DraftMetric>,
 }
 
 /// One batch, or one part of one.
@@ -134,6 +141,8 @@ pub struct Spec {
     pub ready_timeout: Duration,
     /// On so many bases it may fail.
     pub max_failed: u32,
+    /// What every batch has to pass.
+    pub metrics: Vec<Metric>,
 }
 
 /// What people set while the plan runs.
@@ -177,7 +186,7 @@ impl Spec {
     /// # Errors
     /// The first thing that makes no sense, with how to mend it.
     pub fn of(draft: Draft) -> Result<Self, Invalid> {
-        let Draft { module, batches, ready_timeout_seconds, max_failed } = draft;
+        let Draft { module, batches, ready_timeout_seconds, max_failed, metrics } = draft;
         let ready_timeout = seconds("readyTimeoutSeconds", ready_timeout_seconds)?;
         if ready_timeout.is_zero() {
             return Err(Invalid::new(
@@ -201,8 +210,25 @@ impl Spec {
                 all.push(batch);
             }
         }
-        Ok(Self { module, batches: all, ready_timeout, max_failed })
+        Ok(Self { module, batches: all, ready_timeout, max_failed, metrics: self::metrics(metrics)? })
     }
+}
+
+fn metrics(drafts: Vec<DraftMetric>) -> Result<Vec<Metric>, Invalid> {
+    if drafts.len() > MOST_METRICS {
+        let what = format!("there are {} metrics", drafts.len());
+        return Err(Invalid::new(what, format!("write at most {MOST_METRICS}")));
+    }
+    let mut all: Vec<Metric> = Vec::new();
+    for draft in drafts {
+        let metric = Metric::of(draft)?;
+        if all.iter().any(|other| other.name == metric.name) {
+            let what = format!("two metrics are named {}", metric.name);
+            return Err(Invalid::new(what, "give each a name of its own"));
+        }
+        all.push(metric);
+    }
+    Ok(all)
 }
 
 fn parts_of(draft: DraftBatch, is_last: bool) -> Result<Vec<Batch>, Invalid> {
@@ -274,6 +300,7 @@ mod tests {
             batches,
             ready_timeout_seconds: 600,
             max_failed: 0,
+            metrics: Vec::new(),
         }
     }
 
@@ -324,6 +351,34 @@ mod tests {
         }
         let draft = Draft { ready_timeout_seconds: 0, ..draft(vec![batch("a")]) };
         assert!(Spec::of(draft).is_err());
+    }
+
+    #[test]
+    fn metrics_have_names_of_their_own_and_are_few() {
+        let metric = |name: &str| DraftMetric {
+            name: name.into(),
+            server: "http://p:9090".into(),
+            query: "up".into(),
+            condition: "> 0".into(),
+        };
+        let of = |metrics| {
+            Spec::of(Draft { metrics, ..draft(vec![batch("a")]) }).map_err(|invalid| invalid.to_string())
+        };
+        assert_eq!(of(vec![metric("a"), metric("b")]).unwrap().metrics.len(), 2);
+        let bad = |change: fn(&mut DraftMetric)| {
+            let mut metric = metric("errors");
+            change(&mut metric);
+            of(vec![metric]).unwrap_err()
+        };
+        assert!(of(vec![metric("a"), metric("a")]).unwrap_err().starts_with("two metrics are named a"));
+        let many = (0..11).map(|n| metric(&n.to_string())).collect();
+        assert!(of(many).unwrap_err().starts_with("there are 11 metrics"));
+        assert!(bad(|metric| metric.query = " ".into()).starts_with("metric errors: its query has 0 bytes"));
+        assert!(
+            bad(|metric| metric.condition = "0".into()).starts_with("metric errors: \"0\" is no condition")
+        );
+        assert!(bad(|metric| metric.server = "p".into()).starts_with("metric errors: \"p\" is no server"));
+        assert!(bad(|metric| metric.name = String::new()).starts_with("a metric has no name"));
     }
 
     #[test]

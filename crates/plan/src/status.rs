@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::ErrorCode;
 
-use crate::spec::Spec;
+use crate::{gate::MetricStatus, spec::Spec};
 
 /// More failures than this nobody reads in a status.
 pub const MOST_FAILURES: usize = 20;
@@ -86,6 +86,8 @@ pub enum BatchPhase {
     Releasing,
     /// All of its bases serve, and are watched for a while.
     Soaking,
+    /// Its metrics are asked for.
+    Gating,
     /// Somebody is to confirm it.
     AwaitingConfirm,
     /// It is over.
@@ -95,8 +97,15 @@ pub enum BatchPhase {
 }
 
 impl BatchPhase {
-    const ALL: [Self; 6] =
-        [Self::Waiting, Self::Releasing, Self::Soaking, Self::AwaitingConfirm, Self::Done, Self::Failed];
+    const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Releasing,
+        Self::Soaking,
+        Self::Gating,
+        Self::AwaitingConfirm,
+        Self::Done,
+        Self::Failed,
+    ];
 
     /// As it is written in the status.
     pub fn as_str(self) -> &'static str {
@@ -104,6 +113,7 @@ impl BatchPhase {
             Self::Waiting => "Waiting",
             Self::Releasing => "Releasing",
             Self::Soaking => "Soaking",
+            Self::Gating => "Gating",
             Self::AwaitingConfirm => "AwaitingConfirm",
             Self::Done => "Done",
             Self::Failed => "Failed",
@@ -176,6 +186,8 @@ pub struct Status {
     pub failed: u32,
     /// The first of them.
     pub failures: Vec<Failure>,
+    /// What was read of the plan's metrics last, for the batch that is at work.
+    pub metrics: Vec<MetricStatus>,
 }
 
 impl Status {

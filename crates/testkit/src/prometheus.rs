@@ -56,6 +56,11 @@ impl Prometheus {
         Ok(Self { process, port, _dir: dir })
     }
 
+    /// Where it answers queries.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The alerts that are firing, or pending.
     pub fn alerts(&mut self) -> Result<Vec<Value>> {
         self.list("alerts", "alerts")

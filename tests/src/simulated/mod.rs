@@ -45,6 +45,13 @@ impl Simulated {
         Self::over_http(tunnel, vec![Self::new(version)?], heartbeat::PERIOD).pop().context("one base")
     }
 
+    /// As [`Simulated::start`], where it says that it has these labels.
+    pub fn labelled(tunnel: &str, version: &str, labels: &Value) -> Result<Self> {
+        let mut base = Self::new(version)?;
+        base.heartbeat["baseMetadata"]["labels"] = labels.clone();
+        Self::over_http(tunnel, vec![base], heartbeat::PERIOD).pop().context("one base")
+    }
+
     /// Many of them, each heard every 10 s, by one thread.
     pub fn fleet(tunnel: &str, version: &str, count: usize) -> Result<Vec<Self>> {
         let bases = (0..count).map(|_| Self::new(version)).collect::<Result<Vec<Self>>>()?;

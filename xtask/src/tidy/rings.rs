@@ -25,6 +25,7 @@ const RANKS: &[(&str, Rank)] = &[
     ("plan", Rank::Ring(1)),
     ("tunnel", Rank::Ring(2)),
     ("cluster", Rank::Ring(2)),
+    ("metric", Rank::Ring(2)),
     ("report", Rank::Ring(2)),
     ("ask", Rank::Ring(2)),
     ("controller", Rank::Ring(3)),

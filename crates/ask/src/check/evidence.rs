@@ -160,6 +160,22 @@ impl Evidence {
     }
 }
 
+/// The workloads that want a Pod on every base, and what of them was not seen.
+pub(crate) async fn workloads_on_every_base(
+    cluster: &Cluster,
+    connection: &Connection,
+) -> (Vec<Workload>, Vec<NotShown>) {
+    let mut evidence = Evidence::default();
+    let (client, scope) = (&cluster.client, connection.namespace.as_deref());
+    let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
+    let one: Vec<OneDeployment> = evidence.all(client, apps("deployments"), "").await;
+    evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+    let one: Vec<OneDaemonSet> = evidence.all(client, apps("daemonsets"), "").await;
+    evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+    evidence.workloads.retain(Workload::is_on_every_base);
+    (evidence.workloads, evidence.skipped)
+}
+
 fn within(group: &str, namespace: Option<&str>, plural: &str) -> String {
     match namespace {
         Some(namespace) => format!("{group}/namespaces/{namespace}/{plural}"),

@@ -17,7 +17,12 @@ use serde_json::Value;
 
 pub use self::code::page;
 pub(crate) use self::{
-    broker::Broker, code::Code, controller::Controller, evidence::Evidence, report::Report,
+    broker::Broker,
+    code::Code,
+    controller::Controller,
+    evidence::{Evidence, workloads_on_every_base},
+    report::Report,
+    workload::{Site, Workload},
 };
 use crate::text::Text;
 

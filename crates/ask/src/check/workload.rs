@@ -16,7 +16,7 @@ pub(super) const FAMILIES: [&str; 2] = ["module-controller.koupleless.io", "virt
 
 /// A Deployment, DaemonSet, StatefulSet, Job, ReplicaSet or bare Pod.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Workload {
+pub(crate) struct Workload {
     pub(super) kind: Text,
     pub(super) namespace: Text,
     pub(super) name: Text,
@@ -29,7 +29,7 @@ pub(super) struct Workload {
     /// The labels of its Pods.
     pub(super) pod_labels: BTreeMap<String, String>,
     pub(super) pod_annotations: BTreeMap<String, String>,
-    pub(super) placement: Placement,
+    pub(crate) placement: Placement,
     pub(super) apart: Vec<Apart>,
     pub(super) containers: Vec<ContainerJson>,
 }
@@ -89,6 +89,26 @@ impl Workload {
                 .containers
                 .iter()
                 .any(|container| container.env.iter().any(|one| one.name == "BIZ_VERSION"))
+    }
+
+    /// Those of these bases that its Pods come to, as a plan of this UID knows them.
+    pub(crate) fn bases(&self, sites: &[Site], plan_uid: &str) -> Vec<plan::Base> {
+        let is_its = |site: &&Site| self.placement.admits(&engine::placement::Site::lasting(&site.0));
+        sites.iter().filter(is_its).map(|site| engine::base_of_node(plan_uid, &site.0, true)).collect()
+    }
+
+    /// It wants a Pod on each base that its Pods may be on.
+    pub(crate) fn is_on_every_base(&self) -> bool {
+        let is_peer = self.own_label("component") == Some("module-deployment");
+        &*self.kind == "DaemonSet" || (is_peer && &*self.kind == "Deployment" && self.replicas > 0)
+    }
+
+    /// Its modules with their versions, where these are written in it.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.containers.iter().filter_map(|container| {
+            let version = container.env.iter().find(|one| one.name == "BIZ_VERSION")?;
+            Some((&*container.name, version.value.as_str())).filter(|(_, version)| !version.is_empty())
+        })
     }
 
     /// A label of its own of either family.
@@ -294,7 +314,7 @@ fn requirement(json: RequirementJson) -> Requirement {
 
 impl Workload {
     /// Reads one, of a list that has no kind or of a file that has; none where it makes no Pods.
-    pub(super) fn of(kind: Option<&str>, json: &str) -> Result<Option<Self>, serde_json::Error> {
+    pub(crate) fn of(kind: Option<&str>, json: &str) -> Result<Option<Self>, serde_json::Error> {
         let WorkloadJson { kind: told, metadata, spec } = serde_json::from_str(json)?;
         let kind = kind.map_or(told, Text::from);
         let spec = if spec.is_null() { Value::Object(serde_json::Map::new()) } else { spec };
@@ -360,7 +380,7 @@ impl Workload {
 
 /// A base's Node, as the scheduler sees it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Site(pub(super) engine::view::NodeView);
+pub(crate) struct Site(pub(crate) engine::view::NodeView);
 
 #[derive(Deserialize)]
 struct NodeJson {

@@ -1,21 +1,18 @@
 //! `check`: what is wrong, before and after there is a controller, or with a manifest before it is applied.
 
-use std::{io::Read as _, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::builder::PossibleValuesParser;
 use model::Language;
 use tokio::time::{Instant, sleep};
 
-use super::{Program, Roles, View, watch::pause};
+use super::{Program, Roles, View, manifest, watch::pause};
 use crate::{
     check::{Broker, Code, Evidence, Report, permissions},
     client::{Unreachable, complain},
     output::{NOT_SEEN, NOT_WELL, TIMED_OUT, USAGE, print_and_end},
     text::Text,
 };
-
-/// A manifest is some kilobytes; this is a whole cluster's.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Looks for what is wrong with the cluster, the controllers in it and the modules' manifests, and says what to do.
 ///
@@ -49,7 +46,7 @@ fn codes() -> PossibleValuesParser {
 
 impl Check {
     pub(super) async fn run(&self, program: &Program) -> Result<ExitCode, Unreachable> {
-        let manifest = match self.filename.as_deref().map(read).transpose() {
+        let manifest = match self.filename.as_deref().map(manifest::read).transpose() {
             Ok(manifest) => manifest,
             Err(why) => {
                 complain(&why);
@@ -136,19 +133,4 @@ impl Check {
         };
         print_and_end(&text, code)
     }
-}
-
-/// A file, or what comes on standard input.
-fn read(name: &str) -> Result<String, String> {
-    let wrong = |error: std::io::Error| format!("{}: {error}", Text::from(name));
-    let mut text = String::new();
-    match name {
-        "-" => std::io::stdin().take(MOST_BYTES).read_to_string(&mut text).map_err(wrong)?,
-        file => std::fs::File::open(file)
-            .map_err(wrong)?
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)
-            .map_err(wrong)?,
-    };
-    Ok(text)
 }

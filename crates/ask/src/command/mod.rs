@@ -1,11 +1,15 @@
 //! The commands: what each takes, and what it does with the picture.
 
+mod baseline;
 mod check;
 mod cleanup;
 mod describe;
 mod format;
 mod man;
+mod manifest;
+mod new_plan;
 mod plan;
+mod preview_plan;
 mod report;
 mod show;
 mod status;
@@ -58,6 +62,7 @@ pub enum Command {
     Tree(show::Tree),
     Bases(show::Bases),
     Modules(show::Modules),
+    Baseline(baseline::Baseline),
     Describe(describe::Describe),
     Status(status::Status),
     Check(Box<check::Check>),
@@ -89,6 +94,7 @@ impl Command {
                 Self::Tree(tree) => tree.run().await,
                 Self::Bases(bases) => bases.run().await,
                 Self::Modules(modules) => modules.run().await,
+                Self::Baseline(baseline) => baseline.run().await,
                 Self::Describe(describe) => describe.run().await,
                 Self::Status(status) => status.run().await,
                 Self::Check(check) => check.run(program).await,

@@ -7,7 +7,7 @@ use http::Request;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{format::Format, style_of};
+use super::{format::Format, new_plan::New, preview_plan::Preview, style_of};
 use crate::{
     client::{Cluster, Connection, Unreachable, chain, complain},
     output::{NOT_SEEN, NOT_WELL, print},
@@ -34,6 +34,8 @@ enum What {
         #[command(flatten)]
         connection: Connection,
     },
+    New(New),
+    Preview(Preview),
     /// Shows one plan: its batches, what failed, and what to do next
     Show(Named),
     /// Confirms the batch that waits for it
@@ -54,8 +56,9 @@ enum What {
     Abort(Named),
 }
 
+/// A plan that somebody names.
 #[derive(Debug, clap::Args)]
-struct Named {
+pub(super) struct Named {
     /// The plan
     #[arg(value_name = "PLAN")]
     name: String,
@@ -77,8 +80,10 @@ impl PlanCommand {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
         match &self.what {
             What::List { connection } => list_all(connection).await,
+            What::New(new) => Ok(new.run()),
+            What::Preview(preview) => preview.run().await,
             What::Show(named) => {
-                let cluster = named.connection.open().await?;
+                let cluster = named.open().await?;
                 Ok(match named.read(&cluster).await? {
                     Ok(plan) => print(&plans::show(&plan, style_of(Format::Table))),
                     Err(ended) => ended,
@@ -133,13 +138,17 @@ fn abort(plan: &Plan) -> Change {
 }
 
 impl Named {
+    pub(super) async fn open(&self) -> Result<Cluster, Unreachable> {
+        self.connection.open().await
+    }
+
     fn path(&self, cluster: &Cluster) -> String {
         let namespace = self.connection.namespace.as_deref().unwrap_or(&cluster.own_namespace);
         format!("{PLANS}/namespaces/{namespace}/operationplans/{}", self.name)
     }
 
     /// The plan, or with which code the command ends.
-    async fn read(&self, cluster: &Cluster) -> Result<Result<Plan, ExitCode>, Unreachable> {
+    pub(super) async fn read(&self, cluster: &Cluster) -> Result<Result<Plan, ExitCode>, Unreachable> {
         let request = Request::get(self.path(cluster)).body(Vec::new());
         let text = match request {
             Ok(request) => cluster.client.request_text(request).await.map_err(Failure::of),
@@ -155,7 +164,7 @@ impl Named {
     }
 
     async fn steer(&self, decide: impl FnOnce(&Plan) -> Change) -> Result<ExitCode, Unreachable> {
-        let cluster = self.connection.open().await?;
+        let cluster = self.open().await?;
         let plan = match self.read(&cluster).await? {
             Ok(plan) => plan,
             Err(ended) => return Ok(ended),

@@ -7,6 +7,7 @@ mod lease;
 pub(crate) mod list;
 mod module;
 mod plan;
+mod plan_spec;
 mod pod;
 pub(crate) mod raw;
 
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// What the labels of ours are.
-const VNODES: &str = "module-controller.koupleless.io/component=vnode";
+pub(crate) const VNODES: &str = "module-controller.koupleless.io/component=vnode";
 const MODULES: &str = "app.kubernetes.io/managed-by=module-controller";
 const REPLICAS: &str = "module-controller.koupleless.io/component=controller";
 /// Module Pods of either family, each in one list only.

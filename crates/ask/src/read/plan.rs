@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{
     Object,
     json::{Meta, nothing},
+    plan_spec::{BatchJson, Written},
 };
 use crate::text::Text;
 
@@ -13,9 +14,12 @@ use crate::text::Text;
 pub(crate) struct Plan {
     pub(crate) namespace: Text,
     pub(crate) name: Text,
+    pub(crate) uid: Text,
     pub(crate) resource_version: Text,
     pub(crate) target: String,
     pub(crate) module: String,
+    /// What it releases, as somebody wrote it.
+    pub(crate) written: Written,
     pub(crate) steering: Steering,
     pub(crate) status: Status,
 }
@@ -59,6 +63,8 @@ pub(crate) struct Status {
     pub(crate) batches: Vec<Batch>,
     #[serde(deserialize_with = "nothing")]
     pub(crate) failures: Vec<Failed>,
+    #[serde(deserialize_with = "nothing")]
+    pub(crate) metrics: Vec<Read>,
 }
 
 /// How one batch stands.
@@ -73,6 +79,7 @@ pub(crate) struct Batch {
     pub(crate) bases: u64,
     #[serde(deserialize_with = "nothing")]
     pub(crate) ready: u64,
+    pub(crate) threshold: Option<u64>,
 }
 
 /// On which base it failed.
@@ -83,6 +90,18 @@ pub(crate) struct Failed {
     pub(crate) base: Text,
     #[serde(deserialize_with = "nothing")]
     pub(crate) code: Text,
+    #[serde(deserialize_with = "nothing")]
+    pub(crate) message: Text,
+}
+
+/// What was read of a metric.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Read {
+    #[serde(deserialize_with = "nothing")]
+    pub(crate) name: Text,
+    #[serde(deserialize_with = "nothing")]
+    pub(crate) reading: Text,
     #[serde(deserialize_with = "nothing")]
     pub(crate) message: Text,
 }
@@ -103,6 +122,8 @@ struct SpecJson {
     target: TargetJson,
     #[serde(deserialize_with = "nothing")]
     module: ModuleJson,
+    #[serde(deserialize_with = "nothing")]
+    batches: Vec<BatchJson>,
     #[serde(flatten)]
     steering: Steering,
 }
@@ -129,9 +150,11 @@ impl Object for Plan {
         Ok(Self {
             namespace: metadata.namespace,
             name: metadata.name,
+            uid: metadata.uid,
             resource_version: metadata.resource_version,
             target: format!("{}/{}", &*spec.target.kind, &*spec.target.name),
             module: format!("{}:{}", &*spec.module.name, &*spec.module.version),
+            written: Written { module: (spec.module.name, spec.module.version), batches: spec.batches },
             steering: spec.steering,
             status,
         })

@@ -1,5 +1,6 @@
 //! What is shown: each screen a pure function of the picture and of how it is to be shown.
 
+pub(crate) mod baseline;
 pub(crate) mod bases;
 pub(crate) mod describe;
 mod filter;

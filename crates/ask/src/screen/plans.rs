@@ -1,5 +1,7 @@
 //! `plan`: operation plans, one on a line, and one with all of it.
 
+use plan::{Base, Spec};
+
 use super::table::{Rows, Style, code, plain};
 use crate::read::Plan;
 
@@ -58,6 +60,14 @@ pub(crate) fn show(plan: &Plan, style: Style) -> String {
         text += "\n";
         text += &rows.text();
     }
+    if !status.metrics.is_empty() {
+        let mut rows = Rows::new(["METRIC", "READING", "VALUE"], style);
+        for metric in &status.metrics {
+            rows.add([plain(&metric.name), plain(&metric.reading), plain(&metric.message)]);
+        }
+        text += "\n";
+        text += &rows.text();
+    }
     if !status.failures.is_empty() {
         let mut rows = Rows::new(["BASE", "ERROR", "WHY"], style);
         for failed in &status.failures {
@@ -69,6 +79,23 @@ pub(crate) fn show(plan: &Plan, style: Style) -> String {
     if let Some(next) = next(plan) {
         text += &format!("\nNext: {next}\n");
     }
+    text
+}
+
+/// Which bases come with which batch.
+pub(crate) fn preview(plan: &Plan, spec: &Spec, batches: &[Vec<&Base>], style: Style) -> String {
+    let all: usize = batches.iter().map(Vec::len).sum();
+    let mut text = format!(
+        "Plan {}/{}: {} for {}, {all} bases\n\n",
+        &*plan.namespace, &*plan.name, plan.module, plan.target
+    );
+    let mut rows = Rows::new(["BATCH", "BASES", "WHICH"], style);
+    for (batch, bases) in spec.batches.iter().zip(batches) {
+        let mut keys: Vec<&str> = bases.iter().map(|base| &*base.key).collect();
+        keys.sort_unstable();
+        rows.add([plain(&batch.name), plain(bases.len().to_string()), plain(keys.join(" "))]);
+    }
+    text += &rows.text();
     text
 }
 
@@ -111,11 +138,35 @@ mod tests {
         let failed = plan(
             "Failed",
             r#", "code": "User.InstallModuleFailed", "suggestion": "Check the module",
+                "metrics": [{"name": "errors", "reading": "Passed", "message": "it is 0, as must be < 0.01"}],
                 "failures": [{"base": "host-1", "code": "User.InstallModuleFailed", "message": "it does not start"}]"#,
         );
         golden::holds("plan-list.txt", &list(&[waiting.clone(), failed.clone()], style));
         golden::holds("plan-awaiting-confirm.txt", &show(&waiting, style));
         golden::holds("plan-failed.txt", &show(&failed, style));
+    }
+
+    #[test]
+    fn which_bases_come_with_which_batch() {
+        let json = r#"{"metadata": {"namespace": "shop", "name": "cart-2", "uid": "u"},
+            "spec": {"target": {"kind": "Deployment", "name": "cart"}, "module": {"name": "cart", "version": "2"},
+                     "batches": [{"name": "beta", "size": 1, "selector": {"matchLabels": {"ring": "beta"}}},
+                                 {"name": "rest", "count": 2}]},
+            "status": {}}"#;
+        let plan = Plan::read(json).unwrap();
+        let base = |n: u32| {
+            let mut node = engine::view::NodeView { name: format!("node-{n}").into(), ..Default::default() };
+            node.labels.insert("base.koupleless.io/host-name".into(), format!("host-{n}").into());
+            if n == 7 {
+                node.labels.insert("ring".into(), "beta".into());
+            }
+            engine::base_of_node(&plan.uid, &node, true)
+        };
+        let bases: Vec<Base> = (0..10).map(base).collect();
+        let spec = plan.spec().unwrap();
+        let batches = plan::preview(&spec, &plan.standing(), &bases);
+        let style = Style { colour: false, wide: false, now: now() };
+        golden::holds("plan-preview.txt", &preview(&plan, &spec, &batches, style));
     }
 
     #[test]

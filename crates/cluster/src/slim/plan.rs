@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
 use model::BizId;
 use plan::{
-    BatchPhase, BatchStatus, Draft, DraftBatch, Failure, Invalid, Operator, Phase, Requirement, Selector,
-    Spec, Status, Steering,
+    BatchPhase, BatchStatus, Draft, DraftBatch, DraftMetric, Failure, Invalid, MetricStatus, Operator, Phase,
+    Reading, Requirement, Selector, Spec, Status, Steering,
 };
 use serde::Deserialize;
 
@@ -14,8 +14,8 @@ use super::{Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
 use crate::{
     definition::fingerprint,
     plans::{
-        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanOperator,
-        PlanSelector, PlanStop, PlanTargetKind,
+        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanMetric,
+        PlanMetricStatus, PlanOperator, PlanSelector, PlanStop, PlanTargetKind,
     },
 };
 
@@ -88,6 +88,7 @@ fn draft(spec: OperationPlanSpec) -> Result<Draft, Invalid> {
         batches,
         ready_timeout_seconds: positive("readyTimeoutSeconds", spec.ready_timeout_seconds)?,
         max_failed: positive("maxFailed", i64::from(spec.max_failed))?,
+        metrics: spec.metrics.into_iter().map(metric).collect(),
     })
 }
 
@@ -101,6 +102,11 @@ fn batch(batch: PlanBatch) -> Result<DraftBatch, Invalid> {
         max_unavailable: batch.max_unavailable.map(text),
         name: batch.name,
     })
+}
+
+fn metric(metric: PlanMetric) -> DraftMetric {
+    let PlanMetric { name, server, query, condition } = metric;
+    DraftMetric { name, server, query, condition }
 }
 
 fn text(amount: IntOrString) -> String {
@@ -147,6 +153,7 @@ fn status(json: OperationPlanStatus) -> Status {
         unavailable: count(json.unavailable),
         failed: count(json.failed),
         failures: json.failures.into_iter().filter_map(failure).collect(),
+        metrics: json.metrics.into_iter().filter_map(metric_status).collect(),
     }
 }
 
@@ -162,6 +169,11 @@ fn batch_status(json: PlanBatchStatus) -> BatchStatus {
 
 fn failure(json: PlanFailure) -> Option<Failure> {
     Some(Failure { base: json.base.into(), code: json.code.parse().ok()?, message: json.message })
+}
+
+fn metric_status(json: PlanMetricStatus) -> Option<MetricStatus> {
+    let reading = Reading::from_name(&json.reading)?;
+    Some(MetricStatus { name: json.name.into(), reading, message: json.message })
 }
 
 #[cfg(test)]
@@ -228,6 +240,11 @@ mod tests {
                 base: "host".into(),
                 code: "User.InstallModuleFailed".parse().unwrap(),
                 message: "why".to_owned(),
+            }],
+            metrics: vec![MetricStatus {
+                name: "errors".into(),
+                reading: Reading::Missing,
+                message: "no data".to_owned(),
             }],
         };
         let json = status_json(&status, 3, "dev").to_string();

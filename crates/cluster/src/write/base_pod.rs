@@ -86,7 +86,10 @@ fn choose(found: impl Iterator<Item = Candidate>, host_name: Option<&str>) -> Op
         .filter(|pod| !matches!(pod.phase, Phase::Succeeded | Phase::Failed))
         .filter(|pod| host_name.is_none() || !pod.host_network || named(&pod.pod))
         .min_by_key(|pod| (!named(&pod.pod), pod.pod.clone()))
-        .map(|pod| BasePod { pod: pod.pod, node: pod.node, zone: None })
+        .map(|pod| {
+            let labels = pod.labels.into_iter().map(|(key, value)| (key.into(), value.into()));
+            BasePod { pod: pod.pod, node: pod.node, zone: None, labels: labels.collect() }
+        })
 }
 
 /// Whether a Pod can have this address alone.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Collection, How};
 use crate::{
-    plans::{OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure},
+    plans::{OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure, PlanMetricStatus},
     slim::plan::Plan,
 };
 
@@ -48,6 +48,11 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         code: failure.code.to_string(),
         message: failure.message.clone(),
     });
+    let metrics = status.metrics.iter().map(|metric| PlanMetricStatus {
+        name: metric.name.to_string(),
+        reading: metric.reading.as_str().to_owned(),
+        message: metric.message.clone(),
+    });
     let told = OperationPlanStatus {
         phase: Some(status.phase.as_str().to_owned()),
         message: Some(status.message.clone()),
@@ -66,6 +71,7 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         unavailable: Some(count(status.unavailable)),
         failed: Some(count(status.failed)),
         failures: failures.collect(),
+        metrics: metrics.collect(),
         conditions: conditions(status),
     };
     let mut json = serde_json::to_value(told).unwrap_or_default();
@@ -73,7 +79,7 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch"] {
             fields.entry(name).or_insert(Value::Null);
         }
-        for name in ["batches", "failures"] {
+        for name in ["batches", "failures", "metrics"] {
             fields.entry(name).or_insert_with(|| json!([]));
         }
     }

@@ -85,7 +85,8 @@ impl Engine {
                 let here = |node: &NodeView| pods.get(&node.name).map(Vec::as_slice).unwrap_or_default();
                 facts.bases =
                     nodes.iter().map(|node| bases::with_pods(view, spec, node, here(node))).collect();
-                facts.precondition = plans::precondition(workload, &modules, &facts.bases);
+                facts.precondition = plans::may_ask(spec, &self.config.metric_servers)
+                    .and_then(|()| plans::precondition(workload, &modules, &facts.bases));
                 facts.other = self.plan_in_the_way(key, view, spec, &nodes);
             }
         }

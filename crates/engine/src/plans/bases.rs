@@ -13,7 +13,7 @@ use crate::{
 
 /// A base without its Pods. It is told from others by its host name, which a Pod keeps when its process starts anew under
 /// another identity, and by its port, where several of a host have one each; where it has no host name, by its Node's name.
-pub(crate) fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
+pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
     let label = |key: &str| node.labels.get(key).filter(|value| !value.is_empty());
     let key: Arc<str> = match (label(HOST_NAME), label(TUNNEL_PORT)) {
         (Some(host), Some(port)) => format!("{host}:{port}").into(),

@@ -14,10 +14,12 @@ use std::{
 };
 
 use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
-use plan::{Base, BatchPhase, Held, Invalid, Memory, Phase, Release, Status};
+use plan::{
+    Advanced, Base, BatchPhase, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release, Status,
+};
 
 use crate::{
-    action::{Action, Alarm, Announcement, Regarding},
+    action::{Action, Alarm, Announcement, AskMetric, Regarding},
     event::Now,
     request::{Request, WriteError},
     trace::TraceId,
@@ -25,7 +27,7 @@ use crate::{
     write_slot::WriteSlot,
 };
 
-pub(crate) use preconditions::{precondition, template};
+pub(crate) use preconditions::{may_ask, precondition, template};
 
 /// The annotation of a Pod template by which it names its plan.
 pub(crate) const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
@@ -279,11 +281,13 @@ impl Plans {
         let digest = known.view.digest.clone();
         let facts = plan::Facts { bases: &bases, template, precondition, other, digest };
         let PlanView { spec, steering, status, .. } = &known.view;
-        let (next, wake) =
+        let Advanced { status: next, wake, questions } =
             plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);
         if let Some(at) = wake {
             wake_at(wakes, key, known, at);
         }
+        let ask = |question| AskMetric { plan: known.view.plan.clone(), question };
+        out.extend(questions.into_iter().map(|question| Action::AskMetric(Box::new(ask(question)))));
         if next == known.view.status && env == known.view.env {
             return;
         }
@@ -301,6 +305,21 @@ impl Plans {
             env,
             status: Box::new(next),
         }));
+    }
+
+    /// A question for a metric was answered.
+    pub(crate) fn answered(
+        &mut self,
+        plan: &PlanRef,
+        question: &Question,
+        answer: MetricAnswer,
+        now: Duration,
+    ) {
+        let Self { known, wakes, .. } = self;
+        let key = (plan.namespace.clone(), plan.name.clone());
+        let Some(known) = known.get_mut(&key).filter(|known| known.view.plan.uid == plan.uid) else { return };
+        known.memory.answer(question.round, &question.metric.name, answer);
+        wake_at(wakes, &key, known, now.max(known.not_before));
     }
 
     /// The write of a status ended.

@@ -1,7 +1,7 @@
 //! What a workload must be like for a plan to release its Pods batch by batch (rule P8).
 
 use model::{BizId, ModuleSpec};
-use plan::{Base, Invalid, Template};
+use plan::{Base, Invalid, MetricServer, Spec, Template};
 
 use super::ANNOTATION;
 use crate::view::{CountOrPercent, WorkloadKind, WorkloadView};
@@ -24,6 +24,18 @@ pub(crate) fn template(
             let all: Vec<String> = modules.iter().map(|spec| spec.id.to_string()).collect();
             Template::OtherVersion(if all.is_empty() { "no module".to_owned() } else { all.join(" and ") })
         }
+    }
+}
+
+/// Nobody is asked for metrics but who was named in the settings: whoever may write plans may not have the controller call
+/// whom he likes.
+pub(crate) fn may_ask(spec: &Spec, servers: &[MetricServer]) -> Result<(), Invalid> {
+    match spec.metrics.iter().find(|metric| !servers.contains(&metric.server)) {
+        None => Ok(()),
+        Some(metric) => Err(Invalid::new(
+            format!("metric {}: {} is not among the servers that may be asked", metric.name, metric.server),
+            "name it in PLAN_METRIC_SERVERS of the controller, or ask one that is named there",
+        )),
     }
 }
 
@@ -116,6 +128,33 @@ mod tests {
         }
         let gap = WorkloadView { max_unavailable: CountOrPercent::Percent(1), ..whole(3) };
         assert!(precondition(&gap, &[], &bases(3, 3)).is_err());
+    }
+
+    #[test]
+    fn p10_only_servers_that_were_named_are_asked() {
+        let metric = |server: &str| plan::DraftMetric {
+            name: "errors".into(),
+            server: server.into(),
+            query: "up".into(),
+            condition: "> 0".into(),
+        };
+        let spec = |server: &str| {
+            let batches = vec![plan::DraftBatch { name: "all".into(), ..plan::DraftBatch::default() }];
+            let module = BizId { name: "biz1".parse().unwrap(), version: "2".parse().unwrap() };
+            let metrics = vec![metric(server)];
+            Spec::of(plan::Draft { module, batches, ready_timeout_seconds: 60, max_failed: 0, metrics })
+                .unwrap()
+        };
+        let servers = ["http://prometheus:9090".parse().unwrap()];
+        assert_eq!(may_ask(&spec("http://prometheus:9090/"), &servers), Ok(()));
+        for other in
+            ["http://prometheus:9091", "https://prometheus:9090", "http://prometheus:9090/x", "http://other"]
+        {
+            assert!(
+                may_ask(&spec(other), &servers).unwrap_err().mend.contains("PLAN_METRIC_SERVERS"),
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl VNode {
     /// The answer to the search for the base's own Pod.
     pub(crate) fn found_base_pod(&mut self, found: &Result<Option<BasePod>, WriteError>, ctx: &Context<'_>) {
         self.base_zone.found(found, ctx.now.mono);
-        self.own_pod.found(found);
+        self.own_pod.found(found, ctx.now.mono);
         // What was asked for another reason, and maybe long ago, lets no Node go.
         if !std::mem::take(&mut self.leaving.asked) {
             return;

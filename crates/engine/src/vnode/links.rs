@@ -81,6 +81,7 @@ mod tests {
             ip: "127.0.0.1".parse().ok(),
             peer: None,
             port: Some(1238),
+            labels: std::collections::BTreeMap::new(),
             state: BaseState::Activated,
         }
     }

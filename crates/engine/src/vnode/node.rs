@@ -1,6 +1,6 @@
 //! What a base's Node shall be (docs/guide/operations.md).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use arklet::BaselineQuery;
 use jiff::Timestamp;
@@ -141,6 +141,7 @@ pub(crate) fn expected_node(
         ip: None,
         peer: None,
         port: None,
+        labels: BTreeMap::new(),
         state: BaseState::Activated,
     };
     let name = known.map_or_else(
@@ -176,6 +177,7 @@ impl VNode {
         let base_name = report.name.as_deref().or_else(|| master.map(|master| master.name.as_str()));
         let http_port = self.http_address(ctx.config).map(|address| address.port());
         let mut all = texts_before(|node| &node.labels);
+        all.extend(self.groups(ctx.config));
         all.extend(labels(&self.name, report, base_name, http_port, ctx.config));
         let offer = self.offer(ctx.config);
         let mut annotations = texts_before(|node| &node.annotations);

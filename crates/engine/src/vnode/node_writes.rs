@@ -112,7 +112,10 @@ impl VNode {
         if !alive || !self.inventory.is_known() || !named || self.report.is_none() {
             return;
         }
-        if !self.knows_zone(ctx) || now < self.node_contests.existence.due(EXISTS, LONGEST, now) {
+        if !self.knows_groups(ctx)
+            || !self.knows_zone(ctx)
+            || now < self.node_contests.existence.due(EXISTS, LONGEST, now)
+        {
             return;
         }
         let Some(desired) = self.desired_node(ctx) else { return };

@@ -41,6 +41,7 @@ impl VNode {
             .chain(self.down_since.map(|since| since + times.pods_first))
             .chain(self.leaving.wake())
             .chain(self.base_zone.wake())
+            .chain(self.own_pod.wake())
             .chain(self.playback.wake())
             .chain(self.evicted.wakes())
             .filter(|&at| at > now)

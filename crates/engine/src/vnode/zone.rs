@@ -60,6 +60,8 @@ impl VNode {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use arklet::{Answer, CommandKind, Outcome};
 
     use super::*;
@@ -98,7 +100,8 @@ mod tests {
 
     fn found(zone: Option<&str>) -> Event {
         let pod = PodRef { namespace: "ns".into(), name: "host-b".into(), uid: "u".into() };
-        let found = BasePod { pod, node: "machine".into(), zone: zone.map(Into::into) };
+        let found =
+            BasePod { pod, node: "machine".into(), zone: zone.map(Into::into), labels: BTreeMap::new() };
         Event::BasePod { base: "b".parse().unwrap(), found: Ok(Some(found)) }
     }
 

@@ -23,6 +23,7 @@ struct World {
     digest: &'static str,
     now: u64,
     wake: Option<Duration>,
+    questions: Vec<Question>,
 }
 
 fn batch(name: &str) -> DraftBatch {
@@ -39,7 +40,14 @@ impl World {
     fn new(bases: usize, batches: Vec<DraftBatch>) -> Self {
         let module = model::BizId { name: "biz1".parse().unwrap(), version: "2".parse().unwrap() };
         Self {
-            spec: Spec::of(Draft { module, batches, ready_timeout_seconds: 300, max_failed: 0 }).unwrap(),
+            spec: Spec::of(Draft {
+                module,
+                batches,
+                ready_timeout_seconds: 300,
+                max_failed: 0,
+                metrics: Vec::new(),
+            })
+            .unwrap(),
             steering: Steering::default(),
             status: Status::default(),
             memory: Memory::default(),
@@ -50,6 +58,7 @@ impl World {
             digest: DIGEST,
             now: 0,
             wake: None,
+            questions: Vec::new(),
         }
     }
 
@@ -62,8 +71,8 @@ impl World {
             digest: self.digest.into(),
         };
         let now = Duration::from_secs(self.now);
-        (self.status, self.wake) =
-            advance(Ok(&self.spec), self.steering, &self.status, &facts, &mut self.memory, now);
+        let advanced = advance(Ok(&self.spec), self.steering, &self.status, &facts, &mut self.memory, now);
+        (self.status, self.wake, self.questions) = (advanced.status, advanced.wake, advanced.questions);
     }
 
     fn held(&self, base: &Base) -> Option<Held> {
@@ -565,4 +574,115 @@ proptest! {
         }
         prop_assert_eq!(world.status.phase, Phase::Succeeded, "{:?}", world.status);
     }
+}
+
+/// One base first, then the others; each batch has to pass a metric.
+fn gated(bases: usize) -> World {
+    let batches = vec![DraftBatch { size: Some("1".into()), ..batch("beta") }, batch("rest")];
+    let mut world = World::new(bases, batches);
+    let metric = |name: &str| crate::metric::DraftMetric {
+        name: name.into(),
+        server: "http://prometheus:9090".into(),
+        query: "up".into(),
+        condition: "< 0.1".into(),
+    };
+    world.spec.metrics =
+        ["errors", "delay"].map(|name| crate::metric::Metric::of(metric(name)).unwrap()).into();
+    world.look();
+    world.install();
+    world
+}
+
+impl World {
+    /// Every question that was asked is answered, each by its metric's name.
+    fn answer(&mut self, values: impl Fn(&str) -> MetricAnswer) {
+        for Question { round, metric } in std::mem::take(&mut self.questions) {
+            self.memory.answer(round, &metric.name, values(&metric.name));
+        }
+        self.look();
+    }
+}
+
+fn good(_: &str) -> MetricAnswer {
+    MetricAnswer::Values(vec![0.0])
+}
+
+fn away(_: &str) -> MetricAnswer {
+    MetricAnswer::Error("HTTP 503".into())
+}
+
+#[test]
+fn p10_a_batch_is_done_when_all_metrics_are_as_they_must_be() {
+    let mut world = gated(3);
+    assert_eq!((world.phases()[0], world.questions.len()), (BatchPhase::Gating, 2));
+    world.look();
+    assert_eq!(world.questions.len(), 0, "each is asked once");
+    world.questions = vec![Question { round: 0, metric: world.spec.metrics[0].clone() }];
+    world.answer(good);
+    assert_eq!(world.released(), 1);
+    world.act(&Act::Hands);
+    world.look();
+    world.answer(good);
+    assert_eq!((world.phases()[0], world.released()), (BatchPhase::Done, 3));
+    world.install();
+    world.answer(good);
+    assert_eq!(world.status.phase, Phase::Succeeded);
+}
+
+#[test]
+fn p10_a_metric_that_is_not_as_it_must_be_fails_the_batch() {
+    let mut world = gated(3);
+    let bad = |name: &str| MetricAnswer::Values(vec![if name == "errors" { 0.5 } else { 0.0 }]);
+    world.answer(bad);
+    assert_eq!((world.status.phase, world.released()), (Phase::Failed, 1));
+    assert!(
+        world.status.message.contains("metric errors: it is 0.5, and must be < 0.1"),
+        "{}",
+        world.status.message
+    );
+    world.act(&Act::Hands);
+    world.after(3_600);
+    assert_eq!((world.status.phase, world.released(), world.questions.len()), (Phase::Failed, 1, 0));
+    assert!(world.status.message.contains("metric errors"), "{}", world.status.message);
+    world.steering.attempt = 1;
+    world.look();
+    world.answer(good);
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 3));
+}
+
+#[test]
+fn p10_without_an_answer_a_batch_neither_passes_nor_fails_and_a_person_is_asked() {
+    let mut world = gated(3);
+    for _ in 0..3 {
+        world.answer(away);
+        assert_eq!((world.status.phase, world.status.confirmable), (Phase::Running, None));
+        assert!(world.status.message.contains("HTTP 503"), "{}", world.status.message);
+        world.after(15);
+    }
+    world.answer(away);
+    assert_eq!((world.status.phase, world.status.confirmable), (Phase::AwaitingConfirm, Some(1)));
+    assert!(world.status.message.contains("HTTP 503"), "{}", world.status.message);
+    world.act(&Act::Hands);
+    world.look();
+    assert_eq!(
+        (world.status.confirmable, world.released()),
+        (Some(1), 1),
+        "the offer stays with another leader"
+    );
+    assert_eq!(world.questions.len(), 2, "and the metrics are asked for all the same");
+    world.steering.confirmed = 1;
+    world.look();
+    assert_eq!(world.released(), 3);
+}
+
+#[test]
+fn p10_what_answers_at_last_needs_nobody() {
+    let mut world = gated(3);
+    for _ in 0..4 {
+        world.answer(away);
+        world.after(60);
+    }
+    assert_eq!(world.status.phase, Phase::AwaitingConfirm);
+    world.answer(good);
+    assert_eq!((world.status.phase, world.status.confirmable, world.released()), (Phase::Running, None, 3));
 }

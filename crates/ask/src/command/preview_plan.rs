@@ -1,0 +1,72 @@
+//! `plan preview`: which bases come with which batch.
+
+use std::process::ExitCode;
+
+use http::Request;
+
+use super::{format::Format, plan::Named, style_of};
+use crate::{
+    check::{Site, Workload},
+    client::{Cluster, Unreachable, chain, complain},
+    output::{NOT_SEEN, NOT_WELL, print},
+    read::{Failure, VNODES, list},
+    screen::plans,
+};
+
+/// Shows which bases come with which batch, before anything happens
+///
+/// What has begun is shown as it is, what has not as it would be if it began now: a base that joins or leaves changes it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Preview {
+    #[command(flatten)]
+    named: Named,
+}
+
+impl Preview {
+    pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
+        let cluster = self.named.open().await?;
+        let plan = match self.named.read(&cluster).await? {
+            Ok(plan) => plan,
+            Err(ended) => return Ok(ended),
+        };
+        let spec = match plan.spec() {
+            Ok(spec) => spec,
+            Err(invalid) => {
+                complain(&format!("plan {} makes no sense: {invalid}", &*plan.name));
+                return Ok(ExitCode::from(NOT_WELL));
+            }
+        };
+        let found = match target(&cluster, &plan).await {
+            Ok(target) => {
+                list::<Site>(&cluster.client, "/api/v1/nodes", VNODES).await.map(|sites| (target, sites))
+            }
+            Err(failure) => Err(failure),
+        };
+        let (workload, sites) = match found {
+            Ok(found) => found,
+            Err(failure @ (Failure::Away(_) | Failure::Unauthorized(_))) => {
+                return Err(failure.unreachable(cluster.server.clone()));
+            }
+            Err(failure) => {
+                complain(&format!("the bases of plan {} cannot be told: {}", &*plan.name, failure.why()));
+                return Ok(ExitCode::from(NOT_SEEN));
+            }
+        };
+        let bases = workload.bases(&sites.items, &plan.uid);
+        let batches = plan::preview(&spec, &plan.standing(), &bases);
+        Ok(print(&plans::preview(&plan, &spec, &batches, style_of(Format::Table))))
+    }
+}
+
+/// The workload whose Pods the plan releases.
+async fn target(cluster: &Cluster, plan: &crate::read::Plan) -> Result<Workload, Failure> {
+    let (kind, name) = plan.target.split_once('/').unwrap_or_default();
+    let plural = format!("{}s", kind.to_ascii_lowercase());
+    let path = format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", &*plan.namespace);
+    let refused = |error: &dyn std::error::Error| Failure::Refused(chain(error));
+    let request = Request::get(path).body(Vec::new()).map_err(|error| refused(&error))?;
+    let text = cluster.client.request_text(request).await.map_err(Failure::of)?;
+    Workload::of(Some(kind), &text)
+        .map_err(|error| refused(&error))?
+        .ok_or_else(|| Failure::Refused(format!("a plan is for no {kind}").into()))
+}

@@ -1,0 +1,108 @@
+//! The batches of a plan as somebody wrote them, in the words of the crate that carries plans out.
+
+use std::collections::BTreeMap;
+
+use plan::{
+    BatchPhase, BatchStatus, Draft, DraftBatch, Invalid, Operator, Requirement, Selector, Spec, Status,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Plan, json::nothing};
+use crate::text::Text;
+
+/// What a plan releases, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Name and version.
+    pub(super) module: (Text, Text),
+    pub(super) batches: Vec<BatchJson>,
+}
+
+/// One of `spec.batches`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct BatchJson {
+    #[serde(deserialize_with = "nothing")]
+    name: String,
+    #[serde(deserialize_with = "nothing")]
+    selector: SelectorJson,
+    size: Option<Value>,
+    count: Option<u32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SelectorJson {
+    #[serde(deserialize_with = "nothing")]
+    match_labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nothing")]
+    match_expressions: Vec<RequirementJson>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct RequirementJson {
+    key: String,
+    operator: String,
+    #[serde(deserialize_with = "nothing")]
+    values: Vec<String>,
+}
+
+impl Plan {
+    /// Its batches, each part by itself.
+    ///
+    /// # Errors
+    /// What makes no sense in it.
+    pub(crate) fn spec(&self) -> Result<Spec, Invalid> {
+        let (name, version) = &self.written.module;
+        let bad =
+            |what: &str| Invalid::new(format!("its {what} is none"), "write it as the Pod template does");
+        let module = model::BizId {
+            name: name.parse().map_err(|_| bad("module.name"))?,
+            version: version.parse().map_err(|_| bad("module.version"))?,
+        };
+        let batches = self.written.batches.iter().map(BatchJson::draft).collect::<Result<_, _>>()?;
+        // What says when it goes on changes nothing of which bases come when.
+        Spec::of(Draft { module, batches, ready_timeout_seconds: 1, max_failed: 0, metrics: Vec::new() })
+    }
+
+    /// How far it is.
+    pub(crate) fn standing(&self) -> Status {
+        let batch = |batch: &super::plan::Batch| BatchStatus {
+            name: (*batch.name).into(),
+            phase: BatchPhase::from_name(&batch.phase).unwrap_or_default(),
+            threshold: batch.threshold,
+            ..BatchStatus::default()
+        };
+        Status { batches: self.status.batches.iter().map(batch).collect(), ..Status::default() }
+    }
+}
+
+impl BatchJson {
+    fn draft(&self) -> Result<DraftBatch, Invalid> {
+        let size =
+            self.size.as_ref().map(|size| size.as_str().map_or_else(|| size.to_string(), str::to_owned));
+        Ok(DraftBatch {
+            name: self.name.clone(),
+            selector: self.selector.read()?,
+            size,
+            count: self.count,
+            ..DraftBatch::default()
+        })
+    }
+}
+
+impl SelectorJson {
+    fn read(&self) -> Result<Selector, Invalid> {
+        let requirement = |json: &RequirementJson| {
+            let operator = Operator::from_name(&json.operator).ok_or_else(|| {
+                let what = format!("{:?} is no operator of a selector", json.operator);
+                Invalid::new(what, "write In, NotIn, Exists or DoesNotExist")
+            })?;
+            Ok(Requirement { key: json.key.clone(), operator, values: json.values.clone() })
+        };
+        let expressions = self.match_expressions.iter().map(requirement).collect::<Result<_, _>>()?;
+        Ok(Selector { labels: self.match_labels.clone(), expressions })
+    }
+}

@@ -1,0 +1,105 @@
+//! What operation plans may rely on: the labels by which they know groups of bases, and where they may ask for metrics.
+
+use std::sync::Arc;
+
+use model::name::is_label_key;
+use plan::MetricServer;
+
+use super::{Refusals, set};
+use crate::args::Args;
+
+/// More labels than this are no groups, but a Pod's private matters.
+const MOST_LABELS: usize = 16;
+
+/// What follows these domains means something to Kubernetes or to this controller, and is not a base's to say.
+const KEPT: [&str; 3] = ["kubernetes.io", "k8s.io", "koupleless.io"];
+
+/// `BASE_LABELS`.
+pub(super) fn base_labels(args: &Args, refused: &mut Refusals) -> Vec<Arc<str>> {
+    let given = set(&args.base_labels).unwrap_or_default();
+    let labels: Vec<Arc<str>> = parts(given).map(Into::into).collect();
+    let is_kept = |label: &str| {
+        let domain = label.split_once('/').map(|(domain, _)| domain).unwrap_or_default();
+        KEPT.iter().any(|kept| domain == *kept || domain.ends_with(&format!(".{kept}"))) || label == "type"
+    };
+    if let Some(bad) = labels.iter().find(|label| !is_label_key(label)) {
+        refused.add(
+            "BASE_LABELS",
+            Some(given),
+            format!(
+                "{bad:?} can be no label's key; allowed are as ring or example.com/ring, comma separated"
+            ),
+        );
+    } else if let Some(bad) = labels.iter().find(|label| is_kept(label)) {
+        refused.add(
+            "BASE_LABELS",
+            Some(given),
+            format!("{bad:?} means something to Kubernetes or this controller; give labels of your own"),
+        );
+    } else if labels.len() > MOST_LABELS {
+        refused.add("BASE_LABELS", Some(given), format!("allowed are at most {MOST_LABELS} labels"));
+    }
+    labels
+}
+
+/// `PLAN_METRIC_SERVERS`.
+pub(super) fn metric_servers(args: &Args, refused: &mut Refusals) -> Vec<MetricServer> {
+    let given = set(&args.plan_metric_servers).unwrap_or_default();
+    let mut servers = Vec::new();
+    for part in parts(given) {
+        match part.parse::<MetricServer>() {
+            Ok(server) => servers.push(server),
+            Err(error) => refused.add("PLAN_METRIC_SERVERS", Some(given), error.to_string()),
+        }
+    }
+    servers
+}
+
+fn parts(given: &str) -> impl Iterator<Item = &str> {
+    given.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+
+    fn labels(given: &str) -> Result<Vec<String>, String> {
+        let given = format!("--base-labels={given}");
+        settings(&["--enable-http-tunnel", &given])
+            .map(|settings| settings.engine.group_labels.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn labels_of_groups_are_keys_that_mean_nothing_to_others() {
+        assert_eq!(labels("").unwrap(), [""; 0]);
+        assert_eq!(labels("ring, example.com/team,").unwrap(), ["ring", "example.com/team"]);
+        for bad in [
+            "a b",
+            "/a",
+            "type",
+            "kubernetes.io/hostname",
+            "topology.kubernetes.io/zone",
+            "base.koupleless.io/name",
+        ] {
+            let refusal = labels(bad).unwrap_err();
+            assert!(refusal.contains("BASE_LABELS") && refusal.contains(bad), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_asked_for_only_where_that_was_said() {
+        let servers = |given: &str| {
+            let given = format!("--plan-metric-servers={given}");
+            settings(&["--enable-http-tunnel", &given]).map(|settings| settings.engine.metric_servers.len())
+        };
+        assert_eq!(servers("").unwrap(), 0);
+        assert_eq!(
+            servers("http://prometheus.monitoring:9090, https://metrics.example.com/tenant").unwrap(),
+            2
+        );
+        for bad in ["prometheus:9090", "ftp://a", "http://user:secret@a", "http://a?x=1"] {
+            let refusal = servers(bad).unwrap_err();
+            assert!(refusal.contains("PLAN_METRIC_SERVERS"), "{refusal}");
+        }
+    }
+}

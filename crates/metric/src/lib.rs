@@ -1,0 +1,15 @@
+//! Ring 2: asks Prometheus for the metrics that operation plans depend on.
+//!
+//! ```text
+//! engine --AskMetric--> Asker --POST /api/v1/query--> Prometheus --values or an error--> Event::Metric --> engine
+//! ```
+//!
+//! What keeps this crate honest:
+//! - It decides nothing: whether a value is as it must be is the plan's matter (`crates/plan`, rule P10).
+//! - A server is a stranger: its answer has a limit in size, number and time, and it is never followed elsewhere.
+//! - Every question has one answer, or none where the controller ends.
+
+mod answer;
+mod ask;
+
+pub use ask::Asker;
