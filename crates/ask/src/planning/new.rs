@@ -65,9 +65,9 @@ pub(crate) fn planned(mut documents: Vec<Value>, wishes: &Wishes) -> Result<Vec<
         None => plan_name(&name, &version),
     };
     prepare(workload, &plan, deadline(wishes));
-    let mut metadata = json!({ "name": plan });
+    let mut metadata = Map::from_iter([("name".to_owned(), Value::from(plan.as_str()))]);
     if let Some(namespace) = workload.pointer("/metadata/namespace") {
-        metadata["namespace"] = namespace.clone();
+        metadata.insert("namespace".to_owned(), namespace.clone());
     }
     let plan = json!({
         "apiVersion": "koupleless.io/v1alpha1",
@@ -184,6 +184,27 @@ fn batches(wishes: &Wishes) -> Vec<Value> {
     all
 }
 
+/// The field at this path. What is on the way to it and is no object becomes one.
+fn field<'a>(object: &'a mut Value, path: &[&str]) -> &'a mut Value {
+    path.iter().fold(object, |at, key| {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        match at {
+            Value::Object(fields) => fields.entry(*key).or_insert(Value::Null),
+            other => other,
+        }
+    })
+}
+
+/// Changes the list at this path; an empty one where there is none.
+fn change_list(object: &mut Value, path: &[&str], change: impl FnOnce(&mut Vec<Value>)) {
+    let field = field(object, path);
+    let mut list = field.as_array_mut().map(std::mem::take).unwrap_or_default();
+    change(&mut list);
+    *field = Value::Array(list);
+}
+
 /// The workload names the plan, and makes all of its new Pods at once, beside the old ones.
 fn prepare(workload: &mut Value, plan: &str, deadline: u64) {
     if let Some(object) = workload.as_object_mut() {
@@ -192,48 +213,35 @@ fn prepare(workload: &mut Value, plan: &str, deadline: u64) {
     if let Some(metadata) = workload.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !FILLED_IN.contains(&key.as_str()));
     }
-    let is_deployment = kind(workload) == Some("Deployment");
-    let selector = workload.pointer("/spec/selector").cloned().unwrap_or_default();
     let update =
         json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "100%", "maxUnavailable": 0 } });
-    let spec = &mut workload["spec"];
-    if is_deployment {
-        spec["strategy"] = update;
-        let given = spec.get("progressDeadlineSeconds").and_then(Value::as_u64).unwrap_or_default();
-        spec["progressDeadlineSeconds"] = given.max(deadline).into();
+    *field(workload, &["spec", "template", "metadata", "annotations", ANNOTATION]) = plan.into();
+    if kind(workload) == Some("Deployment") {
+        *field(workload, &["spec", "strategy"]) = update;
+        let given = field(workload, &["spec", "progressDeadlineSeconds"]);
+        *given = given.as_u64().unwrap_or_default().max(deadline).into();
+        keep_apart(workload);
     } else {
-        spec["updateStrategy"] = update;
-    }
-    let template = &mut spec["template"];
-    let annotations = &mut template["metadata"]["annotations"];
-    if !annotations.is_object() {
-        *annotations = json!({});
-    }
-    annotations[ANNOTATION] = plan.into();
-    if is_deployment {
-        keep_apart(&mut template["spec"], selector);
+        *field(workload, &["spec", "updateStrategy"]) = update;
     }
 }
 
 /// A base has one Pod of each version, and never two of one.
-fn keep_apart(pod: &mut Value, selector: Value) {
-    let terms = &mut pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-    if !terms.is_array() {
-        *terms = json!([]);
-    }
-    let Some(terms) = terms.as_array_mut() else { return };
-    if terms.is_empty() {
-        terms.push(json!({ "labelSelector": selector, "topologyKey": "kubernetes.io/hostname" }));
-    }
-    for term in terms.iter_mut().filter(|term| term.is_object()) {
-        let keys = &mut term["matchLabelKeys"];
-        if !keys.is_array() {
-            *keys = json!([]);
+fn keep_apart(workload: &mut Value) {
+    let selector = workload.pointer("/spec/selector").cloned().unwrap_or_default();
+    let apart = ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
+    change_list(workload, &[&["spec", "template", "spec"][..], &apart].concat(), |terms| {
+        if terms.is_empty() {
+            terms.push(json!({ "labelSelector": selector, "topologyKey": "kubernetes.io/hostname" }));
         }
-        if let Some(keys) = keys.as_array_mut().filter(|keys| !keys.contains(&json!("pod-template-hash"))) {
-            keys.push("pod-template-hash".into());
+        for term in terms.iter_mut().filter(|term| term.is_object()) {
+            change_list(term, &["matchLabelKeys"], |keys| {
+                if !keys.contains(&json!("pod-template-hash")) {
+                    keys.push("pod-template-hash".into());
+                }
+            });
         }
-    }
+    });
 }
 
 #[cfg(test)]
