@@ -72,8 +72,16 @@ impl Lifecycle {
         let is_other = |biz: &&Biz| {
             biz.id.name != fetched.id.name && biz.web_context_path == *path && biz.state != BizState::Broken
         };
-        if let Some(other) = self.biz.iter().find(is_other) {
-            return Err(Failure::PathTaken { path: path.clone(), owner: other.id.clone() }.into());
+        // What is being loaded in the place of an entry has none of its own: a broken entry says nothing of it.
+        let is_loading = |op: &Op| match &op.step {
+            Step::Loading { id, web_context_path, .. } => {
+                (id.name != fetched.id.name && web_context_path == path).then(|| id.clone())
+            }
+            _ => None,
+        };
+        let owner = self.biz.iter().find(is_other).map(|other| other.id.clone());
+        if let Some(owner) = owner.or_else(|| self.ops.values().find_map(is_loading)) {
+            return Err(Failure::PathTaken { path: path.clone(), owner }.into());
         }
         if self.biz.len() >= self.config.max_biz && self.find(&fetched.id).is_none() {
             return Err(Failure::Full(self.biz.len()).into());

@@ -195,6 +195,22 @@ fn a_path_has_one_owner() {
     assert_eq!(refusal(&base.fetched(op, "b:1", "a")), "the web context path \"a\" is taken by a:1");
 }
 
+/// The entry of the broken one stays while it is installed again.
+#[test]
+fn a_path_is_also_of_what_is_loaded_in_the_place_of_a_broken_one() {
+    let mut base = Base::new(Config { keeps_broken: true, ..CONFIG });
+    let (op, _) = base.order("a:1", Strategy::InstallOnly);
+    base.fetched(op, "a:1", "shared");
+    base.step(Event::Loaded(op, Err(Failure::StartUp("it fails".to_owned()))));
+    assert_eq!(base.states(), ["a:1 broken"]);
+    let (again, _) = base.order("a:1", Strategy::UninstallThenInstall);
+    assert_eq!(base.fetched(again, "a:1", "shared"), [Action::Load { op: again }]);
+    let (other, _) = base.order("b:1", Strategy::InstallOnly);
+    let refused = base.fetched(other, "b:1", "shared");
+    assert!(refusal(&refused).contains("a:1"), "{refused:?}");
+    assert_eq!(base.step(Event::Loaded(again, Ok(())))[0], serve("shared", 2));
+}
+
 #[test]
 fn a_full_base_says_so() {
     let mut base = Base::new(CONFIG);
