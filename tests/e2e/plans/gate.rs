@@ -46,7 +46,8 @@ fn a_batch_passes_by_a_metric_or_fails_by_it() -> Result<()> {
     ensure!(text(&failed, "/status/message").contains("metric errors: it is 7, and must be < 1"), "{failed}");
     wait_stand(&scene, "3.0.0", 1, 1)?;
     scene.kubectl(&["rollout", "undo", "deployment/biz1"])?;
-    wait_phase(&scene, "q", "RolledBack")?;
+    // The template of before names the plan that has succeeded.
+    wait_phase(&scene, "q", "Superseded")?;
     wait_stand(&scene, "2.0.0", 2, 0)
 }
 
