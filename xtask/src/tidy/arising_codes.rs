@@ -13,7 +13,7 @@ const ARISING: &str = include_str!("arising_codes.tsv");
 
 /// How the last section of a page begins where the code does not arise; the reason follows.
 const NEVER: [(Language, &str); 2] =
-    [(Language::English, "Never this controller: "), (Language::Chinese, "本控制器从不报出:")];
+    [(Language::English, "Never this controller: "), (Language::Chinese, "本控制器从不报出：")];
 
 /// The codes of which neither is so, or both.
 pub(super) fn untold() -> Result<Vec<String>> {

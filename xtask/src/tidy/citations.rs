@@ -50,7 +50,7 @@ pub(super) fn missing() -> Result<Vec<String>> {
 fn citing(root: &Path) -> Result<Vec<PathBuf>> {
     let mut all: Vec<PathBuf> = OTHER_PAGES.map(|page| root.join(page)).into();
     for folder in FOLDERS {
-        all.extend(source::files(&root.join(folder))?);
+        all.extend(source::files(&root.join(folder), "rs")?);
     }
     // It has bad citations as samples.
     all.retain(|path| !path.ends_with(file!()));

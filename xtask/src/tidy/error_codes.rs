@@ -29,7 +29,7 @@ const CHINESE: &str = "\
 
 由 `cargo xtask tidy --write` 根据 `crates/model/src/error` 生成。`module-controller explain <CODE>` 显示相同的内容。
 
-错误码的形式是 `来源.类型`,是处于 waiting 状态的容器和 Event 的 reason,也是日志中的 `code` 字段。来源和类型可以任意组合:表中没有的错误码,
+错误码的形式是 `来源.类型`，是处于 waiting 状态的容器和 Event 的 reason，也是日志中的 `code` 字段。来源和类型可以任意组合：表中没有的错误码，
 按它的两部分理解。
 
 ## 手册中的表

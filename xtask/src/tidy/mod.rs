@@ -6,6 +6,7 @@ mod citations;
 mod error_codes;
 mod generated;
 mod named_tests;
+mod punctuation;
 mod purity;
 mod reference;
 mod rings;
@@ -18,8 +19,8 @@ use testkit::artifacts;
 /// What has to be pure of the WebAssembly base, which is a workspace of its own.
 const PURE_OF_BASE: [&str; 2] = ["base/crates/lifecycle/src", "base/crates/package/src"];
 
-/// Checks the rings, the purity of rings 0 and 1, the generated pages, the tests that pages name and the rules that
-/// sources cite; names the largest rooms.
+/// Checks the rings, the purity of rings 0 and 1, the generated pages, the tests that pages name, the rules that
+/// sources cite and the punctuation of Chinese pages; names the largest rooms.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tidy {
     /// Write the generated pages anew.
@@ -47,6 +48,7 @@ pub(crate) fn check() -> Result<()> {
     wrong.extend(named_tests::missing()?);
     wrong.extend(arising_codes::untold()?);
     wrong.extend(citations::missing()?);
+    wrong.extend(punctuation::half_width()?);
     println!("{}", rooms::largest()?);
     for one in &wrong {
         println!("tidy: {one}");

@@ -57,7 +57,7 @@ pub(super) fn impure(dirs: &[PathBuf]) -> Result<Vec<String>> {
     for dir in dirs {
         let mut tests_only = BTreeSet::new();
         let mut sources = Vec::new();
-        for file in source::files(dir)? {
+        for file in source::files(dir, "rs")? {
             let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
             let (text, modules) = source::without_tests(&source::bare(&text));
             tests_only.extend(modules.iter().flat_map(|module| module_files(&file, module)));

@@ -18,7 +18,7 @@ pub(super) fn largest() -> Result<String> {
     let root = artifacts::repository();
     let (mut files, mut functions) = (Vec::new(), Vec::new());
     for dir in FOLDERS.map(|folder| root.join(folder)).iter().filter(|dir| dir.is_dir()) {
-        for file in source::files(dir)? {
+        for file in source::files(dir, "rs")? {
             let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
             let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
             let (code, _) = source::without_tests(&source::bare(&text));

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 const TEST_ONLY: &str = "#[cfg(test)]";
 
-/// All Rust files below a folder, sorted.
-pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+/// All files of this ending below a folder, sorted.
+pub(super) fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];
     while let Some(next) = open.pop() {
@@ -17,7 +17,7 @@ pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.with_context(|| format!("reading {}", next.display()))?.path();
             if path.is_dir() && !path.ends_with("target") {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == ending) {
                 found.push(path);
             }
         }

@@ -8,7 +8,7 @@ const ENGLISH: &str = include_str!("../../../../docs/reference/checks.md");
 const CHINESE: &str = include_str!("../../../../docs/reference/checks.zh-CN.md");
 
 /// How the paragraph of a page begins that says what to do.
-const REMEDY: [&str; 2] = ["What to do: ", "怎么处理:"];
+const REMEDY: [&str; 2] = ["What to do: ", "怎么处理："];
 
 macro_rules! codes {
     ($($code:ident: $severity:ident;)+) => {

@@ -69,7 +69,7 @@ impl Report {
         for NotShown { what, why } in &self.skipped {
             text.push_str(&match language {
                 Language::English => format!("not checked: {what}: {why}\n"),
-                Language::Chinese => format!("未检查:{what}:{why}\n"),
+                Language::Chinese => format!("未检查：{what}：{why}\n"),
             });
         }
         text + &self.verdict(language)
@@ -88,9 +88,9 @@ impl Report {
                 "{findings} found. `module-controller explain CODE` says more of each; --ignore CODE leaves one out.\n"
             ),
             (Language::Chinese, 0, 0) => format!("没有发现问题。共检查了 {workloads} 个模块工作负载。\n"),
-            (Language::Chinese, 0, _) => format!("没有发现问题,但有 {skipped} 项无法检查。\n"),
+            (Language::Chinese, 0, _) => format!("没有发现问题，但有 {skipped} 项无法检查。\n"),
             (Language::Chinese, ..) => format!(
-                "发现 {findings} 个问题。用 `module-controller explain 代码` 查看详细说明;用 --ignore 代码 忽略某一项。\n"
+                "发现 {findings} 个问题。用 `module-controller explain 代码` 查看详细说明；用 --ignore 代码 忽略某一项。\n"
             ),
         }
     }

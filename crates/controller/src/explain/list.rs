@@ -14,7 +14,7 @@ pub(super) fn all(language: Language) -> String {
              `module-controller explain <CODE>` says more of one.\n"
         }
         Language::Chinese => {
-            "错误码的形式是“来源.类型”,来源和类型可以任意组合。\n用 `module-controller explain <CODE>` 查看某个错误码的详细说明。\n"
+            "错误码的形式是“来源.类型”，来源和类型可以任意组合。\n用 `module-controller explain <CODE>` 查看某个错误码的详细说明。\n"
         }
     }
     .to_owned();

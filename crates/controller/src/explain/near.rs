@@ -22,7 +22,7 @@ pub(super) fn refusal(given: &str, why: &UnknownCode, language: Language) -> Str
     if !near.is_empty() {
         text.push_str(match language {
             Language::English => "Did you mean:\n",
-            Language::Chinese => "最接近的有:\n",
+            Language::Chinese => "最接近的有：\n",
         });
     }
     for code in near {
@@ -87,7 +87,7 @@ mod tests {
              Did you mean:\n  Arklet.PullBizError\n`module-controller explain` lists all codes.\n"
         );
         let chinese = refusal("Arklet.PullBizErr", &why, Language::Chinese);
-        assert!(chinese.contains("最接近的有:\n  Arklet.PullBizError\n"), "{chinese}");
+        assert!(chinese.contains("最接近的有：\n  Arklet.PullBizError\n"), "{chinese}");
         let nothing = refusal(&"x\n".repeat(1000), &why, Language::English);
         assert!(!nothing.contains("Did you mean") && nothing.len() < 300, "{nothing}");
     }

@@ -118,9 +118,9 @@ impl Page {
             (Language::English, suggestion) => {
                 writeln!(f, "- {component}, {area}: {meaning}. Suggestion: {suggestion}.")
             }
-            (Language::Chinese, "") => writeln!(f, "- {component},{area}:{meaning}。"),
+            (Language::Chinese, "") => writeln!(f, "- {component}，{area}：{meaning}。"),
             (Language::Chinese, suggestion) => {
-                writeln!(f, "- {component},{area}:{meaning}。解决方案:{suggestion}。")
+                writeln!(f, "- {component}，{area}：{meaning}。解决方案：{suggestion}。")
             }
         }
     }
@@ -137,7 +137,7 @@ impl Page {
             )?,
             Language::Chinese => writeln!(
                 f,
-                "手册的表中没有这个错误码:它由来源和类型组合而成,手册允许任意组合。\n\n- 来源 `{source}`:{meaning}。"
+                "手册的表中没有这个错误码：它由来源和类型组合而成，手册允许任意组合。\n\n- 来源 `{source}`：{meaning}。"
             )?,
         }
         let mut told = Vec::new();
@@ -152,9 +152,9 @@ impl Page {
                 (Language::English, (meaning, suggestion)) => {
                     writeln!(f, "- Type `{kind}`: {meaning}. Suggestion: {suggestion}.")?;
                 }
-                (Language::Chinese, (meaning, "")) => writeln!(f, "- 类型 `{kind}`:{meaning}。")?,
+                (Language::Chinese, (meaning, "")) => writeln!(f, "- 类型 `{kind}`：{meaning}。")?,
                 (Language::Chinese, (meaning, suggestion)) => {
-                    writeln!(f, "- 类型 `{kind}`:{meaning}。解决方案:{suggestion}。")?;
+                    writeln!(f, "- 类型 `{kind}`：{meaning}。解决方案：{suggestion}。")?;
                 }
             }
         }

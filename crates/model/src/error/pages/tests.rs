@@ -113,8 +113,8 @@ fn a_page_begins_with_every_row_of_its_code() {
     assert!(
         chinese.starts_with(
             "# User.DiskFull\n\n\
-             - Arklet,安装相关:拉包时,磁盘已满。解决方案:请替换基座。\n\
-             - ModuleController,安装相关:磁盘已满。解决方案:请替换。\n\n\
+             - Arklet，安装相关：拉包时,磁盘已满。解决方案：请替换基座。\n\
+             - ModuleController，安装相关：磁盘已满。解决方案：请替换。\n\n\
              ## 发生了什么\n"
         ),
         "{chinese}"
@@ -136,7 +136,7 @@ fn a_composed_code_is_explained_by_its_halves() {
          - See also `Arklet.NetworkError`, `KouplelessBoard.NetworkError`.\n"
     );
     let chinese = code.page(Language::Chinese).to_string();
-    assert!(chinese.contains("- 类型 `NetworkError`:网络调用异常。解决方案:请重试。\n"), "{chinese}");
+    assert!(chinese.contains("- 类型 `NetworkError`：网络调用异常。解决方案：请重试。\n"), "{chinese}");
 }
 
 #[test]
