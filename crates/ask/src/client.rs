@@ -109,16 +109,7 @@ impl Server {
 
 /// What an error says with all its causes, each once.
 pub(crate) fn chain(error: &dyn std::error::Error) -> Text {
-    let mut said = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !said.iter().any(|before: &String| before.contains(&text)) {
-            said.push(text);
-        }
-        next = error.source();
-    }
-    said.join(": ").into()
+    model::causes(error).into()
 }
 
 /// To standard error, where it does not disturb whoever reads the output.

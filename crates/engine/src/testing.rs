@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use arklet::{AnswerKey, CommandKind, Outcome};
+use arklet::{Answer, AnswerKey, CommandKind, Outcome};
 use jiff::Timestamp;
 use model::{BaseReport, BaseState, BizId, TunnelKind};
 
@@ -37,6 +37,19 @@ impl Case {
         }
         case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
         case
+    }
+
+    /// A controller that knows all objects, and has heard the base `b` for the first time, which has answered: what comes of it.
+    pub(crate) fn heard_first(config: Config) -> (Self, Vec<Action>) {
+        let mut case = Self::new(config);
+        for kind in Watched::NEEDED {
+            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
+        }
+        case.step(Event::Tunnel(TunnelEvent::TunnelUp(TunnelKind::Mqtt)));
+        case.heard("b");
+        let list: Outcome = Ok(Answer::Biz(Vec::new()));
+        let actions = case.answered("b", CommandKind::QueryAllBiz, None, list);
+        (case, actions)
     }
 
     pub(crate) fn step(&mut self, event: Event) -> Vec<Action> {

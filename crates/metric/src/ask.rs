@@ -1,6 +1,6 @@
 //! The client: one request for each question.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use engine::{AskMetric, Event};
@@ -11,6 +11,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use model::causes;
 use plan::{Metric, MetricAnswer};
 use rustls::crypto::ring;
 use tokio::{
@@ -107,7 +108,7 @@ impl Asker {
         };
         let response = match response {
             Ok(response) => response,
-            Err(error) => return MetricAnswer::Error(chain(&error)),
+            Err(error) => return MetricAnswer::Error(causes(&error)),
         };
         let status = response.status();
         match Limited::new(response.into_body(), MOST_BYTES).collect().await {
@@ -117,18 +118,6 @@ impl Asker {
             }
         }
     }
-}
-
-/// The error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        said.push_str(": ");
-        said.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    said
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 pub mod base;
 pub mod biz;
+mod causes;
 pub mod error;
 pub mod fence;
 pub mod name;
@@ -16,6 +17,7 @@ pub mod secret;
 
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
+pub use causes::causes;
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};
 pub use fence::{Fence, Pass};
 pub use package::{InstallStrategy, ModuleSpec, PackageUrl, is_of_package, shown_image};

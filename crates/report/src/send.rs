@@ -1,6 +1,6 @@
 //! One request, and what its answer means.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,6 +11,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use jiff::Timestamp;
+use model::causes;
 use rustls::crypto::ring;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -86,7 +87,7 @@ impl Client {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Verdict {
         let response = match self.0.request(request).await {
             Ok(response) => response,
-            Err(error) => return Verdict::Again(chain(&error)),
+            Err(error) => return Verdict::Again(causes(&error)),
         };
         let status = response.status();
         match Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await {
@@ -145,18 +146,6 @@ fn quote(body: &[u8]) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = line.floor_char_boundary(MAX_QUOTE_BYTES);
     line.get(..end).unwrap_or_default().to_owned()
-}
-
-/// The error with its causes. None of them names the URL.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        said.push_str(": ");
-        said.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    said
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Baseline {
         picture.not_shown.extend(not_seen);
         let sites = list::<Site>(&cluster.client, "/api/v1/nodes", VNODES).await;
         let sites = sites.map(|found| found.items).unwrap_or_default();
-        say_not_shown(&picture);
+        say_not_shown(&picture.not_shown);
         let filter = filter(&self.names, false);
         let drift = baseline::drift(&picture, &workloads, &sites, &filter);
         let text = self.view.output.write(|| drift.text(&filter, self.view.style()), || drift.json());

@@ -48,7 +48,7 @@ impl Describe {
             What::Base { name, .. } => of_base(&mut picture, name, view, &cluster).await,
             What::Module { name, .. } => of_module(&picture, name, view),
         };
-        say_not_shown(&picture);
+        say_not_shown(&picture.not_shown);
         Ok(match answer {
             Some(text) => print(&text),
             None => {

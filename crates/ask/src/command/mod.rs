@@ -26,7 +26,7 @@ use crate::{
     client::{Cluster, Connection, Unreachable, complain},
     complete::Completion,
     output::NOT_SEEN,
-    picture::Picture,
+    picture::{NotShown, Picture},
     read,
     screen::{Filter, table::Style},
 };
@@ -139,8 +139,8 @@ fn style_of(output: Format) -> Style {
 }
 
 /// Says what could not be shown, where it is in nobody's way.
-fn say_not_shown(picture: &Picture) {
-    for not in &picture.not_shown {
+fn say_not_shown(not_shown: &[NotShown]) {
+    for not in not_shown {
         complain(&format!("not shown: {}: {}", not.what, not.why));
     }
 }

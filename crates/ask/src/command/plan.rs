@@ -7,7 +7,7 @@ use http::Request;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{format::Format, new_plan::New, preview_plan::Preview, style_of};
+use super::{format::Format, new_plan::New, preview_plan::Preview, say_not_shown, style_of};
 use crate::{
     client::{Cluster, Connection, Unreachable, chain, complain},
     output::{NOT_SEEN, NOT_WELL, print},
@@ -205,7 +205,10 @@ async fn list_all(connection: &Connection) -> Result<ExitCode, Unreachable> {
     };
     let found = answered(&cluster, list::<Plan>(&cluster.client, &path, "").await, "operation plans")?;
     Ok(match found {
-        Ok(found) => print(&plans::list(&found.items, style_of(Format::Table))),
+        Ok(found) => {
+            say_not_shown(&found.missing());
+            print(&plans::list(&found.items, style_of(Format::Table)))
+        }
         Err(ended) => ended,
     })
 }

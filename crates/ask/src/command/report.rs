@@ -56,7 +56,7 @@ impl Report {
         let version = (program.command)().get_version().unwrap_or_default().to_owned();
         entries.push(Entry::json("about.json", &json!({"version": version, "at": now, "env": env})));
         entries.extend(objects);
-        say_not_shown(&picture);
+        say_not_shown(&picture.not_shown);
         let file = self
             .file
             .clone()

@@ -93,7 +93,7 @@ async fn show(
     json: fn(&Picture, &Filter) -> Value,
 ) -> Result<ExitCode, Unreachable> {
     let picture = view.picture(&view.open().await?).await?;
-    say_not_shown(&picture);
+    say_not_shown(&picture.not_shown);
     let style = view.style();
     Ok(print(&view.output.write(|| text(&picture, filter, style), || json(&picture, filter))))
 }

@@ -43,7 +43,7 @@ impl Status {
             false => (self.view.picture(&cluster).await?, true),
             true => self.settled(&cluster, &filter).await?,
         };
-        say_not_shown(&picture);
+        say_not_shown(&picture.not_shown);
         let standing = Standing::of(&picture, &filter);
         let verdict = standing.verdict(&filter);
         let style = self.view.style();

@@ -46,7 +46,7 @@ pub(super) async fn watch(
                 let ageless = screen(&picture, Style { now: Timestamp::UNIX_EPOCH, colour: false, ..style });
                 let is_first = shown.is_empty();
                 if is_first {
-                    say_not_shown(&picture);
+                    say_not_shown(&picture.not_shown);
                 }
                 let terminal = stdout().is_terminal();
                 let text = screen(&picture, style);

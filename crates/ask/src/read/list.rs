@@ -88,7 +88,7 @@ pub(crate) struct Found<T> {
 
 impl<T: Object> Found<T> {
     /// What of it is not shown.
-    pub(super) fn missing(&self) -> Vec<NotShown> {
+    pub(crate) fn missing(&self) -> Vec<NotShown> {
         let name = T::NAME;
         let mut missing = Vec::new();
         if self.unreadable > 0 {

@@ -93,7 +93,7 @@ impl Record {
     /// An error came. Breaks are part of a watch's life, so only a row of them is worth a warning.
     /// True where the kind is one that is done without, and it is forbidden for the first time.
     pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        let mut reason = crate::write::error::chain(error);
+        let mut reason = model::causes(error);
         let forbidden = is_forbidden(error);
         if forbidden {
             // Nothing but somebody's doing cures it, so it is said what to do.

@@ -1,10 +1,11 @@
 //! `kube`'s errors as the engine's.
 
-use std::{error::Error, fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use engine::WriteError;
 use http::{header::RETRY_AFTER, response};
 use kube::core::{Status, response::StatusDetails};
+use model::causes;
 
 use super::limit::Load;
 
@@ -26,10 +27,10 @@ pub(crate) fn write_error(error: &kube::Error) -> WriteError {
             }
         }
         // What we sent is no request at all.
-        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => WriteError::Refused(chain(error)),
+        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => WriteError::Refused(causes(error)),
         // No connection, broken in between, credentials that could not be fetched, or an answer
         // that is none: it may have been carried out.
-        _ => WriteError::Unavailable { reason: chain(error), retry_after: None },
+        _ => WriteError::Unavailable { reason: causes(error), retry_after: None },
     }
 }
 
@@ -80,21 +81,6 @@ fn retry_after(status: &Status) -> Option<Duration> {
 fn is_about_uid(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     causes.into_iter().any(|cause| cause.field == "metadata.uid")
-}
-
-/// An error with its causes, one line. Messages that repeat their cause are not said twice.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, ": {message}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

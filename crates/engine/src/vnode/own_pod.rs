@@ -82,21 +82,18 @@ impl VNode {
     }
 
     /// The labels that say to which groups the base belongs, of those that count: its Pod's, else its own words.
-    pub(super) fn groups(&self, config: &Config) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+    pub(super) fn groups(&self, config: &Config) -> Vec<(Arc<str>, Arc<str>)> {
         let told = self.report.as_ref().map(|report| &report.labels);
         let value = |key: &Arc<str>| self.own_pod.labels.get(key).or_else(|| told?.get(key)).cloned();
-        let labels = config.group_labels.iter().filter_map(|key| Some((key.clone(), value(key)?)));
-        labels.collect::<Vec<_>>().into_iter()
+        config.group_labels.iter().filter_map(|key| Some((key.clone(), value(key)?))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arklet::{Answer, CommandKind, Outcome};
-
     use super::*;
     use crate::{
-        Action, ClusterEvent, Event, Request, TunnelEvent, Watched,
+        Action, Event, Request,
         testing::Case as Whole,
         view::{NodeView, PodRef},
         vnode::testing::{Case, id},
@@ -138,15 +135,7 @@ mod tests {
     /// A controller that counts these labels, and has heard a base, which has answered: what comes of it.
     fn heard(labels: &[&str]) -> (Whole, Vec<Action>) {
         let group_labels = labels.iter().map(|label| (*label).into()).collect();
-        let mut case = Whole::new(Config { group_labels, ..Config::new("dev") });
-        for kind in Watched::NEEDED {
-            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
-        }
-        case.step(Event::Tunnel(TunnelEvent::TunnelUp(model::TunnelKind::Mqtt)));
-        case.heard("b");
-        let list: Outcome = Ok(Answer::Biz(Vec::new()));
-        let actions = case.answered("b", CommandKind::QueryAllBiz, None, list);
-        (case, actions)
+        Whole::heard_first(Config { group_labels, ..Config::new("dev") })
     }
 
     fn searches(actions: &[Action]) -> usize {

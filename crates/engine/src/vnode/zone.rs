@@ -62,26 +62,18 @@ impl VNode {
 mod tests {
     use std::collections::BTreeMap;
 
-    use arklet::{Answer, CommandKind, Outcome};
+    use arklet::{Answer, CommandKind};
 
     use super::*;
     use crate::{
-        Action, ClusterEvent, Config, Event, Request, TunnelEvent, Watched,
+        Action, ClusterEvent, Config, Event, Request, Watched,
         testing::{self, Case},
         view::{NodeView, PodRef},
     };
 
     /// A controller that has heard a base, which has answered: what comes of it.
     fn heard() -> (Case, Vec<Action>) {
-        let mut case = Case::new(Config { zones: ZoneSource::Base, ..Config::new("dev") });
-        for kind in Watched::NEEDED {
-            case.step(Event::Cluster(ClusterEvent::Synced(kind)));
-        }
-        case.step(Event::Tunnel(TunnelEvent::TunnelUp(model::TunnelKind::Mqtt)));
-        case.heard("b");
-        let list: Outcome = Ok(Answer::Biz(Vec::new()));
-        let actions = case.answered("b", CommandKind::QueryAllBiz, None, list);
-        (case, actions)
+        Case::heard_first(Config { zones: ZoneSource::Base, ..Config::new("dev") })
     }
 
     fn asked(actions: &[Action]) -> usize {

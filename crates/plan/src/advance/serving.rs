@@ -37,14 +37,8 @@ impl Run<'_> {
 
     /// Asks for the metrics (rule P10).
     pub(super) fn gate(&mut self, place: usize) -> bool {
-        if self.is_broken(place) {
-            self.next.confirmable = None;
-            return self.back_to_release(place);
-        }
-        if self.is_confirmed() {
-            // A person has looked at what the metrics do not say.
-            self.next.confirmable = None;
-            self.set(place, BatchPhase::Done);
+        // A person may have looked at what the metrics do not say.
+        if self.is_decided(place) {
             return true;
         }
         match self.memory.gate.look(&self.spec.metrics, self.now) {
@@ -118,18 +112,23 @@ impl Run<'_> {
         (self.next.confirmable, self.next.offered) = (Some(offer), offer);
     }
 
-    fn is_confirmed(&self) -> bool {
-        self.next.confirmable.is_some_and(|offer| offer == self.steering.confirmed)
+    /// A base does not serve any more, or a person has confirmed the batch: what was offered is worth nothing from now on.
+    fn is_decided(&mut self, place: usize) -> bool {
+        let is_broken = self.is_broken(place);
+        let is_confirmed = self.next.confirmable.is_some_and(|offer| offer == self.steering.confirmed);
+        if is_broken {
+            self.back_to_release(place);
+        } else if is_confirmed {
+            self.set(place, BatchPhase::Done);
+        } else {
+            return false;
+        }
+        self.next.confirmable = None;
+        true
     }
 
     pub(super) fn await_confirm(&mut self, place: usize) -> bool {
-        if self.is_broken(place) {
-            self.next.confirmable = None;
-            return self.back_to_release(place);
-        }
-        if self.is_confirmed() {
-            self.next.confirmable = None;
-            self.set(place, BatchPhase::Done);
+        if self.is_decided(place) {
             return true;
         }
         let name = self.name(place);
