@@ -106,8 +106,8 @@ impl Running {
         let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
         // The page of metrics must not keep the loop from ending.
         let queues = Queues { cluster: cluster_sender.downgrade(), tunnels: tunnel_sender.downgrade() };
-        let metrics =
-            Asker::new(cluster_sender.downgrade()).context("PLAN_METRIC_SERVERS: setting up TLS")?;
+        let metrics = Asker::new(settings.engine.metric_servers.clone(), cluster_sender.downgrade())
+            .context("PLAN_METRIC_SERVERS: setting up TLS")?;
         let (stop, stopped) = watch::channel(false);
         let clock = Clock::start();
         let shared = settings.engine.cluster.is_some();

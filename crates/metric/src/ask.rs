@@ -12,7 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use model::causes;
-use plan::{Metric, MetricAnswer};
+use plan::{Metric, MetricAnswer, MetricServer};
 use rustls::crypto::ring;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -33,10 +33,14 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// A connection that is not used is closed before a gateway between does so without a word.
 const IDLE: Duration = Duration::from_secs(20);
 
+type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// Asks. Clones are handles of the same.
 #[derive(Clone)]
 pub struct Asker {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// None where nobody may be asked: what the system trusts is not read for nothing.
+    client: Option<Client>,
+    servers: Arc<[MetricServer]>,
     turns: Arc<Semaphore>,
     /// Whoever ends does not wait for an answer.
     events: mpsc::WeakSender<Event>,
@@ -49,23 +53,16 @@ impl fmt::Debug for Asker {
 }
 
 impl Asker {
+    /// Asks these servers, and no others: a plan that has begun may name one that the settings do not any more.
+    ///
     /// Trusts what the system trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR`); where it has no list, as in an image with nothing but
     /// the program, Mozilla's.
     ///
     /// # Errors
     /// Where no TLS can be set up.
-    pub fn new(events: mpsc::WeakSender<Event>) -> Result<Self, rustls::Error> {
-        let tls = match HttpsConnectorBuilder::new().with_provider_and_native_roots(ring::default_provider())
-        {
-            Ok(tls) => tls,
-            Err(_) => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(ring::default_provider())?,
-        };
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(1)
-            .build(tls.https_or_http().enable_http1().build());
-        Ok(Self { client, turns: Arc::new(Semaphore::new(AT_A_TIME)), events })
+    pub fn new(servers: Vec<MetricServer>, events: mpsc::WeakSender<Event>) -> Result<Self, rustls::Error> {
+        let client = if servers.is_empty() { None } else { Some(client()?) };
+        Ok(Self { client, servers: servers.into(), turns: Arc::new(Semaphore::new(AT_A_TIME)), events })
     }
 
     /// Asks for a metric. The answer is an [`Event::Metric`].
@@ -84,40 +81,54 @@ impl Asker {
     }
 
     async fn answer(&self, metric: &Metric) -> MetricAnswer {
+        let Some(client) = self.client.as_ref().filter(|_| self.servers.contains(&metric.server)) else {
+            return MetricAnswer::Error("PLAN_METRIC_SERVERS of the controller does not name it".to_owned());
+        };
         let Ok(_turn) = self.turns.acquire().await else {
             return MetricAnswer::Error("the controller ends".to_owned());
         };
-        timeout(DEADLINE, self.exchange(metric))
+        timeout(DEADLINE, exchange(client, metric))
             .await
             .unwrap_or_else(|_| MetricAnswer::Error(format!("no answer within {} s", DEADLINE.as_secs())))
     }
+}
 
-    async fn exchange(&self, metric: &Metric) -> MetricAnswer {
-        let form =
-            form_urlencoded::Serializer::new(String::new()).append_pair("query", &metric.query).finish();
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}/api/v1/query", metric.server))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .body(Full::new(Bytes::from(form)));
-        let response = match request {
-            Ok(request) => self.client.request(request).await,
-            // A URL may hold what a URI may not.
-            Err(_) => return MetricAnswer::Error("its URL cannot be used".to_owned()),
-        };
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => return MetricAnswer::Error(causes(&error)),
-        };
-        let status = response.status();
-        match Limited::new(response.into_body(), MOST_BYTES).collect().await {
-            Ok(body) => answer::read(status, &body.to_bytes()),
-            Err(error) => {
-                MetricAnswer::Error(format!("HTTP {}, then its answer broke off: {error}", status.as_u16()))
-            }
+async fn exchange(client: &Client, metric: &Metric) -> MetricAnswer {
+    let form = form_urlencoded::Serializer::new(String::new()).append_pair("query", &metric.query).finish();
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}/api/v1/query", metric.server))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ACCEPT, "application/json")
+        .body(Full::new(Bytes::from(form)));
+    let response = match request {
+        Ok(request) => client.request(request).await,
+        // A URL may hold what a URI may not.
+        Err(_) => return MetricAnswer::Error("its URL cannot be used".to_owned()),
+    };
+    let response = match response {
+        Ok(response) => response,
+        Err(error) => return MetricAnswer::Error(causes(&error)),
+    };
+    let status = response.status();
+    match Limited::new(response.into_body(), MOST_BYTES).collect().await {
+        Ok(body) => answer::read(status, &body.to_bytes()),
+        Err(error) => {
+            MetricAnswer::Error(format!("HTTP {}, then its answer broke off: {error}", status.as_u16()))
         }
     }
+}
+
+fn client() -> Result<Client, rustls::Error> {
+    let tls = match HttpsConnectorBuilder::new().with_provider_and_native_roots(ring::default_provider()) {
+        Ok(tls) => tls,
+        Err(_) => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(ring::default_provider())?,
+    };
+    Ok(legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(1)
+        .build(tls.https_or_http().enable_http1().build()))
 }
 
 #[cfg(test)]
@@ -150,8 +161,12 @@ mod tests {
     }
 
     async fn ask(server: &str, query: &str) -> MetricAnswer {
+        ask_among(&[server], server, query).await
+    }
+
+    /// Where these may be asked.
+    async fn ask_among(servers: &[&str], server: &str, query: &str) -> MetricAnswer {
         let (sender, mut events) = mpsc::channel(1);
-        let asker = Asker::new(sender.downgrade()).unwrap();
         let draft = DraftMetric {
             name: "m".into(),
             server: server.into(),
@@ -159,6 +174,9 @@ mod tests {
             condition: "< 1".into(),
         };
         let metric = plan::Metric::of(draft).unwrap();
+        let asker =
+            Asker::new(servers.iter().map(|server| server.parse().unwrap()).collect(), sender.downgrade());
+        let asker = asker.unwrap();
         let plan = PlanRef { namespace: "ns".into(), name: "p".into(), uid: "u".into() };
         let question = Question { round: 7, metric };
         asker.ask(AskMetric { plan: plan.clone(), question: question.clone() });
@@ -191,5 +209,15 @@ mod tests {
     async fn who_is_not_there_is_an_error_that_says_so() {
         let MetricAnswer::Error(why) = ask("http://127.0.0.1:1", "up").await else { panic!() };
         assert!(why.contains("refused"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn who_was_not_named_is_not_asked() {
+        let (url, asked) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        for servers in [&[][..], &["http://127.0.0.1:1"]] {
+            let MetricAnswer::Error(why) = ask_among(servers, &url, "up").await else { panic!() };
+            assert!(why.contains("PLAN_METRIC_SERVERS"), "{why}");
+        }
+        assert!(!asked.is_finished(), "it was called");
     }
 }

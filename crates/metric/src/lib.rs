@@ -6,6 +6,7 @@
 //!
 //! What keeps this crate honest:
 //! - It decides nothing: whether a value is as it must be is the plan's matter (`crates/plan`, rule P10).
+//! - It asks only servers that the settings name, whatever a plan says and however far it is.
 //! - A server is a stranger: its answer has a limit in size, number and time, and it is never followed elsewhere.
 //! - Every question has one answer, or none where the controller ends.
 
