@@ -17,6 +17,7 @@ mod cleanup;
 mod client;
 mod command;
 mod complete;
+mod manifest;
 mod output;
 mod picture;
 mod planning;

@@ -1,11 +1,10 @@
 //! A plan for a workload of a manifest, and that workload so that a plan can release it (rule P8).
 
+use engine::PLAN_ANNOTATION;
 use serde_json::{Map, Value, json};
 
-use crate::{client::chain, read::is_package, text::Text};
+use crate::{read::is_package, text::Text};
 
-/// The annotation of a Pod template by which it names its plan.
-const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
 /// How long people may take to confirm a batch before Kubernetes says that the rollout does not get on.
 const PEOPLE: u64 = 24 * 3_600;
 /// How long a base may take to become ready, in seconds.
@@ -33,18 +32,6 @@ pub(crate) struct Wishes {
     pub(crate) soak_seconds: u64,
     /// How many bases of a batch may be without the module at once.
     pub(crate) max_unavailable: Option<String>,
-}
-
-/// The objects of a manifest, one after another; Lists are opened.
-pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Text> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| chain(&error))?;
-    let opened = documents.into_iter().flat_map(|mut document| {
-        match document.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take) {
-            Some(items) => items,
-            None => vec![document],
-        }
-    });
-    Ok(opened.filter(|document| !document.is_null()).collect())
 }
 
 /// The plan, and the manifest with a workload that names it.
@@ -215,7 +202,7 @@ fn prepare(workload: &mut Value, plan: &str, deadline: u64) {
     }
     let update =
         json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "100%", "maxUnavailable": 0 } });
-    *field(workload, &["spec", "template", "metadata", "annotations", ANNOTATION]) = plan.into();
+    *field(workload, &["spec", "template", "metadata", "annotations", PLAN_ANNOTATION]) = plan.into();
     if kind(workload) == Some("Deployment") {
         *field(workload, &["spec", "strategy"]) = update;
         let given = field(workload, &["spec", "progressDeadlineSeconds"]);
@@ -247,6 +234,7 @@ fn keep_apart(workload: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::objects;
 
     const DEPLOYMENT: &str = "
 apiVersion: apps/v1
@@ -268,7 +256,7 @@ status: {replicas: 3}
     }
 
     fn of(text: &str, wishes: &Wishes) -> Result<Vec<Value>, String> {
-        planned(documents(text).unwrap(), wishes).map_err(|why| why.to_string())
+        planned(objects(text).unwrap(), wishes).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -294,7 +282,7 @@ status: {replicas: 3}
         assert_eq!(service["kind"], "Service");
         assert_eq!(workload["metadata"], json!({"name": "cart", "namespace": "shop", "labels": {"a": "b"}}));
         let spec = &workload["spec"];
-        assert_eq!(spec["template"]["metadata"]["annotations"][ANNOTATION], "cart-2.0.0-rc");
+        assert_eq!(spec["template"]["metadata"]["annotations"][PLAN_ANNOTATION], "cart-2.0.0-rc");
         assert_eq!(spec["strategy"]["rollingUpdate"], json!({"maxSurge": "100%", "maxUnavailable": 0}));
         assert_eq!(spec["progressDeadlineSeconds"], 6 * (600 + 600 + PEOPLE));
         let apart = &spec["template"]["spec"]["affinity"]["podAntiAffinity"];
@@ -356,7 +344,6 @@ status: {replicas: 3}
             let why = of(text, &wishes()).unwrap_err();
             assert!(why.starts_with(what), "{why}");
         }
-        assert!(documents("a: [").is_err());
     }
 
     #[test]

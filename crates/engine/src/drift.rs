@@ -28,7 +28,7 @@ pub struct Found {
 }
 
 /// How a base differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// What is wanted is not there, and nothing of its name serves.
     Missing,
@@ -41,9 +41,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Missing, Self::WrongVersion, Self::NotActive, Self::Extra];
-
     /// As people read it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,6 +37,6 @@ pub use config::{
 pub use engine::{Census, Engine, Summary};
 pub use event::{ClusterEvent, Event, Now, ReplicaEvent, TunnelEvent, Watched};
 pub use ownership::Twin;
-pub use plans::bases::of_node as base_of_node;
+pub use plans::{ANNOTATION as PLAN_ANNOTATION, HELD as HELD_BY_PLAN, bases::of_node as base_of_node};
 pub use request::{BaseAddress, BasePod, Request, Write, WriteError};
 pub use trace::TraceId;

@@ -29,5 +29,5 @@ pub use hold::{Held, Release, hold};
 pub use metric::{Comparison, DraftMetric, Metric, MetricServer};
 pub use order::rank;
 pub use selector::{Operator, Requirement, Selector};
-pub use spec::{Amount, Batch, Draft, DraftBatch, Invalid, Share, Spec, Steering};
+pub use spec::{Amount, Batch, Draft, DraftBatch, Invalid, LONGEST, MOST_BATCHES, Share, Spec, Steering};
 pub use status::{BatchPhase, BatchStatus, Failure, MOST_FAILURES, Phase, Status};

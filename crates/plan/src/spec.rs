@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// More batches nobody confirms, and each is an entry in the status.
-const MOST_BATCHES: u32 = 100;
+pub const MOST_BATCHES: u32 = 100;
 /// More metrics than these nobody looks at for one module.
 const MOST_METRICS: usize = 10;
 /// Longer than any release takes; a number of seconds beyond it is a mistake.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// So many bases, or a share of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

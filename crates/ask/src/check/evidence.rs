@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::Client;
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
     Finding,
@@ -14,8 +13,9 @@ use super::{
 };
 use crate::{
     client::{Cluster, Connection, Unreachable, chain},
+    manifest,
     picture::{NotShown, Picture},
-    read::{self, Failure, Object, list},
+    read::{self, Failure, Object, VNODES, list},
     text::Text,
 };
 
@@ -88,25 +88,29 @@ impl Evidence {
             }
         }
         let scope = connection.namespace.as_deref();
-        let vnodes = "module-controller.koupleless.io/component=vnode";
         let vnodes = env.map_or_else(
-            || vnodes.to_owned(),
-            |env| format!("{vnodes},module-controller.koupleless.io/env={env}"),
+            || VNODES.to_owned(),
+            |env| format!("{VNODES},module-controller.koupleless.io/env={env}"),
         );
         evidence.sites = evidence.all(client, "/api/v1/nodes".to_owned(), &vnodes).await;
         let controllers = Controller::all(client).await;
         let controllers = evidence.take("the controllers", controllers).unwrap_or_default();
         evidence.controllers =
             controllers.into_iter().filter(|one| env.is_none_or(|env| one.env() == env)).collect();
-        let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
-        let one: Vec<OneDeployment> = evidence.all(client, apps("deployments"), "").await;
-        evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
-        let one: Vec<OneDaemonSet> = evidence.all(client, apps("daemonsets"), "").await;
-        evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
-        let one: Vec<OneStatefulSet> = evidence.all(client, apps("statefulsets"), "").await;
+        evidence.deployments_and_daemon_sets(client, scope).await;
+        let stateful = within("/apis/apps/v1", scope, "statefulsets");
+        let one: Vec<OneStatefulSet> = evidence.all(client, stateful, "").await;
         evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
         evidence.surroundings(client, scope).await;
         Ok(evidence)
+    }
+
+    async fn deployments_and_daemon_sets(&mut self, client: &Client, scope: Option<&str>) {
+        let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
+        let one: Vec<OneDeployment> = self.all(client, apps("deployments"), "").await;
+        self.workloads.extend(one.into_iter().filter_map(|one| one.0));
+        let one: Vec<OneDaemonSet> = self.all(client, apps("daemonsets"), "").await;
+        self.workloads.extend(one.into_iter().filter_map(|one| one.0));
     }
 
     /// What is in the way of Pods.
@@ -160,20 +164,16 @@ impl Evidence {
     }
 }
 
-/// The workloads that want a Pod on every base, and what of them was not seen.
-pub(crate) async fn workloads_on_every_base(
+/// The workloads that want a Pod on every base, the Nodes of bases, and what of these was not seen.
+pub(crate) async fn wanted_on_every_base(
     cluster: &Cluster,
     connection: &Connection,
-) -> (Vec<Workload>, Vec<NotShown>) {
+) -> (Vec<Workload>, Vec<Site>, Vec<NotShown>) {
     let mut evidence = Evidence::default();
-    let (client, scope) = (&cluster.client, connection.namespace.as_deref());
-    let apps = |plural: &str| within("/apis/apps/v1", scope, plural);
-    let one: Vec<OneDeployment> = evidence.all(client, apps("deployments"), "").await;
-    evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
-    let one: Vec<OneDaemonSet> = evidence.all(client, apps("daemonsets"), "").await;
-    evidence.workloads.extend(one.into_iter().filter_map(|one| one.0));
+    evidence.deployments_and_daemon_sets(&cluster.client, connection.namespace.as_deref()).await;
     evidence.workloads.retain(Workload::is_on_every_base);
-    (evidence.workloads, evidence.skipped)
+    let sites = evidence.all(&cluster.client, "/api/v1/nodes".to_owned(), VNODES).await;
+    (evidence.workloads, sites, evidence.skipped)
 }
 
 fn within(group: &str, namespace: Option<&str>, plural: &str) -> String {
@@ -206,25 +206,10 @@ async fn definition(client: &Client, name: &str) -> Result<Option<Value>, Failur
 
 /// What makes Pods of modules, in manifests one after another; Lists are opened.
 fn workloads(text: &str) -> Result<Vec<Workload>, Text> {
-    #[derive(Deserialize)]
-    struct ListJson<'a> {
-        #[serde(borrow, default)]
-        items: Vec<&'a RawValue>,
-    }
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| chain(&error))?;
     let mut found = Vec::new();
-    for document in documents.into_iter().filter(|document| !document.is_null()) {
-        let json = document.to_string();
-        let list: ListJson<'_> = serde_json::from_str(&json).map_err(|error| chain(&error))?;
-        let objects = if list.items.is_empty() {
-            vec![&*json]
-        } else {
-            list.items.iter().map(|item| item.get()).collect()
-        };
-        for object in objects {
-            let workload = Workload::of(None, object).map_err(|error| chain(&error))?;
-            found.extend(workload.filter(Workload::is_meant));
-        }
+    for object in manifest::objects(text)? {
+        let workload = Workload::of(None, &object.to_string()).map_err(|error| chain(&error))?;
+        found.extend(workload.filter(Workload::is_meant));
     }
     Ok(found)
 }

@@ -20,7 +20,7 @@ pub(crate) use self::{
     broker::Broker,
     code::Code,
     controller::Controller,
-    evidence::{Evidence, workloads_on_every_base},
+    evidence::{Evidence, wanted_on_every_base},
     report::Report,
     workload::{Site, Workload},
 };

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::workload::{Selector, SelectorJson, Workload};
+use super::workload::{Selector, Workload};
 use crate::{
-    read::{Object, nothing},
+    read::{Object, SelectorJson, nothing},
     text::Text,
 };
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    read::{Object, nothing},
+    read::{Object, RequirementJson, SelectorJson, nothing},
     text::Text,
 };
 
@@ -265,25 +265,6 @@ struct PodTermJson {
     label_selector: Option<SelectorJson>,
     #[serde(deserialize_with = "nothing")]
     match_label_keys: Vec<String>,
-}
-
-/// A label selector, as every kind writes it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct SelectorJson {
-    #[serde(deserialize_with = "nothing")]
-    match_labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "nothing")]
-    match_expressions: Vec<RequirementJson>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct RequirementJson {
-    key: String,
-    operator: String,
-    #[serde(deserialize_with = "nothing")]
-    values: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use super::{View, filter, say_not_shown};
 use crate::{
-    check::{Site, workloads_on_every_base},
+    check::wanted_on_every_base,
     client::Unreachable,
     output::{NOT_SEEN, NOT_WELL, print_and_end},
-    read::{VNODES, list},
     screen::baseline,
 };
 
@@ -29,10 +28,9 @@ impl Baseline {
     pub(super) async fn run(&self) -> Result<ExitCode, Unreachable> {
         let cluster = self.view.open().await?;
         let mut picture = self.view.picture(&cluster).await?;
-        let (workloads, not_seen) = workloads_on_every_base(&cluster, &self.view.connection).await;
+        let (workloads, sites, not_seen) = wanted_on_every_base(&cluster, &self.view.connection).await;
         picture.not_shown.extend(not_seen);
-        let sites = list::<Site>(&cluster.client, "/api/v1/nodes", VNODES).await;
-        let sites = sites.map(|found| found.items).unwrap_or_default();
+        picture.not_shown.dedup();
         say_not_shown(&picture.not_shown);
         let filter = filter(&self.names, false);
         let drift = baseline::drift(&picture, &workloads, &sites, &filter);

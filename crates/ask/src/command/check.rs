@@ -6,10 +6,11 @@ use clap::builder::PossibleValuesParser;
 use model::Language;
 use tokio::time::{Instant, sleep};
 
-use super::{Program, Roles, View, manifest, watch::pause};
+use super::{Program, Roles, View, watch::pause};
 use crate::{
     check::{Broker, Code, Evidence, Report, permissions},
     client::{Unreachable, complain},
+    manifest,
     output::{NOT_SEEN, NOT_WELL, TIMED_OUT, USAGE, print_and_end},
     text::Text,
 };

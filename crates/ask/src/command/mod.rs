@@ -6,7 +6,6 @@ mod cleanup;
 mod describe;
 mod format;
 mod man;
-mod manifest;
 mod new_plan;
 mod plan;
 mod preview_plan;

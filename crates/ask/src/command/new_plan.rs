@@ -2,18 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::manifest;
 use crate::{
     client::complain,
+    manifest,
     output::{NOT_SEEN, USAGE, print},
     planning::{self, Wishes},
     text::Text,
 };
 
-/// The most parts of a plan, as its definition has it.
-const MOST_BATCHES: i64 = 99;
-/// A month, as the longest time of a plan.
-const LONGEST: u64 = 30 * 24 * 3_600;
+/// The most parts that the others follow in: the first base is a batch too.
+const MOST_PARTS: i64 = plan::MOST_BATCHES as i64 - 1;
 
 /// Prints an operation plan for the workload of a manifest, and the manifest with that workload changed so that the plan can
 /// release it
@@ -36,7 +34,7 @@ pub(super) struct New {
     beta_selector: Vec<(String, String)>,
     /// In how many equal parts the others follow
     #[arg(long, alias = "batch-count", alias = "batchCount", value_name = "NUMBER", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..=MOST_BATCHES))]
+          value_parser = clap::value_parser!(u32).range(1..=MOST_PARTS))]
     batches: u32,
     /// A person confirms each batch
     #[arg(long, alias = "need-confirm", alias = "needConfirm")]
@@ -66,7 +64,8 @@ fn seconds(text: &str) -> Result<u64, String> {
     let unit = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
     let (number, unit) = unit.unwrap_or((text, 1));
     let time = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    time.filter(|time| *time <= LONGEST).ok_or_else(|| "write it as 90s, 10m or 2h, at most 30d".to_owned())
+    time.filter(|time| *time <= plan::LONGEST.as_secs())
+        .ok_or_else(|| "write it as 90s, 10m or 2h, at most 30d".to_owned())
 }
 
 impl New {
@@ -82,7 +81,7 @@ impl New {
         };
         let made = manifest::read(&self.filename)
             .map_err(Text::from)
-            .and_then(|text| planning::planned(planning::documents(&text)?, &wishes));
+            .and_then(|text| planning::planned(manifest::objects(&text)?, &wishes));
         let objects = match made {
             Ok(objects) => objects,
             Err(why) => {

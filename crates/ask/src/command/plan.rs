@@ -11,7 +11,7 @@ use super::{format::Format, new_plan::New, preview_plan::Preview, say_not_shown,
 use crate::{
     client::{Cluster, Connection, Unreachable, chain, complain},
     output::{NOT_SEEN, NOT_WELL, print},
-    read::{Failure, Object, Plan, list},
+    read::{Failure, Object, Plan, list, raw},
     screen::plans,
 };
 
@@ -149,11 +149,7 @@ impl Named {
 
     /// The plan, or with which code the command ends.
     pub(super) async fn read(&self, cluster: &Cluster) -> Result<Result<Plan, ExitCode>, Unreachable> {
-        let request = Request::get(self.path(cluster)).body(Vec::new());
-        let text = match request {
-            Ok(request) => cluster.client.request_text(request).await.map_err(Failure::of),
-            Err(error) => Err(Failure::Refused(chain(&error))),
-        };
+        let text = raw::text(&cluster.client, &self.path(cluster)).await;
         let text = answered(cluster, text, &format!("plan {}", self.name))?;
         Ok(text.and_then(|text| {
             Plan::read(&text).map_err(|error| {
@@ -214,7 +210,7 @@ async fn list_all(connection: &Connection) -> Result<ExitCode, Unreachable> {
 }
 
 /// What the API server answered of this, or with which code the command ends.
-fn answered<T>(
+pub(super) fn answered<T>(
     cluster: &Cluster,
     answer: Result<T, Failure>,
     of: &str,

@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use http::Request;
-
-use super::{format::Format, plan::Named, style_of};
+use super::{
+    format::Format,
+    plan::{Named, answered},
+    style_of,
+};
 use crate::{
     check::{Site, Workload},
     client::{Cluster, Unreachable, chain, complain},
-    output::{NOT_SEEN, NOT_WELL, print},
-    read::{Failure, VNODES, list},
+    output::{NOT_WELL, print},
+    read::{Failure, Plan, VNODES, list, raw},
     screen::plans,
 };
 
@@ -36,21 +38,14 @@ impl Preview {
                 return Ok(ExitCode::from(NOT_WELL));
             }
         };
-        let found = match target(&cluster, &plan).await {
-            Ok(target) => {
-                list::<Site>(&cluster.client, "/api/v1/nodes", VNODES).await.map(|sites| (target, sites))
-            }
-            Err(failure) => Err(failure),
+        let found = async {
+            let workload = target(&cluster, &plan).await?;
+            Ok((workload, list::<Site>(&cluster.client, "/api/v1/nodes", VNODES).await?))
         };
-        let (workload, sites) = match found {
+        let of = format!("the bases of plan {} cannot be told", &*plan.name);
+        let (workload, sites) = match answered(&cluster, found.await, &of)? {
             Ok(found) => found,
-            Err(failure @ (Failure::Away(_) | Failure::Unauthorized(_))) => {
-                return Err(failure.unreachable(cluster.server.clone()));
-            }
-            Err(failure) => {
-                complain(&format!("the bases of plan {} cannot be told: {}", &*plan.name, failure.why()));
-                return Ok(ExitCode::from(NOT_SEEN));
-            }
+            Err(ended) => return Ok(ended),
         };
         let bases = workload.bases(&sites.items, &plan.uid);
         let batches = plan::preview(&spec, &plan.standing(), &bases);
@@ -59,14 +54,11 @@ impl Preview {
 }
 
 /// The workload whose Pods the plan releases.
-async fn target(cluster: &Cluster, plan: &crate::read::Plan) -> Result<Workload, Failure> {
+async fn target(cluster: &Cluster, plan: &Plan) -> Result<Workload, Failure> {
     let (kind, name) = plan.target.split_once('/').unwrap_or_default();
     let plural = format!("{}s", kind.to_ascii_lowercase());
     let path = format!("/apis/apps/v1/namespaces/{}/{plural}/{name}", &*plan.namespace);
-    let refused = |error: &dyn std::error::Error| Failure::Refused(chain(error));
-    let request = Request::get(path).body(Vec::new()).map_err(|error| refused(&error))?;
-    let text = cluster.client.request_text(request).await.map_err(Failure::of)?;
-    Workload::of(Some(kind), &text)
-        .map_err(|error| refused(&error))?
+    Workload::of(Some(kind), &raw::text(&cluster.client, &path).await?)
+        .map_err(|error| Failure::Refused(chain(&error)))?
         .ok_or_else(|| Failure::Refused(format!("a plan is for no {kind}").into()))
 }

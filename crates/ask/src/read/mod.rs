@@ -10,6 +10,7 @@ mod plan;
 mod plan_spec;
 mod pod;
 pub(crate) mod raw;
+mod selector;
 
 use kube::Client;
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     module::Module,
     plan::Plan,
     pod::{Container, Owner, Pod, State, is_package},
+    selector::{RequirementJson, SelectorJson},
 };
 use crate::{
     client::{Cluster, Connection, Unreachable},

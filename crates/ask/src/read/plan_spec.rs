@@ -1,14 +1,16 @@
 //! The batches of a plan as somebody wrote them, in the words of the crate that carries plans out.
 
-use std::collections::BTreeMap;
-
 use plan::{
     BatchPhase, BatchStatus, Draft, DraftBatch, Invalid, Operator, Requirement, Selector, Spec, Status,
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Plan, json::nothing};
+use super::{
+    Plan,
+    json::nothing,
+    selector::{RequirementJson, SelectorJson},
+};
 use crate::text::Text;
 
 /// What a plan releases, and in which order.
@@ -29,24 +31,6 @@ pub(crate) struct BatchJson {
     selector: SelectorJson,
     size: Option<Value>,
     count: Option<u32>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct SelectorJson {
-    #[serde(deserialize_with = "nothing")]
-    match_labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "nothing")]
-    match_expressions: Vec<RequirementJson>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct RequirementJson {
-    key: String,
-    operator: String,
-    #[serde(deserialize_with = "nothing")]
-    values: Vec<String>,
 }
 
 impl Plan {
@@ -85,7 +69,7 @@ impl BatchJson {
             self.size.as_ref().map(|size| size.as_str().map_or_else(|| size.to_string(), str::to_owned));
         Ok(DraftBatch {
             name: self.name.clone(),
-            selector: self.selector.read()?,
+            selector: selector(&self.selector)?,
             size,
             count: self.count,
             ..DraftBatch::default()
@@ -93,16 +77,14 @@ impl BatchJson {
     }
 }
 
-impl SelectorJson {
-    fn read(&self) -> Result<Selector, Invalid> {
-        let requirement = |json: &RequirementJson| {
-            let operator = Operator::from_name(&json.operator).ok_or_else(|| {
-                let what = format!("{:?} is no operator of a selector", json.operator);
-                Invalid::new(what, "write In, NotIn, Exists or DoesNotExist")
-            })?;
-            Ok(Requirement { key: json.key.clone(), operator, values: json.values.clone() })
-        };
-        let expressions = self.match_expressions.iter().map(requirement).collect::<Result<_, _>>()?;
-        Ok(Selector { labels: self.match_labels.clone(), expressions })
-    }
+fn selector(json: &SelectorJson) -> Result<Selector, Invalid> {
+    let requirement = |json: &RequirementJson| {
+        let operator = Operator::from_name(&json.operator).ok_or_else(|| {
+            let what = format!("{:?} is no operator of a selector", json.operator);
+            Invalid::new(what, "write In, NotIn, Exists or DoesNotExist")
+        })?;
+        Ok(Requirement { key: json.key.clone(), operator, values: json.values.clone() })
+    };
+    let expressions = json.match_expressions.iter().map(requirement).collect::<Result<_, _>>()?;
+    Ok(Selector { labels: json.match_labels.clone(), expressions })
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::drift::{Difference, Found, Wanted, differences};
-use engine::placement::Site as Place;
+use engine::{
+    HELD_BY_PLAN,
+    drift::{Difference, Found, Wanted, differences},
+    placement::Site as Place,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,8 +22,6 @@ use crate::{
 
 /// The error code of a difference.
 pub(crate) const CODE: &str = "KouplelessBoard.BaselineInconsistency";
-/// The reason of a container that an operation plan holds.
-const HELD: &str = "HeldByPlan";
 
 /// What bases differ in.
 pub(crate) struct Drift {
@@ -73,7 +74,7 @@ fn of_pod(pod: &Pod) -> impl Iterator<Item = Wanted> {
     pod.containers.iter().map(|container| Wanted {
         name: (*container.name).into(),
         version: (*container.version).into(),
-        held: matches!(&container.state, State::Waiting { reason, .. } if **reason == *HELD),
+        held: matches!(&container.state, State::Waiting { reason, .. } if **reason == *HELD_BY_PLAN),
     })
 }
 

@@ -30,10 +30,10 @@ use crate::{
 pub(crate) use preconditions::{may_ask, precondition, template};
 
 /// The annotation of a Pod template by which it names its plan.
-pub(crate) const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
+pub const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
 
 /// The container reason of a Pod that a plan holds.
-pub(crate) const HELD: &str = "HeldByPlan";
+pub const HELD: &str = "HeldByPlan";
 
 /// A status is written no more often than this.
 const PAUSE: Duration = Duration::from_secs(1);
