@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use cluster::plans::OperationPlan;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -13,7 +14,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Precon
 use kube::core::{ObjectMeta, Request};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// No request takes longer on a machine that works at all.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -130,6 +131,23 @@ impl Server {
         let parameters = DeleteParams::background();
         let deleted = tokio::time::timeout(LIMIT, api.delete(name, &parameters));
         deleted.await.context("deleting a Deployment")?.context("deleting a Deployment").map(drop)
+    }
+
+    /// Makes an operation plan, as a user does.
+    pub async fn create_plan(&self, namespace: &str, plan: &OperationPlan) -> Result<()> {
+        let api: Api<OperationPlan> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = PostParams::default();
+        let made = tokio::time::timeout(LIMIT, api.create(&parameters, plan));
+        made.await.context("making an operation plan")?.context("making an operation plan").map(drop)
+    }
+
+    /// Confirms what an operation plan waits for, as a person does.
+    pub async fn confirm_plan(&self, namespace: &str, name: &str, offered: i64) -> Result<()> {
+        let api: Api<OperationPlan> = Api::namespaced(self.client.clone(), namespace);
+        let patch = Patch::Merge(json!({"spec": {"confirmed": offered}}));
+        let parameters = PatchParams::default();
+        let patched = tokio::time::timeout(LIMIT, api.patch(name, &parameters, &patch));
+        patched.await.context("confirming a plan")?.context("confirming a plan").map(drop)
     }
 
     /// True once the Deployment's rollout has ended: all replicas are of the last template, available, and no others

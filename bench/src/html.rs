@@ -38,6 +38,7 @@ fn scenario(page: &mut String, way: &WayReport) {
         ("In a second (more is better)", Unit::PerSecond),
         ("Milliseconds (less is better)", Unit::Millis),
         ("Memory, MiB", Unit::Mib),
+        ("Size, KiB", Unit::Kib),
         ("Processor time, % of a core", Unit::Percent),
     ] {
         // The longest of many is an accident, and would make all other bars short.

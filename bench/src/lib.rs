@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod objects;
 pub mod phase;
 pub mod plan;
+pub mod plan_watch;
 pub mod report;
 pub mod rig;
 pub mod run;

@@ -67,7 +67,7 @@ impl ModulePod {
 
 /// A package's URL. Nobody fetches it.
 fn image(biz: &str) -> String {
-    format!("file:///packages/{biz}-{BIZ_VERSION}-ark-biz.jar")
+    image_of(biz, BIZ_VERSION)
 }
 
 /// The URL of the same module's package somewhere else: what an update in place asks for.
@@ -75,15 +75,20 @@ pub fn moved_image(biz: &str) -> String {
     format!("file:///packages/moved/{biz}-{BIZ_VERSION}-ark-biz.jar")
 }
 
-/// A Deployment of `replicas` Pods of one module, which its template has in this version; a third more while it is
-/// updated, and none less.
-pub fn deployment(biz: &str, version: &str, base_version: &str, replicas: usize) -> Value {
+/// The URL of a version's package.
+pub fn image_of(biz: &str, version: &str) -> String {
+    format!("file:///packages/{biz}-{version}-ark-biz.jar")
+}
+
+/// A Deployment of `replicas` Pods of one module, which its template has in this version; `surge` more while it is updated, and
+/// none less.
+pub fn deployment(biz: &str, version: &str, base_version: &str, replicas: usize, surge: &str) -> Value {
     let mut template = ModulePod::new(biz, "", base_version).object();
     if let Some(spec) = template.pointer_mut("/spec").and_then(Value::as_object_mut) {
         spec.remove("nodeSelector");
     }
     let container = json!({
-        "name": biz, "image": format!("file:///packages/{biz}-{version}-ark-biz.jar"),
+        "name": biz, "image": image_of(biz, version),
         "env": [{"name": "BIZ_VERSION", "value": version}],
     });
     json!({
@@ -93,7 +98,7 @@ pub fn deployment(biz: &str, version: &str, base_version: &str, replicas: usize)
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": biz}},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "30%", "maxUnavailable": 0}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0}},
             "template": {
                 "metadata": {"labels": template.pointer("/metadata/labels")},
                 "spec": {
@@ -104,6 +109,36 @@ pub fn deployment(biz: &str, version: &str, base_version: &str, replicas: usize)
             },
         },
     })
+}
+
+/// A Deployment with a Pod of each version on each base: all new ones are made at once.
+pub fn whole_deployment(
+    biz: &str,
+    version: &str,
+    base_version: &str,
+    replicas: usize,
+    most_unavailable: &str,
+) -> Value {
+    let mut object = deployment(biz, version, base_version, replicas, "100%");
+    if let Some(rolling) = object.pointer_mut("/spec/strategy/rollingUpdate") {
+        rolling["maxUnavailable"] = json!(most_unavailable);
+    }
+    if let Some(affinity) = object.pointer_mut("/spec/template/spec/affinity") {
+        affinity["podAntiAffinity"] = json!({"requiredDuringSchedulingIgnoredDuringExecution": [{
+            "labelSelector": {"matchLabels": {"app": biz}},
+            "matchLabelKeys": ["pod-template-hash"],
+            "topologyKey": "kubernetes.io/hostname",
+        }]});
+    }
+    object
+}
+
+/// The same, with a template that names this operation plan.
+pub fn by_plan(mut deployment: Value, plan: &str) -> Value {
+    if let Some(metadata) = deployment.pointer_mut("/spec/template/metadata") {
+        metadata["annotations"] = json!({"module-controller.koupleless.io/operation-plan": plan});
+    }
+    deployment
 }
 
 /// The Module object that the controller writes before it installs: field for field.
@@ -194,6 +229,8 @@ pub fn floor_node_status(now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
     use super::*;
 
     #[test]
@@ -208,11 +245,25 @@ mod tests {
 
     #[test]
     fn a_deployment_has_the_same_pods_and_any_node() {
-        let object = deployment("roll", "2.0.0", "v1", 10);
+        let object = deployment("roll", "2.0.0", "v1", 10, "30%");
         let typed: k8s_openapi::api::apps::v1::Deployment = serde_json::from_value(object).unwrap();
         let pod = typed.spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.containers[0].image.as_deref(), Some("file:///packages/roll-2.0.0-ark-biz.jar"));
         assert!(pod.node_selector.is_none() && pod.affinity.is_some() && pod.tolerations.is_some());
+    }
+
+    #[test]
+    fn a_deployment_by_plan_has_a_pod_of_each_version_on_each_base() {
+        let object = by_plan(whole_deployment("roll", "2.0.0", "v1", 10, "10%"), "p");
+        let typed: k8s_openapi::api::apps::v1::Deployment = serde_json::from_value(object).unwrap();
+        let spec = typed.spec.unwrap();
+        let rolling = spec.strategy.unwrap().rolling_update.unwrap();
+        let share = |share: &str| Some(IntOrString::String(share.to_owned()));
+        assert_eq!((rolling.max_surge, rolling.max_unavailable), (share("100%"), share("10%")));
+        let affinity = spec.template.spec.unwrap().affinity.unwrap();
+        assert!(affinity.node_affinity.is_some() && affinity.pod_anti_affinity.is_some());
+        let annotations = spec.template.metadata.unwrap().annotations.unwrap();
+        assert_eq!(annotations["module-controller.koupleless.io/operation-plan"], "p");
     }
 
     #[test]

@@ -2,7 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::phase::planned;
 use crate::settings::{Preset, Settings, Way};
+
+/// Whether a Deployment is updated by an operation plan, and on which bases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Release {
+    /// It is not.
+    #[default]
+    None,
+    /// On bases that hold two versions.
+    HoldsTwo,
+    /// On bases that hold one.
+    HoldsOne,
+}
 
 /// One scenario: so many bases, and what is done with them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +41,11 @@ pub struct Plan {
     pub restart: bool,
     /// A Deployment with a Pod for each base is updated, and held against a comparator.
     pub rollout: bool,
+    /// The board is started, and a browser looks at it.
+    pub board: bool,
+    /// A Deployment with a Pod for each base is updated by an operation plan, and nothing else is done.
+    #[serde(default)]
+    pub release: Release,
     /// How long Leases and Nodes are looked at, in seconds, counted from when all bases are discovered.
     pub steady_seconds: u32,
 }
@@ -45,13 +64,29 @@ impl Plan {
             update: false,
             restart: false,
             rollout: false,
+            board: false,
+            release: Release::None,
             steady_seconds: 0,
+        }
+    }
+
+    /// The fleet that a Deployment is updated on by an operation plan; none where none is.
+    pub fn planned(&self) -> Option<planned::Fleet> {
+        match self.release {
+            Release::None => None,
+            Release::HoldsTwo => Some(planned::Fleet { holds_one: false }),
+            Release::HoldsOne => Some(planned::Fleet { holds_one: true }),
         }
     }
 
     /// What it is called: `http 100x50`.
     pub fn title(&self) -> String {
-        format!("{} {}x{}", self.way.as_str(), self.bases, self.modules)
+        let how = match self.release {
+            Release::None => "",
+            Release::HoldsTwo => " by a plan",
+            Release::HoldsOne => " by a plan, one version at a time",
+        };
+        format!("{} {}x{}{how}", self.way.as_str(), self.bases, self.modules)
     }
 
     /// Modules on all bases together.
@@ -66,6 +101,23 @@ pub fn plans(settings: &Settings) -> Vec<Plan> {
     match settings.preset {
         None => ways.iter().map(|way| chosen(settings, *way)).collect(),
         Some(Preset::Upstream) => upstream(&ways),
+        Some(Preset::Board) => {
+            let way = settings.tunnel.unwrap_or(Way::Mqtt);
+            // The larger one takes half an hour and 16 GB.
+            [10, 50].map(|modules| Plan { rounds: 1, board: true, ..Plan::bare(way, 1_000, modules) }).into()
+        }
+        Some(Preset::Plans) => {
+            let way = settings.tunnel.unwrap_or(Way::Http);
+            let bases = settings.bases.unwrap_or(1_000);
+            let sizes = [(bases, Release::HoldsTwo), ((bases * 3).div_ceil(10), Release::HoldsOne)];
+            let by_plan = |(bases, release)| Plan {
+                floor: true,
+                idle_seconds: settings.idle_seconds,
+                release,
+                ..Plan::bare(way, bases, 1)
+            };
+            sizes.map(by_plan).into()
+        }
         Some(Preset::Scale) => {
             let way = settings.tunnel.unwrap_or(Way::Mqtt);
             let many = Plan { rounds: 1, steady_seconds: 600, ..Plan::bare(way, 5_000, 1) };
@@ -100,7 +152,8 @@ fn chosen(settings: &Settings, way: Way) -> Plan {
         update: true,
         restart: true,
         rollout: true,
-        ..Plan::bare(way, settings.bases, settings.modules)
+        board: true,
+        ..Plan::bare(way, settings.bases.unwrap_or(20), settings.modules)
     }
 }
 
@@ -145,7 +198,7 @@ mod tests {
 
     #[test]
     fn modules_are_installed_wherever_there_are_any() {
-        for preset in ["upstream", "scale", "targets"] {
+        for preset in ["upstream", "scale", "targets", "board"] {
             let without =
                 of(&["--preset", preset]).into_iter().find(|plan| plan.modules > 0 && plan.rounds == 0);
             assert_eq!(without.map(|plan| plan.title()), None, "of {preset}");
@@ -160,6 +213,7 @@ mod tests {
             titles("targets"),
             ["mqtt 500x1", "mqtt 1000x10", "http 100x50", "mqtt 100x50", "mqtt 5000x0"]
         );
+        assert_eq!(titles("plans"), ["http 1000x1 by a plan", "http 300x1 by a plan, one version at a time"]);
         let upstream = titles("upstream");
         assert!(
             upstream.contains(&"http 100x100".to_owned()) && upstream.contains(&"mqtt 1x1000".to_owned())

@@ -50,15 +50,21 @@ pub enum Unit {
     /// Milliseconds; less is better.
     #[serde(rename = "ms")]
     Millis,
-    /// In a second; more is better.
+    /// In a second; of what is done more is better, of what is asked less.
     #[serde(rename = "/s")]
     PerSecond,
     /// Mebibytes; less is better.
     #[serde(rename = "MiB")]
     Mib,
+    /// Kibibytes; less is better.
+    #[serde(rename = "KiB")]
+    Kib,
     /// Hundredths of one core; less is better.
     #[serde(rename = "%")]
     Percent,
+    /// For each module; less is better.
+    #[serde(rename = "/module")]
+    PerModule,
     /// So many; less is better.
     #[serde(rename = "")]
     Count,
@@ -71,7 +77,9 @@ impl Unit {
             Self::Millis => "ms",
             Self::PerSecond => "/s",
             Self::Mib => "MiB",
+            Self::Kib => "KiB",
             Self::Percent => "%",
+            Self::PerModule => "/module",
             Self::Count => "",
         }
     }

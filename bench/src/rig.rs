@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use crate::api::Server;
 use crate::fleet::{Fleet, FleetOptions, Link};
 use crate::metrics::{self, Counts};
+use crate::plan::Plan;
 use crate::report::Cost;
 use crate::settings::{Settings, Way};
 use crate::usage::{Mark, Processes};
@@ -46,16 +47,17 @@ pub struct Plane {
 
 impl Plane {
     /// Starts a fresh one.
-    pub fn start() -> Result<Self> {
+    pub fn start(plan: &Plan) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .context("starting the runtime")?;
         // As the floor was first measured: the collector of the control plane is given room, and fairness between
-        // users is off, because one user is all there is.
+        // users is off, because one user is all there is. Where there is no floor, and more modules, the room is for them.
+        let room = if plan.total() <= 10_000 { "400" } else { "100" };
         let options = ClusterOptions {
             args: vec!["--apiserver-arg=--enable-priority-and-fairness=false".to_owned()],
-            env: vec![("GOGC".to_owned(), "400".to_owned())],
+            env: vec![("GOGC".to_owned(), room.to_owned())],
             ..ClusterOptions::default()
         };
         let cluster = Cluster::start(&options)?;
@@ -77,10 +79,13 @@ pub struct Rig<'a> {
 
 impl<'a> Rig<'a> {
     /// Starts the controller, and the broker where one is needed.
-    pub fn start(plane: &'a Plane, way: Way) -> Result<Self> {
+    pub fn start(plane: &'a Plane, plan: &Plan) -> Result<Self> {
         let mut options = ControllerOptions::new(&plane.cluster)?.env("ENV", ENV);
+        if plan.planned().is_some() {
+            options = options.env("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
+        }
         let mut broker = None;
-        match way {
+        match plan.way {
             Way::Http => options = options.env("ENABLE_HTTP_TUNNEL", "true"),
             Way::Mqtt => {
                 let started = Broker::start(&BrokerOptions::default())?;
@@ -99,14 +104,15 @@ impl<'a> Rig<'a> {
         Ok(Self { plane, controller, link, fleet: None, _broker: broker })
     }
 
-    /// Starts so many bases and says when.
-    pub fn start_fleet(&mut self, bases: u32, settings: &Settings) -> Result<Instant> {
+    /// Starts the bases of a scenario and says when.
+    pub fn start_fleet(&mut self, plan: &Plan, settings: &Settings) -> Result<Instant> {
         let options = FleetOptions {
-            bases: usize::try_from(bases).context("the number of bases")?,
+            bases: usize::try_from(plan.bases).context("the number of bases")?,
             link: self.link.clone(),
             env: ENV.to_owned(),
             version: BASE_VERSION.to_owned(),
             install: settings.install(),
+            holds_one: plan.planned().is_some_and(|fleet| fleet.holds_one),
         };
         let began = Instant::now();
         self.fleet = Some(self.plane.runtime.block_on(Fleet::start(&options))?);

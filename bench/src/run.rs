@@ -48,10 +48,10 @@ fn load() -> f64 {
 
 fn measure(plan: &Plan, settings: &Settings, report: &mut WayReport) -> Result<()> {
     eprintln!("bench: {}: starting the control plane and the controller", plan.title());
-    let plane = Plane::start()?;
+    let plane = Plane::start(plan)?;
     // Watches begin on the runtime.
     let _inside = plane.runtime.enter();
-    let rig = Rig::start(&plane, plan.way)?;
+    let rig = Rig::start(&plane, plan)?;
     let mut scenario = Scenario { plan, settings, plane: &plane, rig, report };
     match scenario.run() {
         Ok(()) => Ok(()),

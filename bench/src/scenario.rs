@@ -1,5 +1,7 @@
 //! One scenario: its phases in their order, and what becomes a figure of each.
 
+mod planned;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use crate::phase::doings::Doings;
 use crate::phase::replicas::{FEWEST_BASES, Replicas};
 use crate::phase::restart::{self, End};
 use crate::phase::together::{self, Together};
-use crate::phase::{rollout, steady, update};
+use crate::phase::{board, rollout, steady, update};
 use crate::plan::Plan;
 use crate::report::{Cost, Unit, WayReport};
 use crate::rig::{BASE_VERSION, Plane, Rig};
@@ -25,6 +27,9 @@ use crate::writes::Writes;
 
 /// What the first minute of everything still writes has come by then: health, labels, first Leases.
 const SETTLE: Duration = Duration::from_secs(3);
+
+/// How many more Pods there may be while a Deployment is updated.
+const SURGE: &str = "30%";
 
 /// The label that a VNode carries.
 const VNODE: &str = "virtual-kubelet.koupleless.io/component=vnode";
@@ -78,6 +83,9 @@ impl Scenario<'_> {
     pub(crate) fn run(&mut self) -> Result<()> {
         let nodes = Watch::nodes(self.plane.server.client.clone(), VNODE);
         self.discover(&nodes)?;
+        if let Some(fleet) = self.plan.planned() {
+            return self.planned(fleet);
+        }
         if self.plan.modules == 0 {
             return self.steady(&nodes);
         }
@@ -109,7 +117,7 @@ impl Scenario<'_> {
     fn discover(&mut self, nodes: &Watch) -> Result<()> {
         self.say("bases become Nodes");
         let meter = self.rig.meter()?;
-        let began = self.rig.start_fleet(self.plan.bases, self.settings)?;
+        let began = self.rig.start_fleet(self.plan, self.settings)?;
         let fleet = self.rig.fleet()?;
         let discovered = self.plane.runtime.block_on(discover::run(fleet, nodes, began))?;
         self.report.costs.push(meter.end(&self.rig, "discover", 0)?);
@@ -292,6 +300,9 @@ impl Scenario<'_> {
             thread::sleep(SETTLE);
             self.idle("idle, all modules")?;
         }
+        if self.plan.board {
+            self.board()?;
+        }
         if self.plan.restart {
             self.restart(End::Stopped)?;
             self.restart(End::Killed)?;
@@ -302,6 +313,19 @@ impl Scenario<'_> {
         }
         if self.plan.steady_seconds > 0 {
             self.steady(nodes)?;
+        }
+        Ok(())
+    }
+
+    fn board(&mut self) -> Result<()> {
+        let phase = "board";
+        self.say(phase);
+        let meter = self.rig.meter()?;
+        let idle_for = Duration::from_secs(self.settings.idle_seconds.into());
+        let found = board::run(&self.plane.cluster, self.plan.bases, idle_for)?;
+        self.report.costs.push(meter.end(&self.rig, phase, 0)?);
+        for (what, unit, value) in found {
+            self.report.figure(phase, &what, unit, value, None);
         }
         Ok(())
     }
@@ -380,21 +404,24 @@ impl Scenario<'_> {
     fn rollout(&mut self) -> Result<()> {
         let phase = "rolling update";
         let stage = self.stage(&self.plane.cluster.namespace("rolling")?)?;
+        let replicas = stage.places.len();
         let (mut compared, mut took) = (Vec::new(), Vec::new());
         for round in 1..=self.plan.rounds {
             self.say(&format!("rolling update, the comparator, round {round}"));
             // Its Nodes are in nobody's way when the controller's turn comes.
             let bare = self.floor(FloorWrites::PodsOnly)?;
-            compared.push(millis(self.plane.runtime.block_on(rollout::run(&bare.stage, "the comparator"))?));
+            let comparator = rollout::run(&bare.stage, "the comparator", replicas, SURGE);
+            compared.push(millis(self.plane.runtime.block_on(comparator)?));
             self.plane.runtime.block_on(bare.end())?;
             self.say(&format!("{phase}, round {round}"));
             let meter = self.rig.meter()?;
-            took.push(millis(self.plane.runtime.block_on(rollout::run(&stage, "the controller"))?));
+            let controller = rollout::run(&stage, "the controller", replicas, SURGE);
+            took.push(millis(self.plane.runtime.block_on(controller)?));
             if round == self.plan.rounds {
-                self.report.costs.push(meter.end(&self.rig, phase, stage.places.len())?);
+                self.report.costs.push(meter.end(&self.rig, phase, replicas)?);
             }
         }
-        let what = format!("a Deployment of {}, maxSurge 30%", stage.places.len());
+        let what = format!("a Deployment of {replicas}, maxSurge {SURGE}");
         self.report.figure(phase, &what, Unit::Millis, median(took), Some(median(compared)));
         Ok(())
     }

@@ -36,6 +36,11 @@ pub enum Preset {
     Scale,
     /// What SPECIFICATION.md promises of speed and scale, within twenty minutes.
     Targets,
+    /// A Deployment that is updated by an operation plan, on --bases, and on three tenths as many that hold one version of a module at
+    /// a time.
+    Plans,
+    /// KouplelessBoard, and a browser that looks at it, with 1,000 bases of 10 and of 50 modules each.
+    Board,
 }
 
 /// Measures the controller with simulated bases over real sockets, against a real control plane, and holds every
@@ -43,15 +48,15 @@ pub enum Preset {
 #[derive(Clone, Debug, Parser, Serialize, Deserialize)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub struct Settings {
-    /// A set of scenarios; --bases, --modules, --samples and --rounds then count for nothing.
+    /// A set of scenarios; --bases (but for plans), --modules, --samples and --rounds then count for nothing.
     #[arg(long)]
     pub preset: Option<Preset>,
     /// No scenario is begun when so many minutes are over; what is left out is told.
     #[arg(long, default_value_t = 600, value_parser = number(1, 100_000))]
     pub minutes: u32,
-    /// Simulated bases.
-    #[arg(long, default_value_t = 20, value_parser = number(1, 10_000))]
-    pub bases: u32,
+    /// Simulated bases; 20, or with the preset plans 1,000, where it is not given.
+    #[arg(long, value_parser = number(1, 10_000))]
+    pub bases: Option<u32>,
     /// Modules on each base when all are installed at once.
     #[arg(long, default_value_t = 5, value_parser = number(1, 1_000))]
     pub modules: u32,
@@ -106,7 +111,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_small_preset() {
         let settings = Settings::try_parse_from(["bench"]).unwrap();
-        assert_eq!((settings.bases, settings.modules, settings.samples), (20, 5, 500));
+        assert_eq!((settings.bases, settings.modules, settings.samples), (None, 5, 500));
         assert_eq!(settings.ways(), [Way::Http, Way::Mqtt]);
         assert_eq!(settings.install(), (Duration::ZERO, Duration::from_millis(5)));
     }

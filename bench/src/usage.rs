@@ -94,7 +94,8 @@ fn ticks_per_second() -> f64 {
     u32::try_from(rustix::param::clock_ticks_per_second()).map_or(100.0, f64::from)
 }
 
-fn cpu_seconds(pid: u32) -> Result<f64> {
+/// Processor seconds that a process has used; none where its id is 0.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     if pid == 0 {
         return Ok(0.0);
     }
@@ -136,7 +137,7 @@ fn received(dev: &str, interface: &str) -> Option<f64> {
 }
 
 /// Resident memory and its peak, in MiB.
-fn memory(pid: u32) -> Result<(f64, f64)> {
+pub(crate) fn memory(pid: u32) -> Result<(f64, f64)> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     let mib = |field: &str| {

@@ -17,6 +17,32 @@ fn over_mqtt() -> Result<()> {
     smoke("mqtt")
 }
 
+/// What a plan costs beside the same update without one is told; that it ends, and how, is judged.
+#[test]
+fn by_a_plan() -> Result<()> {
+    let arguments = ["bench", "--preset=plans", "--bases=6", "--idle-seconds=1"];
+    let report = bench::run::run(&Settings::try_parse_from(arguments)?, |_| Ok(()))?;
+    println!("{report}");
+    let titles: Vec<String> = report.ways.iter().map(|way| way.plan.title()).collect();
+    ensure!(titles == ["http 6x1 by a plan", "http 2x1 by a plan, one version at a time"], "{titles:?}");
+    for way in &report.ways {
+        ensure!(way.failed.is_none(), "{:?}", way.failed);
+        let figure = |phase: &str, what: &str| {
+            let found = way.figures.iter().find(|figure| figure.phase == phase && figure.what == what);
+            found.with_context(|| format!("no figure {what:?} of {phase:?}"))
+        };
+        let by_plan = |what: &str| figure("update by a plan", what);
+        ensure!(by_plan("bases that failed or were late")?.value == 0.0, "a base failed");
+        ensure!(by_plan("writes of Pods and Module objects")?.value >= 5.0, "less than a module's life");
+        ensure!(by_plan("writes of the plan's status")?.value >= 2.0, "it was never told");
+        let together = by_plan("all batches together, each from its release to its last Ready")?;
+        ensure!(together.value > 0.0 && together.floor.is_some(), "{together:?}");
+        figure("idle, a plan waits for a person", "other writes")?;
+        ensure!(way.figures.iter().all(|figure| figure.value.is_finite()), "a figure is none");
+    }
+    Ok(())
+}
+
 fn smoke(tunnel: &str) -> Result<()> {
     let arguments = [
         "bench",
@@ -45,6 +71,7 @@ fn smoke(tunnel: &str) -> Result<()> {
         "one by one",
         "all online",
         "idle, all modules",
+        "board",
         "restart after SIGTERM",
         "restart after SIGKILL",
         "replica loss",
@@ -63,6 +90,7 @@ fn smoke(tunnel: &str) -> Result<()> {
         }
     }
     ensure!(figure("all online", "Pods")?.floor.is_some(), "the floor was not measured");
+    ensure!(figure("board", "matrix: answers, compressed")?.value > 0.0, "the browser got nothing");
     ensure!(bench::html::page(&report).contains("rolling update"), "the page tells all phases");
     ensure!(way.figures.iter().all(|figure| figure.value.is_finite()), "a figure is none");
     // What every module must cost, whatever else the controller does. That it costs no more is told, not judged here.

@@ -417,6 +417,7 @@ fn whom_asked(request: &Request) -> Option<Arc<str>> {
         Request::ScaleDeployment { .. }
         | Request::RecordRollout { .. }
         | Request::PatchPlanStatus { .. }
+        | Request::PatchBaselineStatus { .. }
         | Request::WriteMember(_)
         | Request::ReadMember { .. }
         | Request::DeleteMember { .. }

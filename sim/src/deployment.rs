@@ -110,6 +110,7 @@ impl Deployment {
                 annotations: self.annotations(),
                 containers: (*made.containers).clone(),
                 placement: Placement { tolerations: vec![everywhere], ..Placement::default() },
+                anti_affinity: Vec::new(),
             },
             rolled_out: None,
         }

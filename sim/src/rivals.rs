@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    ClusterEvent, Event,
+    ClusterEvent, DAEMON_SET_GENERATION, Event,
     view::{Owner, Phase, PodView, RestartPolicy},
 };
 use model::BaseIdentity;
@@ -256,6 +256,9 @@ impl Rival {
             }));
         }
         made.controller = made.owner.is_some().then_some(set);
+        if self.kind == Kind::DaemonSet {
+            made.labels.insert(DAEMON_SET_GENERATION.to_owned(), self.revision.to_string());
+        }
         if self.kind == Kind::Job {
             made.restart_policy = RestartPolicy::Never;
         }

@@ -110,6 +110,17 @@ fn kubectl_completes_it_and_explains_codes() -> Result<()> {
     let shell = Shell::new(&scene.cluster, &scene.namespace)?;
     let completed = shell.output("kubectl __complete koupleless describe ''")?;
     ensure!(completed.contains("base\t") && completed.contains("module\t"), "{completed}");
+    // Names of what is in the cluster too, and nothing where there is no cluster.
+    let base = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
+    wait_for("the base's name to be offered", Duration::from_secs(30), || {
+        let completed = shell.output("kubectl __complete koupleless describe base virtual-node-")?;
+        ensure!(completed.contains(&base.node()), "{completed}");
+        Ok(Some(()))
+    })?;
+    let completed = shell.output("kubectl __complete koupleless describe base x")?;
+    ensure!(!completed.contains(&base.node()), "{completed}");
+    let nowhere = "KUBECONFIG=/nowhere kubectl_complete-koupleless describe base ''";
+    ensure!(!shell.output(nowhere)?.contains(&base.node()), "names without a cluster");
     let page = shell.output("kubectl koupleless explain Arklet.PullBizError --lang en")?;
     ensure!(page.starts_with("# Arklet.PullBizError"), "{page}");
     let help = shell.output("kubectl koupleless --help")?;

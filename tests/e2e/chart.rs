@@ -76,7 +76,7 @@ fn comparable(objects: Vec<Value>) -> Result<BTreeMap<String, Value>> {
 fn it_makes_what_install_prints() -> Result<()> {
     let broker = "env={\"MQTT_BROKER\": \"broker.example\", \"MQTT_USERNAME\": \"controller\"}";
     let embedded = "env={\"MQTT_BROKER\": \"embedded\", \"MQTT_PORT\": \"1884\"}";
-    let pairs: [(&str, &[&str], &[&str]); 6] = [
+    let pairs: [(&str, &[&str], &[&str]); 7] = [
         ("module-controller", &[], &[]),
         ("module-controller", &["--replicas", "3"], &["replicas=3"]),
         (
@@ -105,6 +105,7 @@ fn it_makes_what_install_prints() -> Result<()> {
             &["--tunnel", "http,mqtt", "--env", "MQTT_BROKER=embedded", "--env", "MQTT_PORT=1884"],
             &["tunnels.mqtt=true", embedded],
         ),
+        ("other", &["--kubelet-api", "--replicas", "2"], &["kubeletApi=true", "replicas=2"]),
         (
             "other",
             &["--replicas", "3", "--peers", "--account-policies", "--image", "registry.example/mc:2"],
@@ -139,6 +140,8 @@ fn helm_finds_nothing_wrong_with_it() -> Result<()> {
     let everything = [
         "replicas=3",
         "peers=true",
+        "kubeletApi=true",
+        "networkPolicy.kubelet=[{\"ipBlock\": {\"cidr\": \"10.0.0.0/8\"}}]",
         "accountPolicies=true",
         "podMonitor.enabled=true",
         "serviceMonitor.enabled=true",
@@ -189,6 +192,66 @@ fn helm_finds_nothing_wrong_with_it() -> Result<()> {
     ensure!(one("Service")?["spec"]["type"] == "LoadBalancer");
     let annotations = &one("CustomResourceDefinition")?["metadata"]["annotations"];
     ensure!(annotations["helm.sh/resource-policy"] == "keep", "{annotations}");
+    Ok(())
+}
+
+/// The parts of the board that say what it may and does, by what they are, without names.
+fn board(objects: &[Value]) -> Vec<(String, Value)> {
+    let parts = |object: &Value| match object["kind"].as_str().unwrap_or_default() {
+        kind @ "ClusterRole" => Some((kind.to_owned(), object["rules"].clone())),
+        kind @ "Service" => Some((kind.to_owned(), object["spec"]["ports"].clone())),
+        kind @ "NetworkPolicy" => Some((kind.to_owned(), object["spec"]["ingress"].clone())),
+        kind @ "Deployment" => {
+            let mut spec = object["spec"]["template"]["spec"].clone();
+            spec["serviceAccountName"] = Value::Null;
+            Some((kind.to_owned(), spec))
+        }
+        _ => None,
+    };
+    let is_the_boards =
+        |object: &&Value| object["metadata"]["name"].as_str().is_some_and(|name| name.contains("-board"));
+    let mut all: Vec<_> = objects.iter().filter(is_the_boards).filter_map(parts).collect();
+    // Helm has an order of its own.
+    all.sort_by_key(|(kind, part)| (kind.clone(), part.to_string()));
+    all
+}
+
+#[test]
+fn its_board_is_the_one_of_deploy_board() -> Result<()> {
+    let mut plain = Vec::new();
+    for file in ["role", "deployment", "service", "network-policy"] {
+        plain.extend(objects(&read(&format!("deploy/board/{file}.yaml"))?)?);
+    }
+    let release = rendered("module-controller", &["board.enabled=true"])?;
+    let (wanted, made) = (board(&plain), board(&release));
+    ensure!(wanted.len() == 5, "{wanted:?}");
+    ensure!(made == wanted, "{made:#?}\nand not\n{wanted:#?}");
+    // The controller's Service, policies and budget select none of its Pods.
+    let one = |kind: &str, name: &str| {
+        let found =
+            release.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        found.with_context(|| format!("no {kind} {name}"))
+    };
+    let pods = &one("Deployment", "module-controller-board")?["spec"]["template"]["metadata"]["labels"];
+    for (kind, selector) in
+        [("Service", "/spec/selector"), ("NetworkPolicy", "/spec/podSelector/matchLabels")]
+    {
+        let of = |name: &str| {
+            let found = one(kind, name)?.pointer(selector).and_then(Value::as_object);
+            found.with_context(|| format!("a selector of {kind} {name}"))
+        };
+        let (theirs, own) = (of("module-controller")?, of("module-controller-board")?);
+        ensure!(theirs.iter().any(|(key, value)| pods[key] != *value), "{kind} selects {pods}");
+        ensure!(own.iter().all(|(key, value)| pods[key] == *value), "{kind} of the board misses {pods}");
+    }
+    let behind_a_proxy = [
+        "board={\"enabled\": true, \"tokenHeader\": \"X-Token\", \"clients\": [{\"podSelector\": {}}], \"replicas\": 2}",
+    ];
+    let objects = rendered("module-controller", &behind_a_proxy)?;
+    let parts = board(&objects);
+    let of = |kind: &str| parts.iter().find(|(one, _)| one == kind).map(|(_, part)| part).context("a part");
+    ensure!(of("NetworkPolicy")?[0]["from"][0]["podSelector"].is_object(), "{parts:?}");
+    ensure!(of("Deployment")?["containers"][0]["args"][2] == "--token-header=X-Token", "{parts:?}");
     Ok(())
 }
 

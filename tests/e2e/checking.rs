@@ -90,7 +90,7 @@ fn on_a_healthy_cluster_nothing_is_found_and_then_each_mistake_is() -> Result<()
 }
 
 /// What a real server has to say something to.
-const PLANTED: [&str; 10] = [
+const PLANTED: [&str; 13] = [
     "LimitRangeRequests",
     "QuotaExhausted",
     "ContainersInjected",
@@ -101,6 +101,9 @@ const PLANTED: [&str; 10] = [
     "ControllerNotReady",
     "ClientIdShared",
     "DefinitionOutdated",
+    "ClockSkewed",
+    "ServiceMissing",
+    "PortClosed",
 ];
 
 /// Plants it, and finds it.
@@ -110,8 +113,14 @@ fn planted(scene: &Scene, shell: &Shell) -> Result<()> {
     // A controller whose account has no rights, and that has two replicas which do not share; one with the right account.
     cluster.kubectl(&["create", "namespace", "second"])?;
     cluster.apply(&controller("second", "second", 2, &[("CLIENT_ID", "one")]).to_string())?;
+    let nobody =
+        json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 9090}]}]});
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "metrics-only", "namespace": "second"}, "spec": nobody});
+    cluster.apply(&policy.to_string())?;
     let of_ours = [("IS_CLUSTER", "true"), ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true"), ("ENV", "other")];
     cluster.apply(&controller(account::NAMESPACE, account::NAME, 1, &of_ours).to_string())?;
+    plant_a_clock(cluster)?;
     let revision = "module-controller.koupleless.io/definition-revision=0";
     cluster.kubectl(&["annotate", "crd", "modules.koupleless.io", "--overwrite", revision])?;
     let report =
@@ -135,6 +144,20 @@ fn planted(scene: &Scene, shell: &Shell) -> Result<()> {
     let explained = shell.output("module-controller explain nomatchingbase --lang en")?;
     ensure!(explained.contains("What to do: "), "{explained}");
     cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "planted"]).map(drop)
+}
+
+/// A base of a controller whose clock is far behind.
+fn plant_a_clock(cluster: &Cluster) -> Result<()> {
+    let name = "virtual-node-of-another-time";
+    let labels = json!({"module-controller.koupleless.io/component": "vnode", "module-controller.koupleless.io/env": "other"});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
+    cluster.apply(&node.to_string())?;
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": name, "namespace": "kube-node-lease"},
+        "spec": {"holderIdentity": "late", "renewTime": "2020-01-01T00:00:00.000000Z"},
+    });
+    cluster.apply(&lease.to_string())
 }
 
 /// What is in the way of the scene's Pods, and a Deployment that can be placed nowhere.

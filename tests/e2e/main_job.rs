@@ -13,28 +13,27 @@ use testkit::{java_base::JavaBase, wait::wait_for};
 
 #[test]
 fn over_http() -> Result<()> {
-    online_serving_scaled_offline(Way::Http)
+    online_serving_scaled_offline(&Scene::start(Way::Http, &[])?)
 }
 
 #[test]
 fn over_mqtt_with_mosquitto() -> Result<()> {
-    online_serving_scaled_offline(Way::Mosquitto)
+    online_serving_scaled_offline(&Scene::start(Way::Mosquitto, &[])?)
 }
 
 #[test]
 fn over_mqtt_with_the_embedded_broker() -> Result<()> {
-    online_serving_scaled_offline(Way::Embedded)
+    online_serving_scaled_offline(&Scene::start(Way::Embedded, &[])?)
 }
 
-fn online_serving_scaled_offline(way: Way) -> Result<()> {
-    let scene = Scene::start(way, &[])?;
+pub(crate) fn online_serving_scaled_offline(scene: &Scene) -> Result<()> {
     let bases = scene.bases(2)?;
     for base in &bases {
-        check_node(&scene, base)?;
+        check_node(scene, base)?;
     }
 
     scene.cluster.apply(
-        &manifest::deployment(&scene, "biz1", 1, &[manifest::container("biz1", "1.0.0")?]).to_string(),
+        &manifest::deployment(scene, "biz1", 1, &[manifest::container("biz1", "1.0.0")?]).to_string(),
     )?;
     let pods = scene.wait_pods_ready(1)?;
     let base = base_of(&bases, &pods[0])?;

@@ -75,6 +75,15 @@ fn most_are_silent_at_once(scene: &Scene, bases: &[Simulated]) -> Result<()> {
     let page = scene.controller.admin("/readyz")?.body;
     ensure!(page.contains("note: 5 of 8 bases are silent at once"), "{page}");
     ensure!(scene.metric("module_controller_blast_radius_guard", "")? == 1, "the metric says nothing of it");
+    let page = scene.controller.admin("/debug/vnodes.json")?.json()?;
+    let vnodes = page["vnodes"].as_array().context("VNodes")?;
+    let waits = |vnode: &&Value| {
+        vnode["liveness"] == "silent"
+            && text(vnode, "/waiting/0/containers/0/waitsFor").contains("the base, which does not answer")
+    };
+    ensure!(vnodes.len() == BASES && vnodes.iter().filter(waits).count() == MOST, "{page}");
+    let one = scene.controller.admin(&format!("/debug/vnodes.json?node={}", bases[0].node()))?.json()?;
+    ensure!(one["vnodes"].as_array().is_some_and(|all| all.len() == 1), "{one}");
     // What is watched is that nothing comes of this time.
     thread::sleep((GIVEN_UP + Duration::from_secs(20)).saturating_sub(start.elapsed()));
     silent.iter().for_each(Simulated::speak_again);

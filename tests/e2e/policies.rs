@@ -30,9 +30,11 @@ fn scene() -> Result<Scene> {
         scene.cluster.kubectl(&["apply", "-k", &folder.to_string_lossy()])?;
     }
     scene.cluster.apply(&node("worker", &json!({})).to_string())?;
-    // A policy counts some moments after it was made.
+    // A policy counts some moments after it was made. What is asked until then changes nothing: a label that is there
+    // already is not sent again, and so not refused.
     wait_for("the policies are at work", Duration::from_secs(60), || {
-        let nodes = refused(&scene, &[CONTROLLER, "label", "node", "worker", "probe=1", "--overwrite"], "")?;
+        let label = [CONTROLLER, "label", "--dry-run=server", "node", "worker", "probe=1"];
+        let nodes = refused(&scene, &label, "")?;
         let pod = manifest::pod(&scene, "probe", None, &[container()]);
         let pods = refused(&scene, &["create", "--dry-run=server", "-f", "-"], &pod.to_string())?;
         let leases =
@@ -341,8 +343,11 @@ fn whoever_confirms_a_plan_does_not_edit_it_and_whoever_edits_it_does_not_confir
         ensure!(said.is_ok(), "{said:?}");
         Ok(Some(()))
     })?;
+    // What is asked until then changes nothing: a plan that is confirmed already may be applied as it is.
     wait_for("the policy is at work", Duration::from_secs(60), || {
-        let said = patch("alice", json!({"confirmed": 1}))?;
+        let confirm = json!({"spec": {"confirmed": 1}}).to_string();
+        let patch = ["patch", "operationplan", "p", "--dry-run=server", "--type=merge", "-p", &confirm];
+        let said = as_user(&scene, "alice", &patch, "")?;
         ensure!(said.is_err(), "alice confirms");
         Ok(Some(()))
     })?;
@@ -358,6 +363,13 @@ fn whoever_confirms_a_plan_does_not_edit_it_and_whoever_edits_it_does_not_confir
     taken(as_user(&scene, "alice", &["apply", "-f", "-"], &plan("other"))?)?;
     let seen = scene.cluster.kubectl_json(&["-n", &scene.namespace, "get", "operationplan", "p"])?;
     ensure!(seen["spec"]["confirmed"] == 1 && seen["spec"]["batches"][0]["name"] == "other", "{seen}");
+    // One that has begun, as its status says, is changed by nobody, and steered as before.
+    let begun = json!({"status": {"digest": "d"}}).to_string();
+    let status = ["patch", "operationplan", "p", "--subresource=status", "--type=merge", "-p", &begun];
+    scene.kubectl(&status)?;
+    is_denied(as_user(&scene, "alice", &["apply", "-f", "-"], &plan("late"))?, "has begun")?;
+    taken(as_user(&scene, "alice", &["apply", "-f", "-"], &plan("other"))?)?;
+    taken(patch("bob", json!({"confirmed": 2}))?)?;
     is_denied(as_user(&scene, "bob", &["delete", "operationplan", "p"], "")?, "forbidden")?;
     is_denied(as_user(&scene, "bob", &["label", "operationplan", "p", "a=b"], "")?, "the right to create")?;
     taken(as_user(&scene, "alice", &["delete", "operationplan", "p"], "")?)?;

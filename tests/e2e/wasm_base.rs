@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::{
-    Client, Scene, Way, manifest, seen,
+    Client, Scene, Way, long_run, manifest, seen,
     shell::{commands, read},
 };
 use serde_json::{Value, json};
@@ -94,8 +94,9 @@ fn over_mqtt_with_the_embedded_broker() -> Result<()> {
 }
 
 fn online_updated_without_a_failed_request_scaled_and_offline(way: Way) -> Result<()> {
-    let scene = Scene::start(way, &[])?;
-    let bases = bases(&scene, 2)?;
+    let mut scene = Scene::start(way, &[])?;
+    let count = if long_run() { 3 } else { 2 };
+    let bases = bases(&scene, count)?;
     let node = scene.cluster.kubectl_json(&["get", "node", &bases[0].node()])?;
     ensure!(node["metadata"]["labels"]["base.koupleless.io/stack"] == "wasm", "{node}");
     // What all modules together may take, which the base says when it is asked.
@@ -105,37 +106,31 @@ fn online_updated_without_a_failed_request_scaled_and_offline(way: Way) -> Resul
         Ok(Some(()))
     })?;
 
-    scene.cluster.apply(&deployment(&scene, 2)?.to_string())?;
-    scene.wait_pods_ready(2)?;
+    scene.cluster.apply(&deployment(&scene, u32::try_from(count)?)?.to_string())?;
+    scene.wait_pods_ready(count)?;
     for base in &bases {
         wait_biz(base, &["biz1:1.0.0 activated"])?;
         ensure!(base.serving("biz1")?.as_deref() == Some("1.0.0"), "{} serves nothing", base.identity());
     }
 
-    // Both versions on one path, which a Java base cannot hold.
-    let clients: Vec<Client> = bases
-        .iter()
-        .map(|base| Client::start_at(SocketAddr::from((base.ip(), base.web_port())), &["biz1"]))
-        .collect();
-    for version in ["2.0.0", "3.0.0"] {
-        update(&scene, version)?;
+    updated_under_load(&scene, &bases)?;
+    if let Some(broker) = &mut scene.broker {
+        broker.kill()?;
+        broker.start_again()?;
         for base in &bases {
-            wait_biz(base, &[&format!("biz1:{version} activated")])?;
-            ensure!(base.serving("biz1")?.as_deref() == Some(version), "{} serves another", base.identity());
+            wait_for("the base to find the broker again", Duration::from_secs(30), || {
+                let log = base.log();
+                ensure!(log.matches("the broker hears the base").count() >= 2, "{log}");
+                Ok(Some(()))
+            })?;
         }
-    }
-    for client in clients {
-        let (requests, gaps) = client.stop()?;
-        println!("{requests} requests, {} gaps", gaps.len());
-        ensure!(requests > 100, "only {requests} requests were sent");
-        ensure!(gaps.is_empty(), "{:?}", gaps.iter().map(|gap| gap.to - gap.from).collect::<Vec<_>>());
     }
 
     scene.kubectl(&["scale", "deployment/biz1", "--replicas=1"])?;
     scene.wait_pods_ready(1)?;
     wait_for("one base without", Duration::from_secs(20), || {
         let held = bases.iter().map(WasmBase::biz).collect::<Result<Vec<_>>>()?;
-        ensure!(held.iter().filter(|biz| biz.is_empty()).count() == 1, "{held:?}");
+        ensure!(held.iter().filter(|biz| biz.is_empty()).count() == count - 1, "{held:?}");
         Ok(Some(()))
     })?;
     scene.kubectl(&["delete", "deployment", "biz1", "--wait=false"])?;
@@ -148,6 +143,44 @@ fn online_updated_without_a_failed_request_scaled_and_offline(way: Way) -> Resul
         ensure!(pods.is_empty(), "{} Pods", pods.len());
         Ok(Some(()))
     })
+}
+
+/// From one version to the next, again and again, until as many requests were answered as are promised: none fails, and where
+/// the new version has answered the old one answers no more. Both versions have one path, which a Java base cannot hold.
+fn updated_under_load(scene: &Scene, bases: &[WasmBase]) -> Result<()> {
+    let promised = if long_run() { 100_000 } else { 1_000 };
+    let clients: Vec<Client> = bases
+        .iter()
+        .map(|base| Client::start_at(SocketAddr::from((base.ip(), base.web_port())), &["biz1"]))
+        .collect();
+    let mut expected = vec!["1.0.0".to_owned()];
+    for version in ["2.0.0", "3.0.0"].into_iter().cycle() {
+        update(scene, version)?;
+        expected.push(version.to_owned());
+        for base in bases {
+            wait_biz(base, &[&format!("biz1:{version} activated")])?;
+            ensure!(base.serving("biz1")?.as_deref() == Some(version), "{} serves another", base.identity());
+        }
+        // Each has asked the new version by then.
+        for client in &clients {
+            wait_for("the client's answers", Duration::from_secs(20), || {
+                ensure!(client.versions() == expected, "{:?} instead of {expected:?}", client.versions());
+                Ok(Some(()))
+            })?;
+        }
+        if expected.len() > 2 && clients.iter().map(Client::requests).sum::<usize>() >= promised {
+            break;
+        }
+    }
+    for client in clients {
+        let versions = client.versions();
+        ensure!(versions == expected, "{versions:?} instead of {expected:?}");
+        let (requests, gaps) = client.stop()?;
+        println!("{requests} requests, {} gaps, {} rollouts", gaps.len(), expected.len() - 1);
+        ensure!(requests > 100, "only {requests} requests were sent");
+        ensure!(gaps.is_empty(), "{:?}", gaps.iter().map(|gap| gap.to - gap.from).collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 /// What the base says of a failure is read as that of a Java base.

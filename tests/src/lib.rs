@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod deployed;
+pub mod follow;
 pub mod heartbeat;
 pub mod manifest;
 pub mod recording;
@@ -16,6 +17,7 @@ pub mod snapshot;
 pub mod stranger;
 
 pub use client::{Client, Gap};
+pub use follow::Follow;
 pub use recording::Recording;
 pub use scene::{Scene, Way};
 pub use sharing::Sharing;

@@ -5,6 +5,7 @@ mod cargo;
 mod cluster;
 mod demo;
 mod fuzz;
+mod page;
 mod release;
 mod setup;
 mod sim;
@@ -32,7 +33,9 @@ enum Command {
     Setup(setup::Setup),
     Cluster(cluster::Cluster),
     Bench(bench::Bench),
+    BenchBase(bench::BenchBase),
     Fuzz(fuzz::Fuzz),
+    Page(page::Page),
     Sim(sim::Sim),
     Release(release::Release),
 }
@@ -46,7 +49,9 @@ fn main() -> ExitCode {
         Command::Setup(command) => command.run(),
         Command::Cluster(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::BenchBase(command) => command.run(),
         Command::Fuzz(command) => command.run(),
+        Command::Page(command) => command.run(),
         Command::Sim(command) => command.run(),
         Command::Release(command) => command.run(),
     };

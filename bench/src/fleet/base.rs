@@ -75,6 +75,8 @@ pub struct Base {
     version: String,
     /// The least and the most that an installation takes.
     install: (Duration, Duration),
+    /// It holds one version of a module at a time.
+    holds_one: bool,
     biz: BTreeMap<Id, Biz>,
     busy: BTreeSet<Id>,
     counts: BTreeMap<CommandKind, u64>,
@@ -97,6 +99,7 @@ impl Base {
             version: version.to_owned(),
             case,
             install,
+            holds_one: false,
             biz: BTreeMap::new(),
             busy: BTreeSet::new(),
             counts: BTreeMap::new(),
@@ -106,6 +109,11 @@ impl Base {
             uninstalls: HashMap::new(),
             random: seed | 1,
         }
+    }
+
+    /// From now on it holds one version of a module at a time, as SOFAArk does where versions have one web context path.
+    pub fn hold_one_version(&mut self) {
+        self.holds_one = true;
     }
 
     /// Takes a command by its name and the bytes that came with it.
@@ -145,6 +153,9 @@ impl Base {
             }
             CommandKind::InstallBiz if there => {
                 return Begun::Answer(self.inner_failure(words::repeat(&id), "install biz not success!"));
+            }
+            CommandKind::InstallBiz if self.holds_one && self.biz.keys().any(|held| held.0 == id.0) => {
+                return Begun::Answer(words::not_unique(&id.0));
             }
             CommandKind::UninstallBiz if !there => {
                 return Begun::Answer(
@@ -324,6 +335,21 @@ mod tests {
             r#"{"bizName":"biz1","bizVersion":"2","bizUrl":"u","installStrategy":"uninstallThenInstall"}"#;
         assert!(ask(&mut base, CommandKind::InstallBiz, next).is_ok());
         assert_eq!(base.biz.keys().map(|id| id.1.as_str()).collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[test]
+    fn one_that_holds_one_version_refuses_a_second_beside_it() {
+        let mut base = base();
+        base.hold_one_version();
+        assert!(ask(&mut base, CommandKind::InstallBiz, BIZ).is_ok());
+        let second = BIZ.replace("1.0.0", "2.0.0");
+        let Err(CallError::Refused(failure)) = ask(&mut base, CommandKind::InstallBiz, &second) else {
+            panic!()
+        };
+        assert_eq!(failure.kind, FailureKind::ContextPathTaken);
+        let replaces = second.replace('}', r#","installStrategy":"uninstallThenInstall"}"#);
+        assert!(ask(&mut base, CommandKind::InstallBiz, &replaces).is_ok());
+        assert_eq!(base.activated(), 1);
     }
 
     #[test]

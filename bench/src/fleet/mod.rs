@@ -43,6 +43,8 @@ pub struct FleetOptions {
     pub version: String,
     /// The least and the most that an installation takes.
     pub install: (Duration, Duration),
+    /// They hold one version of a module at a time; else any number.
+    pub holds_one: bool,
 }
 
 /// One base of the fleet, shared between its socket's tasks and the one who measures.
@@ -136,7 +138,10 @@ impl Fleet {
         let members: Vec<Arc<Member>> = (0..options.bases)
             .map(|n| {
                 let identity = format!("base-{n:05}");
-                let base = Base::new(&identity, &options.version, case, options.install);
+                let mut base = Base::new(&identity, &options.version, case, options.install);
+                if options.holds_one {
+                    base.hold_one_version();
+                }
                 let state = State {
                     base,
                     first_heartbeat: None,

@@ -123,6 +123,15 @@ pub fn not_found((name, version): &Id) -> Value {
     json!({"code": "NOT_FOUND_BIZ", "message": format!("Uninstall biz: {name}:{version} not found.")})
 }
 
+/// The whole answer where another version has the web context path.
+pub fn not_unique(name: &str) -> Value {
+    json!({
+        "code": "CMD_PROCESS_INTERNAL_ERROR",
+        "errorStackTrace": format!("java.lang.IllegalArgumentException: Child name [{name}] is not unique"),
+        "message": "Internal Error: java.lang.reflect.InvocationTargetException",
+    })
+}
+
 /// The message where another command for the biz runs.
 pub fn conflict(kind: CommandKind, (name, version): &Id) -> String {
     format!("FAILED:{name}:{version} {kind} conflict, exist unfinished command({kind}) for this biz")

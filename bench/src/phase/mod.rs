@@ -1,8 +1,10 @@
 //! What is measured, one file for each phase. The phases that a bare client can do too run against both.
 
 pub mod alone;
+pub mod board;
 pub mod discover;
 pub mod doings;
+pub mod planned;
 pub mod replicas;
 pub mod restart;
 pub mod rollout;

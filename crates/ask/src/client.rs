@@ -16,7 +16,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whom to ask, and as whom.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Server {
+pub struct Server {
     /// The kubeconfig file. [default: KUBECONFIG, else ~/.kube/config, else the Pod's service account]
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     kubeconfig: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub(crate) struct Connection {
 
 /// Why nothing can be said of the cluster.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreachable {
+pub enum Unreachable {
     /// There is no kubeconfig, or it says nothing that can be used.
     #[error("no cluster is configured: {0}. Set KUBECONFIG, or give --kubeconfig FILE and --context NAME")]
     NotConfigured(Text),
@@ -66,14 +66,23 @@ pub(crate) enum Unreachable {
 
 /// Whom is asked.
 #[derive(Clone)]
-pub(crate) struct Cluster {
-    pub(crate) client: Client,
-    pub(crate) server: Text,
+pub struct Cluster {
+    /// Asks with the rights of the configuration.
+    pub client: Client,
+    /// Its URL.
+    pub server: Text,
+    /// The configuration.
+    pub config: Config,
     /// The namespace of the context.
-    pub(crate) own_namespace: String,
+    pub own_namespace: String,
 }
 
 impl Connection {
+    /// Whom, and of which namespace, where no flags say it.
+    pub(crate) fn of(server: Server, namespace: Option<String>) -> Self {
+        Self { server, namespace, all_namespaces: false }
+    }
+
     /// See [`Server::open`].
     pub(crate) async fn open(&self) -> Result<Cluster, Unreachable> {
         self.server.open().await
@@ -81,8 +90,16 @@ impl Connection {
 }
 
 impl Server {
+    /// Whom to ask, where no flags say it.
+    pub(crate) fn of(kubeconfig: Option<PathBuf>, context: Option<String>) -> Self {
+        Self { kubeconfig, context }
+    }
+
     /// Reads the configuration. Nothing is sent yet.
-    pub(crate) async fn open(&self) -> Result<Cluster, Unreachable> {
+    ///
+    /// # Errors
+    /// No cluster is configured, or the configuration says nothing that can be used.
+    pub async fn open(&self) -> Result<Cluster, Unreachable> {
         let not_configured = |error: &dyn std::error::Error| Unreachable::NotConfigured(chain(error));
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match (&self.kubeconfig, &self.context) {
@@ -102,8 +119,8 @@ impl Server {
         config.reset_reader_on_write = true;
         let server = Text::from(config.cluster_url.to_string());
         let own_namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| not_configured(&error))?;
-        Ok(Cluster { client, server, own_namespace })
+        let client = Client::try_from(config.clone()).map_err(|error| not_configured(&error))?;
+        Ok(Cluster { client, server, config, own_namespace })
     }
 }
 

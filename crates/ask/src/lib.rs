@@ -17,16 +17,22 @@ mod cleanup;
 mod client;
 mod command;
 mod complete;
+pub mod drift;
 mod manifest;
 mod output;
-mod picture;
+#[expect(missing_docs, reason = "fields are named as in what is read")]
+pub mod picture;
 mod planning;
-mod read;
+#[expect(missing_docs, reason = "fields are named as the API has them")]
+pub mod read;
 mod screen;
+pub mod steer;
 mod support;
 mod text;
 
 pub use check::page;
+pub use client::{Cluster, Server, Unreachable};
 pub use command::{Command, Program, Roles};
 pub use complete::{for_kubectl, script};
 pub use output::print;
+pub use text::Text;

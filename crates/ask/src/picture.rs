@@ -1,7 +1,11 @@
 //! What was read, put together: bases, the modules on them, and the Pods and owners that ask for these.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use engine::HELD_BY_PLAN;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,78 +15,80 @@ use crate::{
 };
 
 /// The state of a module that serves.
-pub(crate) const AVAILABLE: &str = "Available";
+pub const AVAILABLE: &str = "Available";
 /// The state of a module of which another version serves.
-pub(crate) const DEACTIVATED: &str = "Deactivated";
+pub const DEACTIVATED: &str = "Deactivated";
 /// The state of a module that could not be installed, or taken away.
-pub(crate) const FAILED: &str = "Failed";
+pub const FAILED: &str = "Failed";
+/// The state of a module that an operation plan has not released on its base yet.
+pub const HELD: &str = "Held";
 /// The state of a module that has done what it was there for, as a Job's.
 const COMPLETED: &str = "Completed";
 /// Of a Pod whose module waits because another version serves.
 const GAVE_WAY: &str = "BizDeactivate";
 
 /// What could not be shown, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct NotShown {
-    pub(crate) what: Text,
-    pub(crate) why: Text,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct NotShown {
+    pub what: Text,
+    pub why: Text,
 }
 
 /// What was read of a cluster.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Picture {
-    pub(crate) bases: Vec<Base>,
-    pub(crate) modules: Vec<Module>,
-    pub(crate) pods: Vec<Pod>,
-    pub(crate) replicas: Vec<Replica>,
-    pub(crate) not_shown: Vec<NotShown>,
+pub struct Picture {
+    pub bases: Vec<Base>,
+    pub modules: Vec<Arc<Module>>,
+    pub pods: Vec<Arc<Pod>>,
+    pub replicas: Vec<Replica>,
+    pub not_shown: Vec<NotShown>,
 }
 
 /// A module on a base.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line {
+pub struct Line {
     /// The Node of the base.
-    pub(crate) node: Text,
-    pub(crate) module: Text,
-    pub(crate) version: Text,
+    pub node: Text,
+    pub module: Text,
+    pub version: Text,
     /// As in a Module object: `Available`, `Failed` …
-    pub(crate) state: Text,
-    pub(crate) code: Text,
-    pub(crate) message: Text,
-    pub(crate) suggestion: Text,
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) url: Text,
+    pub state: Text,
+    pub code: Text,
+    pub message: Text,
+    pub suggestion: Text,
+    pub since: Option<Timestamp>,
+    pub url: Text,
     /// Nobody here asked for it: it was there with the base (`InPlace`) or somebody put it there by hand (`ByHand`).
-    pub(crate) unasked: Option<&'static str>,
-    pub(crate) namespace: Text,
+    pub unasked: Option<&'static str>,
+    pub namespace: Text,
     /// The Pod that asks for it; empty where none does.
-    pub(crate) pod: Text,
-    pub(crate) pod_ready: Option<bool>,
-    pub(crate) owner: Option<Owner>,
+    pub pod: Text,
+    pub pod_ready: Option<bool>,
+    pub owner: Option<Owner>,
     /// Nothing is tried any more until somebody acts.
-    pub(crate) barred: bool,
+    pub barred: bool,
 }
 
 impl Line {
     /// It serves, or leaves that to another version as it should.
-    pub(crate) fn is_well(&self) -> bool {
+    pub fn is_well(&self) -> bool {
         let serves = &*self.state == AVAILABLE && self.pod_ready != Some(false);
         serves || [DEACTIVATED, COMPLETED].contains(&&*self.state)
     }
 
     /// `biz1:1.0.0`.
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         format!("{}:{}", self.module, self.version)
     }
 
     /// `namespace/pod`; empty where there is none.
-    pub(crate) fn pod_path(&self) -> String {
+    pub fn pod_path(&self) -> String {
         if self.pod.is_empty() { String::new() } else { format!("{}/{}", self.namespace, self.pod) }
     }
 
     /// `Deployment/biz1`; empty where nobody made the Pod.
-    pub(crate) fn owner_path(&self) -> String {
+    pub fn owner_path(&self) -> String {
         self.owner.as_ref().map(|owner| format!("{}/{}", owner.kind, owner.name)).unwrap_or_default()
     }
 }
@@ -90,7 +96,7 @@ impl Line {
 impl Picture {
     /// Adds to the bases what their Leases say, and those of which only modules are known, and puts all in order. With
     /// `only_these` what is on other bases goes.
-    pub(crate) fn put_together(&mut self, leases: Vec<Lease>, only_these: bool) {
+    pub fn put_together(&mut self, leases: Vec<Lease>, only_these: bool) {
         let mut leases: BTreeMap<Text, Lease> =
             leases.into_iter().map(|lease| (lease.node.clone(), lease)).collect();
         for base in &mut self.bases {
@@ -112,9 +118,9 @@ impl Picture {
     }
 
     /// The modules on all bases, by base, name and version.
-    pub(crate) fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> Vec<Line> {
         let pods: BTreeMap<(&str, &str), &Pod> =
-            self.pods.iter().map(|pod| ((&*pod.namespace, &*pod.name), pod)).collect();
+            self.pods.iter().map(|pod| ((&*pod.namespace, &*pod.name), &**pod)).collect();
         let mut told: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
         let mut lines = Vec::with_capacity(self.modules.len());
         for module in &self.modules {
@@ -136,13 +142,13 @@ impl Picture {
     }
 
     /// Pods that are on no base yet.
-    pub(crate) fn unplaced(&self) -> impl Iterator<Item = &Pod> {
+    pub fn unplaced(&self) -> impl Iterator<Item = &Pod> {
         let over = |pod: &Pod| matches!(&*pod.phase, "Failed" | "Succeeded");
-        self.pods.iter().filter(move |pod| pod.node.is_empty() && !over(pod))
+        self.pods.iter().map(|pod| &**pod).filter(move |pod| pod.node.is_empty() && !over(pod))
     }
 
     /// A base by its Node, its identity, its host name or its address.
-    pub(crate) fn base(&self, name: &str) -> Option<&Base> {
+    pub fn base(&self, name: &str) -> Option<&Base> {
         let by = |is: fn(&Base) -> &Text| self.bases.iter().find(move |base| &**is(base) == name);
         by(|base| &base.node)
             .or_else(|| by(|base| &base.identity))
@@ -203,6 +209,7 @@ fn of_container(pod: &Pod, name: &Text, container: &crate::read::Container) -> L
             line.message = message.clone();
             match &**reason {
                 GAVE_WAY => DEACTIVATED.into(),
+                reason if reason == HELD_BY_PLAN => HELD.into(),
                 // An error code is two words with a dot.
                 code if code.contains('.') => {
                     line.code = reason.clone();

@@ -1,7 +1,12 @@
 //! Texts that others wrote, made harmless where they are read: nothing of them can move a cursor, colour a line or turn
 //! one around, whatever is done with them afterwards.
 
-use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::Deref,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -9,13 +14,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 const MOST: usize = 4096;
 
 /// A text of the cluster, in one line. What a terminal would obey is written out, as `\u{1b}`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
-pub(crate) struct Text(Arc<str>);
+#[schema(value_type = String)]
+pub struct Text(Arc<str>);
 
 impl Text {
+    /// Somebody else keeps it too.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// None where it is empty.
-    pub(crate) fn some(&self) -> Option<&str> {
+    pub fn some(&self) -> Option<&str> {
         (!self.is_empty()).then_some(&**self)
     }
 }
@@ -36,7 +47,9 @@ impl AsRef<str> for Text {
 
 impl Default for Text {
     fn default() -> Self {
-        Self("".into())
+        // Most objects have some of these, and one allocation serves them all.
+        static EMPTY: LazyLock<Text> = LazyLock::new(|| Text("".into()));
+        EMPTY.clone()
     }
 }
 
@@ -54,6 +67,9 @@ impl fmt::Display for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::default();
+        }
         Self(clean(text).as_ref().into())
     }
 }

@@ -33,6 +33,7 @@ closed!(
 closed!(
     /// Of what.
     Resource {
+        BaselineStatus = "modulebaselines/status",
         DaemonSetStatus = "daemonsets/status",
         DeploymentScale = "deployments/scale",
         DeploymentStatus = "deployments/status",

@@ -18,6 +18,7 @@
 //!   engine decides that, object by object.
 
 mod announce;
+pub mod baselines;
 pub mod client;
 pub mod counters;
 pub mod definition;

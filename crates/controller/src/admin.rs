@@ -1,5 +1,6 @@
-//! `/healthz`, `/readyz` and `/metrics`, which tell the truth.
+//! `/healthz`, `/readyz` and `/metrics`, which tell the truth; and, for who is on the same machine or in the same Pod, `/debug`.
 
+mod debug;
 mod serve;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ pub(crate) struct Admin {
     pub(crate) pod_starts: Histogram,
     pub(crate) process: Process,
     pub(crate) queues: Queues,
+    pub(crate) questions: mpsc::Sender<dispatch::Question>,
 }
 
 /// The queues before the loop.
@@ -65,6 +67,7 @@ impl Admin {
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics_page))
+            .route("/debug/vnodes.json", get(debug::vnodes))
             .with_state(self);
         for &listen in &settings.admin {
             let listener = TcpListener::bind(listen)
@@ -122,7 +125,12 @@ impl Admin {
                 summary.silent, summary.vnodes
             )
         });
-        held_back.into_iter().collect()
+        let unreached = summary.kubelet_unreached.then(|| {
+            "the kubelet API is on, and no Service of this namespace has the label \
+             virtual-kubelet.koupleless.io/kubelet-proxy-service=true: VNodes do not name it, and `kubectl logs` does not work"
+                .to_owned()
+        });
+        held_back.into_iter().chain(unreached).collect()
     }
 }
 

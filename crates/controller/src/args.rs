@@ -11,6 +11,7 @@ pub(crate) enum Command {
     Explain(Explain),
     Install(Box<Install>),
     Crd(Crd),
+    Board(board::Board),
     #[command(flatten)]
     Ask(ask::Command),
 }
@@ -127,6 +128,9 @@ args! {
     /// The Prometheus servers that operation plans may ask for metrics, as URLs, comma separated; of another one, or behind
     /// another path, none is asked. [default: none]
     plan_metric_servers: "PLAN_METRIC_SERVERS";
+    /// What such servers are to be shown, as `<URL>=<file>`, comma separated: the file holds one bearer token, or
+    /// `<user>:<password>`, and is read for each question. [default: none]
+    plan_metric_logins: "PLAN_METRIC_LOGINS";
     /// Whether a newer Pod may displace the module of another namespace, as it may within one; else a bizName on a base
     /// belongs to the namespace that serves it, as long as it does. [default: false]
     takeover_across_namespaces: "TAKEOVER_ACROSS_NAMESPACES", num_args = 0..=1, default_missing_value = "true";
@@ -144,6 +148,9 @@ args! {
     enable_module_replicas_sync_with_base: "ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", num_args = 0..=1, default_missing_value = "true";
     /// Where /healthz, /readyz and /metrics are served; `,` between several. [default: 0.0.0.0:9090]
     admin_listen: "ADMIN_LISTEN";
+    /// Where KouplelessBoard is served from within the controller, as `127.0.0.1:7070`; see `module-controller board --help`. What
+    /// the controller's account may not list the page says that it does not show. [default: nowhere]
+    board_listen: "BOARD_LISTEN";
     /// How the log is written: `text` or `json`. [default: text]
     log_format: "LOG_FORMAT";
     /// What is logged: a level, or `target=level` pairs, comma separated. [default: info]
@@ -162,8 +169,19 @@ args! {
     pod_ip: "POD_IP";
     /// The port at POD_IP for other replicas, and nobody else; 0 for any. [default: 7778]
     forward_port: "FORWARD_PORT";
-    /// Not available yet: kubectl logs.
+    /// Serve the kubelet API for all VNodes: `kubectl logs` of modules, and figures of bases. It needs the rights of
+    /// deploy/kubelet. [default: false]
     kubelet_proxy_enabled: "KUBELET_PROXY_ENABLED", num_args = 0..=1, default_missing_value = "true";
-    /// Not available yet: the port of kubectl logs.
+    /// The port of the kubelet API. [default: 10250]
     kubelet_proxy_port: "KUBELET_PROXY_PORT";
+    /// The address at which API servers reach the kubelet API. [default: that of the Service in NAMESPACE with the
+    /// label `virtual-kubelet.koupleless.io/kubelet-proxy-service=true`]
+    kubelet_proxy_address: "KUBELET_PROXY_ADDRESS";
+    /// PEM file of the authority that the client certificates of the kubelet API's callers are verified against. Read
+    /// again when it changes. [default: `/var/run/secrets/kubernetes.io/serviceaccount/ca.crt`]
+    kubelet_proxy_client_ca_path: "KUBELET_PROXY_CLIENT_CA_PATH";
+    /// PEM file of the kubelet API's own certificate. Read again when it changes. [default: one that is made at the start]
+    kubelet_proxy_tls_crt_path: "KUBELET_PROXY_TLS_CRT_PATH";
+    /// PEM file of that certificate's key.
+    kubelet_proxy_tls_key_path: "KUBELET_PROXY_TLS_KEY_PATH";
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use ask::print;
 use serde_json::{Value, json};
 
-/// Prints the definitions of Module objects and of operation plans, for `kubectl apply -f -`. The controller installs them by
-/// itself where it may.
+/// Prints the definitions of Module objects, operation plans and ModuleBaseline objects, for `kubectl apply -f -`. The controller
+/// installs them by itself where it may.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Crd {
     /// Only the definition of this name, such as modules.koupleless.io

@@ -9,7 +9,7 @@ use arklet::AnswerKey;
 use cluster::{Watches, Writer};
 use engine::{
     Action, Census, ClusterEvent, Engine, Event, Fencing, Now, Request, Summary, ToBase, ToReplica,
-    TunnelEvent, Twin, view::MemberView,
+    TunnelEvent, Twin, VNodeSnapshot, view::MemberView,
 };
 use jiff::Timestamp;
 use metric::Asker;
@@ -28,6 +28,8 @@ use crate::{
 pub(crate) const CLUSTER_EVENTS: usize = 4_096;
 /// Events of the tunnels that wait: the heartbeats of 5,000 bases that all come at once.
 pub(crate) const TUNNEL_EVENTS: usize = 8_192;
+/// People who look at VNodes at a time; who comes then waits.
+pub(crate) const QUESTIONS: usize = 4;
 /// The loop looks up at least this often, so that [`Pulse`] tells that it is alive.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -110,6 +112,14 @@ pub(crate) fn describe(twin: &Twin) -> String {
     )
 }
 
+/// Somebody wants to see VNodes as they are.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// The Node of the only one that is meant.
+    pub(crate) node: Option<String>,
+    pub(crate) answer: oneshot::Sender<Vec<VNodeSnapshot>>,
+}
+
 /// Everything that the loop works with.
 pub(crate) struct Loop {
     pub(crate) engine: Engine,
@@ -124,6 +134,7 @@ pub(crate) struct Loop {
     pub(crate) commands: Commands,
     pub(crate) pod_starts: PodStarts,
     pub(crate) pulse: Pulse,
+    pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) clock: Clock,
     pub(crate) fence: Fence,
     /// Becomes true when it is time to end.
@@ -144,6 +155,11 @@ impl Loop {
                 _ = self.stop.wait_for(|stop| *stop) => break,
                 Some(event) = self.cluster_events.recv() => event,
                 Some(event) = self.tunnel_events.recv() => tunnels::translate(event, &mut self.asked),
+                Some(Question { node, answer }) = self.questions.recv() => {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(self.engine.snapshot(node.as_deref(), self.clock.elapsed()));
+                    continue;
+                }
                 () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => Event::Tick,
             };
             let now = Now { mono: self.clock.elapsed(), wall: Timestamp::now() };

@@ -2,14 +2,14 @@
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{Log, LogFormat};
 
 /// Begins to log.
-pub(crate) fn start(settings: &Settings) {
-    let filter = EnvFilter::new(&settings.log_level);
+pub(crate) fn start(log: &Log) {
+    let filter = EnvFilter::new(&log.level);
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr);
-    match settings.log_format {
+    match log.format {
         LogFormat::Text => {
             registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).init()
         }

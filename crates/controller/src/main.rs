@@ -35,6 +35,15 @@ fn main() -> ExitCode {
         Some(args::Command::Explain(explain)) => return explain.run(),
         Some(args::Command::Install(install)) => return install.run(),
         Some(args::Command::Crd(crd)) => return crd.run(),
+        Some(args::Command::Board(board)) => {
+            return match settings::Log::of(&args) {
+                Ok(log) => {
+                    log::start(&log);
+                    board.run()
+                }
+                Err(refusals) => refused(&refusals),
+            };
+        }
         Some(args::Command::Ask(asked)) => {
             return asked.run(&asking::program(args::Args::command));
         }
@@ -42,12 +51,9 @@ fn main() -> ExitCode {
     }
     let settings = match settings::Settings::try_from(args) {
         Ok(settings) => settings,
-        Err(refusals) => {
-            eprintln!("module-controller: it cannot start with these settings:\n{refusals}");
-            return ExitCode::from(2);
-        }
+        Err(refusals) => return refused(&refusals),
     };
-    log::start(&settings);
+    log::start(&settings.log);
     match run::run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -55,4 +61,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refused(refusals: &settings::Refusals) -> ExitCode {
+    eprintln!("module-controller: it cannot start with these settings:\n{refusals}");
+    ExitCode::from(2)
 }

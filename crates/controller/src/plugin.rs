@@ -7,7 +7,7 @@ use std::{env, ffi::OsString, path::Path, process::ExitCode};
 use ask::for_kubectl;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{asking, explain::Explain};
+use crate::{asking, explain::Explain, log, settings::Log};
 
 /// What kubectl runs.
 const PLUGIN: &str = "kubectl-koupleless";
@@ -25,6 +25,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(Explain),
+    Board(board::Board),
     #[command(flatten)]
     Ask(ask::Command),
 }
@@ -58,6 +59,10 @@ impl Plugin {
             Self::Complete => for_kubectl(Args::command(), env::args_os().skip(1).collect()),
             Self::Run => match Args::parse().command {
                 Command::Explain(explain) => explain.run(),
+                Command::Board(board) => {
+                    log::start(&Log::default());
+                    board.run()
+                }
                 Command::Ask(asked) => asked.run(&asking::program(Args::command)),
             },
         }

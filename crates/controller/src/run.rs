@@ -1,10 +1,12 @@
 //! The wiring: parts are made, joined by channels, run, and ended in order.
 
-use std::{sync::Arc, thread::available_parallelism, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context as _;
+use board::Serving;
 use cluster::{ClientConfig, DeliveryFilter, Server, WatchConfig, Watches, Writer, WriterConfig};
 use engine::{Engine, Event, view::MemberView};
+use kubelet::{Kubelet, Parts};
 use metric::Asker;
 use model::Fence;
 use report::Reporter;
@@ -13,13 +15,13 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
-use tunnel::EmbeddedBroker;
+use tunnel::{AddressRule, Addresses, EmbeddedBroker};
 
 use crate::{
     admin::{Admin, Queues},
     clock::Clock,
     commands::Commands,
-    dispatch::{CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
+    dispatch::{self, CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
     metrics::Process,
     pod_starts::{self, PodStarts},
     settings::Settings,
@@ -75,6 +77,7 @@ struct Running {
     broker: Option<EmbeddedBroker>,
     writer: Writer,
     reporter: Reporter,
+    kubelet: Option<Kubelet>,
     looping: JoinHandle<()>,
     stop: watch::Sender<bool>,
     last_word: oneshot::Receiver<Option<MemberView>>,
@@ -91,8 +94,20 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    // Before anything is acted for: it may have no port.
+    let board = match settings.board {
+        Some(listen) => {
+            let namespace = settings.engine.namespace.clone();
+            let serving = Serving::start(listen, None, &ask::Server::default(), Some(&namespace)).await;
+            Some(serving.context("BOARD_LISTEN: serving the board")?)
+        }
+        None => None,
+    };
     let running = Running::start(settings).await?;
     signals.wait().await;
+    if let Some(board) = board {
+        board.end().await;
+    }
     running.end().await;
     tracing::info!("ended");
     Ok(())
@@ -100,22 +115,24 @@ async fn work(settings: Settings) -> anyhow::Result<()> {
 
 impl Running {
     async fn start(settings: Settings) -> anyhow::Result<Self> {
-        let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
-        let server = Server::configured(ClientConfig { user_agent, ..ClientConfig::default() }).await?;
+        let server = connect().await?;
         let (cluster_sender, cluster_events) = mpsc::channel(CLUSTER_EVENTS);
         let (tunnel_sender, tunnel_events) = mpsc::channel(TUNNEL_EVENTS);
         // The page of metrics must not keep the loop from ending.
         let queues = Queues { cluster: cluster_sender.downgrade(), tunnels: tunnel_sender.downgrade() };
-        let metrics = Asker::new(settings.engine.metric_servers.clone(), cluster_sender.downgrade())
+        let (servers, logins) = (settings.engine.metric_servers.clone(), settings.metric_logins.clone());
+        let metrics = Asker::new(servers, logins, cluster_sender.downgrade())
             .context("PLAN_METRIC_SERVERS: setting up TLS")?;
         let (stop, stopped) = watch::channel(false);
         let clock = Clock::start();
         let shared = settings.engine.cluster.is_some();
         let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
-        let addresses = server.addresses().await;
-        let (tunnels, broker) = Tunnels::start(&settings, &fence, addresses, tunnel_sender).await?;
+        let addresses = may_be_called(&settings, server.addresses().await);
+        let (tunnels, broker) = Tunnels::start(&settings, &fence, addresses.clone(), tunnel_sender).await?;
         let (watches, writer) = join_cluster(&settings, &fence, server, cluster_sender)?;
+        let kubelet = serve_kubelet(&settings, addresses, &writer).await?;
         let pulse = Pulse::new();
+        let (questions, asked) = mpsc::channel(dispatch::QUESTIONS);
         let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
             .context("REPORT_HOOKS: starting the reporter")?;
         let commands = Commands::default();
@@ -130,6 +147,7 @@ impl Running {
             tunnels: tunnels.clone(),
             counters: writer.counters(),
             reporter: reporter.clone(),
+            questions,
         };
         admin.serve(&settings, stopped.clone()).await?;
         let (last, last_word) = oneshot::channel();
@@ -146,19 +164,23 @@ impl Running {
             commands,
             pod_starts: PodStarts::new(pod_starts),
             pulse,
+            questions: asked,
             clock,
             fence,
             stop: stopped,
             last,
         };
         let looping = tokio::spawn(looping.run());
-        Ok(Self { tunnels, broker, writer, reporter, looping, stop, last_word })
+        Ok(Self { tunnels, broker, writer, reporter, kubelet, looping, stop, last_word })
     }
 
     /// Nothing new is begun, then what is under way ends, then the connections.
     async fn end(self) {
-        let Self { tunnels, broker, writer, reporter, looping, stop, last_word } = self;
+        let Self { tunnels, broker, writer, reporter, kubelet, looping, stop, last_word } = self;
         let _ = stop.send(true);
+        if let Some(kubelet) = kubelet {
+            kubelet.end().await;
+        }
         let leave = async {
             // It comes when nothing new is decided, and nothing more sent where there are other replicas.
             let release = last_word.await.ok().flatten();
@@ -181,6 +203,31 @@ impl Running {
             broker.shutdown().await;
         }
     }
+}
+
+/// Which addresses of bases may be called.
+fn may_be_called(settings: &Settings, api_server: Vec<SocketAddr>) -> Addresses {
+    Addresses::new(AddressRule { networks: settings.doors.networks.clone(), api_server })
+}
+
+/// Serves the kubelet API, where it is on, over a connection of its own: logs that are read slowly hold up nothing else.
+async fn serve_kubelet(
+    settings: &Settings,
+    addresses: Addresses,
+    writer: &Writer,
+) -> anyhow::Result<Option<Kubelet>> {
+    let Some(served) = settings.kubelet.clone() else { return Ok(None) };
+    let client = connect().await?.client()?;
+    let namespaces = settings.doors.base_namespaces.clone();
+    let parts = Parts::new(client, settings.engine.env.to_string(), namespaces, addresses, writer.clone());
+    let kubelet =
+        Kubelet::start(served, parts).await.context("KUBELET_PROXY_ENABLED: serving the kubelet API")?;
+    Ok(Some(kubelet))
+}
+
+async fn connect() -> anyhow::Result<Server> {
+    let user_agent = concat!("module-controller/", env!("CARGO_PKG_VERSION")).to_owned();
+    Ok(Server::configured(ClientConfig { user_agent, ..ClientConfig::default() }).await?)
 }
 
 /// Watches what is in the cluster, and writes there.

@@ -4,6 +4,7 @@
 mod cluster;
 mod doors;
 mod hooks;
+mod kubelet;
 mod mqtt;
 mod names;
 mod plans;
@@ -11,7 +12,9 @@ mod resources;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use ::kubelet::KubeletSettings;
 use engine::{Allocatable, UnmanagedBiz, ZoneSource};
+use metric::Login;
 use model::name::VNodeNameFormat;
 use report::Hook;
 
@@ -28,6 +31,46 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What is logged where nothing is said.
+const DEFAULT_LEVEL: &str = "info";
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: DEFAULT_LEVEL.to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Log {
+    /// The same variables for whatever the program does.
+    ///
+    /// # Errors
+    /// What of it is refused.
+    pub(crate) fn of(args: &Args) -> Result<Self, Refusals> {
+        let mut refused = Refusals::default();
+        let log = Self::read(args, &mut refused);
+        if refused.0.is_empty() { Ok(log) } else { Err(refused) }
+    }
+
+    fn read(args: &Args, refused: &mut Refusals) -> Self {
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let level = set(&args.log_level).unwrap_or(DEFAULT_LEVEL).to_owned();
+        if let Err(error) = level.parse::<tracing_subscriber::filter::Targets>() {
+            let allowed = format!(
+                "allowed is a level (error, warn, info, debug, trace) or target=level pairs: {error}"
+            );
+            refused.add("LOG_LEVEL", Some(&level), allowed);
+        }
+        Self { level, format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats) }
+    }
+}
+
 /// All settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -40,14 +83,19 @@ pub(crate) struct Settings {
     pub(crate) incarnation: String,
     /// Where health and metrics are served.
     pub(crate) admin: Vec<SocketAddr>,
-    pub(crate) log_format: LogFormat,
-    pub(crate) log_level: String,
+    /// Where the board is served; none where it is not.
+    pub(crate) board: Option<SocketAddr>,
+    pub(crate) log: Log,
     /// Where faults are reported to.
     pub(crate) hooks: Vec<Hook>,
     /// Who may come in.
     pub(crate) doors: Doors,
+    /// How the kubelet API is served; none where it is off.
+    pub(crate) kubelet: Option<KubeletSettings>,
     /// Where other replicas send on what they hear; none where nothing is sent on.
     pub(crate) forward: Option<SocketAddr>,
+    /// What Prometheus servers are shown.
+    pub(crate) metric_logins: Vec<Login>,
     pub(crate) engine: engine::Config,
     /// What is not wrong, and not as it was meant either: for the log, once.
     pub(crate) warnings: Vec<String>,
@@ -132,13 +180,6 @@ impl Refusals {
         let number = self.number(variable, given, u32::from(default), (1, u32::from(u16::MAX)));
         u16::try_from(number).unwrap_or(default)
     }
-
-    fn later(&mut self, variable: &'static str, given: &Option<String>, what: &str) {
-        if let Some(given) = set(given).filter(|given| !given.eq_ignore_ascii_case("false")) {
-            let allowed = format!("{what} does not exist in this version yet; leave it unset");
-            self.add(variable, Some(given), allowed);
-        }
-    }
 }
 
 /// A value that is there. Manifests often set a variable to nothing to leave it out.
@@ -151,7 +192,6 @@ impl TryFrom<Args> for Settings {
 
     fn try_from(args: Args) -> Result<Self, Refusals> {
         let mut refused = Refusals::default();
-        later(&args, &mut refused);
         let env = names::env(&args, &mut refused);
         let http = refused.flag("ENABLE_HTTP_TUNNEL", &args.enable_http_tunnel);
         let http_port = refused.port("HTTP_TUNNEL_LISTEN_PORT", &args.http_tunnel_listen_port, 7777);
@@ -164,14 +204,7 @@ impl TryFrom<Args> for Settings {
             );
         }
         let admin = admin(&args, &mut refused);
-        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let log_level = set(&args.log_level).unwrap_or("info").to_owned();
-        if let Err(error) = log_level.parse::<tracing_subscriber::filter::Targets>() {
-            let allowed = format!(
-                "allowed is a level (error, warn, info, debug, trace) or target=level pairs: {error}"
-            );
-            refused.add("LOG_LEVEL", Some(&log_level), allowed);
-        }
+        let log = Log::read(&args, &mut refused);
         let client_id = names::client_id(&args, &mut refused);
         let incarnation = uuid::Uuid::new_v4().to_string();
         let mut engine = engine(&args, &env, &mut refused);
@@ -180,20 +213,26 @@ impl TryFrom<Args> for Settings {
         let doors = doors::doors(&args, &mut refused);
         engine.base_pods = !doors.base_namespaces.is_empty();
         let forward = cluster::forward(&args, engine.cluster.is_some(), http, &mut refused);
+        let kubelet = kubelet::kubelet(&args, &mut refused);
+        engine.kubelet = kubelet.as_ref().map(|(told, _)| *told);
         let (hooks, warning) = hooks::hooks(&args, &mut refused);
+        let (metric_logins, mut warnings) = plans::metric_logins(&args, &engine.metric_servers, &mut refused);
+        warnings.extend(warning);
         let settings = Self {
             http_port: http.then_some(http_port),
             mqtt,
             client_id,
             incarnation,
             admin,
-            log_format: refused.word("LOG_FORMAT", &args.log_format, LogFormat::Text, &formats),
-            log_level,
+            board: board(&args, &mut refused),
+            log,
             hooks,
             doors,
             forward,
+            kubelet: kubelet.map(|(_, served)| served),
             engine,
-            warnings: warning.into_iter().collect(),
+            metric_logins,
+            warnings,
         };
         if refused.0.is_empty() { Ok(settings) } else { Err(refused) }
     }
@@ -206,16 +245,19 @@ impl Settings {
     }
 }
 
-/// What later versions will know.
-fn later(args: &Args, refused: &mut Refusals) {
-    refused.later("KUBELET_PROXY_ENABLED", &args.kubelet_proxy_enabled, "kubectl logs");
-    refused.later("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, "kubectl logs");
-}
-
 /// The most addresses of health and metrics: two ports, each for both families.
 const MOST_ADMIN: usize = 4;
 
 /// Where health and metrics are served: in more places than one where old probes look elsewhere.
+fn board(args: &Args, refused: &mut Refusals) -> Option<SocketAddr> {
+    let given = set(&args.board_listen)?;
+    let address = given.parse().ok();
+    if address.is_none() {
+        refused.add("BOARD_LISTEN", Some(given), "allowed is an address and a port, as 127.0.0.1:7070");
+    }
+    address
+}
+
 fn admin(args: &Args, refused: &mut Refusals) -> Vec<SocketAddr> {
     let given = set(&args.admin_listen).unwrap_or("0.0.0.0:9090");
     let addresses: Result<Vec<SocketAddr>, _> =
@@ -361,6 +403,15 @@ mod tests {
     }
 
     #[test]
+    fn the_board_is_served_where_it_is_asked_for() {
+        let board =
+            |given: &str| settings(&["--enable-http-tunnel", "--board-listen", given]).map(|all| all.board);
+        assert_eq!(board(""), Ok(None));
+        assert_eq!(board("127.0.0.1:7070"), Ok(Some("127.0.0.1:7070".parse().unwrap())));
+        assert!(board("7070").unwrap_err().contains("BOARD_LISTEN is"));
+    }
+
+    #[test]
     fn every_bad_value_is_named_with_what_is_allowed() {
         let refusal = settings(&[
             "--enable-http-tunnel=yes",
@@ -385,15 +436,5 @@ mod tests {
         ] {
             assert!(refusal.contains(said), "{said} is not in\n{refusal}");
         }
-    }
-
-    #[test]
-    fn what_does_not_exist_yet_is_refused() {
-        let refusal = settings(&["--enable-http-tunnel", "--kubelet-proxy-enabled=true"]).unwrap_err();
-        assert!(
-            refusal.contains("KUBELET_PROXY_ENABLED is \"true\"; kubectl logs does not exist"),
-            "{refusal}"
-        );
-        assert!(settings(&["--enable-http-tunnel", "--kubelet-proxy-enabled=false"]).is_ok());
     }
 }

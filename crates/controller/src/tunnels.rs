@@ -12,8 +12,8 @@ use engine::{Event, Target, TunnelEvent, view::Door};
 use model::{BaseIdentity, BaseReport, Fence, ModuleSpec, TunnelKind};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::{
-    AddressRule, Addresses, EmbeddedBroker, ForwardConfig, Forwarder, HttpConfig, HttpTunnel, MqttConfig,
-    MqttTunnel, TlsConfig,
+    Addresses, EmbeddedBroker, ForwardConfig, Forwarder, HttpConfig, HttpTunnel, MqttConfig, MqttTunnel,
+    TlsConfig,
     broker::{Access, UsersFile},
     forward::ForwardStats,
     http::{HttpStats, ServerTls, TokenFile},
@@ -36,7 +36,7 @@ impl Tunnels {
     pub(crate) async fn start(
         settings: &Settings,
         fence: &Fence,
-        api_server: Vec<SocketAddr>,
+        addresses: Addresses,
         events: mpsc::Sender<tunnel::Event>,
     ) -> anyhow::Result<(Self, Option<EmbeddedBroker>)> {
         if settings.is_open() {
@@ -44,8 +44,6 @@ impl Tunnels {
                 "whoever reaches the HTTP tunnel may speak as any base: set HTTP_TUNNEL_TOKEN_FILE, or BASE_ADDRESS_CIDRS at least"
             );
         }
-        let networks = settings.doors.networks.clone();
-        let addresses = Addresses::new(AddressRule { networks, api_server });
         let http = match settings.http_port {
             Some(port) => {
                 let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));

@@ -115,6 +115,8 @@ fn the_rules_are_those_of_deploy() {
     let expected = |roles: &[&[Value]]| rules(&roles.concat(), "default");
     assert_eq!(rules(&printed(&[]), "module-controller"), expected(&[&base]));
     assert_eq!(rules(&printed(&["--peers"]), "module-controller"), expected(&[&base, &peers]));
+    let kubelet = deploy("kubelet/role.yaml");
+    assert_eq!(rules(&printed(&["--kubelet-api"]), "module-controller"), expected(&[&base, &kubelet]));
     let all = printed(&["--peers", "--replicas", "2", "--namespace", "other"]);
     assert_eq!(rules(&all, "other"), expected(&[&base, &peers, &replicas]));
 }
@@ -261,7 +263,7 @@ fn two_namespaces_share_nothing_but_the_definitions() {
     let shared: Vec<String> =
         one.iter().map(key).filter(|this| other.iter().map(key).any(|that| that == *this)).collect();
     let definition = |name: &str| format!("\"CustomResourceDefinition\" null \"{name}.koupleless.io\"");
-    assert_eq!(shared, ["modules", "operationplans"].map(definition));
+    assert_eq!(shared, ["modules", "operationplans", "modulebaselines"].map(definition));
     assert!(of(&printed(&["--namespace", "default"]), "Namespace").is_empty(), "its labels are not ours");
 }
 

@@ -1,6 +1,6 @@
 //! What may be set, and the deadlines that are not for setting, each with its reason.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use model::{Quantity, name::VNodeNameFormat};
 use plan::MetricServer;
@@ -64,6 +64,15 @@ pub struct ClusterConfig {
     pub levels: u32,
 }
 
+/// The kubelet API that this controller serves for all VNodes (`KUBELET_PROXY_ENABLED`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KubeletConfig {
+    /// The port that VNodes name.
+    pub port: u16,
+    /// The address that they name (`KUBELET_PROXY_ADDRESS`); none for that of the controller's Service.
+    pub address: Option<IpAddr>,
+}
+
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -104,6 +113,8 @@ pub struct Config {
     pub takeover_across_namespaces: bool,
     /// How replicas share the VNodes; none where this is the only one.
     pub cluster: Option<ClusterConfig>,
+    /// The kubelet API; none where it is off.
+    pub kubelet: Option<KubeletConfig>,
     /// Where this replica takes what others heard in its stead; none where nothing is sent on.
     pub door: Option<Door>,
     /// The version that `kubectl get nodes` shows.
@@ -224,6 +235,7 @@ impl Config {
             metric_servers: Vec::new(),
             takeover_across_namespaces: false,
             cluster: None,
+            kubelet: None,
             door: None,
             version: "".into(),
             times: Times::default(),

@@ -3,11 +3,13 @@
 mod baselines;
 mod bases;
 mod census;
+mod drift;
 mod modules;
 mod nodes;
 mod plans;
 mod pods;
 mod sharing;
+mod snapshot;
 mod start;
 mod summary;
 mod wakes;
@@ -27,6 +29,7 @@ use crate::{
     action::Action,
     baseline::Rollouts,
     config::Config,
+    drift::objects::Drifts,
     event::{ClusterEvent, Event, Now, TunnelEvent, Watched},
     ordering::{losses::Losses, newest::Revisions, permits::Permits},
     orphans::Orphans,
@@ -73,6 +76,8 @@ pub struct Engine {
     rollouts: Rollouts,
     /// Operation plans.
     plans: Plans,
+    /// ModuleBaseline objects.
+    drifts: Drifts,
     baselines: Baselines,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
@@ -91,6 +96,7 @@ impl Engine {
         let synced = never_told(&config);
         let ownership = config.cluster.clone().map(|cluster| Ownership::new(cluster, config.door.clone()));
         let permits = Permits::new(&config);
+        let plans = Plans::new(&config);
         Self {
             config,
             vnodes: BTreeMap::new(),
@@ -111,7 +117,8 @@ impl Engine {
             workloads: Workloads::new(),
             peers: Peers::default(),
             rollouts: Rollouts::default(),
-            plans: Plans::default(),
+            plans,
+            drifts: Drifts::default(),
             baselines: Baselines::default(),
             http_up: None,
             mqtt_up: None,
@@ -129,7 +136,8 @@ impl Engine {
         let vnodes = self.wakes.next();
         let workloads = self.peers.next_wake().into_iter().chain(self.rollouts.next_wake()).min();
         let (questions, unplaced) = (self.baselines.questions.next_wake(), self.unplaced.next_wake());
-        [vnodes, workloads, self.plans.next_wake(), questions, unplaced, self.orphans_wake, self.shared_wake]
+        let objects = self.plans.next_wake().into_iter().chain(self.drifts.next_wake()).min();
+        [vnodes, workloads, objects, questions, unplaced, self.orphans_wake, self.shared_wake]
             .into_iter()
             .flatten()
             .min()
@@ -201,17 +209,25 @@ impl Engine {
         match event {
             ClusterEvent::Pod(view) => self.see_pod(*view, now, out),
             ClusterEvent::PodGone(pod) => self.lose_pod(&pod.uid, now, out),
-            ClusterEvent::Unplaced(view) => self.unplaced.see(*view, now.mono),
-            ClusterEvent::UnplacedGone { uid } => self.unplaced.lose(&uid),
+            ClusterEvent::Unplaced(view) => self.see_unplaced(*view, now),
+            ClusterEvent::UnplacedGone { uid } => self.lose_unplaced(&uid, now),
             ClusterEvent::Node(view) => self.see_node(*view, now, out),
             ClusterEvent::NodeGone { name, uid } => self.lose_node(&name, &uid, now, out),
             ClusterEvent::Module(view) => self.see_module(*view, now, out),
             ClusterEvent::ModuleGone { key, module } => self.lose_module(&key, &module, now, out),
-            ClusterEvent::Service(view) => self.services.see(view),
-            ClusterEvent::ServiceGone { namespace, uid } => self.services.lose(&namespace, &uid),
-            ClusterEvent::Synced(kind) => self.synced(kind, now, out),
+            ClusterEvent::Service(view) => {
+                self.with_services(now, out, |services| services.see(view));
+            }
+            ClusterEvent::ServiceGone { namespace, uid } => {
+                self.with_services(now, out, |services| services.lose(&namespace, &uid));
+            }
+            ClusterEvent::Synced(kind) => {
+                self.see_watch(kind, true, now, out);
+                self.synced(kind, now, out);
+            }
             ClusterEvent::Unavailable(kind) => {
                 self.config.modules &= kind != Watched::Modules;
+                self.see_watch(kind, false, now, out);
                 self.synced(kind, now, out);
             }
             ClusterEvent::Revision { replica_set, revision } => {
@@ -228,6 +244,8 @@ impl Engine {
             ClusterEvent::WorkloadGone(workload) => self.lose_workload(&workload, now),
             ClusterEvent::Plan(view) => self.see_plan(*view, now, out),
             ClusterEvent::PlanGone(plan) => self.lose_plan(&plan, now, out),
+            ClusterEvent::Baseline(view) => self.see_baseline(*view, now),
+            ClusterEvent::BaselineGone(baseline) => self.drifts.lose(&baseline),
         }
     }
 
@@ -244,6 +262,7 @@ impl Engine {
                 });
             }
             Write::PatchPlanStatus(plan) => self.plans.written(plan, result, now.mono),
+            Write::PatchBaselineStatus(baseline) => self.drifts.written(baseline, result, now.mono),
             write => {
                 if let Some(base) = self.owner_of(write) {
                     self.visit(&base, now, out, |vnode, ctx| vnode.written(write, result, ctx));
@@ -270,6 +289,7 @@ impl Engine {
             Write::ScaleDeployment(_)
             | Write::RecordRollout(_)
             | Write::PatchPlanStatus(_)
+            | Write::PatchBaselineStatus(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)
@@ -294,6 +314,9 @@ impl Engine {
         }
         if self.plans.next_wake().is_some_and(|at| at <= now.mono) {
             self.advance_plans(now, out);
+        }
+        if self.drifts.next_wake().is_some_and(|at| at <= now.mono) {
+            self.look_for_drift(now, out);
         }
         if self.unplaced.next_wake().is_some_and(|at| at <= now.mono) {
             self.look_at_unplaced(now, out);

@@ -8,8 +8,8 @@ use model::{BaseIdentity, BaseReport, TunnelKind};
 
 use crate::request::{BasePod, Write, WriteError};
 use crate::view::{
-    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView, PermitsView, PlanRef, PlanView,
-    PodRef, PodView, ServiceView, UnplacedView, WorkloadRef, WorkloadView,
+    BaselineRef, BaselineView, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleView, NodeView,
+    PermitsView, PlanRef, PlanView, PodRef, PodView, ServiceView, UnplacedView, WorkloadRef, WorkloadView,
 };
 
 /// The time of a step, given from outside.
@@ -46,6 +46,8 @@ pub enum Watched {
     DaemonSets,
     /// Operation plans; only where Deployments are managed.
     Plans,
+    /// ModuleBaseline objects; only where Deployments are managed.
+    Baselines,
     /// Membership Leases of the replicas; only where there may be several.
     Members,
     /// Leases of VNodes; only where there may be several replicas.
@@ -192,6 +194,10 @@ pub enum ClusterEvent {
     Plan(Box<PlanView>),
     /// An operation plan is gone.
     PlanGone(PlanRef),
+    /// A ModuleBaseline appeared, changed, or was read in answer to a write.
+    Baseline(Box<BaselineView>),
+    /// A ModuleBaseline is gone.
+    BaselineGone(BaselineRef),
     /// A ReplicaSet of modules appeared, or its revision changed.
     Revision {
         /// Its UID.

@@ -32,11 +32,15 @@ mod zones;
 
 pub use action::{Action, Alarm, Announcement, AskMetric, Fencing, Regarding, Target, ToBase, ToReplica};
 pub use config::{
-    Allocatable, ClusterConfig, Config, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz, ZoneSource,
+    Allocatable, ClusterConfig, Config, KubeletConfig, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz,
+    ZoneSource,
 };
 pub use engine::{Census, Engine, Summary};
 pub use event::{ClusterEvent, Event, Now, ReplicaEvent, TunnelEvent, Watched};
+pub use ordering::newest::DAEMON_SET_GENERATION;
 pub use ownership::Twin;
 pub use plans::{ANNOTATION as PLAN_ANNOTATION, HELD as HELD_BY_PLAN, bases::of_node as base_of_node};
+pub use pod::translate::biz_of;
 pub use request::{BaseAddress, BasePod, Request, Write, WriteError};
 pub use trace::TraceId;
+pub use vnode::snapshot::{CommandSnapshot, ContainerSnapshot, PodSnapshot, VNodeSnapshot};

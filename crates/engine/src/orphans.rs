@@ -93,6 +93,11 @@ impl Orphans {
         }
     }
 
+    /// The objects of a VNode that is not there.
+    pub(crate) fn of(&self, vnode: &str) -> impl Iterator<Item = &ModuleView> {
+        self.by_vnode.get(vnode).into_iter().flat_map(|orphan| orphan.objects.values().map(|(view, _)| view))
+    }
+
     /// The VNode is there (again): its objects.
     pub(crate) fn take(&mut self, vnode: &Arc<str>) -> impl Iterator<Item = Inherited> + use<> {
         let orphan = self.by_vnode.remove(vnode);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use model::BaseIdentity;
 
 use crate::view::{
-    LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView, NodeView, PermitsView, PlanRef,
-    PodRef, PodStatus, RolledOut, WorkloadRef,
+    BaselineRef, BaselineStatus, LeaseView, MemberView, ModuleKey, ModuleRef, ModuleStatus, ModuleView,
+    NodeView, PermitsView, PlanRef, PodRef, PodStatus, RolledOut, WorkloadRef,
 };
 
 /// What the API server is asked for.
@@ -124,6 +124,15 @@ pub enum Request {
         /// What it shall be.
         status: Box<plan::Status>,
     },
+    /// Write the status of a ModuleBaseline that is still of this version.
+    PatchBaselineStatus {
+        /// Which.
+        baseline: BaselineRef,
+        /// `metadata.resourceVersion` of the view that this was decided on.
+        resource_version: u64,
+        /// What it shall be.
+        status: Box<BaselineStatus>,
+    },
     /// Create the membership Lease (its UID is empty), or replace the very version that is named.
     /// Where the server has another, that is told before the conflict. It passes the fence.
     WriteMember(Box<MemberView>),
@@ -191,6 +200,7 @@ impl Request {
             Self::ScaleDeployment { deployment, .. } => Write::ScaleDeployment(deployment.clone()),
             Self::RecordRollout { workload, .. } => Write::RecordRollout(workload.clone()),
             Self::PatchPlanStatus { plan, .. } => Write::PatchPlanStatus(plan.clone()),
+            Self::PatchBaselineStatus { baseline, .. } => Write::PatchBaselineStatus(baseline.clone()),
             Self::WriteMember(desired) => Write::WriteMember(desired.name.clone()),
             Self::ReadMember { name } => Write::ReadMember(name.clone()),
             Self::DeleteMember { name, .. } => Write::DeleteMember(name.clone()),
@@ -238,6 +248,8 @@ pub enum Write {
     RecordRollout(WorkloadRef),
     /// [`Request::PatchPlanStatus`].
     PatchPlanStatus(PlanRef),
+    /// [`Request::PatchBaselineStatus`].
+    PatchBaselineStatus(BaselineRef),
     /// [`Request::WriteMember`], by the Lease's name.
     WriteMember(Arc<str>),
     /// [`Request::ReadMember`], by the Lease's name.

@@ -154,6 +154,7 @@ pub(crate) fn with_status(seen: &NodeView, desired: &NodeView) -> NodeView {
     }
     node.conditions.retain(|condition| desired.condition(&condition.kind).is_none());
     node.conditions.extend(desired.conditions.clone());
+    node.kubelet_port = desired.kubelet_port;
     node.kubelet_version = desired.kubelet_version.clone();
     node
 }

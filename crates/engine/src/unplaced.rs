@@ -11,7 +11,7 @@ use crate::{
     backoff,
     placement::{Blocked, blocked_by_siblings},
     trace::TraceId,
-    view::{NodeView, PodView, UnplacedView},
+    view::{NodeView, Owner, PodView, UnplacedView},
 };
 
 /// In an ordinary update an old Pod makes room within seconds: what waits for longer is looked at, and then more rarely.
@@ -42,10 +42,16 @@ impl Unplaced {
         self.wakes.first().map(|(at, _)| *at)
     }
 
+    /// How many there are of an owner.
+    pub(crate) fn of(&self, owner: &Owner) -> usize {
+        self.pods.values().filter(|waiting| waiting.view.owner.as_ref() == Some(owner)).count()
+    }
+
     /// A Pod appeared, or changed.
     pub(crate) fn see(&mut self, view: UnplacedView, now: Duration) {
         if !view.is_unschedulable || view.is_deleting {
-            return self.lose(&view.pod.uid);
+            self.lose(&view.pod.uid);
+            return;
         }
         if let Some(waiting) = self.pods.get_mut(&view.pod.uid) {
             waiting.view = view;
@@ -56,11 +62,13 @@ impl Unplaced {
         }
     }
 
-    /// A Pod is gone, or is bound.
-    pub(crate) fn lose(&mut self, uid: &Arc<str>) {
-        if let Some(at) = self.pods.remove(uid).and_then(|waiting| waiting.at) {
+    /// A Pod is gone, or is bound. True where it was one of these.
+    pub(crate) fn lose(&mut self, uid: &Arc<str>) -> bool {
+        let Some(waiting) = self.pods.remove(uid) else { return false };
+        if let Some(at) = waiting.at {
             self.wakes.remove(&(at, uid.clone()));
         }
+        true
     }
 
     /// Looks at what has waited for long enough; among several replicas one of them (`speaks`) tells it.

@@ -14,8 +14,21 @@ struct Body {
     status: String,
     #[serde(default)]
     error: String,
+    /// What went wrong and did not keep it from answering: with Thanos, that a store did not.
+    #[serde(default, deserialize_with = "list")]
+    warnings: Vec<String>,
+    /// With VictoriaMetrics, that a storage node did not answer.
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
     data: Option<Data>,
 }
+
+fn list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// What Prometheus 2 has among its warnings and Prometheus 3 apart: that a query may be meant otherwise.
+const INFO: &str = "PromQL info:";
 
 #[derive(Deserialize)]
 #[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
@@ -51,9 +64,19 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> MetricAnswer {
     let Ok(body_read) = serde_json::from_slice::<Body>(body) else {
         return error(format!("HTTP {}, and no answer of Prometheus: {}", status.as_u16(), quote(body)));
     };
-    let Body { status: said, error: why, data } = body_read;
+    let Body { status: said, error: why, warnings, is_partial, data } = body_read;
     if !status.is_success() || said != "success" {
         return error(format!("HTTP {}: {}", status.as_u16(), quote(why.as_bytes())));
+    }
+    // What is missing of it may be the very figure that would have failed.
+    if let Some(warning) = warnings.iter().find(|warning| !warning.starts_with(INFO)) {
+        return error(format!(
+            "it answers with a warning, and so perhaps in part: {}",
+            quote(warning.as_bytes())
+        ));
+    }
+    if is_partial {
+        return error("it answers in part (isPartial): a storage node did not answer".to_owned());
     }
     let samples = match data {
         Some(Data::Scalar(sample)) => vec![Some(sample)],
@@ -112,6 +135,25 @@ mod tests {
             panic!()
         };
         assert!(values[0].is_nan());
+    }
+
+    #[test]
+    fn an_answer_in_part_is_none() {
+        let with = |more: &str| {
+            ok(&format!(r#"{{"status":"success",{more},"data":{{"resultType":"scalar","result":[1,"0"]}}}}"#))
+        };
+        for whole in [
+            r#""warnings":[]"#,
+            r#""warnings":null"#,
+            r#""isPartial":false"#,
+            r#""infos":["PromQL info: metric might not be a counter"]"#,
+            r#""warnings":["PromQL info: metric might not be a counter"]"#,
+        ] {
+            assert_eq!(with(whole), MetricAnswer::Values(vec![0.0]), "{whole}");
+        }
+        let thanos = r#""warnings":["PromQL info: x","receive series from Addr: 10.0.0.7:10901: rpc error"]"#;
+        assert!(why(with(thanos)).ends_with("in part: receive series from Addr: 10.0.0.7:10901: rpc error"));
+        assert!(why(with(r#""isPartial":true"#)).contains("isPartial"));
     }
 
     #[test]

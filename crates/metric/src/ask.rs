@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use engine::{AskMetric, Event};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, header, header::HeaderValue};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -20,7 +20,7 @@ use tokio::{
 };
 use url::form_urlencoded;
 
-use crate::answer;
+use crate::{answer, login::Login};
 
 /// A query that takes longer is none that a release should wait for. Prometheus itself gives up after two minutes.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,6 +41,7 @@ pub struct Asker {
     /// None where nobody may be asked: what the system trusts is not read for nothing.
     client: Option<Client>,
     servers: Arc<[MetricServer]>,
+    logins: Arc<[Login]>,
     turns: Arc<Semaphore>,
     /// Whoever ends does not wait for an answer.
     events: mpsc::WeakSender<Event>,
@@ -53,16 +54,22 @@ impl fmt::Debug for Asker {
 }
 
 impl Asker {
-    /// Asks these servers, and no others: a plan that has begun may name one that the settings do not any more.
+    /// Asks these servers, and no others: a plan that has begun may name one that the settings do not any more. Of `logins` each
+    /// server is sent its own.
     ///
     /// Trusts what the system trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR`); where it has no list, as in an image with nothing but
     /// the program, Mozilla's.
     ///
     /// # Errors
     /// Where no TLS can be set up.
-    pub fn new(servers: Vec<MetricServer>, events: mpsc::WeakSender<Event>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        servers: Vec<MetricServer>,
+        logins: Vec<Login>,
+        events: mpsc::WeakSender<Event>,
+    ) -> Result<Self, rustls::Error> {
         let client = if servers.is_empty() { None } else { Some(client()?) };
-        Ok(Self { client, servers: servers.into(), turns: Arc::new(Semaphore::new(AT_A_TIME)), events })
+        let turns = Arc::new(Semaphore::new(AT_A_TIME));
+        Ok(Self { client, servers: servers.into(), logins: logins.into(), turns, events })
     }
 
     /// Asks for a metric. The answer is an [`Event::Metric`].
@@ -87,21 +94,28 @@ impl Asker {
         let Ok(_turn) = self.turns.acquire().await else {
             return MetricAnswer::Error("the controller ends".to_owned());
         };
-        timeout(DEADLINE, exchange(client, metric))
+        let login = self.logins.iter().find(|login| login.server == metric.server);
+        let login = match login.map(Login::header).transpose() {
+            Ok(login) => login,
+            Err(why) => return MetricAnswer::Error(why),
+        };
+        timeout(DEADLINE, exchange(client, metric, login))
             .await
             .unwrap_or_else(|_| MetricAnswer::Error(format!("no answer within {} s", DEADLINE.as_secs())))
     }
 }
 
-async fn exchange(client: &Client, metric: &Metric) -> MetricAnswer {
+async fn exchange(client: &Client, metric: &Metric, login: Option<HeaderValue>) -> MetricAnswer {
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("query", &metric.query).finish();
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(Method::POST)
         .uri(format!("{}/api/v1/query", metric.server))
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(header::ACCEPT, "application/json")
-        .body(Full::new(Bytes::from(form)));
-    let response = match request {
+        .header(header::ACCEPT, "application/json");
+    if let Some(login) = login {
+        request = request.header(header::AUTHORIZATION, login);
+    }
+    let response = match request.body(Full::new(Bytes::from(form))) {
         Ok(request) => client.request(request).await,
         // A URL may hold what a URI may not.
         Err(_) => return MetricAnswer::Error("its URL cannot be used".to_owned()),
@@ -166,6 +180,10 @@ mod tests {
 
     /// Where these may be asked.
     async fn ask_among(servers: &[&str], server: &str, query: &str) -> MetricAnswer {
+        ask_with(Vec::new(), servers, server, query).await
+    }
+
+    async fn ask_with(logins: Vec<Login>, servers: &[&str], server: &str, query: &str) -> MetricAnswer {
         let (sender, mut events) = mpsc::channel(1);
         let draft = DraftMetric {
             name: "m".into(),
@@ -174,8 +192,11 @@ mod tests {
             condition: "< 1".into(),
         };
         let metric = plan::Metric::of(draft).unwrap();
-        let asker =
-            Asker::new(servers.iter().map(|server| server.parse().unwrap()).collect(), sender.downgrade());
+        let asker = Asker::new(
+            servers.iter().map(|server| server.parse().unwrap()).collect(),
+            logins,
+            sender.downgrade(),
+        );
         let asker = asker.unwrap();
         let plan = PlanRef { namespace: "ns".into(), name: "p".into(), uid: "u".into() };
         let question = Question { round: 7, metric };
@@ -194,6 +215,27 @@ mod tests {
         let asked = asked.await.unwrap();
         assert!(asked.starts_with("POST /api/v1/query HTTP/1.1\r\n"), "{asked}");
         assert!(asked.ends_with("query=sum%28rate%28a%7Bb%3D%22c%22%7D%5B1m%5D%29%29+%26+1"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_login_is_sent_to_the_server_that_it_is_for_and_to_no_other() {
+        let body = r#"{"status":"success","data":{"resultType":"scalar","result":[1,"0"]}}"#;
+        let ok: &str = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).leak();
+        let file = std::env::temp_dir().join(format!("metric-ask-{}", std::process::id()));
+        std::fs::write(&file, "user:password").unwrap();
+        let (own, asked_own) = server(ok).await;
+        let (other, asked_other) = server(ok).await;
+        let login = || vec![Login { server: own.parse().unwrap(), file: file.clone() }];
+        let both = [&*own, &*other];
+        assert_eq!(ask_with(login(), &both, &own, "up").await, MetricAnswer::Values(vec![0.0]));
+        assert_eq!(ask_with(login(), &both, &other, "up").await, MetricAnswer::Values(vec![0.0]));
+        let asked = asked_own.await.unwrap();
+        assert!(asked.contains("\r\nauthorization: Basic dXNlcjpwYXNzd29yZA==\r\n"), "{asked}");
+        let asked = asked_other.await.unwrap();
+        assert!(!asked.to_ascii_lowercase().contains("authorization"), "{asked}");
+        std::fs::remove_file(&file).unwrap();
+        let MetricAnswer::Error(why) = ask_with(login(), &both, &own, "up").await else { panic!() };
+        assert!(why.starts_with("the login ") && why.contains("metric-ask-"), "{why}");
     }
 
     #[tokio::test]

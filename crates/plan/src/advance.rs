@@ -37,8 +37,12 @@ pub struct Facts<'a> {
     pub template: Template,
     /// What the workload must be like.
     pub precondition: Result<(), Invalid>,
+    /// What may keep the plan from its end although nothing is wrong for sure.
+    pub warning: Option<String>,
     /// A plan that is not over and has the same module on the same bases.
     pub other: Option<Arc<str>>,
+    /// A replica of the controller that lives and knows no plans: it would install what is held.
+    pub replica_without: Option<Arc<str>>,
     /// What may not change of the plan once it has begun.
     pub digest: Arc<str>,
 }
@@ -91,7 +95,8 @@ pub fn advance(
     if status.phase.is_over() {
         return Advanced::rests(status.clone());
     }
-    let mut next = Status { code: None, ..status.clone() };
+    let warning = facts.warning.clone().unwrap_or_default();
+    let mut next = Status { code: None, warning, ..status.clone() };
     let spec = match spec {
         Ok(spec) => spec,
         Err(invalid) if status.is_begun() => return Advanced::rests(changed(next, &invalid.to_string())),
@@ -104,7 +109,7 @@ pub fn advance(
     next.fit(spec);
     count(spec, &mut next, facts.bases);
     if let Some(ended) = end(&next, steering, facts) {
-        return Advanced::rests(ended);
+        return Advanced::rests(Status { warning: String::new(), ..ended });
     }
     if !status.is_begun()
         && let Some(waits) = wait_to_begin(&next, facts)
@@ -115,6 +120,9 @@ pub fn advance(
     run.take_up_again();
     run.go_on();
     let Run { mut next, wake, questions, .. } = run;
+    if next.phase.is_over() {
+        next.warning.clear();
+    }
     count(spec, &mut next, facts.bases);
     Advanced { status: next, wake, questions }
 }
@@ -196,6 +204,10 @@ fn wait_to_begin(next: &Status, facts: &Facts<'_>) -> Option<Status> {
             code,
             format!("it waits for plan {other}, which has the same module on the same bases"),
         );
+    }
+    // Of a base that no Pod of it comes to the batch would never be done.
+    if facts.bases.iter().any(|base| base.available && base.condition == Condition::Absent) {
+        return waits(None, "it waits until every base has a Pod of the workload".to_owned());
     }
     None
 }
@@ -293,6 +305,11 @@ impl<'a> Run<'a> {
             return false;
         }
         let waits = if self.next.is_begun() { Phase::Running } else { Phase::Pending };
+        if let Some(replica) = &self.facts.replica_without {
+            let why = "is of a version that knows no operation plans: it has to be replaced first";
+            self.tell(waits, format!("batch {name} waits: the controller's replica {replica} {why}"));
+            return false;
+        }
         let bases = self.facts.bases;
         let Status { unavailable, bases: all, .. } = self.next;
         if u64::from(unavailable) * 2 > u64::from(all) {

@@ -43,7 +43,7 @@ impl fmt::Display for Held {
         match self {
             Self::NoPlan => f.write_str("there is no such plan yet"),
             Self::Refused(why) => write!(f, "the plan is refused: {why}"),
-            Self::OtherModule(id) => write!(f, "the plan is for {id}"),
+            Self::OtherModule(id) => write!(f, "the plan is for {id}: name a plan for this version"),
             Self::NotBegun => f.write_str("the plan has not begun"),
             Self::Batch(name) => write!(f, "it comes with batch {name}"),
             Self::Changed => f.write_str("the plan was changed after it had begun"),
@@ -52,11 +52,17 @@ impl fmt::Display for Held {
     }
 }
 
+/// The plan has brought this module everywhere, which is never held again. Another version that names the same plan is: whoever
+/// wrote it forgot to make a plan for it.
+pub fn has_succeeded(spec: Option<&Spec>, status: &Status, digest: &str, module: &BizId) -> bool {
+    let is_it = |spec: &Spec| spec.module == *module && *status.digest == *digest;
+    status.phase == Phase::Succeeded && spec.is_none_or(is_it)
+}
+
 /// Whether this base may install `module`, whose Pod names this plan. `spec` is none where the plan makes no sense, and
 /// `digest` names what may not change of it (rules P1 and P2).
 pub fn hold(spec: Option<&Spec>, status: &Status, digest: &str, module: &BizId, base: &Base) -> Release {
-    // What has succeeded once is never held again, whatever became of its object since.
-    if status.phase == Phase::Succeeded {
+    if has_succeeded(spec, status, digest, module) {
         return Release::Released;
     }
     let Some(spec) = spec else { return Release::Held(Held::Refused(status.message.clone())) };

@@ -25,7 +25,7 @@ mod status;
 pub use advance::{Advanced, Facts, Memory, Template, advance};
 pub use batches::{Base, Condition, batch_of, preview};
 pub use gate::{MetricAnswer, MetricStatus, Question, Reading};
-pub use hold::{Held, Release, hold};
+pub use hold::{Held, Release, has_succeeded, hold};
 pub use metric::{Comparison, DraftMetric, Metric, MetricServer};
 pub use order::rank;
 pub use selector::{Operator, Requirement, Selector};

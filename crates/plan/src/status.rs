@@ -188,6 +188,8 @@ pub struct Status {
     pub failures: Vec<Failure>,
     /// What was read of the plan's metrics last, for the batch that is at work.
     pub metrics: Vec<MetricStatus>,
+    /// What may keep the plan from its end; empty where nothing is known to.
+    pub warning: String,
 }
 
 impl Status {

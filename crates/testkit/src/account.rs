@@ -18,22 +18,25 @@ pub const NAMESPACE: &str = "default";
 pub const NAME: &str = "virtual-kubelet";
 
 /// What of `deploy/` makes the account: all but the controller itself, which no kubelet here would run.
-const MANIFESTS: [(&str, &str); 7] = [
+const MANIFESTS: [(&str, &str); 9] = [
     ("-k", "deploy/crds"),
     ("-f", "deploy/base/role.yaml"),
     ("-f", "deploy/base/role-binding.yaml"),
     ("-f", "deploy/base/service-account.yaml"),
     ("-k", "deploy/peers"),
+    ("-f", "deploy/kubelet/role.yaml"),
+    ("-f", "deploy/kubelet/role-binding.yaml"),
     ("-f", "deploy/overlays/cluster/role.yaml"),
     ("-f", "deploy/overlays/cluster/role-binding.yaml"),
 ];
 
 /// A right of each role, for [`may`]. A binding counts for the API server only some moments after it was made, and what comes before
 /// that would be refused.
-const ONE_OF_EACH: [&[&str]; 5] = [
+const ONE_OF_EACH: [&[&str]; 6] = [
     &["patch", "nodes"],
     &["create", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
     &["list", "deployments.apps"],
+    &["create", "tokenreviews.authentication.k8s.io"],
     &["create", "leases.coordination.k8s.io", "-n", "default"],
     &["list", "leases.coordination.k8s.io", "-n", "kube-node-lease"],
 ];
@@ -61,7 +64,8 @@ pub(crate) fn roles(cluster: &Cluster) -> Result<Value> {
     let role = |path: &str| artifacts::repository().join(path).to_string_lossy().into_owned();
     let (base, peers) = (role("deploy/base/role.yaml"), role("deploy/peers/role.yaml"));
     let replicas = role("deploy/overlays/cluster/role.yaml");
-    cluster.kubectl_json(&["get", "-f", &base, "-f", &peers, "-f", &replicas])
+    let kubelet = role("deploy/kubelet/role.yaml");
+    cluster.kubectl_json(&["get", "-f", &base, "-f", &peers, "-f", &kubelet, "-f", &replicas])
 }
 
 /// Waits until a ServiceAccount may do something: `["patch", "nodes"]` or with `-n` and a namespace.

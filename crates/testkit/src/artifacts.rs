@@ -183,11 +183,7 @@ pub fn java() -> Result<Java> {
         let maven = tools::require("mvn", "build the Java base", "sudo apt-get install maven")?;
         // Maven writes beside its sources: into a copy, to leave the clone as it is.
         let copy = new.join("src");
-        for file in cache::files(&sources)? {
-            let to = copy.join(&file);
-            fs::create_dir_all(to.parent().unwrap_or(&copy)).context("copying the Java sources")?;
-            fs::copy(sources.join(&file), to).context("copying the Java sources")?;
-        }
+        cache::copy(&sources, &copy)?;
         let mut command = Command::new(maven);
         command
             .args(["-B", "-q", "package"])
@@ -243,6 +239,97 @@ pub fn wasm_base() -> Result<WasmBase> {
     Ok(WasmBase { dir })
 }
 
+/// The page of the board.
+#[derive(Clone, Debug)]
+pub struct Page {
+    dir: PathBuf,
+}
+
+impl Page {
+    /// The folder `board` with the packages of its lock file: where its tests run.
+    pub fn folder(&self) -> PathBuf {
+        self.dir.join("board")
+    }
+}
+
+/// The page of the board, made on first use (a minute) and put where the program takes it from: `board/dist`.
+pub fn page() -> Result<Page> {
+    let sources = repository().join("board");
+    let dir = cache::entry("board", &sources, |new| {
+        let npm = npm()?;
+        // npm writes beside its sources: into a copy, to leave the clone as it is.
+        let copy = new.join("board");
+        cache::copy(&sources, &copy)?;
+        for (what, args) in [
+            ("installing the packages of the page", &["ci", "--no-audit", "--no-fund"][..]),
+            ("building the page", &["run", "build"]),
+        ] {
+            let mut command = Command::new(&npm);
+            command.args(args).current_dir(&copy);
+            cache::run(what, command, &new.join(args.join("-")).with_extension("log"))?;
+        }
+        Ok(())
+    })?;
+    let page = Page { dir };
+    // Tests come here at the same time.
+    let _lock = cache::lock(&cache::root()?, "board-dist")?;
+    put(&page.folder().join("dist"), &sources.join("dist"))
+        .context("putting the page where it is served from")?;
+    Ok(page)
+}
+
+/// Makes `to` what `from` is. Names of assets tell their content, so a file that is there is right; the page itself is not.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    let (new, old) = (cache::files(from)?, if to.is_dir() { cache::files(to)? } else { Vec::new() });
+    for file in &new {
+        let (source, place) = (from.join(file), to.join(file));
+        if fs::read(&place).ok() != Some(fs::read(&source)?) {
+            fs::create_dir_all(place.parent().unwrap_or(to))?;
+            fs::copy(source, place)?;
+        }
+    }
+    for file in old.iter().filter(|file| !new.contains(file)) {
+        fs::remove_file(to.join(file))?;
+    }
+    Ok(())
+}
+
+fn npm() -> Result<PathBuf> {
+    tools::require("npm", "build the page of the board", "install Node.js 20 or newer, with npm")
+}
+
+/// Node.js, for the page's tests.
+pub fn node() -> Result<PathBuf> {
+    tools::require("node", "test the page of the board", "install Node.js 20 or newer")
+}
+
+/// The browser; installed from its Debian package when it is missing and we are root.
+pub fn chromium() -> Result<PathBuf> {
+    tools::require_debian("chromium", "chromium", "look at the page of the board")
+}
+
+/// The unit tests of the page: once per state of its sources.
+pub fn test_page() -> Result<()> {
+    let page = page()?;
+    let tested = cache::entry("tested-board", &repository().join("board"), |new| {
+        let mut command = Command::new(npm()?);
+        command.args(["run", "unit"]).current_dir(page.folder());
+        cache::run("testing the page", command, &new.join("unit.log"))
+    });
+    tested.map(drop)
+}
+
+/// The tests of the page in a browser, against answers that are canned: once per state of its sources.
+pub fn browse_page() -> Result<()> {
+    let (page, browser) = (page()?, chromium()?);
+    let tested = cache::entry("browsed-board", &repository().join("board"), |new| {
+        let mut command = Command::new(npm()?);
+        command.args(["run", "browser"]).env("CHROMIUM", browser).current_dir(page.folder());
+        cache::run("testing the page in a browser", command, &new.join("browser.log"))
+    });
+    tested.map(drop)
+}
+
 /// The `java` to run bases with: that of `JAVA_HOME`, or the one on the PATH.
 pub fn java_program() -> Result<PathBuf> {
     if let Some(home) = env::var_os("JAVA_HOME") {
@@ -283,6 +370,8 @@ pub fn all() -> Result<()> {
     eprintln!("dev cluster  {}", devcluster()?.display());
     eprintln!("helm         {}", helm()?.display());
     eprintln!("image maker  {}", image_maker()?.display());
+    eprintln!("page         {}", page()?.folder().display());
+    eprintln!("chromium     {}", chromium()?.display());
     eprintln!("packages     {}", java()?.packages().display());
     eprintln!("wasm base    {}", wasm_base()?.program().display());
     crate::java_base::class_archive()?;

@@ -119,7 +119,13 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry.with_context(|| format!("reading {}", path.display()))?;
             let name = entry.file_name();
             let text = name.to_string_lossy();
-            if text.starts_with('.') || text == "target" || text == "README.md" || text.ends_with('~') {
+            if text.starts_with('.')
+                || text == "target"
+                || text == "node_modules"
+                || text == "dist"
+                || text == "README.md"
+                || text.ends_with('~')
+            {
                 continue;
             }
             let kind = entry.file_type().with_context(|| format!("reading {}", path.display()))?;
@@ -132,6 +138,17 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Copies what [`files`] finds: for builds that write beside their sources.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    for file in files(from)? {
+        let place = to.join(&file);
+        let copied = fs::create_dir_all(place.parent().unwrap_or(to))
+            .and_then(|()| fs::copy(from.join(&file), &place).map(drop));
+        copied.with_context(|| format!("copying {} to {}", file.display(), to.display()))?;
+    }
+    Ok(())
 }
 
 /// The first 16 hex digits of the SHA-256 over every file's path and content.

@@ -120,6 +120,12 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// A file of its certificates: `ca.crt`, which those of all clients are signed with, or `apiserver-kubelet-client.crt` and
+    /// `.key`, by which kubelets know the API server.
+    pub fn pki(&self, file: &str) -> PathBuf {
+        self.dir.join("data").join("pki").join(file)
+    }
+
     /// As [`Cluster::account`], for one who reaches the API server by another way: a proxy to it. It is written to `file`.
     pub fn account_by(&self, way: SocketAddr, file: &Path) -> Result<()> {
         let text = fs::read_to_string(self.account()?).context("reading the account's kubeconfig")?;
@@ -252,6 +258,17 @@ impl Cluster {
         }
         let reader = Reader::new(&self.printed_json(&["config", "view", "--raw"])?)?;
         Ok(self.reader.get_or_init(|| reader))
+    }
+
+    /// How many watches are open at the API server, of anybody.
+    pub fn open_watches(&self) -> Result<u64> {
+        let page = self.kubectl(&["get", "--raw", "/metrics"])?;
+        let is_watch =
+            |line: &&str| line.starts_with("apiserver_longrunning_requests{") && line.contains("\"WATCH\"");
+        let numbers =
+            page.lines().filter(is_watch).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        // Counts, as the API server writes them.
+        Ok(numbers.map(|number| number as u64).sum())
     }
 
     /// Applies manifests (YAML or JSON, any number).

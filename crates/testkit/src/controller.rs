@@ -94,6 +94,11 @@ impl Controller {
         format!("127.0.0.1:{}", self.admin_port)
     }
 
+    /// Another program in its place, from the next start on: the same built in another way.
+    pub fn run_from(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
     /// The process id; 0 when it does not run.
     pub fn id(&self) -> u32 {
         self.process.as_ref().map_or(0, Process::id)

@@ -38,6 +38,26 @@ pub fn get(url: &str, limit: Duration) -> Result<Answer> {
     read(response).with_context(|| format!("GET {url}"))
 }
 
+/// Any request, with headers and, where it has one, a JSON body; gives the headers of the answer too.
+pub fn request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+    limit: Duration,
+) -> Result<(Answer, Vec<(String, String)>)> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = request.body(body).with_context(|| format!("{method} {url}"))?;
+    let response = agent(limit).run(request).with_context(|| format!("{method} {url}"))?;
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok((read(response).with_context(|| format!("{method} {url}"))?, headers))
+}
+
 /// `POST url` with a JSON body.
 pub fn post(url: &str, body: &Value, limit: Duration) -> Result<Answer> {
     let response = agent(limit)

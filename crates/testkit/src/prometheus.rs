@@ -26,10 +26,25 @@ pub struct Prometheus {
     _dir: WorkDir,
 }
 
+/// By which user and password a guarded one knows who may ask.
+pub const LOGIN: &str = "koupleless:open sesame";
+
+/// The same, as Prometheus is told it: a password as bcrypt keeps it.
+const USER: (&str, &str) = ("koupleless", "$2b$05$koupleless.koupleless.5h/fACvWhbkPe5JsyGAFRMhUd7aSiBi");
+
 impl Prometheus {
     /// Starts one that scrapes `targets` (`host:port`) under the job `job` and evaluates the rule file `rules`, and waits until
     /// it is ready.
     pub fn start(job: &str, targets: &[String], rules: &str) -> Result<Self> {
+        Self::run(job, targets, rules, false)
+    }
+
+    /// Starts one that scrapes nothing, and answers nobody but with [`LOGIN`].
+    pub fn guarded() -> Result<Self> {
+        Self::run("none", &[], "", true)
+    }
+
+    fn run(job: &str, targets: &[String], rules: &str, is_guarded: bool) -> Result<Self> {
         let program = artifacts::prometheus()?;
         let (dir, port) = (WorkDir::new("prometheus")?, names::free_port()?);
         // JSON is YAML.
@@ -46,11 +61,20 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address={}:{port}", Ipv4Addr::LOCALHOST));
+        if is_guarded {
+            let (user, password) = USER;
+            let file = dir.join("web.yml");
+            fs::write(&file, json!({"basic_auth_users": {user: password}}).to_string())
+                .context("writing who may ask Prometheus")?;
+            command.arg(format!("--web.config.file={}", file.display()));
+        }
         let mut process = Process::spawn("prometheus", command, &dir.join("prometheus.log"), Tie::Guard)?;
         let ready = format!("http://127.0.0.1:{port}/-/ready");
         process.wait_for("Prometheus to be ready", START, || {
             let answer = http::get(&ready, LIMIT)?;
-            ensure!(answer.status == 200, "/-/ready: {} {}", answer.status, answer.body.trim());
+            // It asks for a login before anything else.
+            let ready = if is_guarded { 401 } else { 200 };
+            ensure!(answer.status == ready, "/-/ready: {} {}", answer.status, answer.body.trim());
             Ok(Some(()))
         })?;
         Ok(Self { process, port, _dir: dir })

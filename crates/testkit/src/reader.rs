@@ -13,7 +13,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What tests wait for, by the name that they call it, and where it is in the API.
-const RESOURCES: [(&[&str], &str, Scope); 10] = [
+const RESOURCES: [(&[&str], &str, Scope); 11] = [
     (&["node", "nodes"], "api/v1/nodes", Scope::Cluster),
     (&["pod", "pods"], "api/v1/pods", Scope::Namespace),
     (&["serviceaccount"], "api/v1/serviceaccounts", Scope::Namespace),
@@ -23,6 +23,7 @@ const RESOURCES: [(&[&str], &str, Scope); 10] = [
     (&["events.events.k8s.io"], "apis/events.k8s.io/v1/events", Scope::Namespace),
     (&["lease", "leases"], "apis/coordination.k8s.io/v1/leases", Scope::Namespace),
     (&["modules.koupleless.io"], "apis/koupleless.io/v1alpha1/modules", Scope::Namespace),
+    (&["modulebaseline"], "apis/koupleless.io/v1alpha1/modulebaselines", Scope::Cluster),
     (&["job", "jobs"], "apis/batch/v1/jobs", Scope::Namespace),
 ];
 

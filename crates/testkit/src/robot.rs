@@ -1,7 +1,6 @@
 //! A robot of a DingTalk group, which takes messages or does not.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -13,15 +12,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::Listener;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use crate::tls::{SelfSigned, TlsListener};
 use crate::wait::wait_for;
 
 /// Everything here takes milliseconds; this allows for a busy machine.
@@ -90,14 +86,8 @@ impl Robot {
 
     /// The same over TLS, with a certificate for 127.0.0.1 that nobody else trusts.
     pub fn start_tls(replies: &[Reply]) -> Result<Self> {
-        let signed = rcgen::generate_simple_self_signed(vec![Ipv4Addr::LOCALHOST.to_string()])?;
-        let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).map_err(anyhow::Error::msg)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.cert.der().clone()], key)?;
-        Self::serve(replies, Some((signed.cert.pem(), TlsAcceptor::from(Arc::new(config)))))
+        let signed = SelfSigned::new()?;
+        Self::serve(replies, Some((signed.certificate(), signed.acceptor()?)))
     }
 
     fn serve(replies: &[Reply], tls: Option<(String, TlsAcceptor)>) -> Result<Self> {
@@ -200,30 +190,5 @@ async fn take(
             (status, "sorry").into_response()
         }
         Reply::Hang => std::future::pending().await,
-    }
-}
-
-/// A listener whose connections begin with a handshake.
-struct TlsListener {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            // Whoever does not trust it goes away.
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, address);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
     }
 }

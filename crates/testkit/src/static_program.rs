@@ -1,54 +1,63 @@
 //! The controller as one file that needs no other: what the image has in it.
 
+use std::env;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{artifacts, cargo, names, tools};
+use crate::{artifacts, cargo, controller};
 
 /// Everything is linked in, the C library too.
 const STATIC: &str = "-Ctarget-feature=+crt-static";
 
-/// How it is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// As for tests: quickly, and of the dependencies that they have.
-    Dev,
-    /// As it is released: small, and without a path of the machine in it.
-    Release,
-}
-
-/// Builds it where it is not there as the sources are now, and says where it is.
-pub fn build(profile: Profile) -> Result<PathBuf> {
+/// Builds it as it is released: small, and without a path of the machine in it.
+pub fn release() -> Result<PathBuf> {
     let (repository, target) = (artifacts::repository(), target()?);
+    // It is in the program; a debug build reads it from its folder.
+    artifacts::page()?;
     // With a target that is named the flags are not those of build scripts and macros, which cannot be linked so.
-    let mut args = vec!["build", "--quiet", "--locked", "--target", target, "--bin", "module-controller"];
-    args.extend(match profile {
-        Profile::Dev => &["--workspace"][..],
-        Profile::Release => &["--release", "--package", "controller"],
-    });
+    let package = ["--package", "controller", "--bin", "module-controller"];
+    let args = [&["build", "--quiet", "--locked", "--target", target, "--release"][..], &package].concat();
     let mut command = cargo::command(&repository, &args);
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags(profile, &repository).join("\x1f"));
-    let status = command.status().context("starting cargo")?;
-    ensure!(status.success(), "cargo {} failed ({status})", args.join(" "));
-    let dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
-    let name = if profile == Profile::Dev { "debug" } else { "release" };
-    let program = dir.join(target).join(name).join("module-controller");
+    command.env("CARGO_ENCODED_RUSTFLAGS", release_flags(&repository).join("\x1f"));
+    run(command, "build")?;
+    let program = cargo::target_dir(&repository).join(target).join("release/module-controller");
     ensure!(program.is_file(), "cargo built no {}", program.display());
-    if profile == Profile::Dev { without_symbols(&program) } else { Ok(program) }
+    Ok(program)
 }
 
-/// A copy that is a third as large, for images and archives of tests. The release profile leaves symbols out by itself.
-fn without_symbols(program: &Path) -> Result<PathBuf> {
-    let (copy, new) = (program.with_extension("stripped"), program.with_extension(names::unique("new")));
-    let strip = tools::require("strip", "make a small program", "it comes with every C compiler: binutils")?;
-    let status = Command::new(strip).arg("-o").arg(&new).arg(program).status().context("starting strip")?;
-    ensure!(status.success(), "strip failed ({status})");
-    // At once, for tests that run beside each other.
-    fs::rename(&new, &copy).with_context(|| format!("renaming {}", new.display()))?;
-    Ok(copy)
+/// The one of tests, made of the libraries that their own program is made of: only the last crate is compiled again. It is built
+/// where it is not there, or older than that program.
+pub fn of_tests() -> Result<PathBuf> {
+    target()?;
+    let repository = artifacts::repository();
+    let folder = cargo::target_dir(&repository).join("static");
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let program = folder.join("module-controller");
+    // Tests run beside each other.
+    let lock = File::create(folder.join("lock")).context("the lock of the static program")?;
+    lock.lock().context("locking the static program")?;
+    let built = |path: &Path| path.metadata().and_then(|file| file.modified());
+    if built(&program).ok() > Some(built(&controller::program()?).context("the program of tests")?) {
+        return Ok(program);
+    }
+    let new = folder.join("module-controller.new");
+    let args =
+        ["rustc", "--quiet", "--locked", "--package", "controller", "--bin", "module-controller", "--"];
+    let mut command = cargo::command(&repository, &args);
+    // The program that tests run stays where it is.
+    command.args([STATIC, "-Cstrip=symbols", &format!("--emit=link={}", new.display())]);
+    run(command, "rustc")?;
+    fs::rename(&new, &program).with_context(|| format!("cargo built no {}", new.display()))?;
+    Ok(program)
+}
+
+fn run(mut command: Command, what: &str) -> Result<()> {
+    let status = command.status().context("starting cargo")?;
+    ensure!(status.success(), "cargo {what} of the static program failed ({status})");
+    Ok(())
 }
 
 /// What it is built for: this machine's kind, with glibc, whose static form resolves names by itself.
@@ -68,19 +77,17 @@ pub fn architecture() -> Result<&'static str> {
 }
 
 /// The caller's own flags, and ours.
-fn flags(profile: Profile, repository: &Path) -> Vec<String> {
+fn release_flags(repository: &Path) -> Vec<String> {
     let mut flags: Vec<String> = match (env::var("CARGO_ENCODED_RUSTFLAGS"), env::var("RUSTFLAGS")) {
         (Ok(encoded), _) if !encoded.is_empty() => encoded.split('\x1f').map(str::to_owned).collect(),
         (_, plain) => plain.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
     };
     flags.push(STATIC.to_owned());
-    if profile == Profile::Release {
-        // A panic names its place in the sources: not where these were, so that two machines make the same program.
-        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-        let cargo = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-        for (from, to) in [(cargo, "/cargo"), (Some(repository.to_owned()), "/src")] {
-            flags.extend(from.map(|from| format!("--remap-path-prefix={}={to}", from.display())));
-        }
+    // A panic names its place in the sources: not where these were, so that two machines make the same program.
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    for (from, to) in [(cargo, "/cargo"), (Some(repository.to_owned()), "/src")] {
+        flags.extend(from.map(|from| format!("--remap-path-prefix={}={to}", from.display())));
     }
     flags
 }

@@ -139,7 +139,10 @@ impl Addresses {
     }
 
     /// Whether a command may be sent there: what a Node of before tells was not admitted by us.
-    pub(crate) fn check(&self, address: SocketAddr) -> Result<(), AddressRefused> {
+    ///
+    /// # Errors
+    /// Where it may not, and why.
+    pub fn check(&self, address: SocketAddr) -> Result<(), AddressRefused> {
         self.rule.check(address.ip(), Some(address.port()))
     }
 }

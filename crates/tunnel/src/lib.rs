@@ -19,7 +19,7 @@ pub mod broker;
 mod bucket;
 mod counts;
 pub mod event;
-mod files;
+pub mod files;
 pub mod forward;
 pub mod http;
 mod log_limit;

@@ -33,6 +33,30 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{- /* By its digest where one is given. */}}
+{{- define "module-controller.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- /* The board's Pods are none of the controller's: its Service and its policies do not select them. */}}
+{{- define "module-controller.boardSelector" -}}
+app.kubernetes.io/name: koupleless-board
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "module-controller.boardLabels" -}}
+{{ include "module-controller.boardSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: board
+app.kubernetes.io/part-of: koupleless
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
 {{- /* Where the broker that runs in the controller listens; empty where it runs elsewhere. */}}
 {{- define "module-controller.brokerPort" -}}
 {{- if and .Values.tunnels.mqtt (eq (lower (default "" .Values.env.MQTT_BROKER)) "embedded") }}

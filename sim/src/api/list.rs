@@ -73,7 +73,8 @@ impl Api {
             Watched::UnplacedPods
             | Watched::UpstreamUnplacedPods
             | Watched::UpstreamReplicaSets
-            | Watched::DaemonSets => vec![],
+            | Watched::DaemonSets
+            | Watched::Baselines => vec![],
         }
     }
 }

@@ -98,6 +98,7 @@ impl Api {
             uid: "service".into(),
             resource_version,
             selector,
+            kubelet: None,
         });
     }
 
@@ -249,6 +250,7 @@ fn kind(write: &Write) -> &'static str {
         Write::ScaleDeployment(_) => "ScaleDeployment",
         Write::RecordRollout(_) => "RecordRollout",
         Write::PatchPlanStatus(_) => "PatchPlanStatus",
+        Write::PatchBaselineStatus(_) => "PatchBaselineStatus",
         Write::WriteMember(_) => "WriteMember",
         Write::ReadMember(_) => "ReadMember",
         Write::DeleteMember(_) => "DeleteMember",

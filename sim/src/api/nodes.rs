@@ -78,6 +78,7 @@ impl Api {
                     None => node.conditions.push(wanted.clone()),
                 }
             }
+            node.kubelet_port = desired.kubelet_port;
             node.kubelet_version = desired.kubelet_version.clone();
         })
     }

@@ -1,8 +1,13 @@
 //! Operation plans: bases get a version batch by batch, and what no plan has released is held.
 
+mod drift;
 mod faults;
 mod gate;
 mod groups;
+mod leaders;
+mod many;
+mod metrics;
+mod room;
 
 use std::time::Duration;
 
@@ -18,7 +23,7 @@ use testkit::{
     wait::{stays, wait_for},
 };
 
-const ON: (&str, &str) = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
+pub(crate) const ON: (&str, &str) = ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "true");
 const NAMES: &str = "module-controller.koupleless.io/operation-plan";
 /// A plan goes on within a second; kubectl, the scheduler and a machine that is busy take theirs.
 const SOON: Duration = Duration::from_secs(45);
@@ -26,7 +31,7 @@ const SOON: Duration = Duration::from_secs(45);
 const WATCHED: Duration = Duration::from_secs(5);
 
 /// A peer Deployment of biz1 that a plan can release: all new Pods are made at once, and each base holds both versions.
-fn workload(scene: &Scene, container: &Value, plan: Option<&str>) -> Value {
+pub(crate) fn workload(scene: &Scene, container: &Value, plan: Option<&str>) -> Value {
     let version = text(container, "/env/0/value").to_owned();
     let mut deployment = manifest::deployment(scene, "biz1", 1, std::slice::from_ref(container));
     deployment["metadata"]["labels"] = json!({
@@ -50,12 +55,12 @@ fn workload(scene: &Scene, container: &Value, plan: Option<&str>) -> Value {
     deployment
 }
 
-fn release(scene: &Scene, version: &str, plan: Option<&str>) -> Result<()> {
+pub(crate) fn release(scene: &Scene, version: &str, plan: Option<&str>) -> Result<()> {
     scene.cluster.apply(&workload(scene, &manifest::container("biz1", version)?, plan).to_string())
 }
 
 /// A plan with one base first, which a person confirms, and then the others.
-fn plan(scene: &Scene, name: &str, version: &str) -> Value {
+pub(crate) fn plan(scene: &Scene, name: &str, version: &str) -> Value {
     json!({
         "apiVersion": "koupleless.io/v1alpha1",
         "kind": "OperationPlan",
@@ -69,11 +74,11 @@ fn plan(scene: &Scene, name: &str, version: &str) -> Value {
     })
 }
 
-fn wait_phase(scene: &Scene, name: &str, phase: &str) -> Result<Value> {
+pub(crate) fn wait_phase(scene: &Scene, name: &str, phase: &str) -> Result<Value> {
     wait_phase_within(scene, name, phase, SOON)
 }
 
-fn wait_phase_within(scene: &Scene, name: &str, phase: &str, limit: Duration) -> Result<Value> {
+pub(crate) fn wait_phase_within(scene: &Scene, name: &str, phase: &str, limit: Duration) -> Result<Value> {
     wait_for(&format!("plan {name} is {phase}"), limit, || {
         let plan = scene.cluster.kubectl_json(&["-n", &scene.namespace, "get", "plan", name])?;
         ensure!(text(&plan, "/status/phase") == phase, "{}", plan["status"]);
@@ -81,7 +86,7 @@ fn wait_phase_within(scene: &Scene, name: &str, phase: &str, limit: Duration) ->
     })
 }
 
-fn steer(scene: &Scene, name: &str, spec: &Value) -> Result<()> {
+pub(crate) fn steer(scene: &Scene, name: &str, spec: &Value) -> Result<()> {
     let patch = json!({ "spec": spec }).to_string();
     scene.kubectl(&["patch", "plan", name, "--type=merge", "-p", &patch]).map(drop)
 }
@@ -94,7 +99,7 @@ fn stand(scene: &Scene, version: &str) -> Result<(usize, usize)> {
     Ok((pods.iter().filter(|pod| is_ready(pod)).count(), pods.iter().filter(is_held).count()))
 }
 
-fn wait_stand(scene: &Scene, version: &str, ready: usize, held: usize) -> Result<()> {
+pub(crate) fn wait_stand(scene: &Scene, version: &str, ready: usize, held: usize) -> Result<()> {
     wait_for(&format!("{ready} Pods of {version} are Ready and {held} held"), SOON, || {
         let seen = stand(scene, version)?;
         let pods: Vec<String> = scene.pods(&[])?.iter().map(summary).collect();
@@ -108,7 +113,7 @@ fn simulated(scene: &Scene, count: usize) -> Result<Vec<Simulated>> {
 }
 
 /// Version 1.0.0 serves on so many simulated bases.
-fn serving(count: usize) -> Result<(Scene, Vec<Simulated>)> {
+pub(crate) fn serving(count: usize) -> Result<(Scene, Vec<Simulated>)> {
     let scene = Scene::start(Way::Http, &[ON])?;
     let bases = simulated(&scene, count)?;
     release(&scene, "1.0.0", None)?;
@@ -161,7 +166,14 @@ fn pods_may_come_before_their_plan_and_the_controller_may_die_meanwhile() -> Res
     let pods = scene.pods(&["-l", "version=2.0.0"])?;
     let told = text(&pods[0], "/status/containerStatuses/0/state/waiting/message");
     ensure!(told.contains("KouplelessBoard.OperationPlanNotFound"), "{told}");
+    // One that does not watch plans says so, and what turns that on.
     scene.controller.kill()?;
+    scene.controller.options_mut().env.retain(|(name, _)| name != ON.0);
+    scene.controller.start_again()?;
+    let event = scene.wait_event(text(&pods[0], "/metadata/name"), "PlansNotWatched")?;
+    ensure!(text(&event, "/note").contains(ON.0), "{event}");
+    scene.controller.kill()?;
+    scene.controller.options_mut().env.push((ON.0.to_owned(), ON.1.to_owned()));
     scene.controller.start_again()?;
     scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
     wait_phase(&scene, "p", "AwaitingConfirm")?;
@@ -176,7 +188,16 @@ fn pods_may_come_before_their_plan_and_the_controller_may_die_meanwhile() -> Res
         let done = base.done();
         ensure!(done.iter().filter(|one| one.contains("installBiz biz1:2.0.0")).count() == 1, "{done:?}");
     }
-    Ok(())
+    // A tool prunes the plan, and a base starts anew: what was rolled out is not held.
+    scene.kubectl(&["rollout", "status", "deployment/biz1", "--timeout=60s"])?;
+    scene.kubectl(&["delete", "plan", "p"])?;
+    bases[0].start_anew();
+    wait_for("the base that started anew has what was rolled out", SOON, || {
+        let biz = bases[0].biz();
+        ensure!(biz.get("biz1:2.0.0").is_some_and(|state| state == "activated"), "{biz:?}");
+        Ok(Some(()))
+    })?;
+    wait_stand(&scene, "2.0.0", 3, 0)
 }
 
 #[test]
@@ -300,6 +321,10 @@ fn every_command_of_the_page_works() -> Result<()> {
     shell.write("docs/samples/planned-deployment.yaml", &sample)?;
     shell.write("docs/samples/operation-plan.yaml", &read("docs/samples/operation-plan.yaml")?)?;
     shell.write("deployment.yaml", &before)?;
+    // Other controllers have bases in this cluster too.
+    let baseline = read("docs/samples/module-baseline.yaml")?;
+    let baseline = baseline.replace("spec: {}", &format!("spec: {{environment: {}}}", scene.env));
+    shell.write("docs/samples/module-baseline.yaml", &baseline)?;
     let page = read("docs/guide/plans.md")?;
     // A policy is for a whole cluster: `policies.rs` has one of its own, and runs these.
     let elsewhere = commands(section(&page, "## Who may confirm")?);
@@ -310,6 +335,7 @@ fn every_command_of_the_page_works() -> Result<()> {
         ensure!(command.starts_with("kubectl "), "nobody runs `{command}`");
         shell.run(&command).with_context(|| command.clone())?;
     }
+    scene.cluster.kubectl(&["delete", "modulebaseline", "all"])?;
     wait_for("all serve the version of before again", SOON, || {
         let pods = scene.pods(&[])?;
         let old = |pod: &&Value| text(pod, "/spec/containers/0/env/0/value") == "1.0.0" && is_ready(pod);

@@ -29,6 +29,8 @@ struct State {
     /// So many uninstalls are refused before one is done.
     refuses: usize,
     takes: Duration,
+    /// It takes a second version of a module beside the first.
+    holds_two: bool,
     silent: bool,
     /// How often it was started anew.
     life: usize,
@@ -103,7 +105,7 @@ impl Arklet {
             .filter(|key| key.split_once(':').is_some_and(|(older, _)| older == name))
             .cloned()
             .collect();
-        if !older.is_empty() && (!replaces || state.release == Release::Old) {
+        if !older.is_empty() && !state.holds_two && (!replaces || state.release == Release::Old) {
             state.told("installBiz", id, false);
             let cause = format!("java.lang.IllegalArgumentException: Child name [{name}] is not unique");
             return json!({
@@ -112,7 +114,7 @@ impl Arklet {
                 "message": "Internal Error: java.lang.reflect.InvocationTargetException",
             });
         }
-        for older in older {
+        for older in older.into_iter().filter(|_| !state.holds_two).collect::<Vec<_>>() {
             state.biz.remove(&older);
             state.told("uninstallBiz", &older, true);
         }
@@ -194,12 +196,20 @@ impl Arklet {
         self.state().biz.clone()
     }
 
+    pub(super) fn hold_two_versions(&self) {
+        self.state().holds_two = true;
+    }
+
     pub(super) fn put(&self, id: &str, state: &str) {
         self.state().biz.insert(id.to_owned(), state.to_owned());
     }
 
     pub(super) fn fail_at_start(&self, id: &str) {
         self.state().broken.insert(id.to_owned());
+    }
+
+    pub(super) fn mend(&self, id: &str) {
+        self.state().broken.remove(id);
     }
 
     pub(super) fn refuse_uninstalls(&self, count: usize) {

@@ -71,6 +71,14 @@ impl Simulated {
         Self::connected(port, env, identity, heartbeat, Arc::default())
     }
 
+    /// As [`Simulated::over_mqtt`], on a host of this name: over MQTT a base is told from others by nothing else.
+    pub fn over_mqtt_on(port: u16, env: &str, version: &str, host: &str) -> Self {
+        let identity = names::unique("simulated");
+        let mut heartbeat = heartbeat(&identity, version, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        heartbeat["localHostName"] = json!(host);
+        Self::connected(port, env, identity, heartbeat, Arc::default())
+    }
+
     fn connected(port: u16, env: &str, identity: String, heartbeat: Value, arklet: Arc<Arklet>) -> Self {
         let topics = format!("koupleless_{env}/{identity}");
         let connected = Connected::start(port, topics, heartbeat.clone(), arklet.clone());
@@ -181,6 +189,16 @@ impl Simulated {
     /// From now on the module `name:version` fails when it starts.
     pub fn fail_at_start(&self, id: &str) {
         self.arklet.fail_at_start(id);
+    }
+
+    /// A module that failed at its start does so no more.
+    pub fn mend(&self, id: &str) {
+        self.arklet.mend(id);
+    }
+
+    /// From now on it holds several versions of a module, which a base does where each has a web context path of its own.
+    pub fn hold_two_versions(&self) {
+        self.arklet.hold_two_versions();
     }
 
     /// The next uninstalls fail.

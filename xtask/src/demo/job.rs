@@ -145,13 +145,13 @@ fn pods(parts: &Parts) -> Result<Vec<Value>> {
     Ok(list.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-fn show_kubectl(narration: &Narration, parts: &Parts, command: &str) -> Result<()> {
+pub(super) fn show_kubectl(narration: &Narration, parts: &Parts, command: &str) -> Result<()> {
     let args: Vec<&str> = command.split(' ').collect();
     narration.show(&format!("kubectl {command}"), &parts.cluster.kubectl(&args)?);
     Ok(())
 }
 
-fn is_ready(object: &Value) -> bool {
+pub(super) fn is_ready(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
     let of = |condition: &Value, key: &str, value: &str| condition.get(key).is_some_and(|seen| seen == value);
     conditions.is_some_and(|all| all.iter().any(|one| of(one, "type", "Ready") && of(one, "status", "True")))

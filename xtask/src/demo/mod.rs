@@ -1,6 +1,7 @@
 //! `cargo xtask demo`.
 
 mod bases;
+mod fleet;
 mod job;
 mod manifest;
 mod narration;
@@ -8,7 +9,7 @@ mod parts;
 mod stay;
 mod update;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use testkit::artifacts;
 
@@ -32,6 +33,9 @@ pub(crate) struct Demo {
     /// Show it with Java bases, which need a JDK 17 and Maven, instead of WebAssembly bases.
     #[arg(long)]
     java: bool,
+    /// After that, show it at size: so many simulated bases, with ten modules on each and an operation plan that waits for you.
+    #[arg(long, value_name = "BASES", value_parser = clap::value_parser!(u32).range(3..=5_000))]
+    fleet: Option<u32>,
 }
 
 /// Which tunnels are shown.
@@ -71,6 +75,11 @@ impl Demo {
         let stack = if self.java { Stack::Java } else { Stack::Wasm };
         stack.prepare()?;
         cargo::build_controller()?;
+        if self.fleet.is_some() {
+            // Its bases talk over HTTP: one process has one port for all of them.
+            ensure!(self.tunnel != Tunnels::Mqtt, "--fleet goes with --tunnel http or both");
+            fleet::prepare()?;
+        }
         let name = stack.name();
         narration
             .done(format!("the dev cluster, a {name} base with its modules, and the controller are there"));
@@ -89,6 +98,8 @@ impl Demo {
             }
             job::show(narration, parts, *way).with_context(|| format!("over {}", way.name()))?;
         }
+        // It runs until the demo ends.
+        let _fleet = self.fleet.map(|bases| fleet::show(narration, parts, bases)).transpose()?;
         narration.end();
         if self.once { Ok(()) } else { stay::until_interrupted(parts) }
     }

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The controller's environment, its default.
-const ENV: &str = "dev";
+pub(super) const ENV: &str = "dev";
 
 /// Everything that runs. Dropping it ends it all: the bases first, the control plane last.
 #[derive(Debug)]
@@ -50,7 +50,10 @@ impl Parts {
 
         narration.step("The controller starts");
         let broker_port = names::free_port()?;
-        let mut options = ControllerOptions::new(&cluster)?.env("ENV", ENV);
+        // Operation plans need it, and peers and the baseline can be tried.
+        let mut options = ControllerOptions::new(&cluster)?
+            .env("ENV", ENV)
+            .env("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", true);
         if tunnels != Tunnels::Mqtt {
             options = options.env("ENABLE_HTTP_TUNNEL", true);
         }

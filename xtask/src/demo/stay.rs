@@ -3,15 +3,28 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use testkit::board::Board;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{manifest, parts::Parts};
+
+/// Somebody who may see and do everything in the cluster of the demo.
+const ACCOUNT: &str = "demo";
 
 /// Says what to try next and waits for Ctrl-C (or SIGTERM).
 pub(crate) fn until_interrupted(parts: &Parts) -> Result<()> {
     let file = parts.dir.join("module-deployment.yaml");
     fs::write(&file, manifest::deployment(parts.stack, "1.0.0", 1)?)
         .with_context(|| format!("writing {}", file.display()))?;
+    parts.cluster.kubectl(&["create", "serviceaccount", ACCOUNT, "-n", "default"])?;
+    let account = format!("--serviceaccount=default:{ACCOUNT}");
+    parts.cluster.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        ACCOUNT,
+        "--clusterrole=cluster-admin",
+        &account,
+    ])?;
     let kubectl = parts.cluster.kubectl_command();
     let name = manifest::NAME;
     println!("\nEverything still runs. To try it, in another terminal:\n");
@@ -25,6 +38,9 @@ pub(crate) fn until_interrupted(parts: &Parts) -> Result<()> {
         println!("  curl http://{}:{}/biz1/who    # {}", base.ip(), base.web_port(), base.identity());
     }
     println!("  kubectl delete deployments/{name}");
+    let board = Board::start(&parts.cluster, &[])?;
+    let token = parts.cluster.kubectl(&["create", "token", ACCOUNT, "-n", "default", "--duration=24h"])?;
+    println!("\nKouplelessBoard is at {}. Log in with this token:\n\n  {}", board.url(), token.trim());
     println!("\nCtrl-C ends it all and cleans up.");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("waiting for Ctrl-C")?;

@@ -55,7 +55,7 @@ impl Release {
         let notes = notes::of(&version)?;
         let program = match &self.program {
             Some(program) => std::path::absolute(program).context("the program")?,
-            None => static_program::build(static_program::Profile::Release)?,
+            None => static_program::release()?,
         };
         let made = Made { out, version, program, maker: artifacts::image_maker()? };
         made.all(&notes, &self.url, self.push.as_deref())?;

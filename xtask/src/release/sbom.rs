@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use serde_json::{Map, Value, json};
 use testkit::{artifacts, static_program};
 
@@ -27,6 +28,8 @@ pub(super) fn of(version: &str) -> Result<String> {
     let graph = Graph::of(&metadata).context("cargo metadata is not as expected")?;
     let mut bill = bill(&graph, &checksums(&lock), version)?;
     add_what_cargo_does_not_know(&mut bill, &static_program::c_library()?)?;
+    let page = artifacts::repository().join("board/package-lock.json");
+    add_the_page(&mut bill, &fs::read_to_string(page).context("reading the page's lock file")?)?;
     if let Some(seconds) = source_date()? {
         let time = bill.pointer_mut("/metadata").and_then(Value::as_object_mut).context("no metadata")?;
         let at = jiff::Timestamp::from_second(seconds).context("SOURCE_DATE_EPOCH")?;
@@ -172,6 +175,35 @@ fn add_what_cargo_does_not_know(bill: &mut Value, c_library: &str) -> Result<()>
     Ok(())
 }
 
+/// What the page of the board is made of, which is in the program too: the packages of its lock file that do more than build or test it.
+fn add_the_page(bill: &mut Value, lock: &str) -> Result<()> {
+    let lock: Value = serde_json::from_str(lock).context("reading the page's lock file")?;
+    let packages = lock.get("packages").and_then(Value::as_object).context("a lock file without packages")?;
+    let components = bill.get_mut("components").and_then(Value::as_array_mut).context("no components")?;
+    for (place, package) in packages {
+        let Some((_, name)) = place.rsplit_once("node_modules/") else { continue };
+        if package.get("dev").is_some_and(|dev| dev == true) {
+            continue;
+        }
+        let part =
+            |key: &str| text(package, key).with_context(|| format!("the package {name} without its {key}"));
+        let (version, sum) = (part("version")?, part("integrity")?);
+        let sum = sum.strip_prefix("sha512-").with_context(|| format!("{name} has no SHA-512: {sum}"))?;
+        let sum = BASE64.decode(sum).with_context(|| format!("the checksum of {name}"))?;
+        let reference = format!("pkg:npm/{}@{version}", name.replace('@', "%40"));
+        components.push(json!({
+            "type": "library", "bom-ref": reference, "name": name, "version": version, "purl": reference,
+            "licenses": [{"expression": part("license")?}],
+            "hashes": [{"alg": "SHA-512", "content": hex(&sum)}],
+        }));
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What the lock file says of each crate that comes from a registry, by name and version.
 fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     let mut found = BTreeMap::new();
@@ -244,13 +276,14 @@ mod tests {
         assert!(components.len() > 100, "{}", components.len());
         for component in components {
             assert!(component["licenses"][0]["expression"].is_string(), "{component}");
-            let of_registry = component["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:cargo/"));
+            let of_registry =
+                component["purl"].as_str().is_some_and(|purl| !purl.starts_with("pkg:generic/"));
             assert_eq!(of_registry, component["hashes"].is_array(), "{component}");
         }
-        for there in ["tokio", "kube-client", "tikv-jemalloc-sys", "glibc", "rust-std"] {
+        for there in ["tokio", "kube-client", "tikv-jemalloc-sys", "glibc", "rust-std", "preact"] {
             assert!(components.iter().any(|component| component["name"] == there), "no {there}");
         }
-        for not in ["testkit", "proptest", "syn", "cc"] {
+        for not in ["testkit", "proptest", "syn", "cc", "vite"] {
             assert!(!components.iter().any(|component| component["name"] == not), "{not}");
         }
     }

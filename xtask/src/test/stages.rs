@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
+use testkit::examples::{Example, Tried};
 use testkit::{artifacts, rights, static_program};
 
 use super::end_to_end;
@@ -47,6 +48,7 @@ pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
     if filter.is_none() {
         plan.extend(checks());
         plan.extend((length != Length::Quick).then(image));
+        plan.extend((length != Length::Quick).then(|| examples(length)));
     } else {
         plan.retain(|stage| stage.name != "format");
     }
@@ -64,7 +66,7 @@ pub(super) fn plan(length: Length, filter: Option<&str>) -> Vec<Stage> {
             });
             plan.push(Stage {
                 name: "demo",
-                what: "cargo xtask demo --once".to_owned(),
+                what: "cargo xtask demo --once --fleet 30".to_owned(),
                 after: &[SETUP, BUILD],
                 work: Box::new(demo),
             });
@@ -90,7 +92,29 @@ fn image() -> Stage {
         work: Box::new(|| {
             formatted("image")?;
             artifacts::test_image_maker()?;
-            static_program::build(static_program::Profile::Dev).map(|_| Verdict::Passed)
+            static_program::of_tests().map(|_| Verdict::Passed)
+        }),
+    }
+}
+
+/// Those of scripting languages are of half a minute each where they were not tried yet.
+fn examples(length: Length) -> Stage {
+    let all: &'static [Example] = match length {
+        Length::Long => &[Example::Rust, Example::Python, Example::JavaScript],
+        Length::Quick | Length::Usual => &[Example::Rust],
+    };
+    Stage {
+        name: "examples",
+        what: format!("examples: {all:?}, made by the commands of their pages, installed and asked"),
+        after: &[SETUP],
+        work: Box::new(move || {
+            let mut lacking = Vec::new();
+            for example in all {
+                if let Tried::NoTool(command) = example.test()? {
+                    lacking.push(format!("{example:?}: `{command}` fails here"));
+                }
+            }
+            Ok(if lacking.is_empty() { Verdict::Passed } else { Verdict::Skipped(lacking.join("; ")) })
         }),
     }
 }
@@ -120,7 +144,7 @@ fn make_release() -> Result<Verdict> {
 fn setup() -> Stage {
     Stage {
         name: SETUP,
-        what: "the dev cluster, Helm, what makes images, the Java and the WebAssembly base, mosquitto, Prometheus".to_owned(),
+        what: "the dev cluster, Helm, what makes images, the board's page, the Java and the WebAssembly base, mosquitto, Prometheus, Chromium".to_owned(),
         after: &[],
         work: Box::new(set_up),
     }
@@ -157,6 +181,15 @@ fn checks() -> Vec<Stage> {
             work: Box::new(|| deny(&mut cargo::command(&["deny", "check", "bans", "licenses", "sources"]))),
         },
     ];
+    stages.push(Stage {
+        name: "page",
+        what: "the unit tests of the board's page, and its tests in a browser".to_owned(),
+        after: &[SETUP],
+        work: Box::new(|| {
+            artifacts::test_page()?;
+            artifacts::browse_page().map(|()| Verdict::Passed)
+        }),
+    });
     stages.extend(base_checks());
     stages
 }
@@ -292,7 +325,9 @@ fn rights_are_used() -> Result<Verdict> {
 /// In a process of its own, as a reader starts it.
 fn demo() -> Result<Verdict> {
     let mut command = Command::new(built("xtask")?);
-    command.args(["demo", "--once"]).env("MODULE_CONTROLLER_BIN", built("module-controller")?);
+    command
+        .args(["demo", "--once", "--fleet", "30"])
+        .env("MODULE_CONTROLLER_BIN", built("module-controller")?);
     let status = command.status().context("starting the demo")?;
     ensure!(status.success(), "the demo failed ({status})");
     Ok(Verdict::Passed)
@@ -348,7 +383,7 @@ mod tests {
     #[test]
     fn quick_leaves_out_what_runs_end_to_end_and_nothing_else() {
         let mut all = names(Length::Usual, None);
-        all.retain(|name| ![END_TO_END, "image", "rights", "demo"].contains(name));
+        all.retain(|name| ![END_TO_END, "image", "examples", "rights", "demo"].contains(name));
         assert_eq!(names(Length::Quick, None), all);
     }
 

@@ -19,6 +19,25 @@ const POLICIES: [(&str, &str); 5] = [
     ("deploy/policies/account/workloads.yaml", "deploy/chart/files/policies/workloads.yaml"),
 ];
 
+/// The definitions of our own kinds, and where each is to be.
+const DEFINITIONS: [(&str, &str, &str); 3] = [
+    (
+        "modules.koupleless.io",
+        "deploy/crds/modules.koupleless.io.json",
+        "deploy/chart/files/modules.koupleless.io.json",
+    ),
+    (
+        "operationplans.koupleless.io",
+        "deploy/crds/operationplans.koupleless.io.json",
+        "deploy/chart/files/operationplans.koupleless.io.json",
+    ),
+    (
+        "modulebaselines.koupleless.io",
+        "deploy/crds/modulebaselines.koupleless.io.json",
+        "deploy/chart/files/modulebaselines.koupleless.io.json",
+    ),
+];
+
 /// Every generated page: where it is, and what it should be.
 fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
@@ -33,13 +52,6 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
     let rules = fs::read_to_string(artifacts::repository().join(alert_rules::RULES))
         .with_context(|| format!("reading {}", alert_rules::RULES))?;
     let mut pages = vec![
-        ("deploy/crds/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
-        ("deploy/crds/operationplans.koupleless.io.json", ask(&["crd", "operationplans.koupleless.io"])?),
-        ("deploy/chart/files/modules.koupleless.io.json", ask(&["crd", "modules.koupleless.io"])?),
-        (
-            "deploy/chart/files/operationplans.koupleless.io.json",
-            ask(&["crd", "operationplans.koupleless.io"])?,
-        ),
         ("deploy/install/module-controller.yaml", ask(&["install"])?),
         ("deploy/monitoring/prometheus-rule.yaml", alert_rules::object(&rules)?),
         ("docs/reference/configuration.md", reference::configuration(&help)?),
@@ -47,6 +59,10 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
         ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),
     ];
     // A chart reads no file outside its own folder.
+    for (name, crds, chart) in DEFINITIONS {
+        let text = ask(&["crd", name])?;
+        pages.extend([(crds, text.clone()), (chart, text)]);
+    }
     for (from, to) in POLICIES {
         let text = fs::read_to_string(artifacts::repository().join(from));
         pages.push((to, text.with_context(|| format!("reading {from}"))?));

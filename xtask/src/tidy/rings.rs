@@ -28,6 +28,8 @@ const RANKS: &[(&str, Rank)] = &[
     ("metric", Rank::Ring(2)),
     ("report", Rank::Ring(2)),
     ("ask", Rank::Ring(2)),
+    ("board", Rank::Ring(2)),
+    ("kubelet", Rank::Ring(2)),
     ("controller", Rank::Ring(3)),
     ("testkit", Rank::Beside),
     ("e2e", Rank::Beside),
@@ -37,8 +39,15 @@ const RANKS: &[(&str, Rank)] = &[
     ("xtask", Rank::Beside),
 ];
 
-/// Edges within a ring: the engine gives orders in Arklet's words, and carries operation plans out.
-const WITHIN: &[(&str, &str)] = &[("engine", "arklet"), ("engine", "plan")];
+/// Edges within a ring: the engine gives orders in Arklet's words, and carries operation plans out; the board shows what is asked;
+/// the kubelet API reads what `cluster` reads, and calls bases by the rules of `tunnel`.
+const WITHIN: &[(&str, &str)] = &[
+    ("engine", "arklet"),
+    ("engine", "plan"),
+    ("board", "ask"),
+    ("kubelet", "cluster"),
+    ("kubelet", "tunnel"),
+];
 
 /// The crates of others that rings 0 and 1 may name.
 const PURE: &[&str] = &["jiff", "litemap", "serde", "serde_json", "sha2", "thiserror", "url"];

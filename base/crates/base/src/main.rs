@@ -10,6 +10,7 @@ mod run;
 mod server;
 mod settings;
 mod stamp;
+mod trust;
 mod tunnel;
 mod web;
 

@@ -29,6 +29,7 @@ use crate::{
     playback,
     server::Server,
     settings::Settings,
+    trust,
     tunnel::{self, Told, broker::Broker},
     web::{Actuator, Started, Web},
 };
@@ -83,6 +84,7 @@ impl Base {
             .create(data)
             .with_context(|| format!("creating {}", data.display()))?;
         let identity = identity::identity(&settings.identity, data)?;
+        let tls = trust::client_config(settings.authorities.as_deref())?;
         let own = std::env::current_exe().context("where this program is")?;
         let host = Arc::new(Host::new(Options {
             compiler: (own, vec!["compile".to_owned()]),
@@ -92,13 +94,14 @@ impl Base {
             instances: settings.instances,
             ceilings: settings.ceilings.clone(),
             networks: settings.networks.clone(),
+            tls: tls.clone(),
         })?);
         let config = Config {
             keeps_broken: settings.keeps_broken,
             is_silent_first: !settings.waits.silence.is_zero(),
             max_biz: settings.max_biz,
         };
-        let modules = Modules::new(host.clone(), Fetcher::new(), config, settings.waits);
+        let modules = Modules::new(host.clone(), Fetcher::new(tls), config, settings.waits);
         let machine = Machine { name: settings.name.clone(), version: settings.version.clone(), host };
         let commands = Commands::new(modules.clone(), machine);
         Ok(Self { settings, identity, modules, commands, started: Arc::default() })
@@ -127,16 +130,17 @@ impl Base {
             ended.clone(),
         ));
         let (is_ready, ready) = watch::channel(false);
-        let baseline = self.talk_over_mqtt(&mut parts, ready, &ended)?;
+        let told = self.told(arklet_port);
+        let baseline = self.talk_over_mqtt(&mut parts, &told, ready, &ended)?;
         let mut stop = signal(SignalKind::terminate()).context("listening to signals")?;
         tokio::select! {
-            failed = self.install_first(baseline) => {
+            failed = self.install_first(&told, baseline) => {
                 if !failed.is_empty() {
                     parts.spawn(playback::retry(self.modules.clone(), failed, ended.clone()));
                 }
                 if let Some(controller) = self.settings.heartbeat.clone() {
-                    let (told, period) = (self.told(arklet_port), self.settings.heartbeat_period);
-                    parts.spawn(tunnel::http::beat(controller, told, period, ended.clone()));
+                    let period = self.settings.heartbeat_period;
+                    parts.spawn(tunnel::http::beat(controller, told.clone(), period, ended.clone()));
                 }
                 is_ready.send_replace(true);
                 tracing::info!("the base is ready");
@@ -158,6 +162,7 @@ impl Base {
     fn talk_over_mqtt(
         &self,
         parts: &mut JoinSet<()>,
+        told: &Told,
         ready: watch::Receiver<bool>,
         ended: &watch::Receiver<bool>,
     ) -> Result<Option<mpsc::Receiver<Value>>> {
@@ -167,8 +172,8 @@ impl Base {
         let asks = self.settings.playback && self.settings.heartbeat.is_none();
         let tunnel = tunnel::mqtt::Tunnel {
             broker: Broker::open(mqtt, self.identity.as_str())?,
-            // The broker is the way to the base: there is no port.
-            told: self.told(0),
+            // Commands come by the broker; logs and figures are asked for at Arklet's port all the same.
+            told: told.clone(),
             commands: self.commands.clone(),
             period: self.settings.heartbeat_period,
             ready,
@@ -180,11 +185,11 @@ impl Base {
 
     /// What belongs to the base's own start: what is merged statically, and its baseline. The base is ready when all of it
     /// was tried; what failed keeps it from being healthy, and what failed of the baseline is given.
-    async fn install_first(&self, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
+    async fn install_first(&self, told: &Told, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
         let (status, mut of_start) = self.merge_all().await;
         let mut failed = Vec::new();
         if self.settings.playback {
-            let orders = self.baseline(over_mqtt).await;
+            let orders = self.baseline(told, over_mqtt).await;
             tracing::info!("the baseline has {} modules", orders.len());
             of_start.extend(playback::names(&orders));
             failed = playback::install(&self.modules, orders).await;
@@ -194,10 +199,9 @@ impl Base {
         failed
     }
 
-    async fn baseline(&self, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
-        let told = self.told(0);
+    async fn baseline(&self, told: &Told, over_mqtt: Option<mpsc::Receiver<Value>>) -> Vec<Order> {
         if let Some(controller) = &self.settings.heartbeat {
-            return playback::ask(async || tunnel::http::query_baseline(controller, &told).await).await;
+            return playback::ask(async || tunnel::http::query_baseline(controller, told).await).await;
         }
         let Some(mut baselines) = over_mqtt else { return Vec::new() };
         playback::ask(async || baselines.recv().await.ok_or_else(|| "the base ends".to_owned())).await
@@ -248,7 +252,7 @@ impl Base {
 
     fn told(&self, arklet_port: u16) -> Told {
         let settings = &self.settings;
-        let ip = || identity::local_ip(settings.web.ip(), settings.heartbeat.as_ref());
+        let ip = || identity::local_ip(settings.web.ip(), settings.talks_to());
         Told {
             identity: self.identity.as_str().to_owned(),
             name: settings.name.clone(),

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustls::ClientConfig;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Semaphore,
@@ -57,6 +58,8 @@ pub struct Options {
     pub ceilings: Ceilings,
     /// The addresses that modules may reach, of the hosts that their packages name.
     pub networks: Networks,
+    /// Whom modules' calls believe over https.
+    pub tls: ClientConfig,
 }
 
 /// Everything that modules share.
@@ -68,6 +71,7 @@ pub struct Host {
     pub(crate) turns: Arc<Turns>,
     pub(crate) ceilings: Ceilings,
     pub(crate) networks: Arc<Networks>,
+    pub(crate) tls: ClientConfig,
     /// One for each instance that is kept for a next request: a quarter of all that there may be.
     pub(crate) idle_places: Arc<Semaphore>,
     /// In an option, because it may not be dropped where it waits for its threads.
@@ -109,6 +113,7 @@ impl Host {
             budget: Budget::new(&options.ceilings),
             ceilings: options.ceilings,
             networks: Arc::new(options.networks),
+            tls: options.tls,
             idle_places: Arc::new(Semaphore::new(usize::try_from(options.instances / 4).unwrap_or_default())),
             runtime: Some(runtime),
         })

@@ -83,7 +83,12 @@ impl Host {
                 &biz,
                 usize::try_from(self.ceilings.log_kib).unwrap_or(usize::MAX).saturating_mul(1024),
             ),
-            outbound: Outbound::new(&manifest.outbound_hosts, &self.networks, quota.response_bytes),
+            outbound: Outbound::new(
+                &manifest.outbound_hosts,
+                &self.networks,
+                &self.tls,
+                quota.response_bytes,
+            ),
             faults: Faults::default(),
             idle: Idle::default(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),

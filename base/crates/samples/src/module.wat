@@ -13,6 +13,7 @@
 ;;   /instance         how many requests its instance has had, this one included, in three digits
 ;;   /call/HOST/REST   asks http://HOST/REST and answers its status and the first 16 KiB of what comes; 502 with the
 ;;                     number of the error code of wasi:http in two digits where nothing comes, and with 99 where it ends early
+;;   /calls/HOST/REST  the same of https://HOST/REST
 (module
   (import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
   (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
@@ -112,12 +113,13 @@
     (call $write (local.get $stream) (local.get $from) (i32.add (local.get $length) (i32.const 1)) (i32.const 16))
     (call $drop_stream (local.get $stream)))
 
-  ;; Asks another host. The path is /call/HOST/REST; memory from 128 on is for what is returned.
+  ;; Asks another host. The path is /call/HOST/REST, or /calls/HOST/REST for https; memory from 128 on is for what is returned.
   (func $call (param $out i32) (param $path i32) (param $length i32)
     (local $end i32) (local $slash i32) (local $request i32) (local $future i32) (local $response i32)
-    (local $stream i32) (local $from i32) (local $got i32) (local $top i32)
+    (local $stream i32) (local $from i32) (local $got i32) (local $top i32) (local $https i32)
     (local.set $end (i32.add (local.get $path) (local.get $length)))
-    (local.set $path (i32.add (local.get $path) (i32.const 6)))
+    (local.set $https (i32.eq (i32.load8_u (i32.add (local.get $path) (i32.const 5))) (i32.const 115)))
+    (local.set $path (i32.add (local.get $path) (i32.add (i32.const 6) (local.get $https))))
     (local.set $slash (local.get $path))
     (block $found
       (loop $look
@@ -126,7 +128,7 @@
         (local.set $slash (i32.add (local.get $slash) (i32.const 1)))
         (br $look)))
     (local.set $request (call $request (call $fields)))
-    (drop (call $set_scheme (local.get $request) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))
+    (drop (call $set_scheme (local.get $request) (i32.const 1) (local.get $https) (i32.const 0) (i32.const 0)))
     (if (call $set_authority (local.get $request) (i32.const 1) (local.get $path)
           (i32.sub (local.get $slash) (local.get $path)))
       (then (call $answer_number (local.get $out) (i32.const 502) (i32.const 98) (i32.const 2)) return))

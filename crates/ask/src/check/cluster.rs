@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, code::Code, evidence::PLANS};
+use super::{
+    Evidence, Finding, clock,
+    code::Code,
+    evidence::{BASELINES, PLANS},
+    ports,
+};
+use crate::drift::under_way;
 
 /// What a definition says of itself.
 const REVISION: &str = "/metadata/annotations/module-controller.koupleless.io~1definition-revision";
@@ -21,7 +27,10 @@ pub(super) fn findings(evidence: &Evidence, ours: &[Value], found: &mut Vec<Find
     }
     definitions(evidence, ours, found);
     controllers(evidence, found);
+    ports::findings(evidence, found);
+    replicas(evidence, found);
     bases(evidence, found);
+    clock::findings(evidence, found);
 }
 
 fn definitions(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
@@ -41,7 +50,11 @@ fn definitions(evidence: &Evidence, ours: &[Value], found: &mut Vec<Finding>) {
         match theirs {
             // Before the controller is installed there is none.
             None if evidence.controllers.is_empty() => {}
-            None if *name == PLANS && !is_on("ENABLE_MODULE_DEPLOYMENT_CONTROLLER") => {}
+            None if [PLANS, BASELINES].contains(name) && !is_on("ENABLE_MODULE_DEPLOYMENT_CONTROLLER") => {}
+            None if *name == BASELINES => {
+                let message = "it is not there, so nobody can ask for a ModuleBaseline".to_owned();
+                add(Code::DefinitionMissing, message);
+            }
             None if *name == PLANS => {
                 add(
                     Code::DefinitionMissing,
@@ -104,6 +117,22 @@ fn controllers(evidence: &Evidence, found: &mut Vec<Finding>) {
                 found.push(Finding::new(Code::EnvironmentShared, other.about(), message));
             }
         }
+    }
+}
+
+/// A replica of a version that knows no operation plans installs what none has released.
+fn replicas(evidence: &Evidence, found: &mut Vec<Finding>) {
+    let open = under_way(evidence.plans.iter());
+    let Some((namespace, plan)) = open.first() else { return };
+    let living = evidence.picture.replicas.iter().filter(|one| &*one.state == "living");
+    for replica in living.filter(|one| !one.knows_plans) {
+        let about = format!("replica {} in {}", replica.client_id, replica.namespace);
+        let message = format!(
+            "it is of a version that knows no operation plans, and {} are not over ({namespace}/{plan}): it installs what none has \
+             released",
+            open.len()
+        );
+        found.push(Finding::new(Code::ReplicaWithoutPlans, about.as_str().into(), message));
     }
 }
 

@@ -59,10 +59,14 @@ codes! {
     ReplicasNotSharing: Error;
     ClientIdShared: Error;
     EnvironmentShared: Error;
+    ReplicaWithoutPlans: Error;
+    ServiceMissing: Warning;
+    PortClosed: Error;
     BrokerUnreachable: Error;
     BrokerUntrusted: Error;
     BrokerRefuses: Error;
     CommandsRetained: Warning;
+    ClockSkewed: Warning;
     BaseSilent: Error;
     BaseUnanswering: Error;
     ModuleLabelMissing: Error;

@@ -25,6 +25,12 @@ pub(crate) struct Controller {
     pub(super) account: Text,
     pub(super) replicas: u32,
     pub(super) ready: u32,
+    /// The labels of its Pods.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Its Pods are on the network of their hosts.
+    pub(super) host_network: bool,
+    /// The ports of its containers that have a name.
+    pub(super) container_ports: BTreeMap<String, u16>,
     /// Its variables that are written out.
     variables: BTreeMap<Text, Text>,
 }
@@ -92,7 +98,16 @@ struct DeploymentSpecJson {
 #[serde(default)]
 struct TemplateJson {
     #[serde(deserialize_with = "nothing")]
+    metadata: LabelsJson,
+    #[serde(deserialize_with = "nothing")]
     spec: PodSpecJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LabelsJson {
+    #[serde(deserialize_with = "nothing")]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,6 +139,8 @@ struct PodSpecJson {
     #[serde(deserialize_with = "nothing")]
     service_account_name: Text,
     #[serde(deserialize_with = "nothing")]
+    host_network: bool,
+    #[serde(deserialize_with = "nothing")]
     containers: Vec<ContainerJson>,
 }
 
@@ -132,6 +149,16 @@ struct PodSpecJson {
 struct ContainerJson {
     #[serde(deserialize_with = "nothing")]
     env: Vec<VariableJson>,
+    #[serde(deserialize_with = "nothing")]
+    ports: Vec<ContainerPortJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ContainerPortJson {
+    #[serde(deserialize_with = "nothing")]
+    name: String,
+    container_port: u16,
 }
 
 #[derive(Default, Deserialize)]
@@ -142,11 +169,22 @@ struct VariableJson {
     value: Text,
 }
 
-/// The variables of the container that is a controller; none where none is.
-fn variables(spec: &PodSpecJson) -> Option<BTreeMap<Text, Text>> {
-    let is_ours = |container: &&ContainerJson| container.env.iter().any(|one| OURS.contains(&&*one.name));
-    let ours = spec.containers.iter().find(is_ours)?;
-    Some(ours.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect())
+impl PodSpecJson {
+    /// What is the same of a Deployment's Pods and a bare one; none where no container is a controller.
+    fn controller(&self, kind: &'static str, labels: BTreeMap<String, String>) -> Option<Controller> {
+        let is_ours = |container: &&ContainerJson| container.env.iter().any(|one| OURS.contains(&&*one.name));
+        let ours = self.containers.iter().find(is_ours)?;
+        let ports = self.containers.iter().flat_map(|container| &container.ports);
+        Some(Controller {
+            kind,
+            account: self.service_account_name.clone(),
+            labels,
+            host_network: self.host_network,
+            container_ports: ports.map(|port| (port.name.clone(), port.container_port)).collect(),
+            variables: ours.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
+            ..Controller::default()
+        })
+    }
 }
 
 /// A Deployment, where it is a controller's.
@@ -157,15 +195,13 @@ impl Object for OfDeployment {
 
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         let DeploymentJson { metadata, spec, status } = serde_json::from_str(json)?;
-        let pod = spec.template.spec;
-        Ok(Self(variables(&pod).map(|variables| Controller {
-            kind: "Deployment",
+        let TemplateJson { metadata: LabelsJson { labels }, spec: pod } = spec.template;
+        Ok(Self(pod.controller("Deployment", labels).map(|controller| Controller {
             namespace: metadata.namespace,
             name: metadata.name,
-            account: pod.service_account_name,
             replicas: spec.replicas.unwrap_or(1),
             ready: status.ready_replicas,
-            variables,
+            ..controller
         })))
     }
 }
@@ -182,15 +218,15 @@ impl Object for OfPod {
             condition.get("type").is_some_and(|kind| kind == "Ready")
                 && condition.get("status").is_some_and(|status| status == "True")
         });
-        let variables = variables(&spec).filter(|_| metadata.owner_references.is_empty());
-        Ok(Self(variables.map(|variables| Controller {
-            kind: "Pod",
+        let labels =
+            metadata.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let controller = spec.controller("Pod", labels).filter(|_| metadata.owner_references.is_empty());
+        Ok(Self(controller.map(|controller| Controller {
             namespace: metadata.namespace,
             name: metadata.name,
-            account: spec.service_account_name,
             replicas: 1,
             ready: u32::from(is_ready),
-            variables,
+            ..controller
         })))
     }
 }

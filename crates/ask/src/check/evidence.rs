@@ -7,15 +7,16 @@ use serde_json::Value;
 
 use super::{
     Finding,
+    clock::Renewal,
     controller::Controller,
+    ports::{Policy, Service},
     surroundings::{Defaults, Namespace, Quota, Webhooks},
-    workload::{Site, Workload},
 };
 use crate::{
     client::{Cluster, Connection, Unreachable, chain},
     manifest,
     picture::{NotShown, Picture},
-    read::{self, Failure, Object, VNODES, list},
+    read::{self, Failure, NODE_LEASES, Object, Plan, Site, VNODES, Workload, list},
     text::Text,
 };
 
@@ -30,10 +31,15 @@ pub(crate) struct Evidence {
     pub(super) sites: Vec<Site>,
     pub(super) controllers: Vec<Controller>,
     pub(super) workloads: Vec<Workload>,
+    pub(super) plans: Vec<Plan>,
     pub(super) defaults: Vec<Defaults>,
     pub(super) quotas: Vec<Quota>,
     pub(super) namespaces: Vec<Namespace>,
     pub(super) webhooks: Vec<Webhooks>,
+    pub(super) renewals: Vec<Renewal>,
+    /// None where they cannot be read: then none is missed.
+    pub(super) services: Option<Vec<Service>>,
+    pub(super) policies: Vec<Policy>,
     /// Only a manifest is to be checked.
     pub(super) of_manifest: bool,
     /// What was found while it was gathered: by asking whether something may be done, or by trying it.
@@ -67,7 +73,9 @@ kinds! {
 pub(super) const MODULES: &str = "modules.koupleless.io";
 /// The definition of operation plans, which matter where Deployments of modules are managed.
 pub(super) const PLANS: &str = "operationplans.koupleless.io";
-const DEFINITIONS: [&str; 2] = [MODULES, PLANS];
+/// The definition of ModuleBaseline objects, which are written where Deployments of modules are managed.
+pub(super) const BASELINES: &str = "modulebaselines.koupleless.io";
+const DEFINITIONS: [&str; 3] = [MODULES, PLANS, BASELINES];
 
 impl Evidence {
     /// Of a cluster: its version, its bases, controllers, workloads and what is in their way.
@@ -88,15 +96,23 @@ impl Evidence {
             }
         }
         let scope = connection.namespace.as_deref();
+        evidence.plans = evidence.plans(client, scope).await;
         let vnodes = env.map_or_else(
             || VNODES.to_owned(),
             |env| format!("{VNODES},module-controller.koupleless.io/env={env}"),
         );
         evidence.sites = evidence.all(client, "/api/v1/nodes".to_owned(), &vnodes).await;
+        evidence.renewals = evidence.all(client, NODE_LEASES.to_owned(), "").await;
         let controllers = Controller::all(client).await;
         let controllers = evidence.take("the controllers", controllers).unwrap_or_default();
         evidence.controllers =
             controllers.into_iter().filter(|one| env.is_none_or(|env| one.env() == env)).collect();
+        if !evidence.controllers.is_empty() {
+            let services = list::<Service>(client, "/api/v1/services", "").await;
+            evidence.services = evidence.take(Service::NAME, services).map(|found| found.items);
+            let policies = "/apis/networking.k8s.io/v1/networkpolicies".to_owned();
+            evidence.policies = evidence.all(client, policies, "").await;
+        }
         evidence.deployments_and_daemon_sets(client, scope).await;
         let stateful = within("/apis/apps/v1", scope, "statefulsets");
         let one: Vec<OneStatefulSet> = evidence.all(client, stateful, "").await;
@@ -158,22 +174,43 @@ impl Evidence {
         result.inspect_err(|failure| self.skip(what, failure.why().clone())).ok()
     }
 
+    async fn plans(&mut self, client: &Client, scope: Option<&str>) -> Vec<Plan> {
+        let plans = within("/apis/koupleless.io/v1alpha1", scope, "operationplans");
+        match list::<Plan>(client, &plans, "").await {
+            // Nobody has one where the cluster has no such kind.
+            Err(Failure::Unknown(_)) => Vec::new(),
+            found => self.take(Plan::NAME, found).map(|found| found.items).unwrap_or_default(),
+        }
+    }
+
     async fn all<T: Object>(&mut self, client: &Client, path: String, labels: &str) -> Vec<T> {
         let found = list::<T>(client, &path, labels).await;
         self.take(T::NAME, found).map(|found| found.items).unwrap_or_default()
     }
 }
 
-/// The workloads that want a Pod on every base, the Nodes of bases, and what of these was not seen.
-pub(crate) async fn wanted_on_every_base(
-    cluster: &Cluster,
-    connection: &Connection,
-) -> (Vec<Workload>, Vec<Site>, Vec<NotShown>) {
-    let mut evidence = Evidence::default();
-    evidence.deployments_and_daemon_sets(&cluster.client, connection.namespace.as_deref()).await;
-    evidence.workloads.retain(Workload::is_on_every_base);
-    let sites = evidence.all(&cluster.client, "/api/v1/nodes".to_owned(), VNODES).await;
-    (evidence.workloads, sites, evidence.skipped)
+/// By what bases are held against what is wanted of them.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    /// The workloads that want a Pod on every base.
+    pub(crate) workloads: Vec<Workload>,
+    /// The Nodes of bases.
+    pub(crate) sites: Vec<Site>,
+    pub(crate) plans: Vec<Plan>,
+    /// What of these was not seen.
+    pub(crate) not_seen: Vec<NotShown>,
+}
+
+impl Wants {
+    pub(crate) async fn read(cluster: &Cluster, connection: &Connection) -> Self {
+        let (mut evidence, client) = (Evidence::default(), &cluster.client);
+        let scope = connection.namespace.as_deref();
+        evidence.deployments_and_daemon_sets(client, scope).await;
+        evidence.workloads.retain(Workload::is_on_every_base);
+        let sites = evidence.all(client, "/api/v1/nodes".to_owned(), VNODES).await;
+        let plans = evidence.plans(client, scope).await;
+        Self { workloads: evidence.workloads, sites, plans, not_seen: evidence.skipped }
+    }
 }
 
 fn within(group: &str, namespace: Option<&str>, plural: &str) -> String {

@@ -2,15 +2,16 @@
 //! out. Evidence is gathered first; what is wrong with it is decided by pure functions.
 
 mod broker;
+mod clock;
 mod cluster;
 mod code;
 mod controller;
 mod evidence;
 mod modules;
 pub(crate) mod permissions;
+mod ports;
 mod report;
 mod surroundings;
-mod workload;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -20,9 +21,8 @@ pub(crate) use self::{
     broker::Broker,
     code::Code,
     controller::Controller,
-    evidence::{Evidence, wanted_on_every_base},
+    evidence::{Evidence, Wants},
     report::Report,
-    workload::{Site, Workload},
 };
 use crate::text::Text;
 

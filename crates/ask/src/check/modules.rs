@@ -4,12 +4,11 @@ use serde_json::Value;
 
 use engine::placement::Site as Place;
 
-use super::{
-    Evidence, Finding,
-    code::Code,
-    workload::{ContainerJson, Workload},
+use super::{Evidence, Finding, code::Code};
+use crate::read::{
+    Site, Workload, is_package,
+    workload::{Apart, ContainerJson},
 };
-use crate::read::is_package;
 
 /// The taint of every VNode.
 const TAINT: (&str, &str) = ("schedule.koupleless.io/virtual-node", "True");
@@ -128,7 +127,7 @@ fn bases(workload: &Workload, evidence: &Evidence, found: &mut Vec<Finding>) {
         .iter()
         .flat_map(|one| one.resources.requests.keys().chain(one.resources.limits.keys()));
     for resource in needed {
-        let offers = |site: &&super::workload::Site| site.0.allocatable.contains_key(resource.as_str());
+        let offers = |site: &&Site| site.0.allocatable.contains_key(resource.as_str());
         if !chosen.is_empty() && !chosen.iter().any(offers) {
             add(
                 Code::ResourcesNotOffered,
@@ -220,8 +219,7 @@ fn update(workload: &Workload, evidence: &Evidence, found: &mut Vec<Finding>) {
     if &*workload.kind != "Deployment" {
         return;
     }
-    let of_revision =
-        |apart: &super::workload::Apart| apart.match_label_keys.iter().any(|key| key == "pod-template-hash");
+    let of_revision = |apart: &Apart| apart.match_label_keys.iter().any(|key| key == "pod-template-hash");
     let knows_keys = evidence.server.is_none_or(|minor| minor >= 31);
     if !knows_keys && workload.apart.iter().any(of_revision) {
         add(
@@ -230,7 +228,7 @@ fn update(workload: &Workload, evidence: &Evidence, found: &mut Vec<Finding>) {
         );
     }
     // The label that changes with each version is in the template, and not in the Deployment's own selector.
-    let held = |apart: &super::workload::Apart| {
+    let held = |apart: &Apart| {
         let own = workload.selector.as_ref().map(|selector| &selector.0);
         let fixed = |key: &str| own.is_some_and(|own| own.iter().any(|requirement| requirement.key == key));
         apart.selector.as_ref().is_some_and(|selector| {

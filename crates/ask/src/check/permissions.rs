@@ -103,6 +103,9 @@ fn rights(roles: &Roles, controller: &Controller) -> Vec<Right> {
     if peers.iter().any(|name| controller.is_on(name)) {
         of.extend(roles.peers.clone());
     }
+    if controller.is_on("KUBELET_PROXY_ENABLED") {
+        of.extend(roles.kubelet.clone());
+    }
     if controller.is_on("IS_CLUSTER") {
         of.extend(roles.replicas.clone());
     }

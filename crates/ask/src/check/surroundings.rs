@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::workload::{Selector, Workload};
 use crate::{
-    read::{Object, SelectorJson, nothing},
+    read::{Object, SelectorJson, Workload, nothing, workload::Selector},
     text::Text,
 };
 

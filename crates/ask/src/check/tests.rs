@@ -6,15 +6,15 @@ use model::Language;
 use serde_json::{Value, json};
 
 use super::{
+    clock::Renewal,
     controller::OfDeployment,
     evidence::MODULES,
     surroundings::{Defaults, Namespace, Quota, Webhooks},
-    workload::{Site, Workload},
     *,
 };
 use crate::{
     picture::tests::{base, now},
-    read::{Object, Ready},
+    read::{Object, Plan, Ready, Replica, Site, Workload},
     screen::{golden, table::Style},
 };
 
@@ -110,6 +110,32 @@ fn changed(changes: &[(&str, Value)]) -> Vec<Code> {
     let mut evidence = healthy();
     evidence.workloads = vec![workload(&json)];
     codes(&evidence)
+}
+
+#[test]
+fn a_replica_that_knows_no_plans_is_found_while_a_plan_is_open() {
+    let lease = |knows: &str| {
+        let ours = |key: &str| format!("module-controller.koupleless.io/{key}");
+        let annotations = json!({ours("state"): "living", ours("knows"): knows});
+        let metadata = json!({"name": "l", "namespace": "ns", "annotations": annotations});
+        Replica::read(&json!({"metadata": metadata, "spec": {"holderIdentity": "c"}}).to_string()).unwrap()
+    };
+    let plan = |phase: &str| {
+        let spec = json!({"target": {"kind": "Deployment", "name": "d"}, "module": {"name": "m", "version": "1"}, "batches": []});
+        let metadata = json!({"name": "p", "namespace": "shop"});
+        Plan::read(&json!({"metadata": metadata, "spec": spec, "status": {"phase": phase}}).to_string())
+            .unwrap()
+    };
+    for (knows, phase, found) in [
+        ("operation-plans", "Running", vec![]),
+        ("", "Succeeded", vec![]),
+        ("", "Running", vec![Code::ReplicaWithoutPlans]),
+    ] {
+        let mut evidence = healthy();
+        evidence.picture.replicas = vec![lease(knows)];
+        evidence.plans = vec![plan(phase)];
+        assert_eq!(codes(&evidence), found, "{knows:?} {phase}");
+    }
 }
 
 #[test]
@@ -331,4 +357,41 @@ fn the_screens() {
     );
     let ignored = ["tolerationmissing".to_owned(), "ControllerNotReady".to_owned()];
     assert!(Report::of(&evidence, &[definition(1)], &ignored).is_clean());
+}
+
+/// A Lease of a base, renewed at one time and written down at another.
+fn lease(node: &str, renewed: &str, written: &str) -> Renewal {
+    let json = json!({
+        "metadata": {"name": node, "managedFields": [
+            {"manager": "somebody", "time": "2020-01-01T00:00:00Z", "fieldsV1": {"f:metadata": {"f:labels": {}}}},
+            {"manager": "module-controller", "time": written, "fieldsV1": {"f:spec": {"f:renewTime": {}}}},
+        ]},
+        "spec": {"holderIdentity": "replica-a", "renewTime": renewed},
+    });
+    Renewal::read(&json.to_string()).unwrap()
+}
+
+#[test]
+fn a_clock_that_is_off_is_found_by_its_leases() {
+    let found = |renewals: Vec<Renewal>| {
+        let mut evidence = healthy();
+        evidence.picture.bases.push(base("virtual-node-b"));
+        evidence.renewals = renewals;
+        let found = findings(&evidence, &[definition(1)]).into_iter();
+        found.map(|finding| (finding.code, finding.message.to_string())).collect::<Vec<_>>()
+    };
+    let at = "2026-11-29T10:00:00Z";
+    let of = |node: &str, renewed: &str| lease(node, renewed, at);
+    assert_eq!(found(vec![of("virtual-node-a", "2026-11-29T09:59:52.123456Z")]), []);
+    let ahead = of("virtual-node-a", "2026-11-29T10:01:15.5Z");
+    let says = |what: &str| vec![(Code::ClockSkewed, format!("its clock is {what} the API server's"))];
+    assert_eq!(found(vec![ahead.clone()]), says("75 s ahead of"));
+    assert_eq!(found(vec![of("virtual-node-a", "2026-11-29T09:00:00Z")]), says("3600 s behind"));
+    // One write waited, the others did not; the Lease of a Node that is no base is not ours to judge.
+    assert_eq!(found(vec![ahead, of("virtual-node-b", "2026-11-29T10:00:01Z")]), []);
+    assert_eq!(found(vec![of("worker", "2026-11-29T09:00:00Z")]), []);
+    // A server that keeps no managed fields tells nothing.
+    let json =
+        json!({"metadata": {"name": "virtual-node-a"}, "spec": {"holderIdentity": "a", "renewTime": at}});
+    assert_eq!(found(vec![Renewal::read(&json.to_string()).unwrap()]), []);
 }

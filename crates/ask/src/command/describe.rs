@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{View, say_not_shown};
+use super::{View, names, say_not_shown};
 use crate::{
     client::{Cluster, Unreachable, complain},
     output::{NOT_WELL, print},
@@ -26,6 +26,7 @@ enum What {
     /// One base: its Node, what is on it, and what happened to it lately
     Base {
         /// Its Node, identity, host name or address
+        #[arg(add = names::bases())]
         name: String,
         #[command(flatten)]
         view: View,
@@ -33,6 +34,7 @@ enum What {
     /// One module: which versions are where, for whom, and what is wrong
     Module {
         /// Its name, or name and version: biz1 or biz1:1.0.0
+        #[arg(add = names::modules())]
         name: String,
         #[command(flatten)]
         view: View,

@@ -6,6 +6,7 @@ mod cleanup;
 mod describe;
 mod format;
 mod man;
+mod names;
 mod new_plan;
 mod plan;
 mod preview_plan;
@@ -50,6 +51,8 @@ pub struct Roles {
     pub base: Vec<Value>,
     /// What peer Deployments and the baseline need beside.
     pub peers: Vec<Value>,
+    /// What the kubelet API needs beside.
+    pub kubelet: Vec<Value>,
     /// What several replicas need beside.
     pub replicas: Vec<Value>,
 }

@@ -40,7 +40,7 @@ pub(super) struct New {
     #[arg(long, alias = "need-confirm", alias = "needConfirm")]
     confirm: bool,
     /// How long each batch is watched before it goes on: 90s, 10m, 2h, or a number of seconds
-    #[arg(long, alias = "gray-time", alias = "grayTimeBetweenBatchSeconds", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, alias = "gray-time", alias = "grayTime", alias = "grayTimeBetweenBatchSeconds", value_name = "TIME", value_parser = seconds)]
     soak: Option<u64>,
     /// How many bases of a batch may be without the module at once: a number, or a share such as 10% [default: 1]
     #[arg(long, alias = "maxUnavailable", value_name = "AMOUNT", value_parser = amount)]
@@ -102,7 +102,29 @@ impl New {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        new: New,
+    }
+
+    #[test]
+    fn the_names_of_the_first_module_controller_are_taken_too() {
+        let of = |line: &str| {
+            let new = Command::try_parse_from(line.split(' ')).unwrap().new;
+            (new.beta, new.batches, new.confirm, new.soak)
+        };
+        let ours = of("new --beta --batches 5 --confirm --soak 10m -f d.yaml");
+        assert_eq!(ours, (true, 5, true, Some(600)));
+        for soak in ["--grayTime 600", "--grayTimeBetweenBatchSeconds 600"] {
+            let theirs = format!("new --useBeta --batchCount 5 --needConfirm {soak} -f d.yaml");
+            assert_eq!(of(&theirs), ours, "{theirs}");
+        }
+    }
 
     #[test]
     fn times_are_written_with_their_unit() {

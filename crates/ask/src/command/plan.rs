@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use http::Request;
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{format::Format, new_plan::New, preview_plan::Preview, say_not_shown, style_of};
+use super::{
+    format::Format, names, new_plan::New, preview_plan::Preview, say_not_shown, style_of, watch::follow,
+};
 use crate::{
-    client::{Cluster, Connection, Unreachable, chain, complain},
+    client::{Cluster, Connection, Unreachable, complain},
     output::{NOT_SEEN, NOT_WELL, print},
     read::{Failure, Object, Plan, list, raw},
     screen::plans,
+    steer::{self, Change, PLANS, Steer},
 };
-
-const PLANS: &str = "/apis/koupleless.io/v1alpha1";
 
 /// Shows operation plans and steers them: which bases get a version of a module in which order, and who says when it goes on.
 ///
@@ -37,7 +37,13 @@ enum What {
     New(New),
     Preview(Preview),
     /// Shows one plan: its batches, what failed, and what to do next
-    Show(Named),
+    Show {
+        #[command(flatten)]
+        named: Named,
+        /// Show it again whenever it changes, until it is over or Ctrl-C
+        #[arg(long, short)]
+        watch: bool,
+    },
     /// Confirms the batch that waits for it
     Confirm {
         #[command(flatten)]
@@ -60,20 +66,10 @@ enum What {
 #[derive(Debug, clap::Args)]
 pub(super) struct Named {
     /// The plan
-    #[arg(value_name = "PLAN")]
+    #[arg(value_name = "PLAN", add = names::plans())]
     name: String,
     #[command(flatten)]
     connection: Connection,
-}
-
-/// What steering a plan comes to.
-enum Change {
-    /// This is written into its spec, and this is said.
-    Write(Value, String),
-    /// It is so already.
-    Is(String),
-    /// It cannot be; why.
-    Not(String),
 }
 
 impl PlanCommand {
@@ -82,58 +78,13 @@ impl PlanCommand {
             What::List { connection } => list_all(connection).await,
             What::New(new) => Ok(new.run()),
             What::Preview(preview) => preview.run().await,
-            What::Show(named) => {
-                let cluster = named.open().await?;
-                Ok(match named.read(&cluster).await? {
-                    Ok(plan) => print(&plans::show(&plan, style_of(Format::Table))),
-                    Err(ended) => ended,
-                })
-            }
-            What::Confirm { named, number } => named.steer(|plan| confirm(plan, *number)).await,
-            What::Pause(named) => named.steer(|plan| pause(plan, true)).await,
-            What::Resume(named) => named.steer(|plan| pause(plan, false)).await,
-            What::Retry(named) => named.steer(retry).await,
-            What::Abort(named) => named.steer(abort).await,
+            What::Show { named, watch } => named.show(*watch).await,
+            What::Confirm { named, number } => named.steer(Steer::Confirm(*number)).await,
+            What::Pause(named) => named.steer(Steer::Pause).await,
+            What::Resume(named) => named.steer(Steer::Resume).await,
+            What::Retry(named) => named.steer(Steer::Retry).await,
+            What::Abort(named) => named.steer(Steer::Abort).await,
         }
-    }
-}
-
-fn confirm(plan: &Plan, number: Option<u64>) -> Change {
-    let Some(offer) = plan.status.confirmable else {
-        return Change::Not(format!("it waits for no confirmation: {}", &*plan.status.message));
-    };
-    match number.filter(|number| *number != offer) {
-        Some(number) => {
-            Change::Not(format!("it offers number {offer} now, and not {number}: look at it again"))
-        }
-        None => Change::Write(json!({ "confirmed": offer }), format!("confirmed: {}", &*plan.status.batch)),
-    }
-}
-
-fn pause(plan: &Plan, paused: bool) -> Change {
-    match (plan.steering.paused, paused) {
-        (true, true) => Change::Is("it is paused already".to_owned()),
-        (false, false) => Change::Is("it is not paused".to_owned()),
-        (_, true) => Change::Write(json!({ "paused": true }), "paused: nothing more is released".to_owned()),
-        (_, false) => Change::Write(json!({ "paused": null }), "it goes on".to_owned()),
-    }
-}
-
-fn retry(plan: &Plan) -> Change {
-    if &*plan.status.phase != "Failed" {
-        return Change::Not(format!("it has not failed: {}", &*plan.status.message));
-    }
-    let attempt = plan.status.attempt.max(plan.steering.attempt) + 1;
-    Change::Write(json!({ "attempt": attempt }), format!("attempt {attempt} begins"))
-}
-
-fn abort(plan: &Plan) -> Change {
-    match plan.steering.stop.some() {
-        Some(_) => Change::Is("it is aborted already".to_owned()),
-        None => Change::Write(
-            json!({ "stop": "Abort" }),
-            "aborted: bases that were released stay, the others keep what they have".to_owned(),
-        ),
     }
 }
 
@@ -159,20 +110,32 @@ impl Named {
         }))
     }
 
-    async fn steer(&self, decide: impl FnOnce(&Plan) -> Change) -> Result<ExitCode, Unreachable> {
+    async fn show(&self, watch: bool) -> Result<ExitCode, Unreachable> {
+        let cluster = self.open().await?;
+        let style = || style_of(Format::Table);
+        if watch {
+            return follow(async || self.read(&cluster).await, style, plans::show, Plan::is_over).await;
+        }
+        Ok(match self.read(&cluster).await? {
+            Ok(plan) => print(&plans::show(&plan, style())),
+            Err(ended) => ended,
+        })
+    }
+
+    async fn steer(&self, steer: Steer) -> Result<ExitCode, Unreachable> {
         let cluster = self.open().await?;
         let plan = match self.read(&cluster).await? {
             Ok(plan) => plan,
             Err(ended) => return Ok(ended),
         };
-        Ok(match decide(&plan) {
-            Change::Is(what) => print(&format!("plan {}: {what}\n", self.name)),
+        Ok(match steer.decide(&plan) {
+            Change::Already => print(&format!("plan {}: {}\n", self.name, steer.already())),
             Change::Not(why) => {
                 complain(&format!("plan {}: {why}", self.name));
                 ExitCode::from(NOT_WELL)
             }
-            Change::Write(spec, what) => match self.write(&cluster, &plan, &spec).await {
-                Ok(()) => print(&format!("plan {}: {what}\n", self.name)),
+            Change::Write(spec) => match self.write(&cluster, &plan, &spec).await {
+                Ok(()) => print(&format!("plan {}: {}\n", self.name, steer.done(&plan))),
                 Err(failure) => {
                     complain(&format!("plan {} was not changed: {}", self.name, failure.why()));
                     ExitCode::from(NOT_SEEN)
@@ -183,11 +146,7 @@ impl Named {
 
     /// Only where it is still as it was read.
     async fn write(&self, cluster: &Cluster, plan: &Plan, spec: &Value) -> Result<(), Failure> {
-        let body = json!({ "metadata": { "resourceVersion": &*plan.resource_version }, "spec": spec });
-        let request = Request::patch(self.path(cluster))
-            .header("content-type", "application/merge-patch+json")
-            .body(body.to_string().into_bytes())
-            .map_err(|error| Failure::Refused(chain(&error)))?;
+        let request = steer::request(plan, spec, true)?;
         cluster.client.request::<IgnoredAny>(request).await.map(drop).map_err(Failure::of)
     }
 }
@@ -222,43 +181,4 @@ pub(super) fn answered<T>(
             Ok(Err(ExitCode::from(NOT_SEEN)))
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(spec: &Value, status: &Value) -> Plan {
-        Plan::read(&json!({ "metadata": { "name": "p" }, "spec": spec, "status": status }).to_string())
-            .unwrap()
-    }
-
-    fn written(change: Change) -> Option<Value> {
-        match change {
-            Change::Write(spec, _) => Some(spec),
-            Change::Is(_) | Change::Not(_) => None,
-        }
-    }
-
-    #[test]
-    fn only_the_number_that_is_offered_is_confirmed() {
-        let waiting = plan(&json!({}), &json!({"confirmable": 3, "batch": "beta (1/2)"}));
-        assert_eq!(written(confirm(&waiting, None)), Some(json!({"confirmed": 3})));
-        assert_eq!(written(confirm(&waiting, Some(3))), Some(json!({"confirmed": 3})));
-        assert_eq!(written(confirm(&waiting, Some(2))), None, "a number of an earlier batch");
-        assert_eq!(written(confirm(&plan(&json!({}), &json!({})), None)), None);
-    }
-
-    #[test]
-    fn what_is_so_already_is_not_written_again() {
-        let paused = plan(&json!({"paused": true, "stop": "Abort"}), &json!({}));
-        assert_eq!(written(pause(&paused, true)), None);
-        assert_eq!(written(pause(&paused, false)), Some(json!({"paused": null})));
-        assert_eq!(written(abort(&paused)), None);
-        let running = plan(&json!({"paused": null}), &json!({"phase": "Running"}));
-        assert_eq!(written(pause(&running, false)), None);
-        assert_eq!(written(retry(&running)), None);
-        let failed = plan(&json!({"attempt": 1}), &json!({"phase": "Failed", "attempt": 1}));
-        assert_eq!(written(retry(&failed)), Some(json!({"attempt": 2})));
-    }
 }

@@ -8,10 +8,9 @@ use super::{
     style_of,
 };
 use crate::{
-    check::{Site, Workload},
     client::{Cluster, Unreachable, chain, complain},
     output::{NOT_WELL, print},
-    read::{Failure, Plan, VNODES, list, raw},
+    read::{Failure, Plan, Site, VNODES, Workload, list, raw},
     screen::plans,
 };
 
@@ -47,7 +46,7 @@ impl Preview {
             Ok(found) => found,
             Err(ended) => return Ok(ended),
         };
-        let bases = workload.bases(&sites.items, &plan.uid);
+        let bases = workload.bases(sites.items.iter(), &plan.uid);
         let batches = plan::preview(&spec, &plan.standing(), &bases);
         Ok(print(&plans::preview(&plan, &spec, &batches, style_of(Format::Table))))
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{View, filter, say_not_shown, watch::watch};
+use super::{View, filter, names, say_not_shown, watch::watch};
 use crate::{
     client::{Unreachable, complain},
     output::{USAGE, print},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Tree {
     /// Of a base, a module (biz1 or biz1:1.0.0), a Pod or an owner (biz1 or Deployment/biz1)
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::bases_and_modules())]
     names: Vec<String>,
     /// Only what is not well
     #[arg(long)]
@@ -35,7 +35,7 @@ pub struct Tree {
 #[derive(Debug, clap::Args)]
 pub struct Bases {
     /// Of a base: its Node, identity, host name or address
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::bases())]
     names: Vec<String>,
     /// Only those that are not Ready
     #[arg(long)]
@@ -48,7 +48,7 @@ pub struct Bases {
 #[derive(Debug, clap::Args)]
 pub struct Modules {
     /// Of a module (biz1 or biz1:1.0.0), a base, a Pod or an owner
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::bases_and_modules())]
     names: Vec<String>,
     /// Only what is not well
     #[arg(long)]

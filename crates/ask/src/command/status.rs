@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{View, filter, say_not_shown, watch::pause};
+use super::{View, filter, names, say_not_shown, watch::pause};
 use crate::{
     client::{Cluster, Unreachable, complain},
     output::{NOT_SEEN, NOT_WELL, TIMED_OUT, print_and_end},
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Status {
     /// Of a base, a module (biz1 or biz1:1.0.0), a Pod or an owner (biz1 or Deployment/biz1)
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names::bases_and_modules())]
     names: Vec<String>,
     /// Wait until all is well, or until something failed that nobody tries again. What is waited for is said on
     /// standard error. With names it waits for these to be there too

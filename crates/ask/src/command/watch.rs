@@ -29,35 +29,53 @@ pub(super) fn pause(took: Duration) -> Duration {
     PAUSE.max(took * SHARE)
 }
 
-/// Shows the screen whenever it changes. On a terminal it takes the place of the one before; else it follows that, under
-/// the time.
+/// Shows a screen of the cluster whenever it changes.
 pub(super) async fn watch(
     view: &View,
     screen: impl Fn(&Picture, Style) -> String,
 ) -> Result<ExitCode, Unreachable> {
     let cluster = view.open().await?;
+    let mut is_first = true;
+    let look = async || {
+        let picture = view.picture(&cluster).await?;
+        if std::mem::take(&mut is_first) {
+            say_not_shown(&picture.not_shown);
+        }
+        Ok::<_, Unreachable>(Ok::<_, ExitCode>(picture))
+    };
+    follow(look, || view.style(), screen, |_| false).await
+}
+
+/// Shows what each look brings whenever it changes, until the last of it, or until a look ends it. On a terminal it takes the place
+/// of the one before; else it follows that, under the time.
+pub(super) async fn follow<T>(
+    mut look: impl AsyncFnMut() -> Result<Result<T, ExitCode>, Unreachable>,
+    style: impl Fn() -> Style,
+    screen: impl Fn(&T, Style) -> String,
+    is_last: impl Fn(&T) -> bool,
+) -> Result<ExitCode, Unreachable> {
     let (mut shown, mut away) = (String::new(), false);
     loop {
         let start = Instant::now();
-        match view.picture(&cluster).await {
-            Ok(picture) => {
-                let style = view.style();
+        match look().await {
+            Ok(Ok(seen)) => {
+                let style = style();
                 // Ages grow, and are no news.
-                let ageless = screen(&picture, Style { now: Timestamp::UNIX_EPOCH, colour: false, ..style });
-                let is_first = shown.is_empty();
-                if is_first {
-                    say_not_shown(&picture.not_shown);
-                }
-                let terminal = stdout().is_terminal();
-                let text = screen(&picture, style);
-                if terminal {
-                    print(&format!("{CLEAR}{text}"));
+                let ageless = screen(&seen, Style { now: Timestamp::UNIX_EPOCH, colour: false, ..style });
+                let text = screen(&seen, style);
+                let mut printed = ExitCode::SUCCESS;
+                if stdout().is_terminal() {
+                    printed = print(&format!("{CLEAR}{text}"));
                 } else if ageless != shown {
-                    let between = if is_first { "" } else { "\n" };
-                    print(&format!("{between}{:.0}\n{text}", style.now));
+                    let between = if shown.is_empty() { "" } else { "\n" };
+                    printed = print(&format!("{between}{:.0}\n{text}", style.now));
+                }
+                if is_last(&seen) {
+                    return Ok(printed);
                 }
                 (shown, away) = (ageless, false);
             }
+            Ok(Err(ended)) => return Ok(ended),
             // One that was never there is not waited for.
             Err(unreachable) if shown.is_empty() => return Err(unreachable),
             Err(unreachable) => {

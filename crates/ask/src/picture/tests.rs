@@ -94,18 +94,17 @@ pub(crate) fn shop() -> Picture {
     unplaced.message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.".into();
     let mut picture = Picture {
         bases: vec![silent, base("virtual-node-a")],
-        modules: vec![
-            in_place,
-            failed,
-            module("virtual-node-a", "price:1.0.0", "Available", "price-y1"),
-            wide,
-        ],
-        pods: vec![
+        modules: [in_place, failed, module("virtual-node-a", "price:1.0.0", "Available", "price-y1"), wide]
+            .map(Arc::new)
+            .into(),
+        pods: [
             pod("price-y1", "virtual-node-a", true),
             pod("cart-x1", "virtual-node-a", false),
             orders,
             unplaced,
-        ],
+        ]
+        .map(Arc::new)
+        .into(),
         replicas: vec![Replica {
             namespace: "module-controller".into(),
             env: "dev".into(),
@@ -113,6 +112,7 @@ pub(crate) fn shop() -> Picture {
             incarnation: "replica-a".into(),
             state: "living".into(),
             cut_off: false,
+            knows_plans: true,
             renewed: at("11:59:58"),
         }],
         not_shown: Vec::new(),
@@ -130,8 +130,8 @@ pub(crate) fn large(bases: usize, modules: usize) -> Picture {
         for number in 0..modules {
             let pod_name = format!("biz{number}-{base_number}");
             let state = if base_number == 7 && number == 0 { "Failed" } else { "Available" };
-            picture.modules.push(module(&node, &format!("biz{number}:1.0.0"), state, &pod_name));
-            picture.pods.push(pod(&pod_name, &node, state == "Available"));
+            picture.modules.push(module(&node, &format!("biz{number}:1.0.0"), state, &pod_name).into());
+            picture.pods.push(pod(&pod_name, &node, state == "Available").into());
         }
     }
     picture.put_together(Vec::new(), false);
@@ -163,7 +163,7 @@ fn without_module_objects_the_pods_tell() {
     let container = |state| Container { name: "biz1".into(), version: "1.0.0".into(), state };
     let said = |state: State| {
         let pod = Pod { containers: vec![container(state)], ..pod("biz1-a", "virtual-node-a", false) };
-        let picture = Picture { pods: vec![pod], ..Picture::default() };
+        let picture = Picture { pods: vec![pod.into()], ..Picture::default() };
         let line = picture.lines().remove(0);
         (line.state.to_string(), line.code.to_string(), line.is_well())
     };
@@ -178,7 +178,8 @@ fn without_module_objects_the_pods_tell() {
 
 #[test]
 fn bases_that_may_not_be_seen_are_there_by_name() {
-    let mut picture = Picture { pods: vec![pod("biz1-a", "virtual-node-a", true)], ..Picture::default() };
+    let mut picture =
+        Picture { pods: vec![pod("biz1-a", "virtual-node-a", true).into()], ..Picture::default() };
     picture.put_together(Vec::new(), false);
     assert_eq!(picture.bases.len(), 1);
     assert_eq!(picture.bases[0].ready, None);

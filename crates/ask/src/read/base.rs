@@ -1,6 +1,6 @@
 //! The Node of a base.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,53 +14,53 @@ use crate::text::Text;
 /// A base, as its Node tells of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Base {
+pub struct Base {
     /// The Node's name.
-    pub(crate) node: Text,
-    pub(crate) identity: Text,
-    pub(crate) env: Text,
-    pub(crate) name: Text,
-    pub(crate) version: Text,
-    pub(crate) cluster: Text,
-    pub(crate) host_name: Text,
-    pub(crate) address: Text,
+    pub node: Text,
+    pub identity: Text,
+    pub env: Text,
+    pub name: Text,
+    pub version: Text,
+    pub cluster: Text,
+    pub host_name: Text,
+    pub address: Text,
     /// `http` or `mqtt`.
-    pub(crate) tunnel: Text,
+    pub tunnel: Text,
     /// Arklet's port over HTTP; 0 over MQTT.
-    pub(crate) port: Text,
+    pub port: Text,
     /// Whether it is heard and answers; none where no Node was seen.
-    pub(crate) ready: Option<Ready>,
+    pub ready: Option<Ready>,
     /// Its metaspace is nearly full.
-    pub(crate) memory_pressure: bool,
+    pub memory_pressure: bool,
     /// It is cordoned: nothing new comes.
-    pub(crate) cordoned: bool,
+    pub cordoned: bool,
     /// What of its metaspace is free, and how much there is, as the Node has it.
-    pub(crate) memory: Option<(Text, Text)>,
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) deleting: bool,
+    pub memory: Option<(Text, Text)>,
+    pub created: Option<Timestamp>,
+    pub deleting: bool,
     /// Which replica of the controller acts for it, and when it did last.
-    pub(crate) owner: Text,
-    pub(crate) renewed: Option<Timestamp>,
+    pub owner: Text,
+    pub renewed: Option<Timestamp>,
 }
 
 /// The condition Ready.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Ready {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Ready {
     /// `True`, `False` or `Unknown`.
-    pub(crate) status: Text,
-    pub(crate) reason: Text,
-    pub(crate) message: Text,
-    pub(crate) since: Option<Timestamp>,
+    pub status: Text,
+    pub reason: Text,
+    pub message: Text,
+    pub since: Option<Timestamp>,
 }
 
 impl Base {
     /// Its own Node says that it is well.
-    pub(crate) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.ready.as_ref().is_some_and(|ready| &*ready.status == "True")
     }
 
     /// One of which only the name is known: there are modules on it.
-    pub(crate) fn of_name(node: Text) -> Self {
+    pub fn of_name(node: Text) -> Self {
         Self { node, ..Self::default() }
     }
 }
@@ -100,6 +100,11 @@ struct AddressJson {
     address: Text,
 }
 
+/// An address without its port, where it has one.
+fn host_of(address: &str) -> String {
+    address.parse::<SocketAddr>().map_or_else(|_| address.to_owned(), |address| address.ip().to_string())
+}
+
 impl Object for Base {
     const NAME: &'static str = "Nodes of bases";
 
@@ -112,6 +117,9 @@ impl Object for Base {
             message: told.message.clone(),
             since: told.last_transition_time,
         });
+        // Where there is a kubelet API, the Node's own address is that.
+        let own = metadata.annotation("base.koupleless.io/address");
+        let own = Some(Text::from(host_of(&own))).filter(|own| !own.is_empty());
         let internal = status.addresses.into_iter().find(|address| address.r#type == "InternalIP");
         let memory = status.allocatable.get("memory").zip(status.capacity.get("memory"));
         Ok(Self {
@@ -123,7 +131,7 @@ impl Object for Base {
             host_name: metadata.label("base.koupleless.io/host-name"),
             tunnel: metadata.label("vnode.koupleless.io/tunnel"),
             port: metadata.label("base.koupleless.io/tunnel-port"),
-            address: internal.map(|internal| internal.address).unwrap_or_default(),
+            address: own.or_else(|| internal.map(|internal| internal.address)).unwrap_or_default(),
             ready: Some(ready.unwrap_or_default()),
             memory_pressure: pressure.is_some_and(|told| &*told.status == "True"),
             cordoned: spec.unschedulable,

@@ -1,15 +1,24 @@
-//! What happened to a base lately: the Events of its Node.
+//! What happened: Events.
 
 use jiff::Timestamp;
 use kube::Client;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Object,
     json::nothing,
     list::{Failure, selected},
 };
-use crate::{screen::describe::Happened, text::Text};
+use crate::text::Text;
+
+/// What happened to an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Happened {
+    pub at: Option<Timestamp>,
+    pub kind: Text,
+    pub reason: Text,
+    pub message: Text,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,41 +11,45 @@ use crate::text::Text;
 
 /// The Lease of a Node: who acts for its base.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Lease {
-    pub(crate) node: Text,
-    pub(crate) holder: Text,
-    pub(crate) renewed: Option<Timestamp>,
+pub struct Lease {
+    pub node: Text,
+    pub holder: Text,
+    pub renewed: Option<Timestamp>,
 }
 
 /// A replica of the controller, where several share the bases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Replica {
-    pub(crate) namespace: Text,
-    pub(crate) env: Text,
-    pub(crate) client_id: Text,
+pub struct Replica {
+    pub namespace: Text,
+    pub env: Text,
+    pub client_id: Text,
     /// What it writes into the Leases of its bases.
-    pub(crate) incarnation: Text,
+    pub incarnation: Text,
     /// `living`, or how it ended: `released`, `killed`.
-    pub(crate) state: Text,
+    pub state: Text,
     /// It says that it reaches no base.
-    pub(crate) cut_off: bool,
-    pub(crate) renewed: Option<Timestamp>,
+    pub cut_off: bool,
+    /// It says that it knows operation plans.
+    #[serde(skip)]
+    pub knows_plans: bool,
+    pub renewed: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
 struct LeaseJson {
     metadata: Meta,
     #[serde(default, deserialize_with = "nothing")]
-    spec: SpecJson,
+    spec: LeaseSpec,
 }
 
-#[derive(Default, Deserialize)]
+/// Who holds it, and when the holder renewed it by its own clock.
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SpecJson {
+pub(crate) struct LeaseSpec {
     #[serde(default, deserialize_with = "nothing")]
-    holder_identity: Text,
-    renew_time: Option<Timestamp>,
+    pub(crate) holder_identity: Text,
+    pub(crate) renew_time: Option<Timestamp>,
 }
 
 impl Object for Lease {
@@ -68,6 +72,7 @@ impl Object for Replica {
             incarnation: ours("incarnation"),
             state: ours("state"),
             cut_off: &*ours("cut-off-from-bases") == "true",
+            knows_plans: &*ours("knows") == "operation-plans",
             client_id: spec.holder_identity,
             renewed: spec.renew_time,
             namespace: metadata.namespace,

@@ -21,22 +21,25 @@ const AGAIN: usize = 2;
 
 /// Why a list was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Whoever asks may not.
     Forbidden(Text),
     /// The server does not know this kind.
     Unknown(Text),
     /// The server does not know who asks.
     Unauthorized(Text),
+    /// It is not as it was read any more.
+    Conflict(Text),
+    /// The server is there and cannot answer now.
+    Busy(Text),
     /// The server said something else.
     Refused(Text),
     /// Nobody answered.
     Away(Text),
 }
 
-impl Failure {
-    /// What came of a request.
-    pub(crate) fn of(error: kube::Error) -> Self {
+impl From<&kube::Error> for Failure {
+    fn from(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => {
                 let said = Text::from(status.message.as_str());
@@ -44,19 +47,30 @@ impl Failure {
                     401 => Self::Unauthorized(said),
                     403 => Self::Forbidden(said),
                     404 => Self::Unknown(said),
+                    409 => Self::Conflict(said),
+                    408 | 429 | 500..=599 => Self::Busy(said),
                     _ => Self::Refused(said),
                 }
             }
-            other => Self::Away(chain(&other)),
+            other => Self::Away(chain(other)),
         }
+    }
+}
+
+impl Failure {
+    /// What came of a request.
+    pub fn of(error: kube::Error) -> Self {
+        Self::from(&error)
     }
 
     /// In the words of the server, or of the one that did not reach it.
-    pub(crate) fn why(&self) -> &Text {
+    pub fn why(&self) -> &Text {
         match self {
             Self::Forbidden(why)
             | Self::Unknown(why)
             | Self::Unauthorized(why)
+            | Self::Conflict(why)
+            | Self::Busy(why)
             | Self::Refused(why)
             | Self::Away(why) => why,
         }
@@ -175,7 +189,7 @@ fn page_request(path: &str, by: &[(&str, &str)], next: &str) -> Result<Request<V
 }
 
 /// As a part of a URL's query.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -11,21 +11,32 @@ mod plan_spec;
 mod pod;
 pub(crate) mod raw;
 mod selector;
+mod site;
+pub(crate) mod workload;
+
+use std::sync::Arc;
 
 use kube::Client;
 
-#[cfg(test)]
-pub(crate) use self::base::Ready;
+pub use self::{
+    base::{Base, Ready},
+    event::Happened,
+    lease::{Lease, Replica},
+    list::{Failure, escaped},
+    module::Module,
+    plan::{Batch, Failed, Metric, Plan, Reading, Status, Steering},
+    plan_spec::{BatchJson, Written},
+    pod::{Container, Owner, Pod, State},
+    selector::{NoSelector, RequirementJson, SelectorJson},
+    site::Site,
+    workload::Workload,
+};
 pub(crate) use self::{
-    base::Base,
     event::events,
     json::{Meta, nothing},
-    lease::{Lease, Replica},
-    list::{Failure, list},
-    module::Module,
-    plan::Plan,
-    pod::{Container, Owner, Pod, State, is_package},
-    selector::{RequirementJson, SelectorJson},
+    lease::LeaseSpec,
+    list::list,
+    pod::is_package,
 };
 use crate::{
     client::{Cluster, Connection, Unreachable},
@@ -33,27 +44,34 @@ use crate::{
     text::Text,
 };
 
-/// What the labels of ours are.
-pub(crate) const VNODES: &str = "module-controller.koupleless.io/component=vnode";
-const MODULES: &str = "app.kubernetes.io/managed-by=module-controller";
-const REPLICAS: &str = "module-controller.koupleless.io/component=controller";
+/// The label of Nodes that are bases.
+pub const VNODES: &str = "module-controller.koupleless.io/component=vnode";
+/// The label of Module objects.
+pub const MODULES: &str = "app.kubernetes.io/managed-by=module-controller";
+/// The label of the Leases of the controller's replicas.
+pub const REPLICAS: &str = "module-controller.koupleless.io/component=controller";
 /// Module Pods of either family, each in one list only.
-const PODS: [&str; 2] = [
+pub const PODS: [&str; 2] = [
     "module-controller.koupleless.io/component=module",
     "virtual-kubelet.koupleless.io/component=module,module-controller.koupleless.io/component!=module",
 ];
 /// The label that says which environment something belongs to.
 const ENV: &str = "module-controller.koupleless.io/env";
 /// Where the Leases of Nodes are.
-const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+pub(crate) const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 
 /// An object of which little is read.
-pub(crate) trait Object: Sized {
+pub trait Object: Sized {
     /// What kubectl calls several of it.
     const NAME: &'static str;
 
     /// Reads it. One that cannot be read is left out, and counted.
     fn read(json: &str) -> Result<Self, serde_json::Error>;
+
+    /// Those of its texts that other objects are likely to have too: whoever keeps many objects may keep each text once.
+    fn common_texts(&mut self) -> Vec<&mut Text> {
+        Vec::new()
+    }
 }
 
 /// Reads all that the screens show.
@@ -82,11 +100,11 @@ pub(crate) async fn picture(
     let mut picture = Picture {
         bases: taken.of(bases.map(|found| (found, None))),
         replicas: taken.of(replicas.map(|found| (found, None))),
-        modules: taken.of(modules),
-        pods: taken.of(ours),
+        modules: taken.of(modules).into_iter().map(Arc::new).collect(),
+        pods: taken.of(ours).into_iter().map(Arc::new).collect(),
         not_shown: Vec::new(),
     };
-    picture.pods.extend(taken.of(theirs));
+    picture.pods.extend(taken.of(theirs).into_iter().map(Arc::new));
     taken.reached(cluster)?;
     picture.not_shown = taken.not_shown;
     picture.not_shown.dedup();

@@ -11,21 +11,21 @@ use crate::text::Text;
 
 /// What the controller has written down of a module on a base.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Module {
-    pub(crate) namespace: Text,
-    pub(crate) name: Text,
-    pub(crate) version: Text,
-    pub(crate) url: Text,
-    pub(crate) pod: Text,
-    pub(crate) node: Text,
-    pub(crate) managed: bool,
-    pub(crate) in_place: bool,
-    pub(crate) state: Text,
-    pub(crate) code: Text,
-    pub(crate) suggestion: Text,
-    pub(crate) message: Text,
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) deleting: bool,
+pub struct Module {
+    pub namespace: Text,
+    pub name: Text,
+    pub version: Text,
+    pub url: Text,
+    pub pod: Text,
+    pub node: Text,
+    pub managed: bool,
+    pub in_place: bool,
+    pub state: Text,
+    pub code: Text,
+    pub suggestion: Text,
+    pub message: Text,
+    pub since: Option<Timestamp>,
+    pub deleting: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,5 +92,19 @@ impl Object for Module {
             since: status.last_transition_time,
             deleting: metadata.deletion_timestamp.is_some(),
         })
+    }
+
+    fn common_texts(&mut self) -> Vec<&mut Text> {
+        vec![
+            &mut self.namespace,
+            &mut self.name,
+            &mut self.version,
+            &mut self.url,
+            &mut self.node,
+            &mut self.state,
+            &mut self.code,
+            &mut self.suggestion,
+            &mut self.message,
+        ]
     }
 }

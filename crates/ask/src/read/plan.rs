@@ -1,5 +1,6 @@
 //! An operation plan.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
@@ -11,99 +12,115 @@ use crate::text::Text;
 
 /// In which order the bases of a workload get a version, and how far that is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) namespace: Text,
-    pub(crate) name: Text,
-    pub(crate) uid: Text,
-    pub(crate) resource_version: Text,
-    pub(crate) target: String,
-    pub(crate) module: String,
+pub struct Plan {
+    pub namespace: Text,
+    pub name: Text,
+    pub uid: Text,
+    pub resource_version: Text,
+    pub target: String,
+    pub module: String,
     /// What it releases, as somebody wrote it.
-    pub(crate) written: Written,
-    pub(crate) steering: Steering,
-    pub(crate) status: Status,
+    pub written: Written,
+    pub metrics: Vec<Metric>,
+    pub created: Option<Timestamp>,
+    pub steering: Steering,
+    pub status: Status,
 }
 
 /// What people set while it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Steering {
+pub struct Steering {
     #[serde(deserialize_with = "nothing")]
-    pub(crate) attempt: u64,
+    pub attempt: u64,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) paused: bool,
+    pub paused: bool,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) stop: Text,
+    pub stop: Text,
 }
 
 /// How it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Status {
+pub struct Status {
     #[serde(deserialize_with = "nothing")]
-    pub(crate) phase: Text,
+    pub phase: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) message: Text,
+    pub message: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) code: Text,
+    pub code: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) suggestion: Text,
+    pub suggestion: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) batch: Text,
+    pub batch: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) attempt: u64,
-    pub(crate) confirmable: Option<u64>,
+    pub attempt: u64,
+    pub confirmable: Option<u64>,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) bases: u64,
+    pub bases: u64,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) ready: u64,
+    pub ready: u64,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) unavailable: u64,
+    pub unavailable: u64,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) batches: Vec<Batch>,
+    pub batches: Vec<Batch>,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) failures: Vec<Failed>,
+    pub failures: Vec<Failed>,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) metrics: Vec<Read>,
+    pub metrics: Vec<Reading>,
 }
 
 /// How one batch stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Batch {
+pub struct Batch {
     #[serde(deserialize_with = "nothing")]
-    pub(crate) name: Text,
+    pub name: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) phase: Text,
+    pub phase: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) bases: u64,
+    pub bases: u64,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) ready: u64,
-    pub(crate) threshold: Option<u64>,
+    pub ready: u64,
+    pub threshold: Option<u64>,
 }
 
 /// On which base it failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Failed {
+pub struct Failed {
     #[serde(deserialize_with = "nothing")]
-    pub(crate) base: Text,
+    pub base: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) code: Text,
+    pub code: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) message: Text,
+    pub message: Text,
+}
+
+/// What a metric has to be for the plan to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Metric {
+    #[serde(deserialize_with = "nothing")]
+    pub name: Text,
+    #[serde(deserialize_with = "nothing")]
+    pub server: Text,
+    #[serde(deserialize_with = "nothing")]
+    pub query: Text,
+    #[serde(deserialize_with = "nothing")]
+    pub condition: Text,
 }
 
 /// What was read of a metric.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Read {
+pub struct Reading {
     #[serde(deserialize_with = "nothing")]
-    pub(crate) name: Text,
+    pub name: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) reading: Text,
+    pub reading: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(crate) message: Text,
+    pub message: Text,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +141,8 @@ struct SpecJson {
     module: ModuleJson,
     #[serde(deserialize_with = "nothing")]
     batches: Vec<BatchJson>,
+    #[serde(deserialize_with = "nothing")]
+    metrics: Vec<Metric>,
     #[serde(flatten)]
     steering: Steering,
 }
@@ -155,6 +174,8 @@ impl Object for Plan {
             target: format!("{}/{}", &*spec.target.kind, &*spec.target.name),
             module: format!("{}:{}", &*spec.module.name, &*spec.module.version),
             written: Written { module: (spec.module.name, spec.module.version), batches: spec.batches },
+            metrics: spec.metrics,
+            created: metadata.creation_timestamp,
             steering: spec.steering,
             status,
         })

@@ -15,22 +15,27 @@ use crate::text::Text;
 
 /// What a plan releases, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Written {
+pub struct Written {
     /// Name and version.
-    pub(super) module: (Text, Text),
-    pub(super) batches: Vec<BatchJson>,
+    pub module: (Text, Text),
+    pub batches: Vec<BatchJson>,
 }
 
 /// One of `spec.batches`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct BatchJson {
+pub struct BatchJson {
     #[serde(deserialize_with = "nothing")]
-    name: String,
+    pub name: String,
     #[serde(deserialize_with = "nothing")]
-    selector: SelectorJson,
-    size: Option<Value>,
-    count: Option<u32>,
+    pub(super) selector: SelectorJson,
+    pub(super) size: Option<Value>,
+    pub count: Option<u32>,
+    #[serde(deserialize_with = "nothing")]
+    pub soak_seconds: u64,
+    #[serde(deserialize_with = "nothing")]
+    pub confirm: bool,
+    pub(super) max_unavailable: Option<Value>,
 }
 
 impl Plan {
@@ -38,7 +43,7 @@ impl Plan {
     ///
     /// # Errors
     /// What makes no sense in it.
-    pub(crate) fn spec(&self) -> Result<Spec, Invalid> {
+    pub fn spec(&self) -> Result<Spec, Invalid> {
         let (name, version) = &self.written.module;
         let bad =
             |what: &str| Invalid::new(format!("its {what} is none"), "write it as the Pod template does");
@@ -51,8 +56,13 @@ impl Plan {
         Spec::of(Draft { module, batches, ready_timeout_seconds: 1, max_failed: 0, metrics: Vec::new() })
     }
 
+    /// It never changes again.
+    pub fn is_over(&self) -> bool {
+        plan::Phase::from_name(&self.status.phase).is_some_and(plan::Phase::is_over)
+    }
+
     /// How far it is.
-    pub(crate) fn standing(&self) -> Status {
+    pub fn standing(&self) -> Status {
         let batch = |batch: &super::plan::Batch| BatchStatus {
             name: (*batch.name).into(),
             phase: BatchPhase::from_name(&batch.phase).unwrap_or_default(),
@@ -64,17 +74,35 @@ impl Plan {
 }
 
 impl BatchJson {
+    /// How many bases, as somebody wrote it; empty where nobody did.
+    pub fn size(&self) -> String {
+        self.size.as_ref().map(amount).unwrap_or_default()
+    }
+
+    /// How many may be unavailable, as somebody wrote it; empty where nobody did.
+    pub fn max_unavailable(&self) -> String {
+        self.max_unavailable.as_ref().map(amount).unwrap_or_default()
+    }
+
+    /// Its selector, as kubectl takes one.
+    pub fn selector(&self) -> String {
+        self.selector.to_string()
+    }
+
     fn draft(&self) -> Result<DraftBatch, Invalid> {
-        let size =
-            self.size.as_ref().map(|size| size.as_str().map_or_else(|| size.to_string(), str::to_owned));
         Ok(DraftBatch {
             name: self.name.clone(),
             selector: selector(&self.selector)?,
-            size,
+            size: self.size.as_ref().map(amount),
             count: self.count,
             ..DraftBatch::default()
         })
     }
+}
+
+/// A number or a percentage.
+fn amount(amount: &Value) -> String {
+    amount.as_str().map_or_else(|| amount.to_string(), str::to_owned)
 }
 
 fn selector(json: &SelectorJson) -> Result<Selector, Invalid> {

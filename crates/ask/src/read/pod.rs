@@ -1,5 +1,6 @@
 //! A module's Pod.
 
+use engine::HELD_BY_PLAN;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,44 +16,47 @@ const BARRED: &str = "module-controller.koupleless.io/Barred";
 /// A Pod that stands for modules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Pod {
-    pub(crate) namespace: Text,
-    pub(crate) name: Text,
+pub struct Pod {
+    pub namespace: Text,
+    pub name: Text,
     #[serde(skip)]
-    pub(crate) uid: Text,
+    pub uid: Text,
     /// The Node; empty where the scheduler found none yet.
-    pub(crate) node: Text,
-    pub(crate) phase: Text,
-    pub(crate) ready: bool,
-    pub(crate) owner: Option<Owner>,
+    pub node: Text,
+    pub phase: Text,
+    pub ready: bool,
+    pub owner: Option<Owner>,
     /// Why it has no Node, or what its status says as a whole.
-    pub(crate) message: Text,
-    pub(crate) containers: Vec<Container>,
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) deleting: bool,
+    pub message: Text,
+    pub containers: Vec<Container>,
+    pub created: Option<Timestamp>,
+    pub deleting: bool,
     /// What it asks for failed in the place of what serves, and is not tried again until somebody acts.
-    pub(crate) barred: bool,
+    pub barred: bool,
+    /// The operation plan that it names; empty where it names none.
+    #[serde(skip)]
+    pub plan: Text,
 }
 
 /// What made it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Owner {
-    pub(crate) kind: Text,
-    pub(crate) name: Text,
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
+pub struct Owner {
+    pub kind: Text,
+    pub name: Text,
 }
 
 /// A container that is a module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Container {
-    pub(crate) name: Text,
-    pub(crate) version: Text,
-    pub(crate) state: State,
+pub struct Container {
+    pub name: Text,
+    pub version: Text,
+    pub state: State,
 }
 
 /// How it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
-pub(crate) enum State {
+pub enum State {
     /// Nobody has said anything of it.
     #[default]
     Untold,
@@ -75,6 +79,13 @@ pub(crate) enum State {
         /// In one word, or an error code.
         reason: Text,
     },
+}
+
+impl State {
+    /// It waits until its operation plan releases it.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Waiting { reason, .. } if **reason == *HELD_BY_PLAN)
+    }
 }
 
 #[derive(Deserialize)]
@@ -174,6 +185,7 @@ impl Object for Pod {
         Ok(Self {
             containers: containers.map(|container| module(container, &status.container_statuses)).collect(),
             owner: owner(&metadata.owner_references, &metadata.label("pod-template-hash")),
+            plan: metadata.annotation(engine::PLAN_ANNOTATION),
             node: spec.node_name,
             phase: status.phase,
             ready,
@@ -185,6 +197,18 @@ impl Object for Pod {
             name: metadata.name,
             uid: metadata.uid,
         })
+    }
+
+    fn common_texts(&mut self) -> Vec<&mut Text> {
+        let mut texts = vec![&mut self.namespace, &mut self.node, &mut self.phase, &mut self.message];
+        texts.extend(self.owner.iter_mut().flat_map(|owner| [&mut owner.kind, &mut owner.name]));
+        for container in &mut self.containers {
+            texts.extend([&mut container.name, &mut container.version]);
+            if let State::Waiting { reason, message } = &mut container.state {
+                texts.extend([reason, message]);
+            }
+        }
+        texts
     }
 }
 

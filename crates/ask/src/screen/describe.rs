@@ -7,18 +7,8 @@ use serde_json::{Value, json};
 use super::table::{Rows, Style, age, code, plain, short, state};
 use crate::{
     picture::{Line, NotShown, Picture},
-    read::{Base, Pod},
-    text::Text,
+    read::{Base, Happened, Pod},
 };
-
-/// What happened to a base lately.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Happened {
-    pub(crate) at: Option<jiff::Timestamp>,
-    pub(crate) kind: Text,
-    pub(crate) reason: Text,
-    pub(crate) message: Text,
-}
 
 /// More of what happened nobody reads at once.
 const EVENTS: usize = 20;

@@ -147,7 +147,7 @@ mod tests {
         let mut picture = large(20, 1);
         for number in 0..20 {
             let node = format!("virtual-node-{number:04}");
-            picture.modules.push(module(&node, &format!("own{number}:1.0.0"), "Available", ""));
+            picture.modules.push(module(&node, &format!("own{number}:1.0.0"), "Available", "").into());
         }
         let folded = text(&picture, &Filter::default(), style);
         golden::holds("modules-counted.txt", &folded);

@@ -256,8 +256,8 @@ mod tests {
     fn what_it_comes_to() {
         let mut picture = Picture {
             bases: vec![base("virtual-node-a")],
-            modules: vec![module("virtual-node-a", "biz1:1.0.0", "Available", "biz1-a")],
-            pods: vec![pod("biz1-a", "virtual-node-a", true)],
+            modules: vec![module("virtual-node-a", "biz1:1.0.0", "Available", "biz1-a").into()],
+            pods: vec![pod("biz1-a", "virtual-node-a", true).into()],
             ..Picture::default()
         };
         assert_eq!(standing(&picture).1, Verdict::Well);
@@ -268,9 +268,9 @@ mod tests {
         assert_eq!(named(&picture, "Deployment/biz1"), Verdict::Well);
         assert_eq!(named(&picture, "biz2"), Verdict::Nothing);
         // Of a Pod that is not seen a module's own word counts; one that is seen and is not Ready does not serve.
-        picture.pods[0].ready = false;
+        std::sync::Arc::make_mut(&mut picture.pods[0]).ready = false;
         assert_eq!(standing(&picture).1, Verdict::NotYet);
-        picture.pods[0].barred = true;
+        std::sync::Arc::make_mut(&mut picture.pods[0]).barred = true;
         assert_eq!(standing(&picture).1, Verdict::Stuck);
         picture.pods.clear();
         assert_eq!(standing(&picture).1, Verdict::Well);

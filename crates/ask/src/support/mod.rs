@@ -42,6 +42,8 @@ pub(crate) async fn gathered(client: &Client, picture: &mut Picture) -> Vec<Entr
     for (name, path, labels) in [
         ("nodes", "/api/v1/nodes", "module-controller.koupleless.io/component=vnode"),
         ("modules", "/apis/koupleless.io/v1alpha1/modules", ""),
+        ("operationplans", "/apis/koupleless.io/v1alpha1/operationplans", ""),
+        ("modulebaselines", "/apis/koupleless.io/v1alpha1/modulebaselines", ""),
         ("pods", "/api/v1/pods", "module-controller.koupleless.io/component=module"),
         ("leases", "/apis/coordination.k8s.io/v1/leases", "module-controller.koupleless.io/env"),
         ("controller-pods", "/api/v1/pods", "app.kubernetes.io/name=module-controller"),

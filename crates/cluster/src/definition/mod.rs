@@ -15,7 +15,7 @@ const REVISION: &str = "module-controller.koupleless.io/definition-revision";
 
 /// All definitions, as they are to be in the cluster.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![crate::modules::definition(), crate::plans::definition()]
+    vec![crate::modules::definition(), crate::plans::definition(), crate::baselines::definition()]
 }
 
 /// A definition that says which it is.

@@ -15,6 +15,10 @@ pub(crate) const INCARNATION: &str = "module-controller.koupleless.io/incarnatio
 pub(crate) const POD_UID: &str = "module-controller.koupleless.io/pod-uid";
 pub(crate) const LEVEL: &str = "module-controller.koupleless.io/workload-level";
 pub(crate) const CUT_OFF: &str = "module-controller.koupleless.io/cut-off-from-bases";
+/// What the replica knows that older versions do not.
+pub(crate) const KNOWS: &str = "module-controller.koupleless.io/knows";
+/// Operation plans.
+pub(crate) const KNOWS_PLANS: &str = "operation-plans";
 pub(crate) const STATE: &str = "module-controller.koupleless.io/state";
 pub(crate) const ADDRESS: &str = "module-controller.koupleless.io/forward-address";
 pub(crate) const KEY: &str = "module-controller.koupleless.io/forward-key";
@@ -56,6 +60,7 @@ pub(crate) fn member(lease: &Lease) -> MemberView {
         pod_uid: word(POD_UID).into(),
         level: word(LEVEL).parse().unwrap_or_default(),
         cut_off: word(CUT_OFF) == "true",
+        knows_plans: word(KNOWS) == KNOWS_PLANS,
         state: MemberState::ALL.into_iter().find(|state| state.as_str() == word(STATE)).unwrap_or_default(),
         door: word(ADDRESS).parse().ok().map(|address| Door { address, key: word(KEY).into() }),
     }

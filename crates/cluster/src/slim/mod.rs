@@ -4,6 +4,7 @@
 //! webhook made unreadable would else end every list, and with it the watch, for ever. Here the
 //! failure stays with the object.
 
+pub(crate) mod baseline;
 pub(crate) mod candidate;
 pub(crate) mod lease;
 mod meta;

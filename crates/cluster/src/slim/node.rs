@@ -52,6 +52,21 @@ struct StatusJson {
     conditions: Vec<ConditionJson>,
     #[serde(default, deserialize_with = "nothing")]
     node_info: InfoJson,
+    #[serde(default, deserialize_with = "nothing")]
+    daemon_endpoints: EndpointsJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointsJson {
+    #[serde(default, deserialize_with = "nothing")]
+    kubelet_endpoint: EndpointJson,
+}
+
+#[derive(Default, Deserialize)]
+struct EndpointJson {
+    #[serde(default, rename = "Port", deserialize_with = "nothing")]
+    port: i32,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +104,7 @@ impl Kind for NodeView {
             capacity: texts(status.capacity).into(),
             allocatable: texts(status.allocatable).into(),
             conditions: each(status.conditions, Into::into),
+            kubelet_port: u16::try_from(status.daemon_endpoints.kubelet_endpoint.port).unwrap_or_default(),
             kubelet_version: status.node_info.kubelet_version.into(),
             deleting: metadata.deletion_timestamp.is_some(),
         })
@@ -147,6 +163,7 @@ mod tests {
                     message: "the base is activated".into(),
                     changed: Some("2026-11-22T21:56:27Z".parse().unwrap()),
                 }],
+                kubelet_port: 0,
                 kubelet_version: "v1.34.4-koupleless".into(),
                 deleting: false,
             }

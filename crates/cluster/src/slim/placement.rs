@@ -31,6 +31,8 @@ struct PodTermJson {
     label_selector: Option<LabelSelectorJson>,
     #[serde(default, deserialize_with = "nothing")]
     namespaces: Vec<String>,
+    #[serde(default, deserialize_with = "nothing")]
+    match_label_keys: Vec<String>,
     namespace_selector: Option<LabelSelectorJson>,
 }
 
@@ -105,6 +107,7 @@ pub(super) fn placement(
 pub(super) fn anti_affinity(json: PodAntiAffinityJson, namespace: &str) -> Vec<AntiAffinity> {
     let rule = |term: PodTermJson| AntiAffinity {
         topology_key: term.topology_key,
+        keys: term.match_label_keys,
         own_namespace: match (&term.namespaces[..], &term.namespace_selector) {
             ([], None) => true,
             // An empty selector is about all namespaces.

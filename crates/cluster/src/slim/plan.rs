@@ -122,7 +122,7 @@ fn positive<N: TryFrom<i64>>(name: &str, number: i64) -> Result<N, Invalid> {
         .map_err(|_| Invalid::new(format!("{name} is {number}"), "write a number that is not negative"))
 }
 
-fn selector(selector: PlanSelector) -> Selector {
+pub(super) fn selector(selector: PlanSelector) -> Selector {
     let expressions = selector.match_expressions.into_iter().map(|one| Requirement {
         key: one.key,
         operator: match one.operator {
@@ -154,6 +154,7 @@ fn status(json: OperationPlanStatus) -> Status {
         failed: count(json.failed),
         failures: json.failures.into_iter().filter_map(failure).collect(),
         metrics: json.metrics.into_iter().filter_map(metric_status).collect(),
+        warning: json.warning.unwrap_or_default(),
     }
 }
 
@@ -246,6 +247,7 @@ mod tests {
                 reading: Reading::Missing,
                 message: "no data".to_owned(),
             }],
+            warning: "a Pod finds no base".to_owned(),
         };
         let json = status_json(&status, 3, "dev").to_string();
         assert_eq!(plan(&format!("{{{SPEC}}}"), &json).status, status);

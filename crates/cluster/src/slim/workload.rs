@@ -162,6 +162,7 @@ struct StatusJson {
 
 fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
     let WorkloadJson { metadata, spec, status } = serde_json::from_str(json)?;
+    let namespace = metadata.namespace.ok_or(Unreadable::Missing("namespace"))?;
     let rolled_out =
         status.conditions.into_iter().map(Condition::from).find(|told| *told.kind == *ROLLED_OUT);
     let replicas = match kind {
@@ -197,7 +198,7 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
     Ok(WorkloadView {
         workload: WorkloadRef {
             kind,
-            namespace: metadata.namespace.ok_or(Unreadable::Missing("namespace"))?,
+            namespace: namespace.clone(),
             name: metadata.name.ok_or(Unreadable::Missing("name"))?,
             uid: metadata.uid.ok_or(Unreadable::Missing("uid"))?,
         },
@@ -210,7 +211,7 @@ fn read(json: &str, kind: WorkloadKind) -> Result<WorkloadView, Unreadable> {
         max_unavailable: told(strategy.max_unavailable).unwrap_or(unavailable),
         max_surge: told(strategy.max_surge).unwrap_or(surge),
         rollout,
-        template: template(spec.template),
+        template: template(spec.template, &namespace),
         rolled_out: rolled_out.and_then(|told| record::read(&told.message)).map(Arc::new),
     })
 }
@@ -223,13 +224,15 @@ fn told(json: Option<IntOrString>) -> Option<CountOrPercent> {
     }
 }
 
-fn template(mut json: TemplateJson) -> TemplateView {
+fn template(mut json: TemplateJson, namespace: &str) -> TemplateView {
     let containers = std::mem::take(&mut json.spec.containers);
+    let apart = std::mem::take(&mut json.spec.affinity.pod_anti_affinity);
     TemplateView {
         labels: json.metadata.labels,
         annotations: json.metadata.annotations,
         containers: containers.into_iter().map(container).collect(),
         placement: placement(json.spec),
+        anti_affinity: placement::anti_affinity(apart, namespace),
     }
 }
 
@@ -252,7 +255,9 @@ mod tests {
             "spec": {
                 "containers": [{"name": "biz1", "image": "http://repo/biz1.jar", "env": [{"name": "BIZ_VERSION", "value": "1"}]}],
                 "nodeSelector": {"k": "v"},
-                "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                    {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}, "matchLabelKeys": ["pod-template-hash"]}]},
+                    "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
                     {"matchExpressions": [{"key": "e", "operator": "NotIn", "values": ["1"]}],
                      "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node"]}]}]}}},
                 "tolerations": [{"key": "t", "operator": "Exists", "effect": "NoExecute"}]}}},
@@ -267,10 +272,14 @@ mod tests {
         let rollout =
             Rollout { generation: 3, observed_generation: 3, desired: 2, total: 2, updated: 2, available: 1 };
         assert_eq!(view.rollout, rollout);
-        let TemplateView { labels, annotations, containers, placement } = view.template;
+        let TemplateView { labels, annotations, containers, placement, anti_affinity } = view.template;
         assert_eq!((labels["l"].as_str(), annotations["n"].as_str()), ("x", "y"));
         assert_eq!((containers.len(), containers[0].name.as_str()), (1, "biz1"));
         assert_eq!(placement.node_selector["k"], "v");
+        assert_eq!(
+            (anti_affinity.len(), &anti_affinity[0].keys[..]),
+            (1, &["pod-template-hash".to_owned()][..])
+        );
         let requirement = |key: &str, operator, value: &str| Requirement {
             key: key.into(),
             operator,

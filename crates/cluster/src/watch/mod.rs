@@ -7,6 +7,7 @@
 
 mod health;
 mod leases;
+mod module_baselines;
 mod module_objects;
 mod nodes;
 mod operation_plans;
@@ -21,7 +22,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use engine::{
     ClusterEvent, Event, Watched,
-    view::{LeaseView, MemberView, PermitsView, PlanView, ServiceView, UnplacedView, WorkloadView},
+    view::{
+        BaselineView, LeaseView, MemberView, PermitsView, PlanView, ServiceView, UnplacedView, WorkloadView,
+    },
 };
 use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::apps::v1 as apps;
@@ -44,6 +47,7 @@ pub use self::health::{WatchFault, WatchHealth};
 use self::{health::Record, module_objects::Modules, nodes::Nodes, pods::Pods, views::Views};
 pub(crate) use self::{nodes::is_vnode, pods::is_module};
 use crate::{
+    baselines,
     definition::{Availability, Own, install},
     delivery::{Closed, DeliveryFilter},
     modules, plans,
@@ -129,6 +133,7 @@ pub fn watch(
         starting.watch(Watched::Deployments, Views::<Deployment, WorkloadView>::all(events.clone()));
         starting.watch(Watched::DaemonSets, Views::<DaemonSet, WorkloadView>::all(events.clone()));
         starting.watch_plans();
+        starting.watch_baselines();
     }
     if let Some(namespace) = starting.config.members.clone() {
         let env = starting.config.env.clone();
@@ -244,6 +249,12 @@ impl Starting<'_> {
         let observer = Views::<PlanView>::all(self.events.clone());
         let without = "operation plans are not known: Pods that name one are held";
         self.watch_own(Watched::Plans, plans::own(), observer, without);
+    }
+
+    fn watch_baselines(&mut self) {
+        let observer = Views::<BaselineView>::all(self.events.clone());
+        let without = "ModuleBaseline objects are not known: what bases differ in is shown by `kubectl koupleless baseline` only";
+        self.watch_own(Watched::Baselines, baselines::own(), observer, without);
     }
 
     /// Spawns the watch of a kind of ours, whose definition is brought into the cluster first. Where its objects cannot be

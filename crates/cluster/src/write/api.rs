@@ -34,6 +34,7 @@ use crate::{
     delivery::{DeliveryFilter, Source},
     slim::{
         Slim,
+        baseline::Baseline,
         candidate::Candidate,
         module::Module,
         node::Node,
@@ -124,6 +125,11 @@ impl Collection {
     /// Operation plans, of which only the status is written.
     pub(crate) fn plans(namespace: &str) -> Self {
         Self { resource: Resource::PlanStatus, url: <Plan as kube::Resource>::url_path(&(), Some(namespace)) }
+    }
+
+    /// ModuleBaseline objects, of which only the status is written.
+    pub(crate) fn baselines() -> Self {
+        Self { resource: Resource::BaselineStatus, url: <Baseline as kube::Resource>::url_path(&(), None) }
     }
 
     /// `pods/status` is counted apart from `pods`, and nodes likewise.

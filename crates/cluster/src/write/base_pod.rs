@@ -7,7 +7,10 @@ use engine::{
     view::{Phase, PodRef},
 };
 
-use super::api::{Api, Collection};
+use super::{
+    Writer,
+    api::{Api, Collection},
+};
 use crate::{
     slim::{Slim, candidate::Candidate, node::Node},
     watch::is_module,
@@ -15,6 +18,17 @@ use crate::{
 
 /// The label of a Node's zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
+
+impl Writer {
+    /// The Pod that a base runs in, in the namespaces where bases are; none where there is none. Not in a lane: the kubelet API,
+    /// which asks, limits itself.
+    ///
+    /// # Errors
+    /// Where the API server does not say.
+    pub async fn base_pod(&self, address: &BaseAddress) -> Result<Option<BasePod>, WriteError> {
+        self.shared.api.find_base_pod(address, &self.shared.config.base_namespaces).await
+    }
+}
 
 impl Api {
     /// Looks by IP, and where nothing has it, by host name, in these namespaces; in all where none is named. The list is

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     modules::ENV,
-    slim::lease::{ADDRESS, CUT_OFF, INCARNATION, KEY, LEVEL, MEMBER, POD_UID, STATE, member},
+    slim::lease::{
+        ADDRESS, CUT_OFF, INCARNATION, KEY, KNOWS, KNOWS_PLANS, LEVEL, MEMBER, POD_UID, STATE, member,
+    },
 };
 
 /// A renewal that has no answer by then leaves time for another before the fence shuts.
@@ -105,6 +107,7 @@ impl Shared {
     fn member_lease(&self, desired: &MemberView) -> Lease {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let knows = desired.knows_plans.then(|| pair(KNOWS, KNOWS_PLANS));
         let door = desired.door.iter();
         let door = door.flat_map(|door| [pair(ADDRESS, &door.address.to_string()), pair(KEY, &door.key)]);
         let annotations = [
@@ -122,7 +125,7 @@ impl Shared {
                 resource_version: (desired.resource_version != 0)
                     .then(|| desired.resource_version.to_string()),
                 labels: Some([pair(MEMBER.0, MEMBER.1), pair(ENV, &self.config.env)].into()),
-                annotations: Some(annotations.into_iter().chain(door).collect()),
+                annotations: Some(annotations.into_iter().chain(knows).chain(door).collect()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {

@@ -7,6 +7,7 @@
 
 pub(crate) mod api;
 mod base_pod;
+pub(crate) mod baseline;
 pub(crate) mod error;
 mod lane;
 mod lease;
@@ -188,7 +189,8 @@ impl Writer {
             | Request::PatchNodeStatus { .. } => Some(&shared.renewals),
             Request::PatchModuleStatus { .. }
             | Request::DeleteModule { .. }
-            | Request::RecordRollout { .. } => Some(&shared.records),
+            | Request::RecordRollout { .. }
+            | Request::PatchBaselineStatus { .. } => Some(&shared.records),
             _ => Some(&shared.writes),
         };
         let pass = shared.config.fence.pass();
@@ -394,6 +396,9 @@ impl Shared {
             }
             Request::PatchPlanStatus { plan, resource_version, generation, env, status } => {
                 api.patch_plan_status(&plan, resource_version, generation, &env, &status).await
+            }
+            Request::PatchBaselineStatus { baseline, resource_version, status } => {
+                api.patch_baseline_status(&baseline, resource_version, &status).await
             }
             // None of a lane's.
             Request::WriteMember(_) | Request::ReadMember { .. } | Request::FindBasePod { .. } => {

@@ -89,7 +89,7 @@ impl Api {
 }
 
 /// A whole Node. `nodeInfo` has ten texts that must be there; those that mean nothing for a
-/// process that may run anywhere are empty, and no port is a kubelet's.
+/// process that may run anywhere are empty, and where there is no kubelet API its port is 0.
 fn new_node(desired: &NodeView, now: Timestamp) -> Value {
     let beat = |c: &Condition| node_condition(c, now);
     let mut spec = json!({ "taints": taints(&desired.taints) });
@@ -112,7 +112,7 @@ fn new_node(desired: &NodeView, now: Timestamp) -> Value {
             "capacity": *desired.capacity,
             "allocatable": *desired.allocatable,
             "conditions": desired.conditions.iter().map(beat).collect::<Value>(),
-            "daemonEndpoints": { "kubeletEndpoint": { "Port": 0 } },
+            "daemonEndpoints": { "kubeletEndpoint": { "Port": desired.kubelet_port } },
             "nodeInfo": {
                 "architecture": "",
                 "bootID": "",
@@ -164,6 +164,8 @@ fn status_patch(desired: &NodeView, now: Timestamp) -> Value {
     status.insert("capacity".to_owned(), resources(&desired.capacity));
     status.insert("allocatable".to_owned(), resources(&desired.allocatable));
     status.insert("conditions".to_owned(), desired.conditions.iter().map(beat).collect());
+    let endpoint = json!({ "kubeletEndpoint": { "Port": desired.kubelet_port } });
+    status.insert("daemonEndpoints".to_owned(), endpoint);
     if !desired.kubelet_version.is_empty() {
         status.insert("nodeInfo".to_owned(), json!({ "kubeletVersion": desired.kubelet_version }));
     }
@@ -225,6 +227,7 @@ mod tests {
                 message: "".into(),
                 changed: Some("2026-11-22T10:00:00Z".parse().unwrap()),
             }],
+            kubelet_port: 0,
             kubelet_version: "v0.1.0".into(),
             deleting: false,
         }
@@ -311,6 +314,7 @@ mod tests {
                     "capacity": gone("2000"),
                     "allocatable": gone("2000"),
                     "conditions": ready(),
+                    "daemonEndpoints": { "kubeletEndpoint": { "Port": 0 } },
                     "nodeInfo": { "kubeletVersion": "v0.1.0" },
                 },
             })

@@ -72,11 +72,12 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         failed: Some(count(status.failed)),
         failures: failures.collect(),
         metrics: metrics.collect(),
+        warning: (!status.warning.is_empty()).then(|| status.warning.clone()),
         conditions: conditions(status),
     };
     let mut json = serde_json::to_value(told).unwrap_or_default();
     if let Value::Object(fields) = &mut json {
-        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch"] {
+        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch", "warning"] {
             fields.entry(name).or_insert(Value::Null);
         }
         for name in ["batches", "failures", "metrics"] {
@@ -105,5 +106,11 @@ fn conditions(status: &Status) -> Vec<PlanCondition> {
         reason: reason.replace('.', "_"),
         message: status.message.clone(),
     };
-    vec![condition("Reconciling", is_reconciling), condition("Stalled", is_stalled)]
+    let warning = PlanCondition {
+        r#type: "Warning".to_owned(),
+        status: if status.warning.is_empty() { "False" } else { "True" }.to_owned(),
+        reason: if status.warning.is_empty() { "NoneKnown" } else { "MayNotEnd" }.to_owned(),
+        message: status.warning.clone(),
+    };
+    vec![condition("Reconciling", is_reconciling), condition("Stalled", is_stalled), warning]
 }

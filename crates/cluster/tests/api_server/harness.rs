@@ -222,6 +222,7 @@ pub(crate) fn vnode(name: &str) -> NodeView {
         capacity: pairs(&[("pods", "2k"), ("memory", "1M")]).into(),
         allocatable: pairs(&[("pods", "2k"), ("memory", "1M")]).into(),
         conditions: vec![condition("Ready", ConditionStatus::True, "BaseActivated")],
+        kubelet_port: 0,
         kubelet_version: "v0.1.0".into(),
         ..NodeView::default()
     }

@@ -7,6 +7,7 @@ use engine::{
     view::{Address, AddressKind, ConditionStatus, LeaseView, NodeView},
 };
 use serde_json::Value;
+use testkit::wait::wait_for;
 
 use crate::harness::{Harness, all_kinds, condition, unique, vnode};
 
@@ -167,7 +168,9 @@ async fn every_kind_is_synced_once_and_the_watches_are_well() {
         .await;
     }
     let watches = h.watches.take().unwrap();
-    assert!(watches.synced());
+    // Those are what the engine waits for; the others follow.
+    wait_for("every kind to be listed", Duration::from_secs(20), || Ok(watches.synced().then_some(())))
+        .unwrap();
     for health in watches.health() {
         assert!(!health.failing && !health.ended && health.last_error.is_none(), "{health:?}");
         assert_eq!((health.errors, health.restarts, health.unreadable), (0, 0, 0));

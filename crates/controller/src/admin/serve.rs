@@ -1,8 +1,8 @@
 //! The admin port within limits: whoever reaches it can cost us little.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -29,6 +29,10 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// How long accepting pauses when the system has no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// Serves the pages until `stop` becomes true.
 pub(super) async fn serve(listener: TcpListener, pages: Router, mut stop: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -38,8 +42,8 @@ pub(super) async fn serve(listener: TcpListener, pages: Router, mut stop: watch:
             _ = stop.wait_for(|stop| *stop) => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(cause) => {
                 tracing::warn!(%cause, "a connection to the admin port could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -48,7 +52,7 @@ pub(super) async fn serve(listener: TcpListener, pages: Router, mut stop: watch:
         };
         // One more is closed at once.
         let Ok(permit) = connections.clone().try_acquire_owned() else { continue };
-        let pages = pages.clone();
+        let pages = pages.clone().layer(Extension(Peer(peer.ip())));
         tokio::spawn(async move {
             connection(stream, pages).await;
             drop(permit);

@@ -4,12 +4,14 @@ use super::{Install, Tunnel};
 use crate::{args::Args, settings::Settings};
 
 /// Settings that other flags, or the ports of the manifests, decide.
-const DECIDED: [(&str, &str); 11] = [
+const DECIDED: [(&str, &str); 13] = [
     ("NAMESPACE", "--namespace sets it"),
     ("ENABLE_HTTP_TUNNEL", "--tunnel sets it"),
     ("ENABLE_MQTT_TUNNEL", "--tunnel sets it"),
     ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", "--peers sets it"),
     ("ENABLE_MODULE_REPLICAS_SYNC_WITH_BASE", "--peers does what it did"),
+    ("KUBELET_PROXY_ENABLED", "--kubelet-api sets it"),
+    ("KUBELET_PROXY_PORT", "it is 10250 here, as the Service has it"),
     ("IS_CLUSTER", "--replicas sets it"),
     ("POD_UID", "--replicas sets it"),
     ("POD_IP", "--replicas sets it"),
@@ -42,6 +44,7 @@ pub(super) fn by_flags(install: &Install) -> Vec<(String, String)> {
         ("ENABLE_HTTP_TUNNEL", tunnel(Tunnel::Http)),
         ("ENABLE_MQTT_TUNNEL", tunnel(Tunnel::Mqtt)),
         ("ENABLE_MODULE_DEPLOYMENT_CONTROLLER", install.peers),
+        ("KUBELET_PROXY_ENABLED", install.kubelet_api),
     ];
     flags.map(|(name, on)| (name.to_owned(), on.to_string())).into()
 }

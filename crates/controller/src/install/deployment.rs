@@ -52,6 +52,9 @@ fn ports(install: &Install) -> Value {
         port("mqtt", number);
     }
     port("admin", 9090);
+    if install.kubelet_api {
+        port("kubelet", 10_250);
+    }
     if install.several() && install.http() {
         port("forward", 7778);
     }

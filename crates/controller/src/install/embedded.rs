@@ -34,6 +34,11 @@ pub(super) fn peers_roles() -> Result<Vec<Value>> {
     read(include_str!("../../../../deploy/peers/role.yaml"))
 }
 
+/// What the kubelet API needs.
+pub(super) fn kubelet_roles() -> Result<Vec<Value>> {
+    read(include_str!("../../../../deploy/kubelet/role.yaml"))
+}
+
 /// What several replicas need, in the controller's namespace and for the Leases of VNodes.
 pub(super) fn replicas_roles() -> Result<Vec<Value>> {
     read(include_str!("../../../../deploy/overlays/cluster/role.yaml"))

@@ -39,6 +39,9 @@ pub(crate) struct Install {
     /// Peer Deployments and the baseline (ENABLE_MODULE_DEPLOYMENT_CONTROLLER), with the rights for them
     #[arg(long)]
     peers: bool,
+    /// The kubelet API, for `kubectl logs` of modules (KUBELET_PROXY_ENABLED), with the rights and the Service for it
+    #[arg(long)]
+    kubelet_api: bool,
     /// How bases are talked to; `,` between both. mqtt needs `--env MQTT_BROKER=HOST`
     #[arg(long, value_enum, value_delimiter = ',', default_value = "http")]
     tunnel: Vec<Tunnel>,
@@ -72,6 +75,7 @@ pub(crate) fn roles() -> Result<ask::Roles> {
     Ok(ask::Roles {
         base: embedded::base_roles()?,
         peers: embedded::peers_roles()?,
+        kubelet: embedded::kubelet_roles()?,
         replicas: embedded::replicas_roles()?,
     })
 }

@@ -8,6 +8,7 @@ use super::{Install, NAME, embedded, selector};
 /// Service and NetworkPolicy; for several replicas also what a drain and the API server are told of them.
 pub(super) fn objects(install: &Install) -> Result<Vec<Value>> {
     let mut objects = vec![service(install), policy(install)];
+    objects.extend(install.kubelet_api.then(|| kubelet_service(install)));
     if install.several() {
         objects.extend([disruption_budget(install), flow_schema(install)?]);
     }
@@ -30,7 +31,17 @@ fn service(install: &Install) -> Value {
     object(install, "v1", "Service", json!({"selector": selector(), "ports": ports}))
 }
 
-/// Bases may be anywhere, metrics are for the cluster, and replicas alone talk to replicas.
+/// Where API servers reach the kubelet API: any replica serves any VNode.
+fn kubelet_service(install: &Install) -> Value {
+    let port = json!({"name": "kubelet", "port": 10_250, "protocol": "TCP", "targetPort": "kubelet"});
+    let spec = json!({"selector": selector(), "ports": [port]});
+    let labels = json!({"virtual-kubelet.koupleless.io/kubelet-proxy-service": "true"});
+    let metadata =
+        json!({"name": format!("{NAME}-kubelet"), "namespace": install.namespace, "labels": labels});
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
+/// Bases and API servers may be anywhere, metrics are for the cluster, and replicas alone talk to replicas.
 fn policy(install: &Install) -> Value {
     let port = |name: &str| json!([{"port": name, "protocol": "TCP"}]);
     let mut ingress = Vec::new();
@@ -41,6 +52,9 @@ fn policy(install: &Install) -> Value {
         ingress.push(json!({"ports": port("mqtt")}));
     }
     ingress.push(json!({"from": [{"namespaceSelector": {}}], "ports": port("admin")}));
+    if install.kubelet_api {
+        ingress.push(json!({"ports": port("kubelet")}));
+    }
     if install.several() && install.http() {
         ingress
             .push(json!({"from": [{"podSelector": {"matchLabels": selector()}}], "ports": port("forward")}));

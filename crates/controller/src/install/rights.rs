@@ -16,6 +16,9 @@ pub(super) fn objects(install: &Install) -> Result<Vec<Value>> {
     if install.peers {
         roles.extend(embedded::peers_roles()?.into_iter().map(|role| (role, "-peers")));
     }
+    if install.kubelet_api {
+        roles.extend(embedded::kubelet_roles()?.into_iter().map(|role| (role, "-kubelet")));
+    }
     if install.several() {
         roles.extend(embedded::replicas_roles()?.into_iter().map(|role| (role, "-replicas")));
     }

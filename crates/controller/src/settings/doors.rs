@@ -55,9 +55,9 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
     Doors {
         networks: networks(args, refused),
         tokens: path(&args.http_tunnel_token_file),
-        certificate: certificate(
-            path(&args.http_tunnel_tls_crt_path),
-            path(&args.http_tunnel_tls_key_path),
+        certificate: pair(
+            (path(&args.http_tunnel_tls_crt_path), path(&args.http_tunnel_tls_key_path)),
+            (SERVER_CERTIFICATE_VARIABLE, SERVER_KEY_VARIABLE),
             refused,
         ),
         users: path(&args.broker_users_file),
@@ -87,16 +87,17 @@ fn base_namespaces(args: &Args, refused: &mut Refusals) -> Vec<String> {
     names
 }
 
-fn certificate(
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
+/// A certificate and its key, by the variables that name them: both, or none.
+pub(super) fn pair(
+    (certificate, key): (Option<PathBuf>, Option<PathBuf>),
+    (certificate_variable, key_variable): (&'static str, &'static str),
     refused: &mut Refusals,
 ) -> Option<(PathBuf, PathBuf)> {
     if certificate.is_some() != key.is_some() {
         let (missing, given) = if key.is_none() {
-            (SERVER_KEY_VARIABLE, SERVER_CERTIFICATE_VARIABLE)
+            (key_variable, certificate_variable)
         } else {
-            (SERVER_CERTIFICATE_VARIABLE, SERVER_KEY_VARIABLE)
+            (certificate_variable, key_variable)
         };
         refused.add(missing, None, format!("it is needed with {given}"));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use metric::Login;
 use model::name::is_label_key;
 use plan::MetricServer;
 
@@ -55,6 +56,47 @@ pub(super) fn metric_servers(args: &Args, refused: &mut Refusals) -> Vec<MetricS
     servers
 }
 
+/// `PLAN_METRIC_LOGINS`, and what is to be said of it.
+pub(super) fn metric_logins(
+    args: &Args,
+    servers: &[MetricServer],
+    refused: &mut Refusals,
+) -> (Vec<Login>, Vec<String>) {
+    const VARIABLE: &str = "PLAN_METRIC_LOGINS";
+    let given = set(&args.plan_metric_logins).unwrap_or_default();
+    let (mut logins, mut warnings): (Vec<Login>, Vec<String>) = (Vec::new(), Vec::new());
+    for part in parts(given) {
+        let Some((server, file)) = part.rsplit_once('=').filter(|(_, file)| !file.is_empty()) else {
+            refused.add(VARIABLE, Some(given), format!("{part:?} is no <URL>=<file>"));
+            continue;
+        };
+        let server = match server.parse::<MetricServer>() {
+            Ok(server) if !servers.contains(&server) => {
+                refused.add(VARIABLE, Some(given), format!("PLAN_METRIC_SERVERS does not name {server}"));
+                continue;
+            }
+            Ok(server) => server,
+            Err(error) => {
+                refused.add(VARIABLE, Some(given), error.to_string());
+                continue;
+            }
+        };
+        let login = Login { server, file: file.into() };
+        if logins.iter().any(|other| other.server == login.server) {
+            refused.add(VARIABLE, Some(given), format!("{} has two logins; write one", login.server));
+        } else if let Err(why) = login.header() {
+            refused.add(VARIABLE, Some(given), why);
+        } else if login.server.as_str().starts_with("http:") {
+            warnings.push(format!(
+                "PLAN_METRIC_LOGINS: {} has no TLS, so its login can be read on the way",
+                login.server
+            ));
+        }
+        logins.push(login);
+    }
+    (logins, warnings)
+}
+
 fn parts(given: &str) -> impl Iterator<Item = &str> {
     given.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -101,5 +143,33 @@ mod tests {
             let refusal = servers(bad).unwrap_err();
             assert!(refusal.contains("PLAN_METRIC_SERVERS"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_login_is_for_a_server_that_may_be_asked_and_is_there() {
+        let file = std::env::temp_dir().join(format!("settings-login-{}", std::process::id()));
+        std::fs::write(&file, "token").unwrap();
+        let with = |logins: &str| {
+            let logins = format!("--plan-metric-logins={logins}");
+            let servers = "--plan-metric-servers=https://a,http://b";
+            settings(&["--enable-http-tunnel", servers, &logins])
+                .map(|settings| (settings.metric_logins.len(), settings.warnings.join("\n")))
+        };
+        let path = file.display();
+        assert_eq!(with("").unwrap(), (0, String::new()));
+        assert_eq!(with(&format!("https://a={path}")).unwrap(), (1, String::new()));
+        let (logins, warned) = with(&format!("https://a={path}, http://b/={path}")).unwrap();
+        assert!(logins == 2 && warned.contains("http://b has no TLS"), "{warned}");
+        for (bad, why) in [
+            ("https://a".to_owned(), "is no <URL>=<file>"),
+            ("https://a=".to_owned(), "is no <URL>=<file>"),
+            (format!("https://other={path}"), "PLAN_METRIC_SERVERS does not name https://other"),
+            (format!("https://a={path},https://a={path}"), "two logins"),
+            (format!("https://a={path}-not-there"), "-not-there"),
+        ] {
+            let refusal = with(&bad).unwrap_err();
+            assert!(refusal.contains("PLAN_METRIC_LOGINS") && refusal.contains(why), "{refusal}");
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -15,6 +15,7 @@ impl Engine {
         if *view.module.name != *name::module_name(&view.key.vnode, &view.key.id) {
             return;
         }
+        self.drifts.touch(&view.key.vnode, now.mono);
         match self.by_node.get(&view.key.vnode).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, ctx| vnode.see_module(view, ctx.config)),
             None => {
@@ -34,6 +35,7 @@ impl Engine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
+        self.drifts.touch(&key.vnode, now.mono);
         match self.by_node.get(&key.vnode).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.lose_module(&key.id, module)),
             None => self.orphans.lose(key, module),

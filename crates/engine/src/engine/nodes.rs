@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::{action::Action, event::Now, replicas, view::NodeView, vnode};
+use crate::{action::Action, event::Now, replicas, services::Services, view::NodeView, vnode};
 
 impl Engine {
     pub(super) fn see_node(&mut self, view: NodeView, now: Now, out: &mut Vec<Action>) {
@@ -16,6 +16,7 @@ impl Engine {
         }
         let name = view.name.clone();
         self.plans.touch_all(now.mono);
+        self.drifts.touch(&name, now.mono);
         self.see_shared_node(&view, now);
         match self.by_node.get(&name).cloned() {
             Some(base) => self.visit(&base, now, out, |vnode, _| vnode.see_node(view)),
@@ -32,6 +33,7 @@ impl Engine {
         }
         self.early.nodes.remove(name);
         self.plans.touch_all(now.mono);
+        self.drifts.touch(name, now.mono);
         if !self.by_node.contains_key(name) {
             self.zones.free(name);
         }
@@ -42,6 +44,23 @@ impl Engine {
             self.visit(&base, now, out, |vnode, _| vnode.lose_node(uid));
         }
         self.recount(name, now, out);
+    }
+
+    /// Services changed: where the kubelet API is reached elsewhere now, every Node is to say so.
+    pub(super) fn with_services(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Action>,
+        change: impl FnOnce(&mut Services),
+    ) {
+        let before = self.services.kubelet(&self.config);
+        change(&mut self.services);
+        if self.services.kubelet(&self.config) != before && self.is_synced() {
+            let bases: Vec<_> = self.vnodes.keys().cloned().collect();
+            for base in bases {
+                self.visit(&base, now, out, |_, _| {});
+            }
+        }
     }
 
     /// The Node of this name, whoever acts for it.

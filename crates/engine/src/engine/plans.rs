@@ -7,7 +7,7 @@ use plan::{Spec, Template};
 use super::Engine;
 use crate::{
     action::Action,
-    event::Now,
+    event::{Now, Watched},
     placement::Site,
     plans::{self, Facts, Key, bases},
     pod::translate,
@@ -21,14 +21,23 @@ impl Engine {
         let holds_otherwise = self.plans.see(view, now.mono);
         self.permits.see_batch(&owner, self.plans.most_unavailable(&owner));
         if holds_otherwise {
+            self.drifts.touch_all(now.mono);
             self.look_at_held(&key, now, out);
         }
     }
 
     pub(super) fn lose_plan(&mut self, plan: &PlanRef, now: Now, out: &mut Vec<Action>) {
         if let Some(owner) = self.plans.lose(plan, now.mono) {
+            self.drifts.touch_all(now.mono);
             self.permits.see_batch(&owner, self.plans.most_unavailable(&owner));
             self.look_at_held(&(plan.namespace.clone(), plan.name.clone()), now, out);
+        }
+    }
+
+    /// A kind can be watched, or cannot: Pods that wait for a plan are told what keeps it away.
+    pub(super) fn see_watch(&mut self, kind: Watched, works: bool, now: Now, out: &mut Vec<Action>) {
+        if kind == Watched::Plans && self.plans.see_watch(works) {
+            self.look_at_pods(|pod| plans::named_by(pod).is_some(), now, out);
         }
     }
 
@@ -47,7 +56,7 @@ impl Engine {
     }
 
     /// All that plans are decided on is known, and it is this replica that moves them on.
-    fn moves_plans(&self) -> bool {
+    pub(super) fn moves_plans(&self) -> bool {
         self.leads() && self.knows_workloads()
     }
 
@@ -55,6 +64,7 @@ impl Engine {
     pub(super) fn begin_plans(&mut self, now: Now) {
         if self.moves_plans() {
             self.plans.begin(now.mono);
+            self.drifts.touch_all(now.mono);
         }
     }
 
@@ -86,7 +96,12 @@ impl Engine {
                 facts.bases =
                     nodes.iter().map(|node| bases::with_pods(view, spec, node, here(node))).collect();
                 facts.precondition = plans::may_ask(spec, &self.config.metric_servers)
-                    .and_then(|()| plans::precondition(workload, &modules, &facts.bases));
+                    .and_then(|()| plans::precondition(workload, &modules, &facts.bases))
+                    .and_then(|()| {
+                        plans::leaves_room(workload, &view.plan.name, pods.values().flatten().copied())
+                    });
+                let unplaced = self.unplaced.of(&view.owner());
+                facts.warning = plans::warning(workload, &facts.bases, unplaced);
                 facts.other = self.plan_in_the_way(key, view, spec, &nodes);
             }
         }

@@ -8,7 +8,11 @@ use std::{
 use model::BaseIdentity;
 
 use super::Engine;
-use crate::{action::Action, event::Now, view::PodView};
+use crate::{
+    action::Action,
+    event::Now,
+    view::{PodView, UnplacedView},
+};
 
 /// The Pods that are bound to VNodes.
 #[derive(Debug, Default)]
@@ -23,6 +27,7 @@ impl Engine {
     pub(super) fn see_pod(&mut self, view: PodView, now: Now, out: &mut Vec<Action>) {
         self.pods.nodes.insert(view.pod.uid.clone(), view.node.clone());
         self.permits.see_pod(&view);
+        self.drifts.touch(&view.node, now.mono);
         if let Some(owner) = &view.owner {
             self.plans.touch(owner, now.mono);
         }
@@ -41,6 +46,7 @@ impl Engine {
     pub(super) fn lose_pod(&mut self, uid: &Arc<str>, now: Now, out: &mut Vec<Action>) {
         let Some(node) = self.pods.nodes.remove(uid) else { return };
         self.permits.lose_pod(uid);
+        self.drifts.touch(&node, now.mono);
         self.plans.touch_all(now.mono);
         self.losses.lose_pod(uid, now.mono);
         if let Some(waiting) = self.pods.waiting.get_mut(&node) {
@@ -70,6 +76,20 @@ impl Engine {
         let bases: Vec<BaseIdentity> = vnodes.map(|(base, _)| base.clone()).collect();
         for base in bases {
             self.visit(&base, now, out, |_, _| {});
+        }
+    }
+
+    /// A plan says that some find no place.
+    pub(super) fn see_unplaced(&mut self, view: UnplacedView, now: Now) {
+        if let Some(owner) = view.owner.clone().filter(|_| view.is_unschedulable) {
+            self.plans.touch(&owner, now.mono);
+        }
+        self.unplaced.see(view, now.mono);
+    }
+
+    pub(super) fn lose_unplaced(&mut self, uid: &Arc<str>, now: Now) {
+        if self.unplaced.lose(uid) {
+            self.plans.touch_all(now.mono);
         }
     }
 

@@ -108,6 +108,7 @@ impl Engine {
         let Some(shared) = &mut self.ownership else { return };
         shared.advance(takes, self.config.times.lease_duration, now.mono, out);
         self.zones.share(shared.members.place());
+        self.plans.see_replica_without(shared.members.without_plans(), now.mono);
         let may_act = shared.members.may_act(now.mono);
         let (surplus, given_up) = (shared.surplus(now.mono), shared.given_up(now.mono));
         if may_act && std::mem::take(&mut shared.frozen) {

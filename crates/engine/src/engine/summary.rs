@@ -28,6 +28,8 @@ pub struct Summary {
     pub cut_off: bool,
     /// So many VNodes are silent at once that it is not their bases that are at fault: none is deleted.
     pub held_back: bool,
+    /// The kubelet API is on, and no Service leads to it.
+    pub kubelet_unreached: bool,
 }
 
 impl Engine {
@@ -45,6 +47,7 @@ impl Engine {
             fenced_off: members.is_some_and(|members| !members.may_act(now)),
             cut_off: self.ownership.as_ref().is_some_and(|shared| shared.reach.is_cut_off()),
             held_back: self.fleet().are_many_silent(),
+            kubelet_unreached: self.config.kubelet.is_some() && self.services.kubelet(&self.config).is_none(),
         }
     }
 

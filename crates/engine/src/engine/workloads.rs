@@ -1,6 +1,6 @@
 //! Deployments and DaemonSets: peers, and what was rolled out.
 
-use super::Engine;
+use super::{Engine, drift};
 use crate::{
     action::Action,
     baseline::{self, Rollouts},
@@ -14,6 +14,9 @@ impl Engine {
         let (uid, owner) = (view.workload.uid.clone(), view.workload.owner());
         self.permits.see_workload(&view);
         self.plans.touch_all(now.mono);
+        if drift::wants_otherwise(self.workloads.get(&uid), &view) {
+            self.drifts.touch_all(now.mono);
+        }
         self.workloads.insert(uid.clone(), view);
         self.with_peers(now, out, |peers, nodes, scope| peers.workload(&uid, nodes.iter().copied(), scope));
         self.with_rollouts(now, out, |rollouts, workloads, turn| {
@@ -26,6 +29,7 @@ impl Engine {
 
     pub(super) fn lose_workload(&mut self, workload: &WorkloadRef, now: Now) {
         self.plans.touch_all(now.mono);
+        self.drifts.touch_all(now.mono);
         self.plans.see_rolled_out(workload.owner(), None);
         self.workloads.remove(&workload.uid);
         self.rollouts.forget(&workload.uid);

@@ -59,10 +59,21 @@ pub(crate) fn is_older(pod: &PodView, than: &PodView) -> bool {
     pod < than
 }
 
+/// The label in which the controller of DaemonSets writes the generation of its template. A template cannot say another.
+pub const DAEMON_SET_GENERATION: &str = "pod-template-generation";
+
+/// The revision that a Pod is of: that of its ReplicaSet, or its generation where a DaemonSet made it.
+fn revision(pod: &PodView, revisions: &Revisions) -> Option<u64> {
+    if pod.owner.as_ref().is_some_and(|owner| &*owner.kind == "DaemonSet") {
+        return pod.labels.get(DAEMON_SET_GENERATION)?.parse().ok();
+    }
+    revisions.get(pod.controller.as_ref()?).copied()
+}
+
 /// Ranks the Pods of one owner. Where a revision is not known, none of them is believed: the
 /// ReplicaSet is so new that its watch has not told it, or it is gone.
 fn rank<'a>(group: &[&'a PodView], revisions: &Revisions, ranked: &mut Vec<(Rank<'a>, &'a PodView)>) {
-    let revision = |pod: &PodView| pod.controller.as_ref().and_then(|uid| revisions.get(uid)).copied();
+    let revision = |pod: &PodView| revision(pod, revisions);
     let all_known = group.iter().all(|pod| revision(pod).is_some());
     let mut own: Vec<(u64, &PodView)> =
         group.iter().map(|&pod| (revision(pod).filter(|_| all_known).unwrap_or_default(), pod)).collect();
@@ -112,6 +123,22 @@ mod tests {
         let pods = [pod("late", Some("d"), "old", 9), pod("early", Some("d"), "new", 1)];
         assert_eq!(order(&pods, &[("old", 1), ("new", 2)]), ["early", "late"], "a paused rollout is scaled");
         assert_eq!(order(&pods, &[("old", 3), ("new", 2)]), ["late", "early"], "an undo");
+    }
+
+    /// A DaemonSet that is updated twice within one second makes both Pods of a base in it.
+    #[test]
+    fn o2_of_a_daemon_set_the_generation_counts() {
+        let of = |name: &str, generation: &str, created| {
+            let mut pod = pod(name, Some("d"), "the DaemonSet", created);
+            pod.owner.as_mut().unwrap().kind = "DaemonSet".into();
+            pod.labels.insert(DAEMON_SET_GENERATION.to_owned(), generation.to_owned());
+            pod
+        };
+        for (older, newer) in [("a", "b"), ("b", "a")] {
+            assert_eq!(order(&[of(older, "9", 5), of(newer, "10", 5)], &[]), [newer, older]);
+        }
+        assert_eq!(order(&[of("late", "1", 9), of("early", "2", 1)], &[]), ["early", "late"]);
+        assert_eq!(order(&[of("late", "x", 9), of("early", "2", 1)], &[]), ["late", "early"], "not a number");
     }
 
     #[test]

@@ -329,6 +329,13 @@ impl Membership {
         living.filter(move |view| !(any && view.cut_off)).map(|view| (&view.incarnation, view.level))
     }
 
+    /// Another that lives and knows no operation plans, as an older version: it installs what none has released.
+    pub(crate) fn without_plans(&self) -> Option<&Arc<str>> {
+        let others = self.others.values().map(|other| &other.view);
+        let mut living = others.filter(|view| view.state == MemberState::Living);
+        living.find(|view| !view.knows_plans).map(|view| &view.client_id)
+    }
+
     /// Another lives and is not cut off from the bases.
     pub(crate) fn others_reach(&self) -> bool {
         self.others.values().any(|other| other.view.state == MemberState::Living && !other.view.cut_off)
@@ -407,6 +414,7 @@ fn own(config: &ClusterConfig, door: Option<&Door>, epoch: u64) -> MemberView {
         client_id: config.client_id.clone(),
         pod_uid: config.pod_uid.clone(),
         door: door.cloned(),
+        knows_plans: true,
         ..MemberView::default()
     }
 }

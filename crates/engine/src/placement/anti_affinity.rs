@@ -20,9 +20,32 @@ pub struct AntiAffinity {
     /// It is about Pods of the Pod's own namespace, as it is where nothing else is said. One that names others too, by
     /// labels that we do not know, may not be.
     pub own_namespace: bool,
+    /// `matchLabelKeys`: of a Pod they are among what must hold of `selector` already, of a template they are not yet.
+    pub keys: Vec<String>,
 }
 
+/// The label by which a Deployment tells the Pods of its revisions apart.
+const REVISION: &str = "pod-template-hash";
+
 impl AntiAffinity {
+    /// It keeps the Pods of a template with these labels from a Pod with the others, which is of another revision.
+    pub(crate) fn keeps_from_earlier(
+        &self,
+        template: &BTreeMap<String, String>,
+        earlier: &BTreeMap<String, String>,
+    ) -> bool {
+        // What the template itself does not have is no requirement.
+        let differs = |key: &String| {
+            *key == REVISION || template.get(key).is_some_and(|value| earlier.get(key) != Some(value))
+        };
+        self.matches(earlier) && !self.keys.iter().any(differs)
+    }
+
+    /// It keeps the Pods of a template with these labels from each other.
+    pub(crate) fn keeps_apart(&self, template: &BTreeMap<String, String>) -> bool {
+        self.matches(template)
+    }
+
     fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let holds = |requirement: &Requirement| {
             let value = labels.get(&requirement.key).map(String::as_str);
@@ -125,6 +148,7 @@ mod tests {
                 topology_key: "topology.kubernetes.io/zone".into(),
                 selector: Some(vec![own]),
                 own_namespace: true,
+                keys: Vec::new(),
             }],
         }
     }

@@ -20,6 +20,7 @@ use plan::{
 
 use crate::{
     action::{Action, Alarm, Announcement, AskMetric, Regarding},
+    config::Config,
     event::Now,
     request::{Request, WriteError},
     trace::TraceId,
@@ -27,7 +28,7 @@ use crate::{
     write_slot::WriteSlot,
 };
 
-pub(crate) use preconditions::{may_ask, precondition, template};
+pub(crate) use preconditions::{leaves_room, may_ask, precondition, template, warning};
 
 /// The annotation of a Pod template by which it names its plan.
 pub const ANNOTATION: &str = "module-controller.koupleless.io/operation-plan";
@@ -83,7 +84,18 @@ pub(crate) struct Plans {
     /// What was rolled out of each workload, now and before.
     rolled_out: BTreeMap<Owner, Arc<RolledOut>>,
     wakes: BTreeSet<(Duration, Key)>,
+    /// A replica that knows no plans.
+    without: Option<Arc<str>>,
+    /// Why none is ever told of; none where plans are watched.
+    unwatched: Option<&'static str>,
 }
+
+/// Plans are not watched, because of a setting.
+const OFF: &str =
+    "this controller does not watch operation plans, which ENABLE_MODULE_DEPLOYMENT_CONTROLLER=true turns on";
+
+/// They cannot be, because the cluster does not know them, or does not let this controller see them.
+const UNAVAILABLE: &str = "this controller cannot watch operation plans, and its log says why";
 
 /// What the replica that leads knows of a plan's workload.
 #[derive(Debug)]
@@ -94,6 +106,8 @@ pub(crate) struct Facts {
     pub(crate) template: plan::Template,
     /// What it must be like.
     pub(crate) precondition: Result<(), Invalid>,
+    /// What may keep the plan from its end.
+    pub(crate) warning: Option<String>,
     /// A plan that is under way with the same module on the same bases.
     pub(crate) other: Option<Arc<str>>,
     /// The environment that it belongs to; empty where that is not known yet.
@@ -104,11 +118,38 @@ impl Default for Facts {
     /// Nothing is known of it.
     fn default() -> Self {
         let template = plan::Template::Missing;
-        Self { bases: Vec::new(), template, precondition: Ok(()), other: None, env: Arc::default() }
+        Self {
+            bases: Vec::new(),
+            template,
+            precondition: Ok(()),
+            warning: None,
+            other: None,
+            env: Arc::default(),
+        }
     }
 }
 
 impl Plans {
+    /// None yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { unwatched: (!config.module_deployments).then_some(OFF), ..Self::default() }
+    }
+
+    /// They can be watched in this cluster, or cannot. True where that is news.
+    pub(crate) fn see_watch(&mut self, works: bool) -> bool {
+        let unwatched = (!works).then_some(UNAVAILABLE);
+        let is_news = self.unwatched != Some(OFF) && self.unwatched != unwatched;
+        if is_news {
+            self.unwatched = unwatched;
+        }
+        is_news
+    }
+
+    /// What is not there now may still come.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.unwatched.is_none()
+    }
+
     /// When [`Self::due`] has something.
     pub(crate) fn next_wake(&self) -> Option<Duration> {
         self.wakes.first().map(|(at, _)| *at)
@@ -182,18 +223,27 @@ impl Plans {
         }
     }
 
-    /// How many of a workload's bases the batch that is at work allows to be unavailable; none where none is at work.
+    /// How many of a workload's bases the batch that is at work allows to be unavailable, and never more than half of them (rule
+    /// P4); none where none is at work.
     pub(crate) fn most_unavailable(&self, owner: &Owner) -> Option<usize> {
         let at_work = |known: &Known| {
             let PlanView { spec, status, .. } = &known.view;
             let batches = spec.as_ref().ok()?.batches.iter().zip(&status.batches);
-            let most =
-                batches.filter(|(_, status)| status.phase == BatchPhase::Releasing).map(|(batch, status)| {
-                    batch.max_unavailable.of(usize::try_from(status.bases).unwrap_or(usize::MAX))
-                });
-            most.max()
+            let number = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+            let half = (number(status.bases) / 2).max(1);
+            let releasing = batches.filter(|(_, status)| status.phase == BatchPhase::Releasing);
+            let most = releasing.map(|(batch, status)| batch.max_unavailable.of(number(status.bases)));
+            most.map(|most| most.min(half)).max()
         };
         self.known.values().filter(|known| known.view.is_of(owner)).filter_map(at_work).max()
+    }
+
+    /// Another replica that lives knows no plans, or none does not.
+    pub(crate) fn see_replica_without(&mut self, replica: Option<&Arc<str>>, now: Duration) {
+        if self.without.as_ref() != replica {
+            self.without = replica.cloned();
+            self.touch_all(now);
+        }
     }
 
     /// Times are counted by who leads, and since it does (rule P5).
@@ -228,6 +278,11 @@ impl Plans {
         self.known.iter().filter(is_other).map(|(_, known)| &known.view)
     }
 
+    /// There is this plan, and it is not over.
+    pub(crate) fn is_not_over(&self, key: &Key) -> bool {
+        self.known.get(key).is_some_and(|known| !known.view.status.phase.is_over())
+    }
+
     /// What was rolled out of a workload. True where somebody who is held may not be any more.
     pub(crate) fn see_rolled_out(&mut self, owner: Owner, rolled_out: Option<&Arc<RolledOut>>) -> bool {
         let Some(rolled_out) = rolled_out else { return self.rolled_out.remove(&owner).is_some() };
@@ -244,33 +299,41 @@ impl Plans {
     ) -> Option<Arc<str>> {
         let (namespace, name) = named_by(pod)?;
         let told = |why: &str| Some(format!("operation plan {name} holds it: {why}").into());
-        let Some(known) = self.known.get(&(namespace, name.clone())) else {
-            // Somebody may delete a plan that has succeeded, and its Pods be made again for years.
+        // Somebody may delete a plan that has succeeded, or change it, and its Pods be made again for years.
+        let was_rolled_out = || {
             let rolled_out = pod.owner.as_ref().and_then(|owner| self.rolled_out.get(owner));
-            if rolled_out.is_some_and(|rolled_out| rolled_out.has(module)) {
+            rolled_out.is_some_and(|rolled_out| rolled_out.has(module))
+        };
+        let Some(known) = self.known.get(&(namespace, name.clone())) else {
+            if was_rolled_out() {
                 return None;
             }
             let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanNotFound);
-            return told(&format!("{} ({code})", Held::NoPlan));
-        };
-        // A base that has just come is asked before it has its Node.
-        let Some(node) = node else {
-            let is_over = known.view.status.phase == Phase::Succeeded;
-            return if is_over { None } else { told("its base has no Node yet") };
+            let why = self.unwatched.map_or_else(|| Held::NoPlan.to_string(), ToOwned::to_owned);
+            return told(&format!("{why} ({code})"));
         };
         let PlanView { plan, spec, status, digest, .. } = &known.view;
-        let base = bases::of_node(&plan.uid, node, serves);
-        match plan::hold(spec.as_ref().ok(), status, digest, &module.id, &base) {
-            Release::Released => None,
-            Release::Held(held) => told(&held.to_string()),
-        }
+        let spec = spec.as_ref().ok();
+        let why = match node {
+            // A base that has just come is asked before it has its Node: it is in no batch yet.
+            None if plan::has_succeeded(spec, status, digest, &module.id) => return None,
+            None => "its base has no Node yet".to_owned(),
+            Some(node) => {
+                let base = bases::of_node(&plan.uid, node, serves);
+                match plan::hold(spec, status, digest, &module.id, &base) {
+                    Release::Released => return None,
+                    Release::Held(held) => held.to_string(),
+                }
+            }
+        };
+        if status.phase == Phase::Succeeded && was_rolled_out() { None } else { told(&why) }
     }
 
     /// Moves a plan on by what is known, and writes what that changes of its status.
     pub(crate) fn advance(&mut self, key: &Key, facts: Facts, now: Now, out: &mut Vec<Action>) {
-        let Self { known, wakes, .. } = self;
+        let Self { known, wakes, without, .. } = self;
         let Some(known) = known.get_mut(key) else { return };
-        let Facts { bases, template, precondition, other, env } = facts;
+        let Facts { bases, template, precondition, warning, other, env } = facts;
         // What was written is decided on when it is seen.
         if known.slot.is_busy() || known.view.status.phase.is_over() {
             return;
@@ -279,7 +342,9 @@ impl Plans {
             return wake_at(wakes, key, known, at);
         }
         let digest = known.view.digest.clone();
-        let facts = plan::Facts { bases: &bases, template, precondition, other, digest };
+        let replica_without = without.clone();
+        let facts =
+            plan::Facts { bases: &bases, template, precondition, warning, other, replica_without, digest };
         let PlanView { spec, steering, status, .. } = &known.view;
         let Advanced { status: next, wake, questions } =
             plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);

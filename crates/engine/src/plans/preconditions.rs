@@ -4,7 +4,7 @@ use model::{BizId, ModuleSpec};
 use plan::{Base, Invalid, MetricServer, Spec, Template};
 
 use super::ANNOTATION;
-use crate::view::{CountOrPercent, WorkloadKind, WorkloadView};
+use crate::view::{CountOrPercent, Phase, PodView, TemplateView, WorkloadKind, WorkloadView};
 
 /// What the workload's template names, which asks for these modules.
 pub(crate) fn template(
@@ -77,10 +77,64 @@ pub(crate) fn precondition(
     Ok(())
 }
 
+/// A Deployment's Pods keep away from each other, and not from those of before: else no base that has one takes another, and
+/// none of those goes before.
+pub(crate) fn leaves_room<'a>(
+    view: &WorkloadView,
+    plan: &str,
+    mut pods: impl Iterator<Item = &'a PodView>,
+) -> Result<(), Invalid> {
+    if view.workload.kind != WorkloadKind::Deployment {
+        return Ok(());
+    }
+    let TemplateView { labels, anti_affinity, .. } = &view.template;
+    let is_of_before = |pod: &PodView| {
+        let is_over = matches!(pod.status.phase, Phase::Succeeded | Phase::Failed);
+        let names_it = pod.annotations.get(ANNOTATION).is_some_and(|name| name == plan);
+        !is_over && pod.deletion.is_none() && !names_it
+    };
+    let keeps_from =
+        |pod: &PodView| anti_affinity.iter().any(|rule| rule.keeps_from_earlier(labels, &pod.labels));
+    match pods.find(|pod| is_of_before(pod) && keeps_from(pod)) {
+        None => Ok(()),
+        Some(pod) => Err(Invalid::new(
+            format!(
+                "the required podAntiAffinity of the Deployment's template keeps its Pods from those of before too, as from {}",
+                pod.pod.name
+            ),
+            "let it match one version only: by matchLabelKeys: [pod-template-hash] where Kubernetes is 1.31 or newer, else by a \
+             label with the version that is in the template and not in the Deployment's selector",
+        )),
+    }
+}
+
+/// What may keep a plan from its end although nothing is wrong for sure.
+pub(crate) fn warning(view: &WorkloadView, bases: &[Base], unplaced: usize) -> Option<String> {
+    let is_deployment = view.workload.kind == WorkloadKind::Deployment;
+    let silent = bases.iter().filter(|base| !base.available).count();
+    // A base that is silent takes no Pod, and one that waits for it is as it must be.
+    if unplaced > silent {
+        return Some(format!(
+            "{unplaced} of its Pods find no base: their Events say why; where it is an anti-affinity of the Pods of before, those \
+             have to be replaced once without a plan, by a template with another one"
+        ));
+    }
+    let TemplateView { labels, anti_affinity, .. } = &view.template;
+    let is_apart = anti_affinity.iter().any(|rule| rule.keeps_apart(labels));
+    (is_deployment && bases.len() > 1 && !is_apart).then(|| {
+        "nothing keeps two of its Pods from one base, and then another has none and is waited for: `kubectl koupleless plan new` \
+         writes a podAntiAffinity"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{
+        placement::{AntiAffinity, Operator, Requirement},
         plans::bases::of_node,
         replicas::tests::deployment,
         testing,
@@ -128,6 +182,56 @@ mod tests {
         }
         let gap = WorkloadView { max_unavailable: CountOrPercent::Percent(1), ..whole(3) };
         assert!(precondition(&gap, &[], &bases(3, 3)).is_err());
+    }
+
+    #[test]
+    fn p8_new_pods_keep_away_from_each_other_and_not_from_those_of_before() {
+        let selector = |labels: &[(&str, &str)]| {
+            let of = |(key, value): &(&str, &str)| Requirement {
+                key: (*key).into(),
+                operator: Operator::In,
+                values: vec![(*value).to_owned()],
+            };
+            labels.iter().map(of).collect::<Vec<_>>()
+        };
+        let labels = |labels: &[(&str, &str)]| -> BTreeMap<String, String> {
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let template = |of: &[(&str, &str)], keys: &[&str]| {
+            let mut view = whole(2);
+            view.template.labels = labels(&[("app", "biz1"), ("version", "2")]);
+            view.template.anti_affinity = vec![AntiAffinity {
+                topology_key: "kubernetes.io/hostname".into(),
+                selector: Some(selector(of)),
+                own_namespace: true,
+                keys: keys.iter().map(ToString::to_string).collect(),
+            }];
+            view
+        };
+        let mut old = testing::pod("old", "biz1", "1");
+        old.labels = labels(&[("app", "biz1"), ("version", "1"), ("pod-template-hash", "h")]).into();
+        let room = |view: &WorkloadView, pod: &PodView| leaves_room(view, "p", std::iter::once(pod)).is_ok();
+        assert!(!room(&template(&[("app", "biz1")], &[]), &old), "whatever its version");
+        assert!(!room(&template(&[("app", "biz1")], &["app"]), &old));
+        assert!(!room(&template(&[("app", "biz1")], &["no-such-label"]), &old));
+        assert!(room(&template(&[("app", "biz1")], &["pod-template-hash"]), &old));
+        assert!(room(&template(&[("app", "biz1")], &["version"]), &old));
+        assert!(room(&template(&[("app", "biz1"), ("version", "2")], &[]), &old));
+        let blocking = template(&[("app", "biz1")], &[]);
+        let mut set = blocking.clone();
+        set.workload.kind = WorkloadKind::DaemonSet;
+        assert!(room(&set, &old), "its Pods are bound to their Nodes by their names");
+        let goes = PodView { deletion: Some(std::time::Duration::ZERO), ..old.clone() };
+        let of_the_plan =
+            PodView { annotations: [(ANNOTATION.to_owned(), "p".to_owned())].into_iter().collect(), ..old };
+        assert!(room(&blocking, &goes) && room(&blocking, &of_the_plan));
+        // What may go wrong is said, and keeps nobody.
+        let of_version = template(&[("app", "biz1"), ("version", "2")], &[]);
+        assert_eq!(warning(&of_version, &bases(2, 2), 0), None);
+        assert!(warning(&whole(2), &bases(2, 2), 0).is_some_and(|told| told.contains("plan new")));
+        assert_eq!(warning(&whole(1), &bases(1, 1), 0), None, "there is one base");
+        assert_eq!(warning(&of_version, &bases(2, 1), 1), None, "it waits for the one that is silent");
+        assert!(warning(&of_version, &bases(2, 2), 1).is_some_and(|told| told.contains("find no base")));
     }
 
     #[test]

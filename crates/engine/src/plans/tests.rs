@@ -7,6 +7,7 @@ use plan::{BatchPhase, BatchStatus, Draft, DraftBatch, Phase, Spec, Status, Stee
 use super::*;
 use crate::{
     ClusterEvent, Event,
+    event::Watched,
     placement::Placement,
     testing,
     view::{ContainerState, PlanTarget, WorkloadKind},
@@ -75,7 +76,11 @@ fn tell(case: &mut Case, plan: &PlanView) {
 
 /// Version 1 serves, and version 2 names a plan that nobody has told of.
 fn held() -> Case {
-    let mut case = Case::start(|_| {}, &[]);
+    held_by(true)
+}
+
+fn held_by(watches_plans: bool) -> Case {
+    let mut case = Case::start(|config| config.module_deployments = watches_plans, &[]);
     case.until(3);
     apply(&mut case, pod("old", "1", None));
     case.until(6);
@@ -102,7 +107,10 @@ fn p1_what_no_plan_has_released_is_held_and_says_why() {
     assert_eq!(told(&case, "new"), (false, why.to_owned()));
     assert_eq!(told(&case, "old"), (true, "Running".to_owned()));
     tell(&mut case, &plan_for("3"));
-    assert_eq!(told(&case, "new").1, "HeldByPlan: operation plan p holds it: the plan is for biz1:3");
+    assert_eq!(
+        told(&case, "new").1,
+        "HeldByPlan: operation plan p holds it: the plan is for biz1:3: name a plan for this version"
+    );
     let plan = plan_for("2");
     tell(&mut case, &PlanView { resource_version: 2, ..plan.clone() });
     assert_eq!(told(&case, "new").1, "HeldByPlan: operation plan p holds it: the plan has not begun");
@@ -112,6 +120,33 @@ fn p1_what_no_plan_has_released_is_held_and_says_why() {
     case.until(70);
     assert_eq!(case.commands[1], "install biz1:2");
     assert_eq!(told(&case, "new"), (true, "Running".to_owned()));
+}
+
+/// Nothing will ever release it, whatever plans there are.
+#[test]
+fn p1_where_plans_are_not_watched_a_pod_says_so_and_what_turns_that_on() {
+    let news = |case: &Case| -> Vec<String> {
+        let told = case.said.iter().filter(|said| said.reason == "PlansNotWatched");
+        told.map(|said| said.note.clone()).collect()
+    };
+    let mut case = held_by(false);
+    assert_eq!(case.commands, ["install biz1:1"]);
+    let why = "operation plan p holds it: this controller does not watch operation plans, which \
+               ENABLE_MODULE_DEPLOYMENT_CONTROLLER=true turns on (KouplelessBoard.OperationPlanNotFound)";
+    assert_eq!(told(&case, "new"), (false, format!("HeldByPlan: {why}")));
+    assert_eq!(news(&case), [why]);
+    case.begin_anew(|_, _| {});
+    case.until(60);
+    assert_eq!(news(&case), [why], "the next controller finds it told");
+
+    let mut case = held();
+    assert_eq!(news(&case), [""; 0]);
+    case.step(Event::Cluster(ClusterEvent::Unavailable(Watched::Plans)));
+    let told = told(&case, "new").1;
+    assert!(told.contains("cannot watch operation plans, and its log says why"), "{told}");
+    assert_eq!(news(&case).len(), 1, "{:?}", news(&case));
+    case.step(Event::Cluster(ClusterEvent::Synced(Watched::Plans)));
+    assert!(self::told(&case, "new").1.contains("there is no such plan yet"));
 }
 
 #[test]
@@ -226,6 +261,28 @@ fn p1_what_was_rolled_out_once_is_held_by_no_plan_that_is_gone() {
     assert_eq!(case.commands[1], "install biz1:2");
 }
 
+/// Whoever changes the version in a template, and forgets the plan's name in it, has made no plan for that version.
+#[test]
+fn p1_a_plan_that_has_succeeded_lets_no_other_version_pass() {
+    let mut case = held();
+    let mut view = released(&plan_for("2"));
+    (view.status.phase, view.status.batches[0].phase) = (Phase::Succeeded, BatchPhase::Done);
+    tell(&mut case, &view);
+    case.until(30);
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()));
+    apply(&mut case, pod("next", "3", Some("p")));
+    case.until(60);
+    let why = "HeldByPlan: operation plan p holds it: the plan is for biz1:2: name a plan for this version";
+    assert_eq!(told(&case, "next"), (false, why.to_owned()));
+    // Nor does it help to write another version into a plan that is over.
+    let changed = PlanView { digest: "other".into(), resource_version: 9, ..plan_for("3") };
+    tell(&mut case, &PlanView { status: view.status.clone(), ..changed });
+    case.until(90);
+    let why = "HeldByPlan: operation plan p holds it: the plan was changed after it had begun";
+    assert_eq!(told(&case, "next"), (false, why.to_owned()));
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()), "what serves is never touched");
+}
+
 /// The one that began first keeps the others waiting, also while its first status is on its way.
 #[test]
 fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
@@ -254,6 +311,7 @@ fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
             bases: vec![base.clone()],
             template: plan::Template::This,
             precondition: Ok(()),
+            warning: None,
             other,
             env: "dev".into(),
         };
@@ -296,10 +354,19 @@ fn p9_a_batch_at_work_says_how_many_of_its_bases_may_be_unavailable() {
     plans.see(plan_for("2"), Duration::ZERO);
     assert_eq!(plans.most_unavailable(&owner), None, "it has not begun");
     let mut view = released(&plan_for("2"));
-    view.status.batches[0].bases = 40;
+    (view.status.bases, view.status.batches[0].bases) = (45, 40);
     view.spec.as_mut().unwrap().batches[0].max_unavailable = "10%".parse().unwrap();
     plans.see(view.clone(), Duration::ZERO);
     assert_eq!(plans.most_unavailable(&owner), Some(4));
+    // However much its batch allows, half of all serves.
+    view.spec.as_mut().unwrap().batches[0].max_unavailable = "100%".parse().unwrap();
+    view.resource_version += 1;
+    plans.see(view.clone(), Duration::ZERO);
+    assert_eq!(plans.most_unavailable(&owner), Some(22));
+    (view.status.bases, view.status.batches[0].bases) = (1, 1);
+    view.resource_version += 1;
+    plans.see(view.clone(), Duration::ZERO);
+    assert_eq!(plans.most_unavailable(&owner), Some(1), "where there is one base it has its turn");
     (view.status.batches[0].phase, view.resource_version) = (BatchPhase::Done, 9);
     plans.see(view, Duration::ZERO);
     assert_eq!(plans.most_unavailable(&owner), None);

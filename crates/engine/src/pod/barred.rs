@@ -40,6 +40,11 @@ pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
     translate::specs(pod).into_iter().filter(|spec| text.lines().any(|line| line == text_of(spec))).collect()
 }
 
+/// Something of it failed as a replacement, and is not tried again until somebody acts.
+pub(crate) fn is_barred(pod: &PodView) -> bool {
+    pod.status.condition(BARRED).is_some_and(|seen| seen.status == ConditionStatus::True)
+}
+
 /// Takes up the bars that a controller of before has written.
 pub(super) fn read(pod: &mut ModulePod) {
     let seen = pod.view.status.condition(BARRED).filter(|seen| seen.status == ConditionStatus::True);

@@ -76,6 +76,8 @@ pub(crate) struct ModulePod {
     pub(crate) not_run: Box<[String]>,
     /// Why an operation plan holds its containers, in their order; empty where none names one.
     pub(crate) holds: Box<[Option<Arc<str>>]>,
+    /// That no plan will ever release it has been told.
+    pub(crate) hold_told: bool,
 }
 
 impl ModulePod {
@@ -112,6 +114,7 @@ impl ModulePod {
             ignores_probes,
             not_run,
             holds: Box::default(),
+            hold_told: false,
         };
         for container in &mut pod.containers {
             container.run = Run::resume(told(&pod.view, container));
@@ -336,6 +339,7 @@ mod tests {
             uid: "s".into(),
             resource_version: 1,
             selector: BTreeMap::from([("module-controller.koupleless.io/component".into(), "module".into())]),
+            kubelet: None,
         });
         services
     }

@@ -29,6 +29,16 @@ pub(crate) fn is_biz(pod: &PodView, container: &ContainerView) -> bool {
         || pod.annotations.contains_key(&version_annotation(container))
 }
 
+/// The module that a container of a Pod stands for; none where it stands for none, or there is no such container.
+///
+/// # Errors
+/// What of it cannot be read.
+pub fn biz_of(pod: &PodView, container: &str) -> Option<Result<BizId, Fault>> {
+    let named = pod.containers.iter().find(|there| *there.name == *container);
+    let container = named.filter(|container| is_module(pod) && is_biz(pod, container))?;
+    Some(module(pod, container).map(|spec| spec.id))
+}
+
 /// What a Pod asks for, as far as it can be.
 pub(crate) fn specs(pod: &PodView) -> Vec<ModuleSpec> {
     pod.containers.iter().filter_map(|container| module(pod, container).ok()).collect()

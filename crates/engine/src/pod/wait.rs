@@ -106,6 +106,11 @@ impl Waiting {
         }
     }
 
+    /// What it waits for, and since when; none where it waits for nothing.
+    pub(crate) fn what(&self) -> Option<(String, Timestamp)> {
+        self.since.as_ref().map(|since| (since.wait.to_string(), since.wall))
+    }
+
     /// It was told.
     pub(crate) fn told(&mut self) {
         self.told = self.told.saturating_add(1);

@@ -76,6 +76,8 @@ pub struct MemberView {
     pub level: u32,
     /// It does not reach its bases, as it says: others are to have them.
     pub cut_off: bool,
+    /// It knows operation plans: what none has released it does not install.
+    pub knows_plans: bool,
     /// Whether it lives.
     pub state: MemberState,
     /// Where heartbeats of its bases are sent on to; none where it takes none.

@@ -1,5 +1,6 @@
 //! Kubernetes objects as the engine sees them: what it needs of them, and nothing else.
 
+pub mod baseline;
 pub mod common;
 pub mod lease;
 pub mod module;
@@ -11,6 +12,7 @@ pub mod service;
 pub mod unplaced;
 pub mod workload;
 
+pub use baseline::{BaselineRef, BaselineStatus, BaselineView, Counts, Sample};
 pub use common::Common;
 pub use lease::{Door, LeaseView, MemberState, MemberView};
 pub use module::{ModuleKey, ModuleRef, ModuleState, ModuleStatus, ModuleView};

@@ -88,6 +88,8 @@ pub struct NodeView {
     pub allocatable: Common<LiteMap<Arc<str>, Arc<str>>>,
     /// `status.conditions`.
     pub conditions: Vec<Condition>,
+    /// `status.daemonEndpoints.kubeletEndpoint.Port`; 0 where there is no kubelet API.
+    pub kubelet_port: u16,
     /// `status.nodeInfo.kubeletVersion`, `.operatingSystem` and `.architecture` are constants of
     /// ours; shown by `kubectl get nodes`.
     pub kubelet_version: Arc<str>,

@@ -1,6 +1,6 @@
 //! A Service, slim: whose Pods it sends requests to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// A Service that selects Pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +13,7 @@ pub struct ServiceView {
     pub resource_version: u64,
     /// `spec.selector`; empty where it selects none.
     pub selector: BTreeMap<String, String>,
+    /// Its address, where it says that it leads to the kubelet API
+    /// (`virtual-kubelet.koupleless.io/kubelet-proxy-service: "true"`).
+    pub kubelet: Option<IpAddr>,
 }

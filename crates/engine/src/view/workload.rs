@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use model::ModuleSpec;
 
 use super::pod::{ContainerView, Owner};
-use crate::placement::Placement;
+use crate::placement::{AntiAffinity, Placement};
 
 /// The kinds of workload that are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +97,8 @@ pub struct TemplateView {
     pub containers: Vec<ContainerView>,
     /// Which Nodes its Pods may be bound to.
     pub placement: Placement,
+    /// `affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution`: whom its Pods keep away from.
+    pub anti_affinity: Vec<AntiAffinity>,
 }
 
 /// The template that a workload's Pods followed when they were all there last: what a base that starts can be told to

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use model::{BizId, BizName};
 
-use super::{Scope, VNode};
+use super::{Context, News, Scope, VNode};
 use crate::{
     plans::{self, Plans},
-    pod::ModulePod,
+    pod::{self, Container, ModulePod},
+    view::ContainerState,
 };
 
 impl VNode {
@@ -38,6 +39,28 @@ impl VNode {
                 .collect();
             let Some(pod) = self.pods.get_mut(&uid) else { continue };
             pod.holds = if holds.iter().all(Option::is_none) { Box::default() } else { holds };
+        }
+    }
+
+    /// Tells once of a Pod that waits for a plan which nobody here will ever see.
+    pub(super) fn tell_what_no_plan_releases(&mut self, scope: &Scope, ctx: &mut Context<'_>) {
+        if ctx.plans.is_watched() || !self.inventory.is_known() {
+            return;
+        }
+        let pods = self.pods.values().filter(|pod| !pod.hold_told && pod.is_live() && scope.holds_pod(pod));
+        let waiting: Vec<(Arc<str>, Arc<str>)> = pods
+            .filter_map(|pod| {
+                let (container, why) = pod.held().next()?;
+                (!says(pod, container, why)).then(|| (pod.view.pod.uid.clone(), why.clone()))
+            })
+            .collect();
+        for (uid, why) in waiting {
+            let news =
+                News { warning: true, reason: "PlansNotWatched", action: "Hold", note: why.to_string() };
+            self.announce_of_pod(&uid, news, ctx);
+            if let Some(pod) = self.pods.get_mut(&uid) {
+                pod.hold_told = true;
+            }
         }
     }
 
@@ -75,4 +98,10 @@ impl VNode {
         };
         pod.biz().filter(|id| waits(&id.name)).cloned().collect()
     }
+}
+
+/// The Pod's status says so already: it was told before, maybe by a controller of before.
+fn says(pod: &ModulePod, container: &Container, why: &str) -> bool {
+    let told = pod::told(&pod.view, container).map(|told| &told.state);
+    matches!(told, Some(ContainerState::Waiting { message, .. }) if **message == *why)
 }

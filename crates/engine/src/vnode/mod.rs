@@ -34,6 +34,7 @@ mod reconcile;
 mod resources;
 mod room;
 mod scope;
+pub(crate) mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 mod waits;
@@ -433,7 +434,7 @@ impl VNode {
     /// The base's address, as its Pods carry it.
     fn ip(&self) -> String {
         let reported = self.report.as_ref().and_then(|report| report.ip).map(|ip| ip.to_string());
-        reported.or_else(|| self.node.as_ref().and_then(node::internal_ip)).unwrap_or_default()
+        reported.or_else(|| self.node.as_ref().and_then(node::base_ip)).unwrap_or_default()
     }
 
     /// The base's host name; as its Node has it where the base was not heard by this process.

@@ -1,6 +1,10 @@
 //! What a base's Node shall be (docs/guide/operations.md).
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use arklet::BaselineQuery;
 use jiff::Timestamp;
@@ -15,6 +19,8 @@ use crate::{
 
 /// Keeps the identity as the base reports it; a name may be an encoding of it.
 const IDENTITY: &str = "base.koupleless.io/identity";
+/// Keeps the base's address, with Arklet's port where the base tells it, where the Node's own is that of the kubelet API.
+const ADDRESS: &str = "base.koupleless.io/address";
 const TUNNEL: &str = "vnode.koupleless.io/tunnel";
 pub(crate) const TUNNEL_PORT: &str = "base.koupleless.io/tunnel-port";
 /// Label of the base's host name.
@@ -71,15 +77,19 @@ pub(super) fn way_to(node: &NodeView) -> (TunnelKind, Option<SocketAddr>) {
                 .get(TUNNEL_PORT)
                 .and_then(|port| port.parse().ok())
                 .filter(|&port: &u16| port != 0);
-            let ip = internal_ip(node).and_then(|ip| ip.parse().ok());
+            let ip = base_ip(node).and_then(|ip| ip.parse().ok());
             (TunnelKind::Http, ip.zip(port).map(|(ip, port)| SocketAddr::new(ip, port)))
         }
     }
 }
 
-/// The Node's InternalIP.
-pub(super) fn internal_ip(node: &NodeView) -> Option<String> {
-    node.addresses.iter().find(|address| address.kind == AddressKind::InternalIp).map(|a| a.address.clone())
+/// The base's address, as its Node tells it.
+pub(super) fn base_ip(node: &NodeView) -> Option<String> {
+    let told = node.annotations.get(ADDRESS).map(|told| {
+        told.parse::<SocketAddr>().map_or_else(|_| told.to_string(), |address| address.ip().to_string())
+    });
+    let internal = || node.addresses.iter().find(|address| address.kind == AddressKind::InternalIp);
+    told.or_else(|| internal().map(|internal| internal.address.clone()))
 }
 
 /// The labels that a VNode has by what its base tells of itself, all but the zone's.
@@ -184,6 +194,13 @@ impl VNode {
         annotations.insert(IDENTITY.into(), self.identity.as_str().into());
         annotations.insert(OFFERS.into(), offer.names.into());
         let known = seen.or(before);
+        let kubelet = ctx.services.kubelet(ctx.config);
+        // Where it is there already it stays true.
+        let tells_address =
+            kubelet.is_some() || known.is_some_and(|node| node.annotations.contains_key(ADDRESS));
+        if let Some(address) = self.own_address(report).filter(|_| tells_address) {
+            annotations.insert(ADDRESS.into(), address.into());
+        }
         let mut taints = taints(known, ctx.config);
         if before.is_some() {
             taints.retain(|taint| !LIFECYCLE_TAINTS.contains(&taint.key.as_str()));
@@ -201,7 +218,8 @@ impl VNode {
             annotations,
             taints,
             unschedulable: known.is_some_and(|node| node.unschedulable),
-            addresses: self.addresses(report),
+            addresses: self.addresses(report, kubelet.map(|(address, _)| address)),
+            kubelet_port: kubelet.map_or(0, |(_, port)| port),
             capacity: offer.capacity.into(),
             allocatable: offer.allocatable.into(),
             conditions: self.conditions(ctx),
@@ -210,14 +228,29 @@ impl VNode {
         })
     }
 
-    /// Ours in the place of the first of their kind, and those of others: a cloud's, or of another family.
-    fn addresses(&self, report: &BaseReport) -> Vec<Address> {
-        let mut all = self.node.as_ref().map(|node| node.addresses.clone()).unwrap_or_default();
+    /// Where the base is, with Arklet's port where it tells that.
+    fn own_address(&self, report: &BaseReport) -> Option<String> {
         let ip = self.ip();
+        let port = report.port.filter(|port| *port != 0);
+        match ip.parse::<IpAddr>().ok().zip(port) {
+            Some((ip, port)) => Some(SocketAddr::new(ip, port).to_string()),
+            None => Some(ip).filter(|ip| !ip.is_empty()),
+        }
+    }
+
+    /// Ours in the place of the first of their kind, and those of others: a cloud's, or of another family. Where there is a
+    /// kubelet API its address is the Node's, and there is no host name, which API servers would call first.
+    fn addresses(&self, report: &BaseReport, kubelet: Option<IpAddr>) -> Vec<Address> {
+        let mut all = self.node.as_ref().map(|node| node.addresses.clone()).unwrap_or_default();
+        if kubelet.is_some() {
+            all.retain(|address| address.kind != AddressKind::Hostname);
+        }
+        let ip = kubelet.map_or_else(|| self.ip(), |kubelet| kubelet.to_string());
         let host_name = if report.host_name.is_empty() { &*self.name } else { &*report.host_name };
         let internal = (!ip.is_empty()).then_some(Address { kind: AddressKind::InternalIp, address: ip });
-        let host = Address { kind: AddressKind::Hostname, address: host_name.to_owned() };
-        for ours in internal.into_iter().chain([host]) {
+        let host =
+            kubelet.is_none().then(|| Address { kind: AddressKind::Hostname, address: host_name.to_owned() });
+        for ours in internal.into_iter().chain(host) {
             if all.contains(&ours) {
                 continue;
             }

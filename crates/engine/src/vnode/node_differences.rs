@@ -41,6 +41,9 @@ pub(super) fn status(desired: &NodeView, seen: &NodeView) -> Vec<String> {
         let other = OFFERED.iter().filter(|name| !is_same(wanted.get(**name), seen.get(**name)));
         fields.extend(other.map(|name| format!("{kind} {name}")));
     }
+    if desired.kubelet_port != seen.kubelet_port {
+        fields.push("the kubelet's port".to_owned());
+    }
     if !desired.kubelet_version.is_empty() && desired.kubelet_version != seen.kubelet_version {
         fields.push("kubeletVersion".to_owned());
     }
@@ -53,9 +56,12 @@ pub(super) fn status(desired: &NodeView, seen: &NodeView) -> Vec<String> {
     fields
 }
 
-/// All that it shall have are there; there may be more.
+/// All that it shall have are there; there may be more, but no host name where it shall have none.
 pub(super) fn has_addresses(desired: &NodeView, seen: &NodeView) -> bool {
+    let is_named =
+        |node: &NodeView| node.addresses.iter().any(|address| address.kind == AddressKind::Hostname);
     desired.addresses.iter().all(|address| seen.addresses.contains(address))
+        && is_named(seen) <= is_named(desired)
 }
 
 /// The server may spell an amount in its own words.
@@ -86,5 +92,5 @@ pub(super) fn mark_of_status(desired: &NodeView) -> u64 {
         .collect();
     let conditions: Vec<_> =
         desired.conditions.iter().map(|c| (&c.kind, c.status as u8, &c.reason, &c.message)).collect();
-    mark((addresses, offers, conditions, &desired.kubelet_version))
+    mark((addresses, desired.kubelet_port, offers, conditions, &desired.kubelet_version))
 }

@@ -110,6 +110,11 @@ impl VNode {
         self.modules.lose(id, module);
     }
 
+    /// Its Module objects, as they were told last.
+    pub(crate) fn module_views(&self) -> impl Iterator<Item = &ModuleView> {
+        self.modules.views()
+    }
+
     /// Its Pods and its Module objects, when it goes.
     pub(crate) fn into_parts(self) -> (impl Iterator<Item = PodView>, impl Iterator<Item = ModuleView>) {
         (self.pods.into_values().map(|pod| pod.view), self.modules.into_views())

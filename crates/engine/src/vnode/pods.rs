@@ -27,6 +27,9 @@ impl VNode {
         self.tell_what_is_wrong(scope, ctx);
         self.tell_what_is_ignored(scope, ctx);
         self.tell_what_is_not_run(scope, ctx);
+        if alive {
+            self.tell_what_no_plan_releases(scope, ctx);
+        }
         self.note_activations(alive, scope, ctx);
         self.end_gaps(alive, scope, ctx);
         let uids: Vec<Arc<str>> =

@@ -57,6 +57,7 @@ impl VNode {
             Write::ScaleDeployment(_)
             | Write::RecordRollout(_)
             | Write::PatchPlanStatus(_)
+            | Write::PatchBaselineStatus(_)
             | Write::WriteMember(_)
             | Write::ReadMember(_)
             | Write::DeleteMember(_)

@@ -19,6 +19,8 @@ struct World {
     bases: Vec<Base>,
     template: Template,
     precondition: Result<(), Invalid>,
+    warning: Option<String>,
+    replica_without: Option<&'static str>,
     other: Option<Arc<str>>,
     digest: &'static str,
     now: u64,
@@ -54,6 +56,8 @@ impl World {
             bases: (0..bases).map(base).collect(),
             template: Template::This,
             precondition: Ok(()),
+            warning: None,
+            replica_without: None,
             other: None,
             digest: DIGEST,
             now: 0,
@@ -67,6 +71,8 @@ impl World {
             bases: &self.bases,
             template: self.template.clone(),
             precondition: self.precondition.clone(),
+            warning: self.warning.clone(),
+            replica_without: self.replica_without.map(Into::into),
             other: self.other.clone(),
             digest: self.digest.into(),
         };
@@ -408,6 +414,48 @@ fn p8_what_cannot_be_carried_out_is_refused_until_it_is_mended() {
     world.precondition = Ok(());
     world.look();
     assert_eq!(world.status.phase, Phase::Running);
+}
+
+#[test]
+fn p5_nothing_is_released_while_a_replica_lives_that_knows_no_plans() {
+    let mut world = World::new(3, beta());
+    world.replica_without = Some("old");
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Pending, 0));
+    assert!(world.status.message.contains("replica old"), "{}", world.status.message);
+    world.replica_without = None;
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 1));
+}
+
+#[test]
+fn p8_it_begins_when_every_base_that_is_there_has_a_pod() {
+    let mut world = World::new(3, beta());
+    world.bases[2].condition = Condition::Absent;
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Pending, 0));
+    assert!(world.status.message.contains("until every base has a Pod"), "{}", world.status.message);
+    world.bases[2].available = false;
+    world.look();
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 1), "a silent base takes none");
+    world.bases[1] = Base { condition: Condition::Absent, ..base(1) };
+    world.look();
+    assert_eq!(world.status.phase, Phase::Running, "what has begun goes on");
+}
+
+#[test]
+fn p8_what_is_only_a_risk_is_told_and_keeps_nobody() {
+    let mut world = World::new(3, beta());
+    world.warning = Some("a Pod finds no base".to_owned());
+    world.look();
+    assert_eq!((world.status.phase, &*world.status.warning), (Phase::Running, "a Pod finds no base"));
+    world.warning = None;
+    world.look();
+    assert_eq!(world.status.warning, "");
+    world.warning = Some("a Pod finds no base".to_owned());
+    world.template = Template::None;
+    world.look();
+    assert_eq!((world.status.phase, &*world.status.warning), (Phase::RolledBack, ""), "it is over");
 }
 
 #[test]

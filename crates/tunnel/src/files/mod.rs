@@ -1,7 +1,7 @@
 //! Files that settings name: certificates, keys, tokens and users, and how they are read again when
 //! they change.
 
-pub(crate) mod pem;
+pub mod pem;
 mod reloaded;
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use reloaded::{NamedFile, Reloaded};
+pub use reloaded::{Make, NamedFile, Reloaded};
 
 /// Why a file is no good. Not worth a retry at the start; later the file of before goes on.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum FileError {
 }
 
 /// What is wrong with a file's content.
-pub(crate) fn content(variable: &'static str, path: &Path, what: impl Into<String>) -> FileError {
+pub fn content(variable: &'static str, path: &Path, what: impl Into<String>) -> FileError {
     FileError::Content { variable, path: path.to_owned(), what: what.into() }
 }
 

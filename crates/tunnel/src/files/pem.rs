@@ -7,10 +7,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
 use super::{FileError, content};
 
 /// The largest PEM file, in bytes: the bundle of all public CAs has about 220 KiB.
-pub(crate) const MAX_BYTES: u64 = 4 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// At least one certificate.
-pub(crate) fn certificates(
+///
+/// # Errors
+/// Where there is none, or the file is no PEM file.
+pub fn certificates(
     variable: &'static str,
     path: &Path,
     pem: &[u8],
@@ -25,7 +28,10 @@ pub(crate) fn certificates(
 }
 
 /// One key.
-pub(crate) fn private_key(
+///
+/// # Errors
+/// Where there is none, or the file is no PEM file.
+pub fn private_key(
     variable: &'static str,
     path: &Path,
     pem: &[u8],

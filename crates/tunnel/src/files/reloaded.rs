@@ -18,14 +18,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A file that a setting names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamedFile {
-    pub(crate) variable: &'static str,
-    pub(crate) path: PathBuf,
-    pub(crate) max_bytes: u64,
+pub struct NamedFile {
+    /// The variable that names it.
+    pub variable: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How large it may be.
+    pub max_bytes: u64,
 }
 
 /// Makes a value of the files' contents, in their order.
-type Make<T> = Box<dyn Fn(&[NamedFile], &[Vec<u8>]) -> Result<T, FileError> + Send + Sync>;
+pub type Make<T> = Box<dyn Fn(&[NamedFile], &[Vec<u8>]) -> Result<T, FileError> + Send + Sync>;
 
 struct Inner<T> {
     files: Vec<NamedFile>,
@@ -36,7 +39,7 @@ struct Inner<T> {
 }
 
 /// A value that follows its files. Clones are the same.
-pub(crate) struct Reloaded<T>(Arc<Inner<T>>);
+pub struct Reloaded<T>(Arc<Inner<T>>);
 
 impl<T> Clone for Reloaded<T> {
     fn clone(&self) -> Self {
@@ -55,19 +58,19 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
     ///
     /// # Errors
     /// Where a file cannot be read or used.
-    pub(crate) fn load(files: Vec<NamedFile>, make: Make<T>) -> Result<Self, FileError> {
+    pub fn load(files: Vec<NamedFile>, make: Make<T>) -> Result<Self, FileError> {
         let contents = read_all(&files)?;
         let current = RwLock::new(Arc::new(make(&files, &contents)?));
         Ok(Self(Arc::new(Inner { files, make, current, last: Mutex::new(Ok(contents)) })))
     }
 
     /// The value of now.
-    pub(crate) fn current(&self) -> Arc<T> {
+    pub fn current(&self) -> Arc<T> {
         self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at the files once. What is no good is said once, and what was good goes on.
-    pub(crate) fn look(&self) {
+    pub fn look(&self) {
         let Inner { files, make, current, last } = &*self.0;
         let read = read_all(files);
         let seen = read.as_ref().map(Vec::clone).map_err(ToString::to_string);
@@ -86,7 +89,7 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
     }
 
     /// Follows the files until the future is dropped.
-    pub(crate) async fn follow(self) {
+    pub async fn follow(self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             looks.tick().await;

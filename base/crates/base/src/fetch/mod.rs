@@ -6,6 +6,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use lifecycle::Failure;
+use rustls::ClientConfig;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
@@ -28,8 +29,8 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(crate) fn new() -> Self {
-        Self { served: Served::new(MAX_PACKAGE_BYTES) }
+    pub(crate) fn new(tls: ClientConfig) -> Self {
+        Self { served: Served::new(tls, MAX_PACKAGE_BYTES) }
     }
 
     /// The bytes of a package: all of them, or an error. No text of an error has the URL's credentials.

@@ -12,6 +12,7 @@ use hyper_util::{
 };
 use lifecycle::Failure;
 use percent_encoding::percent_decode_str;
+use rustls::ClientConfig;
 use url::Url;
 
 use super::{CONNECT, causes, shown};
@@ -43,11 +44,11 @@ struct Got {
 }
 
 impl Served {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(tls: ClientConfig, most: usize) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
-        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         Self { client: Client::builder(TokioExecutor::new()).build(https.wrap_connector(http)), most }
     }
 

@@ -3,7 +3,7 @@
 mod properties;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -62,6 +62,7 @@ const OUTBOUND: &str = "base.module.outbound.networks";
 const REUSE: &str = "base.module.reuse";
 const LOG: &str = "base.module.log-kib";
 const MAX_BIZ: &str = "base.module.max";
+const AUTHORITIES: &str = "base.ca-path";
 
 /// Every property of a base.
 const PROPERTIES: &[Property] = &[
@@ -80,7 +81,7 @@ const PROPERTIES: &[Property] = &[
     property(
         LOCAL_IP,
         "",
-        "The address at which a controller reaches it; that of the route to the controller where it is not set.",
+        "The address at which a controller reaches it; that of the route to the controller or the broker where it is not set.",
     ),
     property(HOST_NAME, "", "Its host name; that of the machine where it is not set."),
     property(DATA, "koupleless-base", "The folder of what it keeps: compiled modules and its identity."),
@@ -159,6 +160,11 @@ const PROPERTIES: &[Property] = &[
     ),
     property(LOG, "256", "What is kept of the output of each module, in KiB: its oldest lines give way."),
     property(MAX_BIZ, "500", "The most modules."),
+    property(
+        AUTHORITIES,
+        "",
+        "A PEM file of certificate authorities that are trusted beside the public ones: for packages over https, and for calls of modules to other hosts. It is read at the start.",
+    ),
 ];
 
 /// What a base is told.
@@ -186,6 +192,7 @@ pub(crate) struct Settings {
     pub(crate) ceilings: Ceilings,
     pub(crate) networks: Networks,
     pub(crate) max_biz: usize,
+    pub(crate) authorities: Option<PathBuf>,
 }
 
 /// A broker, and who the base is to it.
@@ -224,6 +231,16 @@ impl Settings {
             values.read_flag(flag)?;
         }
         Self::of(&values)
+    }
+
+    /// The controller or the broker, where its name is known.
+    pub(crate) fn talks_to(&self) -> Option<SocketAddr> {
+        let controller = self.heartbeat.as_ref().and_then(|url| url.socket_addrs(|| None).ok());
+        let broker = || {
+            let mqtt = self.mqtt.as_ref()?;
+            (&*mqtt.host, mqtt.port).to_socket_addrs().ok()?.next()
+        };
+        controller.and_then(|all| all.first().copied()).or_else(broker)
     }
 
     fn of(values: &Values) -> Result<Self, SettingError> {
@@ -272,6 +289,7 @@ impl Settings {
             },
             networks: networks(values)?,
             max_biz: usize::try_from(at_least_one(values, MAX_BIZ)?).unwrap_or(usize::MAX),
+            authorities: values.text(AUTHORITIES).map(PathBuf::from),
         })
     }
 }

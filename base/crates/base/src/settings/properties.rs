@@ -164,6 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_names_values_and_remarks() {
+        let file = std::env::temp_dir().join(format!("base-properties-{}", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let mut values = Values::new(TABLE);
+            values.read_file(&file).map(|()| values)
+        };
+        let mut values = read("# a remark\n! another\n\n server.port = 83 \n").unwrap();
+        assert_eq!(values.need::<u16>("server.port", "a port"), Ok(83));
+        values.read_environment(|name| (name == "SERVER_PORT").then(|| "84".to_owned()));
+        assert_eq!(values.need::<u16>("server.port", "a port"), Ok(84));
+        assert!(matches!(read("server.port"), Err(SettingError::Line { line: 1, .. })));
+        assert!(matches!(read("server.prot=1"), Err(SettingError::Unknown { .. })));
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(Values::new(TABLE).read_file(&file), Err(SettingError::File { .. })));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_where_it_came_from() {
         let mut values = Values::new(TABLE);
         values.read_flag("--server.port=many").unwrap();

@@ -20,6 +20,9 @@ struct Said {
     /// None is a controller that does not know it yet.
     baseline: Option<Value>,
     asked: usize,
+    /// It is away: nobody gets an answer.
+    is_away: bool,
+    unanswered: usize,
     heartbeats: Vec<Value>,
 }
 
@@ -52,6 +55,16 @@ impl Controller {
         self.said.lock().unwrap().asked
     }
 
+    /// Has it be away, or back.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.said.lock().unwrap().is_away = is_away;
+    }
+
+    /// How often somebody spoke to it while it was away.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.said.lock().unwrap().unanswered
+    }
+
     pub(crate) fn heartbeats(&self) -> Vec<Value> {
         self.said.lock().unwrap().heartbeats.clone()
     }
@@ -77,6 +90,10 @@ fn answer(mut stream: &TcpStream, said: &Mutex<Said>) -> Option<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let mut said = said.lock().unwrap();
+    if said.is_away {
+        said.unanswered += 1;
+        return None;
+    }
     let (status, answer) = if first.contains("/queryBaseline") {
         said.asked += 1;
         match &said.baseline {

@@ -85,7 +85,7 @@ fn a_version_that_is_there_and_does_not_serve_is_not_a_path_that_does_not_exist(
 /// Four modules loop, one takes memory, one floods and one prints without end, all at once and again and again.
 #[test]
 fn neighbours_of_bad_modules_are_served() {
-    let base = Base::start(&[]);
+    let base = Base::start(&["--management.endpoint.health.show-details=always"]);
     base.installed(&Sample::new("good", "1.0.0"));
     let mut bad = Vec::new();
     for (name, path) in [
@@ -125,6 +125,13 @@ fn neighbours_of_bad_modules_are_served() {
     for caller in callers {
         caller.join().unwrap();
     }
+    // Health names them, and nobody else; the base itself is ready.
+    let health = base.get("/actuator/health").json();
+    let modules = health["components"]["arkBizAggregate"]["details"].as_object().unwrap();
+    let up: Vec<&String> =
+        modules.iter().filter(|(_, one)| one["status"] == "UP").map(|(name, _)| name).collect();
+    assert_eq!((modules.len(), up), (8, vec![&"good:1.0.0".to_owned()]), "{health}");
+    assert_eq!(base.get("/actuator/health/readiness").status, 200);
     let p99 = |times: &mut Vec<Duration>| {
         times.sort();
         times[times.len() * 99 / 100]

@@ -1,6 +1,9 @@
 //! Health and info, row by row of the manual's 5.3.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use samples::{Health, Sample};
 use serde_json::json;
@@ -41,6 +44,48 @@ fn scenario_1_a_base_without_modules() {
     assert_eq!(base.get("/actuator/health/liveness").json(), json!({"status": "UP"}));
 }
 
+/// What the base needs itself is a folder with room.
+#[test]
+fn scenario_1_a_base_that_is_not_well() {
+    let base = Base::start(&[SHOWN]);
+    let data = base.folder.path().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    assert_eq!(status(&base), "DOWN 503");
+    let disk = &base.get("/actuator/health").json()["components"]["diskSpace"];
+    assert_eq!((&disk["status"], &disk["details"]["exists"]), (&json!("DOWN"), &json!(false)), "{disk}");
+    fs::create_dir(&data).unwrap();
+    assert_eq!(status(&base), "UP 200");
+}
+
+/// Requests that trap, until the module counts as not well.
+fn fail(base: &Base, biz: &str) {
+    for _ in 0..3 {
+        assert_eq!(base.get(&format!("/{biz}/trap")).status, 500);
+    }
+    wait_status(base, "DOWN 503");
+}
+
+fn wait_status(base: &Base, expected: &str) {
+    wait_for(&format!("the base to be {expected}"), || {
+        let status = status(base);
+        if status == expected { Ok(()) } else { Err(status) }
+    });
+}
+
+#[test]
+fn scenario_2_static_merge_that_is_not_well_or_not_there() {
+    let modules = Folder::new();
+    modules.package(&Sample::new("biz1", "1.0.0"));
+    let folder = |path: &str| format!("--com.alipay.sofa.ark.static.biz.dir={path}");
+    for with_all in [WITH_ALL, &WITH_ALL.replace("true", "false")] {
+        let base = Base::start(&[&folder(&modules.path().display().to_string()), with_all]);
+        assert_eq!(status(&base), "UP 200");
+        fail(&base, "biz1");
+        // The base itself has failed to start.
+        assert_eq!(status(&Base::start(&[&folder("/nowhere"), with_all])), "DOWN 503");
+    }
+}
+
 #[test]
 fn scenario_2_static_merge_up_starting_and_failed() {
     for (health, expected, ready) in [(Health::Up, "UP 200", 200), (Health::Trap, "DOWN 503", 503)] {
@@ -58,10 +103,7 @@ fn scenario_2_static_merge_up_starting_and_failed() {
     assert_eq!(status(&base), "UNKNOWN 200");
     assert_eq!(base.get("/actuator/health/readiness").status, 503);
     assert_eq!(base.get("/actuator/health/liveness").status, 200);
-    wait_for("the base to be up", || {
-        let status = status(&base);
-        if status == "UP 200" { Ok(()) } else { Err(status) }
-    });
+    wait_status(&base, "UP 200");
 }
 
 #[test]
@@ -83,10 +125,7 @@ fn scenario_3_hot_deployment_that_counts() {
     let base = Base::start(&[SHOWN, WITH_ALL]);
     install_meanwhile(&base, &Sample::new("slow", "1").health(slow()));
     assert_eq!(status(&base), "UNKNOWN 200");
-    wait_for("the base to be up", || {
-        let status = status(&base);
-        if status == "UP 200" { Ok(()) } else { Err(status) }
-    });
+    wait_status(&base, "UP 200");
     base.install(&Sample::new("bad", "1").health(Health::Trap), "installOnly");
     assert_eq!(status(&base), "DOWN 503");
     let start = &base.get("/actuator/health").json()["components"]["masterBizStartUp"];
@@ -95,6 +134,7 @@ fn scenario_3_hot_deployment_that_counts() {
     // What came in its place is well.
     base.installed(&Sample::new("bad", "2"));
     assert_eq!(status(&base), "UP 200");
+    fail(&base, "bad");
 }
 
 #[test]
@@ -103,13 +143,7 @@ fn scenario_4_a_running_module_that_is_not_well() {
     base.installed(&Sample::new("biz1", "1.0.0"));
     base.installed(&Sample::new("biz2", "1.0.0").health(Health::Up));
     assert_eq!(status(&base), "UP 200");
-    for _ in 0..3 {
-        assert_eq!(base.get("/biz1/trap").status, 500);
-    }
-    wait_for("the base to be down", || {
-        let status = status(&base);
-        if status == "DOWN 503" { Ok(()) } else { Err(status) }
-    });
+    fail(&base, "biz1");
     let aggregate = &base.get("/actuator/health").json()["components"]["arkBizAggregate"];
     assert_eq!(aggregate["details"]["biz1:1.0.0"]["status"], "DOWN", "{aggregate}");
     assert_eq!(
@@ -192,10 +226,7 @@ fn a_module_that_does_not_answer_is_down_and_delays_little() {
     let base = Base::start(&[SHOWN]);
     base.installed(&Sample::new("slow", "1").health(Health::Slow(Duration::from_secs(2))));
     // The question of the install may be about to end, and nobody asks twice at a time: until then it is what was said last.
-    wait_for("the base to be DOWN", || match status(&base).as_str() {
-        "DOWN 503" => Ok(()),
-        other => Err(other.to_owned()),
-    });
+    wait_status(&base, "DOWN 503");
     let aggregate = &base.get("/actuator/health").json()["components"]["arkBizAggregate"];
     let error = &aggregate["details"]["slow:1"]["details"]["health"]["details"]["error"];
     assert_eq!(error, "it did not answer within 500ms", "{aggregate}");

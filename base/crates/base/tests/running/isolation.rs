@@ -11,8 +11,8 @@ use samples::Sample;
 
 use crate::support::{Base, Folder};
 
-/// Compiles a sample with so much memory; whether it was done, and how much code came of it.
-fn compile(memory_mib: u32) -> (bool, usize) {
+/// Compiles a sample with so much memory; whether it was done, and the code that came of it.
+fn compile(memory_mib: u32) -> (bool, Vec<u8>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_base"))
         .args(["compile", "--cpu-seconds", "60", "--memory-mib", &memory_mib.to_string()])
         .stdin(Stdio::piped())
@@ -23,14 +23,34 @@ fn compile(memory_mib: u32) -> (bool, usize) {
     // One that has ended already reads nothing.
     let _ = child.stdin.take().unwrap().write_all(&Sample::new("biz1", "1").package().unwrap());
     let output = child.wait_with_output().unwrap();
-    (output.status.success(), output.stdout.len())
+    (output.status.success(), output.stdout)
 }
 
 #[test]
 fn the_compiler_ends_at_its_limit_of_memory() {
-    let (is_done, bytes) = compile(2048);
-    assert!(is_done && bytes > 0);
-    assert_eq!(compile(8), (false, 0));
+    let (is_done, code) = compile(2048);
+    assert!(is_done && !code.is_empty());
+    assert_eq!(compile(8), (false, Vec::new()));
+}
+
+/// Code that somebody else compiled is machine code, which nothing keeps from doing harm.
+#[test]
+fn what_was_compiled_elsewhere_is_refused_with_and_without_a_stamp() {
+    let base = Base::start(&[]);
+    let (_, code) = compile(2048);
+    let file = base.folder.path().join("compiled.wasm");
+    fs::write(&file, &code).unwrap();
+    let url = format!("file://{}", file.display());
+    let refused = base.arklet("installBiz", &serde_json::json!({"bizUrl": url}));
+    assert!(refused["message"].as_str().unwrap().contains("no WebAssembly component"), "{refused}");
+    let stamped = Command::new(env!("CARGO_BIN_EXE_base"))
+        .args(["stamp", "--name=biz1", "--module-version=1", "--output=/dev/null"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&stamped.stderr);
+    assert!(!stamped.status.success() && said.contains("no WebAssembly component"), "{said}");
+    assert!(base.biz().is_empty());
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod controller;
 mod endurance;
 mod faults;
 mod health;
+mod https;
 mod isolation;
 mod log;
 mod main_job;

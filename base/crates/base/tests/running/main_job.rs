@@ -45,6 +45,26 @@ fn a_package_comes_over_http_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_package_is_the_one_that_was_asked_for_by_its_hash_its_name_and_its_version() {
+    let base = Base::start(&[]);
+    let url = base.folder.package(&Sample::new("biz1", "1.0.0"));
+    let hash = |byte: &str| format!("{url}#sha256={}", byte.repeat(32));
+    let order = |name: &str, version: &str| json!({"bizName": name, "bizVersion": version, "bizUrl": url});
+    for (order, says) in [
+        (json!({"bizUrl": hash("ab")}), "its SHA-256 is"),
+        (json!({"bizUrl": hash("xy")}), "64 hexadecimal digits"),
+        (order("biz2", "1.0.0"), "the package is of biz1:1.0.0, and biz2:1.0.0 was asked for"),
+        (order("biz1", "2.0.0"), "the package is of biz1:1.0.0, and biz1:2.0.0 was asked for"),
+    ] {
+        let answer = base.arklet("installBiz", &order);
+        assert_eq!(answer["code"], "CMD_PROCESS_INTERNAL_ERROR", "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(says), "{answer}");
+        assert!(base.biz().is_empty());
+    }
+    assert_eq!(base.arklet("installBiz", &order("biz1", "1.0.0"))["code"], "SUCCESS");
+}
+
+#[test]
 fn what_does_not_start_does_not_get_to_serve() {
     let base = Base::start(&[]);
     for (health, says) in [

@@ -1,6 +1,9 @@
 //! Playback: the manual's scenario 5, and a base that is killed at whatever moment.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use samples::{Health, Sample};
 use serde_json::{Value, json};
@@ -77,6 +80,43 @@ fn scenario_5_what_fails_of_the_baseline_is_down_and_tried_again() {
     packages.package(&Sample::new("biz2", "1.0.0"));
     wait_status(&base, "UP 200");
     assert_eq!(base.serving("biz2").as_deref(), Some("1.0.0"));
+}
+
+#[test]
+fn scenario_5_a_module_of_the_baseline_that_starts_and_one_that_is_not_well() {
+    let packages = Folder::new();
+    let slow = Health::UpFrom(SystemTime::now() + Duration::from_secs(3));
+    let baseline = json!([entry(&packages, "biz1", slow), entry(&packages, "biz2", Health::Unknown)]);
+    let controller = Controller::start(Some(baseline));
+    let properties = [&*controller.property(), PLAYBACK, SHOWN];
+    let base = Base::begin(Folder::new(), &properties, "the baseline has 2 modules");
+    assert_eq!(status(&base), "UNKNOWN 200");
+    wait_status(&base, "UP 200");
+    for _ in 0..3 {
+        assert_eq!(base.get("/biz2/trap").status, 500);
+    }
+    wait_status(&base, "DOWN 503");
+}
+
+#[test]
+fn a_controller_that_was_away_hears_the_base_again() {
+    let controller = Controller::start(None);
+    let _base = Base::start(&[&controller.property(), "--base.heartbeat-ms=50"]);
+    let heard = |more: usize| {
+        let before = controller.heartbeats().len();
+        wait_for("heartbeats", || {
+            let heard = controller.heartbeats().len();
+            if heard >= before + more { Ok(()) } else { Err(heard.to_string()) }
+        });
+    };
+    heard(2);
+    controller.set_away(true);
+    wait_for("heartbeats that nobody answers", || {
+        let unanswered = controller.unanswered();
+        if unanswered >= 3 { Ok(()) } else { Err(unanswered.to_string()) }
+    });
+    controller.set_away(false);
+    heard(2);
 }
 
 /// At whatever moment it is killed, also while it fetches, compiles or starts: it comes back with the whole baseline.

@@ -1,6 +1,8 @@
 //! One version gives way to another one, under load.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -114,6 +116,26 @@ fn a_request_ends_on_the_version_that_it_began_on() {
     assert!(start.elapsed() > Duration::from_millis(100), "{:?}", start.elapsed());
     let answer = slow.join().unwrap();
     assert_eq!((answer.status, &answer.json()["version"]), (200, &json!("1.0.0")));
+}
+
+#[test]
+fn the_body_of_an_answer_is_of_the_version_that_began_it() {
+    let base = Base::start(&[]);
+    base.installed(&Sample::new("biz1", "1.0.0").limits(r#"{"responseMiB":16}"#));
+    base.installed(&Sample::new("biz1", "2.0.0"));
+    let mut stream = TcpStream::connect(base.web()).unwrap();
+    write!(stream, "GET /biz1/flood HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut begun = [0; 64 * 1024];
+    stream.read_exact(&mut begun).unwrap();
+    let id = json!({"bizName": "biz1", "bizVersion": "2.0.0"});
+    assert_eq!(base.arklet("switchBiz", &id)["code"], "SUCCESS");
+    assert_eq!(base.serving("biz1").as_deref(), Some("2.0.0"));
+    // More than any socket holds: it is made after the switch.
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() > 12 << 20, "only {} bytes came", rest.len());
+    let last = String::from_utf8_lossy(&rest[rest.len() - (64 << 10)..]);
+    assert!(last.contains(r#""version":"1.0.0""#) && !last.contains("2.0.0"), "it ends on another version");
 }
 
 #[test]

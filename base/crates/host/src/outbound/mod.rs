@@ -14,6 +14,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use package::{OutboundHost, normalized};
+use rustls::{CertificateError, ClientConfig};
 use tokio::sync::Semaphore;
 use url::Host;
 use wasmtime_wasi_http::{
@@ -55,20 +56,31 @@ pub(crate) struct Outbound {
 
 impl Outbound {
     /// None where a package names no host.
-    pub(crate) fn new(hosts: &[OutboundHost], networks: &Arc<Networks>, limit: u64) -> Option<Arc<Self>> {
+    pub(crate) fn new(
+        hosts: &[OutboundHost],
+        networks: &Arc<Networks>,
+        tls: &ClientConfig,
+        limit: u64,
+    ) -> Option<Arc<Self>> {
         if hosts.is_empty() {
             None
         } else {
-            Some(Self::looking_up(hosts, networks, limit, Resolver::system()))
+            Some(Self::looking_up(hosts, networks, tls, limit, Resolver::system()))
         }
     }
 
-    fn looking_up(hosts: &[OutboundHost], networks: &Arc<Networks>, limit: u64, lookup: Lookup) -> Arc<Self> {
+    fn looking_up(
+        hosts: &[OutboundHost],
+        networks: &Arc<Networks>,
+        tls: &ClientConfig,
+        limit: u64,
+        lookup: Lookup,
+    ) -> Arc<Self> {
         let mut http = HttpConnector::new_with_resolver(Resolver::new(networks.clone(), lookup));
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
@@ -158,6 +170,8 @@ enum CallRefused {
     #[error("{1}")]
     Connect(io::ErrorKind, String),
     #[error("{0}")]
+    Certificate(String),
+    #[error("{0}")]
     Body(String, u64),
     #[error("{0}")]
     Protocol(String),
@@ -174,6 +188,7 @@ impl From<CallRefused> for Error {
             CallRefused::Late => Self::ConnectionReadTimeout,
             CallRefused::Name(rcode) => Self::DnsError { rcode: Some(rcode), info_code: None },
             CallRefused::Body(_, limit) => Self::HttpRequestBodySize(Some(limit)),
+            CallRefused::Certificate(_) => Self::TlsCertificateError,
             CallRefused::Connect(io::ErrorKind::TimedOut, _) => Self::ConnectionTimeout,
             CallRefused::Connect(io::ErrorKind::InvalidData | io::ErrorKind::Other, _) => {
                 Self::TlsProtocolError
@@ -208,12 +223,35 @@ fn of_client(error: &ClientError) -> CallRefused {
         if let Some(Error::HttpRequestBodySize(limit)) = cause.downcast_ref::<Error>() {
             return CallRefused::Body(text, limit.unwrap_or_default());
         }
-        seen = cause.downcast_ref::<io::Error>().map(io::Error::kind).or(seen);
+        if let Some(failed) = cause.downcast_ref::<io::Error>() {
+            if let Some(why) = certificate_error(failed) {
+                return CallRefused::Certificate(format!("{text}{}", hint(why)));
+            }
+            seen = Some(failed.kind());
+        }
         next = cause.source();
     }
     match seen {
         Some(kind) if error.is_connect() => CallRefused::Connect(kind, text),
         _ => CallRefused::Protocol(text),
+    }
+}
+
+/// Why the host's certificate was not good enough: TLS says so in an error of an error of I/O.
+fn certificate_error(error: &io::Error) -> Option<&CertificateError> {
+    let inner = error.get_ref()?;
+    match (inner.downcast_ref::<io::Error>(), inner.downcast_ref::<rustls::Error>()) {
+        (Some(inner), _) => certificate_error(inner),
+        (None, Some(rustls::Error::InvalidCertificate(why))) => Some(why),
+        (None, _) => None,
+    }
+}
+
+fn hint(why: &CertificateError) -> &'static str {
+    if *why == CertificateError::UnknownIssuer {
+        "; the base's operator may have its certificate authority trusted by base.ca-path"
+    } else {
+        ""
     }
 }
 

@@ -37,7 +37,14 @@ fn outbound(hosts: &[&str], networks: Networks, lookup: Lookup) -> Arc<Outbound>
     let hosts: Vec<String> = hosts.iter().map(|host| format!("{host:?}")).collect();
     let json = format!(r#"{{"name":"a","version":"1","outboundHosts":[{}]}}"#, hosts.join(","));
     let manifest = package::Manifest::parse(json.as_bytes()).unwrap();
-    Outbound::looking_up(&manifest.outbound_hosts, &Arc::new(networks), LIMIT, lookup)
+    Outbound::looking_up(&manifest.outbound_hosts, &Arc::new(networks), &tls(), LIMIT, lookup)
+}
+
+/// It trusts nobody.
+fn tls() -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
 }
 
 fn only(network: &str) -> Networks {

@@ -243,6 +243,11 @@ impl Modules {
         })
     }
 
+    /// The objects, as they were told last.
+    pub(super) fn views(&self) -> impl Iterator<Item = &ModuleView> {
+        self.records.values().filter_map(|record| record.told())
+    }
+
     /// The objects, when the VNode goes.
     pub(crate) fn into_views(self) -> impl Iterator<Item = ModuleView> {
         self.records.into_values().filter_map(|record| record.view.map(|view| *view))

@@ -1,8 +1,9 @@
 use model::Quantity;
 
 use crate::{
+    config::KubeletConfig,
     view::{Address, AddressKind, Condition, ConditionStatus, NodeView, Taint},
-    vnode::testing::Case,
+    vnode::{node::way_to, testing::Case},
 };
 
 type Change = fn(&mut NodeView);
@@ -205,4 +206,54 @@ fn what_a_setting_offers_is_there_and_goes_with_the_setting() {
     case.begin_anew(|_, _| {});
     case.until(120);
     assert_eq!(capacity(&case, "memory").as_deref(), Some("4Gi"), "it is theirs now");
+}
+
+/// API servers look for an address of type `Hostname` first.
+#[test]
+fn with_a_kubelet_api_a_node_names_it_and_nothing_else_and_its_base_is_still_reached() {
+    let kubelet = KubeletConfig { port: 10_250, address: "10.96.0.7".parse().ok() };
+    let mut case = Case::start(|config| config.kubelet = Some(kubelet), &[]);
+    case.create("p", "biz1");
+    case.until(40);
+    let node = case.node.clone().unwrap();
+    let named = [address("InternalIP", "10.96.0.7")];
+    assert_eq!((&node.addresses[..], node.kubelet_port), (&named[..], 10_250));
+    assert_eq!(
+        node.annotations.get("base.koupleless.io/address").map(|told| &**told),
+        Some("192.0.2.2:1238")
+    );
+    let pod = case.pods.values().next().unwrap();
+    assert_eq!(&*pod.status.pod_ip, "192.0.2.2");
+    case.sent.clear();
+    // What leads elsewhere is taken away, and what is another's stays.
+    case.change_node(|node| {
+        node.addresses = vec![address("Hostname", "host-b"), address("ExternalIP", "203.0.113.7")];
+        node.kubelet_port = 0;
+    });
+    case.until(100);
+    assert_eq!(writes(&mut case).len(), 1);
+    let node = case.node.clone().unwrap();
+    let external = address("ExternalIP", "203.0.113.7");
+    assert_eq!((node.addresses, node.kubelet_port), (vec![external, named[0].clone()], 10_250));
+}
+
+/// As after a restart, before the base is heard.
+#[test]
+fn where_a_base_is_reached_is_read_from_its_node_where_that_names_the_kubelet_api() {
+    let node = |told: &str| NodeView {
+        labels: [("vnode.koupleless.io/tunnel", "http"), ("base.koupleless.io/tunnel-port", "1238")]
+            .map(|(key, value)| (key.into(), value.into()))
+            .into_iter()
+            .collect(),
+        annotations: [("base.koupleless.io/address".into(), told.into())].into_iter().collect(),
+        addresses: vec![address("InternalIP", "10.96.0.7")],
+        ..NodeView::default()
+    };
+    for (told, expected) in [
+        ("192.0.2.2:1238", "192.0.2.2:1238"),
+        ("[fd00::2]:1238", "[fd00::2]:1238"),
+        ("192.0.2.2", "192.0.2.2:1238"),
+    ] {
+        assert_eq!(way_to(&node(told)).1, expected.parse().ok(), "{told}");
+    }
 }

@@ -53,7 +53,9 @@ fn in_pieces(request: &str, headers: &str) -> String {
 }
 
 async fn fetch(url: &str, is_hash_known: bool) -> Result<String, String> {
-    let got = Served::new(MOST).fetch(&url.parse().unwrap(), is_hash_known).await;
+    let got = Served::new(crate::trust::client_config(None).unwrap(), MOST)
+        .fetch(&url.parse().unwrap(), is_hash_known)
+        .await;
     got.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).map_err(|failure| failure.to_string())
 }
 

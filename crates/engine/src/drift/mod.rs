@@ -1,7 +1,15 @@
-//! In what a base differs from its baseline: from what the workloads want of it. Found by hand or by chance, never mended here:
-//! a base that differs is looked at by a person.
+//! In what a base differs from its baseline: from what the workloads want of it. It is told, and never mended here: a base
+//! that differs is looked at by a person.
+//!
+//! What is decided here is what `kubectl koupleless baseline` and the board show, and what `objects` writes into
+//! ModuleBaseline objects.
+
+pub(crate) mod base;
+pub(crate) mod objects;
 
 use std::{collections::BTreeMap, sync::Arc};
+
+use crate::view::ModuleState;
 
 /// A module that a workload wants on a base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +18,8 @@ pub struct Wanted {
     pub name: Arc<str>,
     /// In which version.
     pub version: Arc<str>,
-    /// An operation plan holds it there: what the base has of it meanwhile is the plan's matter.
-    pub held: bool,
+    /// An operation plan holds it there, or is bringing it there: what the base has of it meanwhile is the plan's matter.
+    pub of_plan: bool,
 }
 
 /// A module that a base has.
@@ -41,6 +49,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Missing, Self::WrongVersion, Self::NotActive, Self::Extra];
+
+    /// The kind that [`Self::as_str`] writes so.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// As people read it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +81,24 @@ pub struct Difference {
     pub found: Option<Arc<str>>,
 }
 
+/// What is wanted of a base: what the Pods on it ask for (`of_pods`, the older first), and what workloads want that have a Pod on
+/// every base, as long as no Pod of them has come (`of_workloads`).
+pub fn wanted(
+    of_pods: impl IntoIterator<Item = Wanted>,
+    of_workloads: impl IntoIterator<Item = Wanted>,
+) -> Vec<Wanted> {
+    let mut all: Vec<Wanted> = of_pods.into_iter().collect();
+    let missing = |one: &Wanted| all.iter().all(|other| other.name != one.name);
+    let missing: Vec<Wanted> = of_workloads.into_iter().filter(missing).collect();
+    all.extend(missing);
+    all
+}
+
+/// What a Pod or a Module object says in this word is on the base. What waits to be installed, or could not be, is not.
+pub fn is_there(state: &str) -> bool {
+    ![ModuleState::Pending, ModuleState::Failed].iter().any(|none| none.as_str() == state)
+}
+
 /// The differences of one base, by name of the module. Of several versions that are wanted (an update) any may serve.
 pub fn differences(wanted: &[Wanted], found: &[Found]) -> Vec<Difference> {
     let mut names: BTreeMap<&Arc<str>, (Vec<&Wanted>, Vec<&Found>)> = BTreeMap::new();
@@ -84,7 +118,7 @@ fn of_name(name: &Arc<str>, wanted: &[&Wanted], found: &[&Found]) -> Vec<Differe
         wanted: wanted.map(|one| one.version.clone()),
         found: found.map(|one| one.version.clone()),
     };
-    if wanted.iter().any(|one| one.held) {
+    if wanted.iter().any(|one| one.of_plan) {
         return Vec::new();
     }
     // The last is the newest, as far as whoever asks knows.
@@ -112,7 +146,7 @@ mod tests {
     use super::*;
 
     fn wanted(version: &str) -> Wanted {
-        Wanted { name: "biz1".into(), version: version.into(), held: false }
+        Wanted { name: "biz1".into(), version: version.into(), of_plan: false }
     }
 
     fn found(version: &str, serves: bool) -> Found {
@@ -141,7 +175,7 @@ mod tests {
     fn what_is_on_its_way_or_was_merged_into_the_base_is_no_difference() {
         assert_eq!(told(&[wanted("1"), wanted("2")], &[found("1", true)]), [""; 0], "an update");
         assert_eq!(told(&[wanted("1")], &[found("1", true), found("2", false)]), [""; 0]);
-        let held = Wanted { held: true, ..wanted("2") };
+        let held = Wanted { of_plan: true, ..wanted("2") };
         assert_eq!(told(&[held], &[found("1", true)]), [""; 0], "the plan's matter");
         let merged = Found { merged: true, ..found("1", true) };
         assert_eq!(told(&[], &[merged]), [""; 0]);

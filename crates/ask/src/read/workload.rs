@@ -1,52 +1,50 @@
 //! What makes Pods of modules, as far as it may be wrong.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use engine::placement::{NodeSelectorTerm, Operator, Placement, Requirement, Toleration};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{
-    read::{Object, RequirementJson, SelectorJson, nothing},
-    text::Text,
-};
+use super::{RequirementJson, SelectorJson, Site, is_package, nothing};
+use crate::text::Text;
 
 /// The labels of either family.
-pub(super) const FAMILIES: [&str; 2] = ["module-controller.koupleless.io", "virtual-kubelet.koupleless.io"];
+pub(crate) const FAMILIES: [&str; 2] = ["module-controller.koupleless.io", "virtual-kubelet.koupleless.io"];
 
 /// A Deployment, DaemonSet, StatefulSet, Job, ReplicaSet or bare Pod.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Workload {
-    pub(super) kind: Text,
-    pub(super) namespace: Text,
-    pub(super) name: Text,
+pub struct Workload {
+    pub kind: Text,
+    pub namespace: Text,
+    pub name: Text,
     /// Its own labels.
-    pub(super) labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// `spec.selector`; none where the kind has none.
-    pub(super) selector: Option<Selector>,
-    pub(super) replicas: u32,
-    pub(super) max_unavailable: Option<Value>,
+    pub(crate) selector: Option<Selector>,
+    pub replicas: u32,
+    pub(crate) max_unavailable: Option<Value>,
     /// The labels of its Pods.
-    pub(super) pod_labels: BTreeMap<String, String>,
-    pub(super) pod_annotations: BTreeMap<String, String>,
+    pub(crate) pod_labels: BTreeMap<String, String>,
+    pub(crate) pod_annotations: BTreeMap<String, String>,
     pub(crate) placement: Placement,
-    pub(super) apart: Vec<Apart>,
-    pub(super) containers: Vec<ContainerJson>,
+    pub(crate) apart: Vec<Apart>,
+    pub(crate) containers: Vec<ContainerJson>,
 }
 
 /// A term of required pod anti-affinity.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Apart {
-    pub(super) selector: Option<Selector>,
-    pub(super) match_label_keys: Vec<String>,
+pub(crate) struct Apart {
+    pub(crate) selector: Option<Selector>,
+    pub(crate) match_label_keys: Vec<String>,
 }
 
 /// A label selector: all of it holds.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Selector(pub(super) Vec<Requirement>);
+pub(crate) struct Selector(pub(crate) Vec<Requirement>);
 
 impl Selector {
-    pub(super) fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
             let is_listed = value.is_some_and(|value| requirement.values.contains(value));
@@ -64,7 +62,7 @@ impl Selector {
 
 impl Workload {
     /// `Deployment shop/cart`.
-    pub(super) fn about(&self) -> Text {
+    pub(crate) fn about(&self) -> Text {
         match self.namespace.is_empty() {
             true => format!("{} {}", self.kind, self.name).into(),
             false => format!("{} {}/{}", self.kind, self.namespace, self.name).into(),
@@ -72,14 +70,14 @@ impl Workload {
     }
 
     /// Its Pods are labelled as modules.
-    pub(super) fn is_labelled(&self) -> bool {
+    pub(crate) fn is_labelled(&self) -> bool {
         FAMILIES.iter().any(|family| {
             self.pod_labels.get(&format!("{family}/component")).is_some_and(|is| is == "module")
         })
     }
 
     /// Somebody means it to make modules: by the label, or by what only modules have.
-    pub(super) fn is_meant(&self) -> bool {
+    pub fn is_meant(&self) -> bool {
         let asks_for_a_base = |requirement: &Requirement| requirement.key.starts_with("base.koupleless.io/");
         let terms = self.placement.terms.iter().flatten();
         self.is_labelled()
@@ -92,9 +90,9 @@ impl Workload {
     }
 
     /// Those of these bases that its Pods come to, as a plan of this UID knows them.
-    pub(crate) fn bases(&self, sites: &[Site], plan_uid: &str) -> Vec<plan::Base> {
+    pub fn bases<'a>(&self, sites: impl Iterator<Item = &'a Site>, plan_uid: &str) -> Vec<plan::Base> {
         let is_its = |site: &&Site| self.placement.admits(&engine::placement::Site::lasting(&site.0));
-        sites.iter().filter(is_its).map(|site| engine::base_of_node(plan_uid, &site.0, true)).collect()
+        sites.filter(is_its).map(|site| engine::base_of_node(plan_uid, &site.0, true)).collect()
     }
 
     /// It wants a Pod on each base that its Pods may be on.
@@ -104,15 +102,33 @@ impl Workload {
     }
 
     /// Its modules with their versions, where these are written in it.
-    pub(crate) fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.containers.iter().filter_map(|container| {
-            let version = container.env.iter().find(|one| one.name == "BIZ_VERSION")?;
-            Some((&*container.name, version.value.as_str())).filter(|(_, version)| !version.is_empty())
+    pub fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let told = self.modules().map(|(name, version, _)| (name, version));
+        told.filter(|(_, version)| !version.is_empty())
+    }
+
+    /// Its modules: name, version and URL.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let of = |container: &&ContainerJson| {
+            is_package(&container.image) || container.env.iter().any(|one| one.name == "BIZ_VERSION")
+        };
+        self.containers.iter().filter(of).map(|container| {
+            let version = container.env.iter().find(|one| one.name == "BIZ_VERSION");
+            (
+                &*container.name,
+                version.map(|one| one.value.as_str()).unwrap_or_default(),
+                container.image.as_str(),
+            )
         })
     }
 
+    /// The operation plan that its Pods name; empty where they name none.
+    pub fn plan(&self) -> &str {
+        self.pod_annotations.get("module-controller.koupleless.io/operation-plan").map_or("", String::as_str)
+    }
+
     /// A label of its own of either family.
-    pub(super) fn own_label(&self, key: &str) -> Option<&str> {
+    pub(crate) fn own_label(&self, key: &str) -> Option<&str> {
         FAMILIES.iter().find_map(|family| self.labels.get(&format!("{family}/{key}"))).map(String::as_str)
     }
 }
@@ -128,17 +144,17 @@ struct WorkloadJson {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct MetaJson {
+pub(super) struct MetaJson {
     #[serde(deserialize_with = "nothing")]
-    name: Text,
+    pub(super) name: Text,
     #[serde(deserialize_with = "nothing")]
     namespace: Text,
     #[serde(deserialize_with = "nothing")]
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "nothing")]
     annotations: BTreeMap<String, String>,
     #[serde(deserialize_with = "nothing")]
-    pub(super) owner_references: Vec<Value>,
+    pub(crate) owner_references: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,34 +207,34 @@ struct PodSpecJson {
 /// A container.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ContainerJson {
-    pub(super) name: Text,
+pub(crate) struct ContainerJson {
+    pub(crate) name: Text,
     #[serde(deserialize_with = "nothing")]
-    pub(super) image: String,
+    pub(crate) image: String,
     #[serde(deserialize_with = "nothing")]
-    pub(super) env: Vec<VariableJson>,
+    pub(crate) env: Vec<VariableJson>,
     #[serde(deserialize_with = "nothing")]
-    pub(super) resources: ResourcesJson,
+    pub(crate) resources: ResourcesJson,
 }
 
 /// One of `env`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct VariableJson {
-    pub(super) name: String,
+pub(crate) struct VariableJson {
+    pub(crate) name: String,
     #[serde(deserialize_with = "nothing")]
-    pub(super) value: String,
-    pub(super) value_from: Option<Value>,
+    pub(crate) value: String,
+    pub(crate) value_from: Option<Value>,
 }
 
 /// `resources`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ResourcesJson {
+pub(crate) struct ResourcesJson {
     #[serde(deserialize_with = "nothing")]
-    pub(super) requests: BTreeMap<String, Value>,
+    pub(crate) requests: BTreeMap<String, Value>,
     #[serde(deserialize_with = "nothing")]
-    pub(super) limits: BTreeMap<String, Value>,
+    pub(crate) limits: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -295,7 +311,10 @@ fn requirement(json: RequirementJson) -> Requirement {
 
 impl Workload {
     /// Reads one, of a list that has no kind or of a file that has; none where it makes no Pods.
-    pub(crate) fn of(kind: Option<&str>, json: &str) -> Result<Option<Self>, serde_json::Error> {
+    ///
+    /// # Errors
+    /// It is none that can be read.
+    pub fn of(kind: Option<&str>, json: &str) -> Result<Option<Self>, serde_json::Error> {
         let WorkloadJson { kind: told, metadata, spec } = serde_json::from_str(json)?;
         let kind = kind.map_or(told, Text::from);
         let spec = if spec.is_null() { Value::Object(serde_json::Map::new()) } else { spec };
@@ -356,63 +375,5 @@ impl Workload {
             apart: apart.collect(),
             containers: pod.containers,
         }
-    }
-}
-
-/// A base's Node, as the scheduler sees it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Site(pub(crate) engine::view::NodeView);
-
-#[derive(Deserialize)]
-struct NodeJson {
-    metadata: MetaJson,
-    #[serde(default, deserialize_with = "nothing")]
-    spec: NodeSpecJson,
-    #[serde(default, deserialize_with = "nothing")]
-    status: NodeStatusJson,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeSpecJson {
-    #[serde(deserialize_with = "nothing")]
-    taints: Vec<TaintJson>,
-    unschedulable: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeStatusJson {
-    #[serde(deserialize_with = "nothing")]
-    allocatable: BTreeMap<String, String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TaintJson {
-    key: String,
-    value: String,
-    effect: String,
-}
-
-impl Object for Site {
-    const NAME: &'static str = "Nodes of bases";
-
-    fn read(json: &str) -> Result<Self, serde_json::Error> {
-        let NodeJson { metadata, spec, status } = serde_json::from_str(json)?;
-        let texts = |map: BTreeMap<String, String>| {
-            map.into_iter().map(|(key, value)| (Arc::from(key), Arc::from(value))).collect()
-        };
-        let taint =
-            |json: TaintJson| engine::view::Taint { key: json.key, value: json.value, effect: json.effect };
-        let allocatable: litemap::LiteMap<Arc<str>, Arc<str>> = texts(status.allocatable);
-        Ok(Self(engine::view::NodeView {
-            name: Arc::from(&*metadata.name),
-            labels: texts(metadata.labels),
-            taints: spec.taints.into_iter().map(taint).collect::<Vec<_>>().into(),
-            unschedulable: spec.unschedulable,
-            allocatable: allocatable.into(),
-            ..engine::view::NodeView::default()
-        }))
     }
 }
