@@ -21,7 +21,7 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-s
 /** Somebody with a browser of the own, logged in. */
 export async function person(token, path = '/?lang=en') {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', reducedMotion: 'reduce' });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   pages.push(page);
   page.problems = [];

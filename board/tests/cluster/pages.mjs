@@ -75,8 +75,8 @@ main(async () => {
     }
   }
   for (const language of ['en', 'zh']) {
-    await outside('hostile');
     for (const [name, path, seen] of HOSTILE_PAGES) {
+      await outside('hostile');
       await show(page, `hostile ${name}`, path, seen, language);
       await look(page, `hostile ${name}`, language, 'light');
     }

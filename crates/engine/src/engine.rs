@@ -45,6 +45,10 @@ use crate::{
 
 pub use self::{census::Census, summary::Summary};
 
+/// From so many writes on that have not ended, what may wait is not written: the API server is short of time. 300 modules of one
+/// base that restarts are far fewer; a fleet whose modules are all deployed at once is far more.
+const BACKLOG: usize = 2_000;
+
 /// Every decision of the controller.
 #[derive(Debug)]
 pub struct Engine {
@@ -79,6 +83,8 @@ pub struct Engine {
     /// ModuleBaseline objects.
     drifts: Drifts,
     baselines: Baselines,
+    /// Writes that were asked for and have not ended.
+    unwritten: usize,
     http_up: Option<Duration>,
     mqtt_up: Option<Duration>,
     silent: BTreeSet<BaseIdentity>,
@@ -120,6 +126,7 @@ impl Engine {
             plans,
             drifts: Drifts::default(),
             baselines: Baselines::default(),
+            unwritten: 0,
             http_up: None,
             mqtt_up: None,
             silent: BTreeSet::new(),
@@ -146,6 +153,7 @@ impl Engine {
     /// Takes one event and says what to do.
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
+        self.unwritten = self.unwritten.saturating_sub(usize::from(matches!(event, Event::Written { .. })));
         self.lead(now, &mut out);
         if let Some(event) = self.share(event, now, &mut out) {
             self.take(event, now, &mut out);
@@ -154,6 +162,8 @@ impl Engine {
             self.visit(&base, now, &mut out, |_, _| {});
         }
         self.keep_shared(now, &mut out);
+        let is_write = |action: &&Action| matches!(action, Action::Request(one) if one.write().is_some());
+        self.unwritten = self.unwritten.saturating_add(out.iter().filter(is_write).count());
         out
     }
 
@@ -340,9 +350,21 @@ impl Engine {
         let Some(vnode) = self.vnodes.get_mut(base) else { return };
         let (zones, permits, losses) = (&mut self.zones, &mut self.permits, &mut self.losses);
         let (services, revisions, plans) = (&self.services, &self.revisions, &self.plans);
-        let config = &self.config;
-        let mut ctx =
-            Context { config, now, holder, fleet, services, revisions, plans, zones, permits, losses, out };
+        let (config, is_backlogged) = (&self.config, self.unwritten > BACKLOG);
+        let mut ctx = Context {
+            config,
+            now,
+            holder,
+            fleet,
+            is_backlogged,
+            services,
+            revisions,
+            plans,
+            zones,
+            permits,
+            losses,
+            out,
+        };
         change(vnode, &mut ctx);
         if !may_act {
             if let Some(shared) = &mut self.ownership {

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use e2e::manifest;
+use jiff::Timestamp;
 
 use super::*;
 use crate::plans;
@@ -77,6 +78,7 @@ const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\"><script>window.pwne
 
 /// A Node that says it is a base, with a hostile text wherever one fits, in an environment that no controller has.
 fn hostile_base(name: &str) -> Value {
+    let now = format!("{:.0}", Timestamp::now());
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {
@@ -91,7 +93,7 @@ fn hostile_base(name: &str) -> Value {
         "status": {
             "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}, {"type": "Hostname", "address": name}],
             "conditions": [{"type": "Ready", "status": "False", "reason": "BaseSilent", "message": HOSTILE,
-                "lastHeartbeatTime": "2026-11-29T00:00:00Z", "lastTransitionTime": "2026-11-29T00:00:00Z"}],
+                "lastHeartbeatTime": now, "lastTransitionTime": now}],
         },
     })
 }
@@ -127,7 +129,7 @@ fn every_page_shows_what_is_there_in_both_languages_and_themes() -> Result<()> {
         ("PICTURES", &pictures.to_string_lossy()),
     ];
     board.browse("pages", &variables, |_, what| match what {
-        // Made anew: where no kubelet renews its Lease, Kubernetes writes a message of its own over this one's after a while.
+        // Made anew for each page, with a heartbeat of now: where that is old, Kubernetes writes a message of its own over this one's.
         "hostile" => {
             scene.cluster.kubectl(&["delete", "node", &hostile, "--ignore-not-found"])?;
             scene.cluster.apply(&hostile_base(&hostile).to_string()).map(|()| String::new())

@@ -10,6 +10,7 @@ use crate::{
     Announcement, ClusterConfig, Request, ToBase,
     config::{MOST_BASES, MOST_STRANGERS},
     testing::Case,
+    vnode::testing::Case as OneBase,
     view::NodeView,
 };
 
@@ -227,4 +228,24 @@ fn a_base_whose_answers_cannot_be_read_is_asked_seldom_stays_ready_and_says_why_
     }
     assert_eq!(asked, [10, 30, 70, 150, 270]);
     assert_eq!((told, lost), (1, false));
+}
+
+#[test]
+fn while_too_many_writes_have_not_ended_no_wait_is_written_down() {
+    let mut case = OneBase::start(|_| {}, &[]);
+    case.until(3);
+    case.slow = Some(Vec::new());
+    case.create("biz1", "biz1");
+    case.until(5);
+    case.engine.unwritten += BACKLOG + 1;
+    case.sent.clear();
+    case.until(60);
+    assert!(!case.sent.iter().any(|word| word == "pod status"), "{:?}", case.sent);
+    case.engine.unwritten -= BACKLOG + 1;
+    case.until(90);
+    assert_eq!(case.sent.iter().filter(|word| *word == "pod status").count(), 1, "{:?}", case.sent);
+    case.answer_at_last();
+    case.until(100);
+    assert!(case.pods.values().all(|view| view.status.is_ready()), "{:?}", case.pods);
+    assert_eq!(case.engine.unwritten, 0, "each write ended once");
 }

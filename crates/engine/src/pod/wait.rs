@@ -82,7 +82,8 @@ impl fmt::Display for Wait {
 #[derive(Debug, Clone)]
 struct Since {
     wait: Wait,
-    mono: Duration,
+    /// From when on it is counted whether it lasts.
+    counted_from: Duration,
     wall: Timestamp,
 }
 
@@ -102,7 +103,14 @@ impl Waiting {
             return;
         };
         if self.since.as_ref().is_none_or(|since| since.wait != wait) {
-            self.since = Some(Box::new(Since { wait, mono: now.mono, wall: now.wall }));
+            self.since = Some(Box::new(Since { wait, counted_from: now.mono, wall: now.wall }));
+        }
+    }
+
+    /// It has to last from now on to be told; it began when it began.
+    pub(crate) fn put_off(&mut self, now: Now) {
+        if let Some(since) = &mut self.since {
+            since.counted_from = now.mono;
         }
     }
 
@@ -120,7 +128,7 @@ impl Waiting {
     /// what comes and goes is not written for ever.
     pub(crate) fn lasts_at(&self) -> Option<Duration> {
         let since = self.since.as_ref()?;
-        Some(since.mono.saturating_add(backoff::restart(self.told.saturating_add(1))))
+        Some(since.counted_from.saturating_add(backoff::restart(self.told.saturating_add(1))))
     }
 
     /// It has lasted long enough to be told.
@@ -168,6 +176,16 @@ mod tests {
         assert!(waiting.is_told_by(&waiting.message().replace(":03Z", ":01Z")), "another controller told it");
         waiting.see(Some(Wait::List), at(14));
         assert!(!waiting.is_told_by("since 1970-01-01T00:00:03Z it waits for its turn"));
+    }
+
+    #[test]
+    fn one_that_is_put_off_is_told_later_with_its_beginning() {
+        let mut waiting = Waiting::default();
+        waiting.see(Some(Wait::Intent), at(3));
+        waiting.put_off(at(9));
+        waiting.see(Some(Wait::Intent), at(18));
+        assert!(!waiting.lasts(at(18).mono) && waiting.lasts(at(19).mono));
+        assert_eq!(waiting.message(), "since 1970-01-01T00:00:03Z it waits for its Module object to be written");
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub(crate) struct Context<'a> {
     pub(crate) holder: Option<Arc<str>>,
     /// How the bases of this controller stand, all together.
     pub(crate) fleet: Fleet,
+    /// More writes wait for the API server than it carries out in a moment.
+    pub(crate) is_backlogged: bool,
     pub(crate) services: &'a Services,
     /// Which ReplicaSet is of which revision.
     pub(crate) revisions: &'a Revisions,

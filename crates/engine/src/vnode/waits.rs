@@ -30,6 +30,10 @@ impl VNode {
         let Some(pod) = self.pods.get_mut(uid) else { return };
         for (container, wait) in pod.containers.iter_mut().zip(waits) {
             container.waiting.see(wait, ctx.now);
+            // It would be one write more for each module, just when there are too many.
+            if ctx.is_backlogged {
+                container.waiting.put_off(ctx.now);
+            }
         }
     }
 
