@@ -31,6 +31,9 @@ pub struct Plan {
     pub samples: u32,
     /// How often all modules go online and offline at once, the floor and the controller in turn.
     pub rounds: u32,
+    /// So many modules go online at once, and none offline; all of them where nothing is said.
+    #[serde(default)]
+    pub at_once: Option<u32>,
     /// The floor is measured too.
     pub floor: bool,
     /// How long the controller is watched while nothing happens, in seconds; not at all where 0.
@@ -59,6 +62,7 @@ impl Plan {
             modules,
             samples: 0,
             rounds: 0,
+            at_once: None,
             floor: false,
             idle_seconds: 0,
             update: false,
@@ -103,8 +107,10 @@ pub fn plans(settings: &Settings) -> Vec<Plan> {
         Some(Preset::Upstream) => upstream(&ways),
         Some(Preset::Board) => {
             let way = settings.tunnel.unwrap_or(Way::Mqtt);
-            // The larger one takes half an hour and 16 GB.
-            [10, 50].map(|modules| Plan { rounds: 1, board: true, ..Plan::bare(way, 1_000, modules) }).into()
+            // The larger one takes half an hour and 16 GB, and all its Pods at once are more than a small control plane carries out.
+            let at_once = Some(10_000);
+            let board = |modules| Plan { rounds: 1, at_once, board: true, ..Plan::bare(way, 1_000, modules) };
+            [10, 50].map(board).into()
         }
         Some(Preset::Plans) => {
             let way = settings.tunnel.unwrap_or(Way::Http);

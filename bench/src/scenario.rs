@@ -252,7 +252,7 @@ impl Scenario<'_> {
                     .plane
                     .runtime
                     .block_on(async {
-                        let online = together::online(&floor.stage, &pods).await?;
+                        let online = together::online(&floor.stage, &pods, usize::MAX).await?;
                         anyhow::Ok((online, together::offline(&floor.stage, &pods).await?))
                     })
                     .context("the floor")?;
@@ -261,13 +261,17 @@ impl Scenario<'_> {
             }
             self.say(&format!("all modules at once, round {round}"));
             let last = round == self.plan.rounds;
-            let online = self.metered("all online", pods.len(), together::online(stage, &pods))?;
+            let at_once = self.plan.at_once.map_or(Ok(usize::MAX), usize::try_from)?;
+            let online = self.metered("all online", pods.len(), together::online(stage, &pods, at_once))?;
             let cost = rounds.online.push(online, pods.len());
             if last {
                 self.report.writes.online = Writes::online(&cost.server, cost.modules);
                 self.memory("all online", &cost);
                 self.report.costs.push(cost);
                 self.with_all_online(stage, &pods, nodes)?;
+            }
+            if self.plan.at_once.is_some() {
+                continue;
             }
             let offline = self.metered("all offline", pods.len(), together::offline(stage, &pods))?;
             let cost = rounds.offline.push(offline, pods.len());

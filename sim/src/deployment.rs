@@ -21,6 +21,10 @@ use crate::{
 /// What Kubernetes gives a Pod that says nothing else.
 const GRACE: Duration = Duration::from_secs(30);
 
+fn peer() -> BTreeMap<String, String> {
+    [("module-controller.koupleless.io/component".to_owned(), "module-deployment".to_owned())].into()
+}
+
 /// A Deployment of one module.
 #[derive(Debug, Clone)]
 pub struct Deployment {
@@ -34,6 +38,8 @@ pub struct Deployment {
     pub packages: BTreeMap<u32, Package>,
     /// The operation plans that templates name, by version.
     pub plans: BTreeMap<u32, String>,
+    /// It is to have a Pod on each base, and says so.
+    pub is_peer: bool,
 }
 
 impl Deployment {
@@ -45,6 +51,7 @@ impl Deployment {
             package,
             packages: [(1, package)].into(),
             plans: BTreeMap::new(),
+            is_peer: false,
         }
     }
 
@@ -90,7 +97,7 @@ impl Deployment {
                 uid: format!("uid-{}", self.name).into(),
             },
             resource_version: 0,
-            labels: BTreeMap::new(),
+            labels: if self.is_peer { peer() } else { BTreeMap::new() },
             created: jiff::Timestamp::UNIX_EPOCH,
             deleting: false,
             paused: false,

@@ -30,6 +30,7 @@ const BEFORE: Duration = Duration::from_secs(60);
 /// Carries a scenario out.
 pub(crate) fn carry_out(world: &mut World, scenario: &Scenario) -> Result<bool, String> {
     let mut deployment = Deployment::new(BIZ, usual(world));
+    deployment.is_peer = world.rng().bool();
     let until = world.now + BEFORE;
     reconcile_until(world, &deployment, until)?;
     for _ in 0..scenario.acts {
@@ -261,7 +262,11 @@ fn judge(world: &World, deployment: &Deployment) -> Result<(), String> {
             };
             pod.node == node && !is_held(pod) && pod.containers.iter().any(is_good)
         };
-        if base.up && serving.is_empty() && world.api.live_pods().any(|pod| may_serve(&pod)) {
+        // Of a Deployment that comes to every base there is what was rolled out last (rule P13).
+        let rolled_out = world.api.workloads.get(BIZ).is_some_and(|view| view.rolled_out.is_some());
+        let stands_in = |pod: &&PodView| deployment.is_peer && rolled_out && pod.node == node && is_held(pod);
+        let mut pods = world.api.live_pods();
+        if base.up && serving.is_empty() && pods.any(|pod| may_serve(&pod) || stands_in(&pod)) {
             return Err(format!("{identity} serves nothing: {:?}", base.biz));
         }
         if base.up

@@ -79,15 +79,18 @@ impl Samples {
     }
 }
 
-/// Makes all Pods at once and waits until all are Ready.
-pub async fn online(stage: &Stage, pods: &[(ModulePod, Target)]) -> Result<Together> {
+/// Makes so many Pods at once and waits until they are Ready, until all are.
+pub async fn online(stage: &Stage, pods: &[(ModulePod, Target)], at_once: usize) -> Result<Together> {
     let began = Instant::now();
-    let before = stage.pods.board().ready();
     let work = async {
-        stage.create(pods).await?;
-        let what = format!("{} Pods Ready", pods.len());
-        let wanted = before + pods.len();
-        stage.pods.until(&what, patience(pods.len()), |board| board.ready() == wanted).await
+        let mut wanted = stage.pods.board().ready();
+        for wave in pods.chunks(at_once) {
+            stage.create(wave).await?;
+            wanted += wave.len();
+            let what = format!("{wanted} Pods Ready");
+            stage.pods.until(&what, patience(wave.len()), |board| board.ready() == wanted).await?;
+        }
+        Ok(())
     };
     stage.pods.telling("all modules online", work).await?;
     let mut samples = Samples::default();

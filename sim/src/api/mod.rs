@@ -120,11 +120,11 @@ impl Api {
         }
         let write = request.write()?;
         *self.writes.entry(kind(&write)).or_default() += 1;
-        // There are no peer Deployments here.
         self.write_lease(request, &write, wall)
             .or_else(|| self.write_permits(request, &write))
             .or_else(|| self.write_plan(request, &write))
             .or_else(|| self.write_rollout(request, &write))
+            .or_else(|| self.write_replicas(request, &write))
             .or_else(|| self.write_module(request, &write))
             .or_else(|| self.write_node(request, &write))
             .or_else(|| self.write_pod(request, &write))

@@ -31,6 +31,13 @@ impl Api {
         Some(Written::new(write.clone(), vec![event.clone()], Some(event), Ok(())))
     }
 
+    /// Of a Deployment the number of replicas is its user's; none for any other request.
+    pub(super) fn write_replicas(&mut self, request: &Request, write: &Write) -> Option<Written> {
+        matches!(request, Request::ScaleDeployment { .. }).then(|| {
+            Written::new(write.clone(), vec![], None, Err(WriteError::Conflict("it changed".into())))
+        })
+    }
+
     /// Writes down what was rolled out; none for any other request.
     pub(super) fn write_rollout(&mut self, request: &Request, write: &Write) -> Option<Written> {
         let Request::RecordRollout { workload, rolled_out, .. } = request else { return None };

@@ -20,6 +20,7 @@ use e2e::{
 use serde_json::{Value, json};
 use testkit::{
     java_base::JavaBase,
+    names,
     wait::{stays, wait_for},
 };
 
@@ -198,6 +199,38 @@ fn pods_may_come_before_their_plan_and_the_controller_may_die_meanwhile() -> Res
         Ok(Some(()))
     })?;
     wait_stand(&scene, "2.0.0", 3, 0)
+}
+
+/// As a base whose Pod is rescheduled: its Node goes, and the older Pod with it.
+#[test]
+fn a_base_that_starts_as_another_while_a_plan_waits_serves_the_older_version() -> Result<()> {
+    let scene = Scene::start(Way::Http, &[ON])?;
+    let mut bases = scene.bases(1)?;
+    let stays = Simulated::start(&scene.controller.http_tunnel(), &scene.base_version)?;
+    release(&scene, "1.0.0", None)?;
+    scene.wait_pods_ready(2)?;
+    release(&scene, "2.0.0", Some("p"))?;
+    wait_stand(&scene, "2.0.0", 0, 2)?;
+    let base = &mut bases[0];
+    base.stop()?;
+    base.options_mut().identity = names::unique("base");
+    base.start_again()?;
+    let soon = Duration::from_secs(90);
+    wait_for("the base serves 1.0.0", soon, || {
+        let serving = base.serving("biz1")?;
+        let pods: Vec<String> = scene.pods(&[])?.iter().map(summary).collect();
+        ensure!(serving.as_deref() == Some("1.0.0"), "{serving:?}: {pods:?}");
+        Ok(Some(()))
+    })?;
+    // Its batch brings it on, as any other.
+    scene.cluster.apply(&plan(&scene, "p", "2.0.0").to_string())?;
+    wait_phase_within(&scene, "p", "AwaitingConfirm", soon)?;
+    steer(&scene, "p", &json!({"confirmed": 1}))?;
+    wait_phase_within(&scene, "p", "Succeeded", soon)?;
+    wait_stand(&scene, "2.0.0", 2, 0)?;
+    ensure!(bases[0].serving("biz1")?.as_deref() == Some("2.0.0"), "{:?}", versions(&bases));
+    ensure!(stays.biz().keys().collect::<Vec<_>>() == ["biz1:2.0.0"], "{:?}", stays.biz());
+    Ok(())
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn choose<'a>(
 }
 
 /// Its Pods come to every base, of themselves or by our hand.
-fn comes(view: &WorkloadView, env: &str) -> bool {
+pub(crate) fn comes(view: &WorkloadView, env: &str) -> bool {
     let comes = match view.workload.kind {
         WorkloadKind::DaemonSet => is_of(view, env),
         WorkloadKind::Deployment => is_peer(view, env),

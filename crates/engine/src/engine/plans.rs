@@ -7,6 +7,7 @@ use plan::{Spec, Template};
 use super::Engine;
 use crate::{
     action::Action,
+    baseline,
     event::{Now, Watched},
     placement::Site,
     plans::{self, Facts, Key, bases},
@@ -48,7 +49,8 @@ impl Engine {
 
     /// What was rolled out once is held by no plan that is not there.
     pub(super) fn note_rolled_out(&mut self, owner: Owner, uid: &str, now: Now, out: &mut Vec<Action>) {
-        if !self.plans.see_rolled_out(owner.clone(), self.rollouts.of(uid)) {
+        let comes = self.workloads.get(uid).is_some_and(|view| baseline::comes(view, &self.config.env));
+        if !self.plans.see_rolled_out(owner.clone(), self.rollouts.of(uid), comes) {
             return;
         }
         let is_held = |pod: &PodView| pod.owner.as_ref() == Some(&owner) && plans::named_by(pod).is_some();

@@ -10,8 +10,8 @@ use crate::{
     Announcement, ClusterConfig, Request, ToBase,
     config::{MOST_BASES, MOST_STRANGERS},
     testing::Case,
-    vnode::testing::Case as OneBase,
     view::NodeView,
+    vnode::testing::Case as OneBase,
 };
 
 fn summary(case: &Case) -> Summary {

@@ -30,7 +30,7 @@ impl Engine {
     pub(super) fn lose_workload(&mut self, workload: &WorkloadRef, now: Now) {
         self.plans.touch_all(now.mono);
         self.drifts.touch_all(now.mono);
-        self.plans.see_rolled_out(workload.owner(), None);
+        self.plans.see_rolled_out(workload.owner(), None, false);
         self.workloads.remove(&workload.uid);
         self.rollouts.forget(&workload.uid);
         self.permits.lose_workload(workload);

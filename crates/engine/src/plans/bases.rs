@@ -7,7 +7,7 @@ use plan::{Base, Condition, Release, Spec};
 
 use crate::{
     pod::{barred, translate, wait},
-    view::{ConditionStatus, ContainerState, NodeView, PlanView, PodView},
+    view::{ConditionStatus, ContainerState, ContainerStatus, NodeView, PlanView, PodView},
     vnode::{HOST_NAME, TUNNEL_PORT},
 };
 
@@ -34,7 +34,8 @@ pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
 /// A base with the workload's Pods that are bound to it.
 pub(crate) fn with_pods(view: &PlanView, spec: &Spec, node: &NodeView, pods: &[&PodView]) -> Base {
     let PlanView { plan, status, digest, .. } = view;
-    let (mut serves, mut conditions) = (false, Vec::new());
+    // Whoever acts for the base knows whether something serves there that no Pod tells of (rules P7 and P13), and holds it then.
+    let (mut serves, mut conditions) = (pods.iter().any(|pod| is_told_held(pod)), Vec::new());
     for pod in pods.iter().filter(|pod| pod.deletion.is_none()) {
         let is_its = pod.annotations.get(super::ANNOTATION).is_some_and(|name| **name == *plan.name);
         for asked in translate::specs(pod) {
@@ -67,6 +68,12 @@ fn order(condition: &Condition) -> u8 {
         Condition::Held => 4,
         Condition::Absent => 5,
     }
+}
+
+/// Its status says that a plan holds one of its containers.
+fn is_told_held(pod: &PodView) -> bool {
+    let is_held = |one: &ContainerStatus| matches!(&one.state, ContainerState::Waiting { reason, .. } if **reason == *super::HELD);
+    pod.deletion.is_none() && pod.status.containers.iter().any(is_held)
 }
 
 /// How a Pod stands, by its status.

@@ -83,6 +83,8 @@ pub(crate) struct Plans {
     known: BTreeMap<Key, Known>,
     /// What was rolled out of each workload, now and before.
     rolled_out: BTreeMap<Owner, Arc<RolledOut>>,
+    /// The workloads that come to every base, of themselves or by our hand: a base that starts anew misses what they had there.
+    coming: BTreeSet<Owner>,
     wakes: BTreeSet<(Duration, Key)>,
     /// A replica that knows no plans.
     without: Option<Arc<str>>,
@@ -283,10 +285,28 @@ impl Plans {
         self.known.get(key).is_some_and(|known| !known.view.status.phase.is_over())
     }
 
-    /// What was rolled out of a workload. True where somebody who is held may not be any more.
-    pub(crate) fn see_rolled_out(&mut self, owner: Owner, rolled_out: Option<&Arc<RolledOut>>) -> bool {
-        let Some(rolled_out) = rolled_out else { return self.rolled_out.remove(&owner).is_some() };
-        self.rolled_out.insert(owner, rolled_out.clone()).as_ref() != Some(rolled_out)
+    /// What was rolled out of a workload, and whether it comes to every base. True where somebody who is held may not be any
+    /// more, or something may stand in for him.
+    pub(crate) fn see_rolled_out(
+        &mut self,
+        owner: Owner,
+        rolled_out: Option<&Arc<RolledOut>>,
+        comes: bool,
+    ) -> bool {
+        let came = match comes {
+            true => self.coming.insert(owner.clone()),
+            false => self.coming.remove(&owner),
+        };
+        let Some(rolled_out) = rolled_out else { return self.rolled_out.remove(&owner).is_some() || came };
+        self.rolled_out.insert(owner, rolled_out.clone()).as_ref() != Some(rolled_out) || came
+    }
+
+    /// What was rolled out last under this name of a workload that comes to every base: it stands in for a version that is held,
+    /// where nothing else serves (rule P13).
+    pub(crate) fn stand_in(&self, pod: &PodView, held: &ModuleSpec) -> Option<&ModuleSpec> {
+        let owner = pod.owner.as_ref().filter(|owner| self.coming.contains(owner))?;
+        let mut modules = self.rolled_out.get(owner)?.modules.iter();
+        modules.find(|module| module.id.name == held.id.name && module.id != held.id)
     }
 
     /// Why what a Pod asks for may not be installed yet on the base behind a Node; none where it may (rule P1).

@@ -10,7 +10,7 @@ use crate::{
     event::Watched,
     placement::Placement,
     testing,
-    view::{ContainerState, PlanTarget, WorkloadKind},
+    view::{ContainerState, PlanTarget, WorkloadKind, WorkloadView},
     vnode::testing::Case,
 };
 
@@ -259,6 +259,113 @@ fn p1_what_was_rolled_out_once_is_held_by_no_plan_that_is_gone() {
     case.step(Event::Cluster(ClusterEvent::Workload(Box::new(view))));
     case.until(40);
     assert_eq!(case.commands[1], "install biz1:2");
+}
+
+/// The workload of version 1, as it is once that was rolled out everywhere.
+fn rolled_out(comes: bool) -> WorkloadView {
+    let modules = crate::pod::translate::specs(&pod("old", "1", None));
+    let rolled_out = RolledOut { modules, placement: Placement::default(), earlier: Vec::new() };
+    let mut view = crate::replicas::tests::deployment(1);
+    view.workload.name = "d".into();
+    view.rolled_out = Some(Arc::new(rolled_out));
+    if !comes {
+        view.labels = BTreeMap::new().into();
+    }
+    view
+}
+
+/// The base has started anew under another identity: the Deployment has deleted the older Pod with its Node.
+fn started_as_another(comes: bool) -> Case {
+    let mut case = Case::start(|config| config.module_deployments = true, &[]);
+    case.until(3);
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(rolled_out(comes)))));
+    apply(&mut case, pod("new", "2", Some("p")));
+    case.until(20);
+    case
+}
+
+#[test]
+fn p13_where_nothing_serves_what_was_rolled_out_last_stands_in_until_the_plan_releases_the_newer() {
+    let mut case = started_as_another(true);
+    assert_eq!(case.commands, ["install biz1:1"]);
+    assert!(told(&case, "new").1.starts_with("HeldByPlan: "), "{:?}", told(&case, "new"));
+    let news = |case: &Case| case.said.iter().filter(|said| said.reason == "StandsIn").count();
+    assert_eq!(news(&case), 1, "{:?}", case.said);
+    assert!(case.modules[&version("1")].managed);
+    case.begin_anew(|_, _| {});
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(rolled_out(true)))));
+    case.until(300);
+    assert_eq!(case.commands, ["install biz1:1"], "the next controller finds it");
+    // It stays until the newer serves, and not only until that is released.
+    case.slow = Some(Vec::new());
+    tell(&mut case, &released(&plan_for("2")));
+    case.until(320);
+    assert_eq!(case.held.get(&version("1")), Some(&BizState::Activated), "{:?}", case.commands);
+    case.answer_at_last();
+    case.until(340);
+    assert_eq!(told(&case, "new"), (true, "Running".to_owned()), "{:?}", case.commands);
+    assert_eq!(case.held.keys().collect::<Vec<_>>(), [&version("2")], "{:?}", case.commands);
+    assert_eq!(news(&case), 1, "{:?}", case.said);
+}
+
+#[test]
+fn p13_what_stands_in_goes_with_the_pod_that_it_stands_in_for() {
+    let mut case = started_as_another(true);
+    let new: Arc<str> = "uid-new".into();
+    let new = case.pods[&new].pod.clone();
+    case.change(&new, |view| view.deletion = Some(Duration::from_secs(30)));
+    case.until(120);
+    assert!(case.held.is_empty() && case.pods.is_empty(), "{:?} {:?}", case.held, case.commands);
+}
+
+#[test]
+fn p13_what_stands_in_and_goes_by_itself_comes_back_ever_more_rarely() {
+    let mut case = started_as_another(true);
+    for seconds in 21..600 {
+        case.held.clear();
+        case.until(seconds);
+    }
+    let installs = case.commands.len();
+    assert!((3..12).contains(&installs), "{:?}", case.commands);
+    assert_eq!(case.held.len(), 0);
+}
+
+#[test]
+fn p13_an_older_pod_that_comes_has_what_stood_in() {
+    let mut case = started_as_another(true);
+    apply(&mut case, pod("again", "1", None));
+    case.until(40);
+    assert_eq!(told(&case, "again"), (true, "Running".to_owned()));
+    assert_eq!(case.commands, ["install biz1:1"], "nothing is installed twice");
+}
+
+/// Such a workload has Pods on some bases, and Kubernetes chooses which.
+#[test]
+fn p13_nothing_stands_in_for_a_workload_that_does_not_come_to_every_base() {
+    let case = started_as_another(false);
+    assert!(case.commands.is_empty(), "{:?}", case.commands);
+}
+
+/// What serves there is told by no Pod: the replica that leads must not count the base as one that lacks what it should have.
+#[test]
+fn p13_a_base_where_something_stands_in_is_not_counted_as_unavailable() {
+    let mut view = released(&plan_for("2"));
+    view.status.batches[0].phase = BatchPhase::Done;
+    view.status.batches[0].threshold = Some(0);
+    let spec = view.spec.clone().unwrap();
+    let node = testing::node("x");
+    let mut held = pod("new", "2", Some("p"));
+    let stands = |pod: &PodView| bases::with_pods(&view, &spec, &node, &[pod]).condition;
+    assert_eq!(stands(&held), plan::Condition::Working, "it gets what has proved itself elsewhere");
+    held.status.containers = vec![crate::view::ContainerStatus {
+        name: "biz1".into(),
+        image: "".into(),
+        image_id: "".into(),
+        ready: false,
+        restart_count: 0,
+        state: ContainerState::Waiting { reason: HELD.into(), message: "".into() },
+    }];
+    assert_eq!(stands(&held), plan::Condition::Held);
 }
 
 /// Whoever changes the version in a template, and forgets the plan's name in it, has made no plan for that version.

@@ -76,6 +76,9 @@ pub(crate) struct ModulePod {
     pub(crate) not_run: Box<[String]>,
     /// Why an operation plan holds its containers, in their order; empty where none names one.
     pub(crate) holds: Box<[Option<Arc<str>>]>,
+    /// What is to serve in the place of those that are held (rule P13). Their places follow those of the Pod's spec. In a box of
+    /// its own: of all Pods few have any.
+    stand_ins: Option<Box<Vec<Container>>>,
     /// That no plan will ever release it has been told.
     pub(crate) hold_told: bool,
 }
@@ -87,6 +90,49 @@ impl ModulePod {
             .iter()
             .zip(&self.holds)
             .filter_map(|(container, hold)| Some((container, hold.as_ref()?)))
+    }
+
+    /// What stands in for those of its containers that are held.
+    pub(crate) fn stand_ins(&self) -> impl Iterator<Item = &Container> {
+        self.stand_ins.iter().flat_map(|all| all.iter())
+    }
+
+    /// The biz that stand in for those of its containers that are held.
+    pub(crate) fn stood_in_by(&self) -> impl Iterator<Item = &BizId> {
+        self.stand_ins().filter_map(|container| Some(&container.wanted.as_ref().ok()?.id))
+    }
+
+    /// The biz that it names, and those that stand in for them.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &BizId> {
+        self.biz().chain(self.stood_in_by())
+    }
+
+    /// Its containers, and what stands in for them.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Container> {
+        self.containers.iter_mut().chain(self.stand_ins.iter_mut().flat_map(|all| all.iter_mut()))
+    }
+
+    /// What is to serve in the place of those of its containers that are held, by their places. What stands in already goes on
+    /// with what became of it.
+    pub(crate) fn stand_in(&mut self, wanted: Vec<(usize, Arc<ModuleSpec>)>) {
+        if wanted.is_empty() {
+            self.stand_ins = None;
+            return;
+        }
+        let mut before = self.stand_ins.take().unwrap_or_default();
+        let stands_in = wanted.into_iter().map(|(place, spec)| {
+            let place = self.view.containers.len() + place;
+            let same = |one: &Container| {
+                one.place == place && one.wanted.as_ref().is_ok_and(|known| Arc::ptr_eq(known, &spec))
+            };
+            match before.iter().position(same) {
+                Some(index) => before.swap_remove(index),
+                None => {
+                    Container { place, wanted: Ok(spec), run: Run::default(), waiting: Waiting::default() }
+                }
+            }
+        });
+        self.stand_ins = Some(Box::new(stands_in.collect()));
     }
 
     /// Takes a Pod up.
@@ -114,6 +160,7 @@ impl ModulePod {
             ignores_probes,
             not_run,
             holds: Box::default(),
+            stand_ins: None,
             hold_told: false,
         };
         for container in &mut pod.containers {

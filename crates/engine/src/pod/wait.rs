@@ -185,7 +185,10 @@ mod tests {
         waiting.put_off(at(9));
         waiting.see(Some(Wait::Intent), at(18));
         assert!(!waiting.lasts(at(18).mono) && waiting.lasts(at(19).mono));
-        assert_eq!(waiting.message(), "since 1970-01-01T00:00:03Z it waits for its Module object to be written");
+        assert_eq!(
+            waiting.message(),
+            "since 1970-01-01T00:00:03Z it waits for its Module object to be written"
+        );
     }
 
     #[test]

@@ -367,8 +367,8 @@ impl VNode {
         }
     }
 
-    /// A container of a Pod, by its place in the spec.
+    /// A container of a Pod, or what stands in for it, by its place.
     pub(super) fn container(&mut self, uid: &Arc<str>, place: usize) -> Option<&mut Container> {
-        self.pods.get_mut(uid)?.containers.iter_mut().find(|container| container.place == place)
+        self.pods.get_mut(uid)?.all_mut().find(|container| container.place == place)
     }
 }

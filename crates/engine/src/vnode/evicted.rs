@@ -84,6 +84,8 @@ impl VNode {
         let taken: BTreeSet<BizId> = evicted
             .flat_map(|pod| pod.biz().cloned())
             .chain(deleted.flat_map(|pod| self.left_for_plan(pod)))
+            // What stands in for a version that is held stays until that serves, not only until it is released.
+            .chain(self.pods.values().flat_map(|pod| pod.stood_in_by().cloned()))
             .collect();
         let mut kept = std::mem::take(&mut self.evicted.kept);
         for id in &taken {

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{BizId, BizName};
+use model::{BizId, BizName, ModuleSpec};
 
 use super::{Context, News, Scope, VNode};
 use crate::{
+    ordering::Claim,
     plans::{self, Plans},
     pod::{self, Container, ModulePod},
     view::ContainerState,
@@ -37,9 +38,51 @@ impl VNode {
                     plans.hold(&pod.view, spec, self.node.as_ref(), self.inventory.serves_any(&spec.id.name))
                 })
                 .collect();
+            let stand_ins = self.stand_ins(pod, &holds, plans);
             let Some(pod) = self.pods.get_mut(&uid) else { continue };
             pod.holds = if holds.iter().all(Option::is_none) { Box::default() } else { holds };
+            pod.stand_in(stand_ins);
         }
+    }
+
+    /// What is to serve for the containers of this Pod that are held, each with its container's place: what was rolled out last,
+    /// where nothing else serves. A base that starts anew under another identity has no older Pod that would bring it back
+    /// (rule P13).
+    fn stand_ins(
+        &self,
+        pod: &ModulePod,
+        holds: &[Option<Arc<str>>],
+        plans: &Plans,
+    ) -> Vec<(usize, Arc<ModuleSpec>)> {
+        if !pod.is_live() {
+            return Vec::new();
+        }
+        let held = pod.containers.iter().zip(holds).filter(|(_, hold)| hold.is_some());
+        held.filter_map(|(container, _)| {
+            let spec = plans.stand_in(&pod.view, container.wanted.as_ref().ok()?)?;
+            let another_serves = self.inventory.serves_any(&spec.id.name) && !self.inventory.serves(&spec.id);
+            if another_serves {
+                return None;
+            }
+            let mut known = pod.stand_ins().filter_map(|one| one.wanted.as_ref().ok());
+            let known = known.find(|known| known.id == spec.id && known.url == spec.url);
+            Some((container.place, known.cloned().unwrap_or_else(|| Arc::new(spec.clone()))))
+        })
+        .collect()
+    }
+
+    /// Tells of what is about to be installed in the place of a version that is held, the first time.
+    pub(super) fn tell_of_stand_in(&mut self, claim: &Claim, ctx: &mut Context<'_>) {
+        let is_first = |one: &Container| one.place == claim.index && !one.run.has_begun();
+        let Some(pod) = self.pods.get(&claim.uid).filter(|pod| pod.stand_ins().any(is_first)) else { return };
+        let mut held = pod.held().filter_map(|(container, _)| Some(&container.wanted.as_ref().ok()?.id));
+        let Some(held) = held.find(|id| id.name == claim.spec.id.name) else { return };
+        let note = format!(
+            "nothing serves on this base, so that {} is installed, which was rolled out last, until the plan releases {held} here",
+            claim.spec.id
+        );
+        let news = News { warning: false, reason: "StandsIn", action: "Install", note };
+        self.announce_of_pod(&claim.uid, news, ctx);
     }
 
     /// Tells once of a Pod that waits for a plan which nobody here will ever see.

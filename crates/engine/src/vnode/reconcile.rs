@@ -22,7 +22,7 @@ use crate::{
         Arrangement, AtWork, Claim, Situation, Step,
         newest::{Revisions, newest_first},
     },
-    pod::{ModulePod, wait::Wait},
+    pod::{Container, ModulePod, wait::Wait},
     view::{PodView, RestartPolicy},
 };
 
@@ -161,7 +161,9 @@ impl VNode {
         newest_first(&mut live, revisions);
         let live = live.into_iter().filter_map(|view| self.pods.get(&view.pod.uid));
         let mut claims = Claims::new();
+        let mut stand_ins = Vec::new();
         for pod in live {
+            stand_ins.extend(pod.stand_ins().map(|container| (pod, container)));
             let never = pod.view.restart_policy == RestartPolicy::Never;
             let is_done = |id: &BizId| {
                 let stopped = self.inventory.find(id).is_some_and(|biz| biz.state == BizState::Stopped);
@@ -172,25 +174,43 @@ impl VNode {
                 if !scope.holds(&spec.id.name) {
                     continue;
                 }
+                let ended = container.run.has_begun() && (never || is_done(&spec.id));
                 claims.entry(spec.id.name.clone()).or_default().push(Claim {
-                    uid: pod.view.pod.uid.clone(),
-                    index: container.place,
-                    spec: spec.clone(),
-                    owner: pod.view.owner.clone(),
                     ready: pod.is_ready(),
                     draining: pod.is_draining(now),
-                    due: container.run.is_due(now)
-                        && !(container.run.has_begun() && (never || is_done(&spec.id))),
-                    failed: container.run.fault().is_some(),
-                    barred: container.run.is_barred(),
+                    due: container.run.is_due(now) && !ended,
                     held: pod.held().any(|(held, _)| held.place == container.place),
-                    stale: self.inventory.find(&spec.id).is_some()
-                        && self.is_of_another_package(&spec.id, &spec.url),
-                    replaces: container.run.must_replace(),
+                    ..self.claim(pod, container, spec, now)
                 });
             }
         }
+        for (pod, container) in stand_ins {
+            let Ok(spec) = &container.wanted else { continue };
+            let of_name = claims.entry(spec.id.name.clone()).or_default();
+            // Nothing stands in where a Pod asks that may have what it asks for.
+            if scope.holds(&spec.id.name) && of_name.iter().all(|claim| claim.held) {
+                of_name.push(self.claim(pod, container, spec, now));
+            }
+        }
         claims
+    }
+
+    /// What a container asks for. The Pod is not Ready by it, and nothing holds it.
+    fn claim(&self, pod: &ModulePod, container: &Container, spec: &Arc<ModuleSpec>, now: Duration) -> Claim {
+        Claim {
+            uid: pod.view.pod.uid.clone(),
+            index: container.place,
+            spec: spec.clone(),
+            owner: pod.view.owner.clone(),
+            ready: false,
+            draining: false,
+            due: container.run.is_due(now),
+            failed: container.run.fault().is_some(),
+            barred: container.run.is_barred(),
+            held: false,
+            stale: self.inventory.find(&spec.id).is_some() && self.is_of_another_package(&spec.id, &spec.url),
+            replaces: container.run.must_replace(),
+        }
     }
 
     /// What Pods name, and what objects say, is answered for from now on; what nothing is left of is no more.
@@ -202,7 +222,7 @@ impl VNode {
             .map(Box::as_ref)
             .filter(here)
             .filter(|pod| !pod.is_foreign)
-            .flat_map(|pod| pod.biz());
+            .flat_map(ModulePod::named);
         for id in ids {
             if !self.managed.contains_key(id) {
                 self.managed.insert(id.clone(), Box::default());
@@ -216,7 +236,7 @@ impl VNode {
         // A Pod of before names it no more, and it is not there and not on its way: nothing is left
         // to answer for.
         let named: BTreeSet<&BizId> =
-            self.pods.values().map(Box::as_ref).filter(here).flat_map(|pod| pod.biz()).collect();
+            self.pods.values().map(Box::as_ref).filter(here).flat_map(ModulePod::named).collect();
         let at_work = |id: &BizId| self.ops.get(&id.name).is_some_and(|op| op.key.biz.as_ref() == Some(id));
         let (inventory, modules) = (&self.inventory, &self.modules);
         self.managed.retain(|id, _| {
@@ -311,6 +331,7 @@ impl VNode {
                 if !self.intend(&claim.spec.id, ctx) {
                     return;
                 }
+                self.tell_of_stand_in(claim, ctx);
                 (Command::InstallBiz { spec: (*claim.spec).clone(), strategy }, Some(index))
             }
             Step::Switch(index) => {
