@@ -6,11 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use arklet::{Command, CommandKind, WireStrategy};
-use model::{BizId, BizName, BizState, TunnelKind};
+use model::{BizId, BizName, BizState, ModuleSpec, TunnelKind};
 
 use super::{
     Context, Liveness, Scope, VNode,
