@@ -15,6 +15,7 @@ use model::{BaseIdentity, BizId};
 
 use crate::{
     base::{Package, word},
+    check::plans::NAMES,
     world::World,
 };
 
@@ -72,9 +73,7 @@ impl Deployment {
     /// The annotations of its template.
     fn annotations(&self) -> BTreeMap<String, String> {
         let plan = self.plans.get(&self.revision).cloned();
-        plan.map(|plan| ("module-controller.koupleless.io/operation-plan".to_owned(), plan))
-            .into_iter()
-            .collect()
+        plan.map(|plan| (NAMES.to_owned(), plan)).into_iter().collect()
     }
 
     /// As the API server shows it.

@@ -13,7 +13,7 @@ use plan::{Draft, DraftBatch, DraftMetric, MetricAnswer, Phase, Spec, Status, St
 use crate::{
     acts::crash,
     base::{Package, word},
-    check::budget,
+    check::{budget, plans::NAMES},
     deployment::Deployment,
     run::{FIRST_LOOK, LOOK, OWNED, REST, TROUBLE, come_to_rest, settle},
     scenario::Scenario,
@@ -264,7 +264,9 @@ fn judge(world: &World, deployment: &Deployment) -> Result<(), String> {
         };
         // Of a Deployment that comes to every base there is what was rolled out last (rule P13).
         let rolled_out = world.api.workloads.get(BIZ).is_some_and(|view| view.rolled_out.is_some());
-        let stands_in = |pod: &&PodView| deployment.is_peer && rolled_out && pod.node == node && is_held(pod);
+        let names_plan = |pod: &PodView| pod.annotations.contains_key(NAMES);
+        let stands_in =
+            |pod: &&PodView| deployment.is_peer && rolled_out && pod.node == node && names_plan(pod);
         let mut pods = world.api.live_pods();
         if base.up && serving.is_empty() && pods.any(|pod| may_serve(&pod) || stands_in(&pod)) {
             return Err(format!("{identity} serves nothing: {:?}", base.biz));

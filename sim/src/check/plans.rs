@@ -12,7 +12,7 @@ use super::{Known, biz_of, is_the_last};
 use crate::world::World;
 
 /// The annotation by which a Pod names its plan.
-const NAMES: &str = "module-controller.koupleless.io/operation-plan";
+pub(crate) const NAMES: &str = "module-controller.koupleless.io/operation-plan";
 /// The labels of the host name and the port, by which a plan tells bases apart.
 const HOST: [&str; 2] = ["base.koupleless.io/host-name", "base.koupleless.io/tunnel-port"];
 
@@ -26,7 +26,11 @@ pub(super) fn check(base: &BaseIdentity, command: &Command, known: &Known<'_>) -
             let told = known.told.values().filter(|pod| pod.node == node);
             let is_free = told.clone().filter(free).any(|pod| asks(pod, |own| *own == spec.id));
             let by_plan = told.filter(|pod| !free(pod)).find(|pod| asks(pod, |own| *own == spec.id));
-            match by_plan.filter(|_| !is_free) {
+            // What was rolled out last stands in for what is held (rule P13), also where another Pod of it is held.
+            let rolled_out = known.api.workloads.values().filter_map(|view| view.rolled_out.as_deref());
+            let stands_in =
+                rolled_out.flat_map(|rolled_out| &rolled_out.modules).any(|one| one.id == spec.id);
+            match by_plan.filter(|_| !is_free && !stands_in) {
                 Some(pod) if !is_released(base, pod, &spec.id, known) => Err(format!(
                     "{base} is told to install {}, which its plan has not released there",
                     spec.id

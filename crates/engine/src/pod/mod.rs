@@ -76,7 +76,7 @@ pub(crate) struct ModulePod {
     pub(crate) not_run: Box<[String]>,
     /// Why an operation plan holds its containers, in their order; empty where none names one.
     pub(crate) holds: Box<[Option<Arc<str>>]>,
-    /// What is to serve in the place of those that are held (rule P13). Their places follow those of the Pod's spec. In a box of
+    /// What is to serve in the place of those that wait for a plan, or have not come up since (rule P13). Their places follow those of the Pod's spec. In a box of
     /// its own: of all Pods few have any.
     stand_ins: Option<Box<Vec<Container>>>,
     /// That no plan will ever release it has been told.
@@ -92,12 +92,12 @@ impl ModulePod {
             .filter_map(|(container, hold)| Some((container, hold.as_ref()?)))
     }
 
-    /// What stands in for those of its containers that are held.
+    /// What stands in for those of its containers that do not serve yet.
     pub(crate) fn stand_ins(&self) -> impl Iterator<Item = &Container> {
         self.stand_ins.iter().flat_map(|all| all.iter())
     }
 
-    /// The biz that stand in for those of its containers that are held.
+    /// The biz that stand in for those of its containers that do not serve yet.
     pub(crate) fn stood_in_by(&self) -> impl Iterator<Item = &BizId> {
         self.stand_ins().filter_map(|container| Some(&container.wanted.as_ref().ok()?.id))
     }
@@ -112,7 +112,7 @@ impl ModulePod {
         self.containers.iter_mut().chain(self.stand_ins.iter_mut().flat_map(|all| all.iter_mut()))
     }
 
-    /// What is to serve in the place of those of its containers that are held, by their places. What stands in already goes on
+    /// What is to serve in the place of its containers, by their places. What stands in already goes on
     /// with what became of it.
     pub(crate) fn stand_in(&mut self, wanted: Vec<(usize, Arc<ModuleSpec>)>) {
         if wanted.is_empty() {

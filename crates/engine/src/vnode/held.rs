@@ -38,37 +38,30 @@ impl VNode {
                     plans.hold(&pod.view, spec, self.node.as_ref(), self.inventory.serves_any(&spec.id.name))
                 })
                 .collect();
-            let stand_ins = self.stand_ins(pod, &holds, plans);
+            let stand_ins = self.stand_ins(pod, plans);
             let Some(pod) = self.pods.get_mut(&uid) else { continue };
             pod.holds = if holds.iter().all(Option::is_none) { Box::default() } else { holds };
             pod.stand_in(stand_ins);
         }
     }
 
-    /// What is to serve for the containers of this Pod that are held, each with its container's place: what was rolled out last,
-    /// where nothing else serves. A base that starts anew under another identity has no older Pod that would bring it back
-    /// (rule P13).
-    fn stand_ins(
-        &self,
-        pod: &ModulePod,
-        holds: &[Option<Arc<str>>],
-        plans: &Plans,
-    ) -> Vec<(usize, Arc<ModuleSpec>)> {
-        if !pod.is_live() {
-            return Vec::new();
-        }
-        let held = pod.containers.iter().zip(holds).filter(|(_, hold)| hold.is_some());
-        held.filter_map(|(container, _)| {
-            let spec = plans.stand_in(&pod.view, container.wanted.as_ref().ok()?)?;
-            let another_serves = self.inventory.serves_any(&spec.id.name) && !self.inventory.serves(&spec.id);
-            if another_serves {
+    /// What is to serve for the containers of this Pod as long as they do not, each with its container's place: what was rolled
+    /// out last, where nothing else serves. A base that starts anew under another identity has no older Pod that would bring it
+    /// back (rule P13).
+    fn stand_ins(&self, pod: &ModulePod, plans: &Plans) -> Vec<(usize, Arc<ModuleSpec>)> {
+        let containers = pod.containers.iter().filter(|_| pod.is_live());
+        let stand_ins = containers.filter_map(|container| {
+            let own = container.wanted.as_ref().ok()?;
+            let spec = plans.stand_in(&pod.view, own)?;
+            let another_serves = self.inventory.serves_any(&own.id.name) && !self.inventory.serves(&spec.id);
+            if another_serves || !self.waits_for_plan(pod, &own.id.name) {
                 return None;
             }
             let mut known = pod.stand_ins().filter_map(|one| one.wanted.as_ref().ok());
             let known = known.find(|known| known.id == spec.id && known.url == spec.url);
             Some((container.place, known.cloned().unwrap_or_else(|| Arc::new(spec.clone()))))
-        })
-        .collect()
+        });
+        stand_ins.collect()
     }
 
     /// Tells of what is about to be installed in the place of a version that is held, the first time.

@@ -188,8 +188,10 @@ impl VNode {
         for (pod, container) in stand_ins {
             let Ok(spec) = &container.wanted else { continue };
             let of_name = claims.entry(spec.id.name.clone()).or_default();
-            // Nothing stands in where a Pod asks that may have what it asks for.
-            if scope.holds(&spec.id.name) && of_name.iter().all(|claim| claim.held) {
+            // Where another Pod asks that may have what it asks for, that is what serves. The Pod's own version comes first, too,
+            // and falls back to this where it fails.
+            let gives_way = |other: &Claim| other.held || other.failed || other.uid == pod.view.pod.uid;
+            if scope.holds(&spec.id.name) && of_name.iter().all(gives_way) {
                 of_name.push(self.claim(pod, container, spec, now));
             }
         }
