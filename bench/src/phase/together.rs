@@ -90,7 +90,7 @@ pub async fn online(stage: &Stage, pods: &[(ModulePod, Target)], at_once: usize)
             let what = format!("{wanted} Pods Ready");
             stage.pods.until(&what, patience(wave.len()), |board| board.ready() == wanted).await?;
         }
-        Ok(())
+        anyhow::Ok(())
     };
     stage.pods.telling("all modules online", work).await?;
     let mut samples = Samples::default();

@@ -22,6 +22,7 @@ use crate::{
     action::{Action, Alarm, Announcement, AskMetric, Regarding},
     config::Config,
     event::Now,
+    placement::Site,
     request::{Request, WriteError},
     trace::TraceId,
     view::{NodeView, Owner, PlanRef, PlanView, PodView, RolledOut},
@@ -301,11 +302,13 @@ impl Plans {
         self.rolled_out.insert(owner, rolled_out.clone()).as_ref() != Some(rolled_out) || came
     }
 
-    /// What was rolled out last under this name of a workload that comes to every base: it stands in for a version that is held,
-    /// where nothing else serves (rule P13).
-    pub(crate) fn stand_in(&self, pod: &PodView, held: &ModuleSpec) -> Option<&ModuleSpec> {
+    /// What was rolled out last under this name of a workload that comes to every base, also to this one: it stands in for a
+    /// version that is held, where nothing else serves (rule P13).
+    pub(crate) fn stand_in(&self, pod: &PodView, held: &ModuleSpec, node: &NodeView) -> Option<&ModuleSpec> {
         let owner = pod.owner.as_ref().filter(|owner| self.coming.contains(owner))?;
-        let mut modules = self.rolled_out.get(owner)?.modules.iter();
+        let rolled_out = self.rolled_out.get(owner)?;
+        let mut modules =
+            rolled_out.modules.iter().filter(|_| rolled_out.placement.admits(&Site::lasting(node)));
         modules.find(|module| module.id.name == held.id.name && module.id != held.id)
     }
 

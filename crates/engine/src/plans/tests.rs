@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     ClusterEvent, Event,
     event::Watched,
-    placement::Placement,
+    placement::{Placement, Toleration},
     testing,
     view::{ContainerState, PlanTarget, WorkloadKind, WorkloadView},
     vnode::testing::Case,
@@ -264,10 +264,16 @@ fn p1_what_was_rolled_out_once_is_held_by_no_plan_that_is_gone() {
 /// The workload of version 1, as it is once that was rolled out everywhere.
 fn rolled_out(comes: bool) -> WorkloadView {
     let modules = crate::pod::translate::specs(&pod("old", "1", None));
-    let rolled_out = RolledOut { modules, placement: Placement::default(), earlier: Vec::new() };
+    let everywhere = Toleration {
+        key: String::new(),
+        operator: "Exists".into(),
+        value: String::new(),
+        effect: String::new(),
+    };
+    let placement = Placement { tolerations: vec![everywhere], ..Placement::default() };
     let mut view = crate::replicas::tests::deployment(1);
     view.workload.name = "d".into();
-    view.rolled_out = Some(Arc::new(rolled_out));
+    view.rolled_out = Some(Arc::new(RolledOut { modules, placement, earlier: Vec::new() }));
     if !comes {
         view.labels = BTreeMap::new().into();
     }
@@ -275,10 +281,10 @@ fn rolled_out(comes: bool) -> WorkloadView {
 }
 
 /// The base has started anew under another identity: the Deployment has deleted the older Pod with its Node.
-fn started_as_another(comes: bool) -> Case {
+fn started_as_another(workload: WorkloadView) -> Case {
     let mut case = Case::start(|config| config.module_deployments = true, &[]);
     case.until(3);
-    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(rolled_out(comes)))));
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(workload))));
     apply(&mut case, pod("new", "2", Some("p")));
     case.until(20);
     case
@@ -286,7 +292,7 @@ fn started_as_another(comes: bool) -> Case {
 
 #[test]
 fn p13_where_nothing_serves_what_was_rolled_out_last_stands_in_until_the_plan_releases_the_newer() {
-    let mut case = started_as_another(true);
+    let mut case = started_as_another(rolled_out(true));
     assert_eq!(case.commands, ["install biz1:1"]);
     assert!(told(&case, "new").1.starts_with("HeldByPlan: "), "{:?}", told(&case, "new"));
     let news = |case: &Case| case.said.iter().filter(|said| said.reason == "StandsIn").count();
@@ -310,7 +316,7 @@ fn p13_where_nothing_serves_what_was_rolled_out_last_stands_in_until_the_plan_re
 
 #[test]
 fn p13_what_stands_in_goes_with_the_pod_that_it_stands_in_for() {
-    let mut case = started_as_another(true);
+    let mut case = started_as_another(rolled_out(true));
     let new: Arc<str> = "uid-new".into();
     let new = case.pods[&new].pod.clone();
     case.change(&new, |view| view.deletion = Some(Duration::from_secs(30)));
@@ -320,7 +326,7 @@ fn p13_what_stands_in_goes_with_the_pod_that_it_stands_in_for() {
 
 #[test]
 fn p13_what_stands_in_and_goes_by_itself_comes_back_ever_more_rarely() {
-    let mut case = started_as_another(true);
+    let mut case = started_as_another(rolled_out(true));
     for seconds in 21..600 {
         case.held.clear();
         case.until(seconds);
@@ -332,7 +338,7 @@ fn p13_what_stands_in_and_goes_by_itself_comes_back_ever_more_rarely() {
 
 #[test]
 fn p13_an_older_pod_that_comes_has_what_stood_in() {
-    let mut case = started_as_another(true);
+    let mut case = started_as_another(rolled_out(true));
     apply(&mut case, pod("again", "1", None));
     case.until(40);
     assert_eq!(told(&case, "again"), (true, "Running".to_owned()));
@@ -342,7 +348,18 @@ fn p13_an_older_pod_that_comes_has_what_stood_in() {
 /// Such a workload has Pods on some bases, and Kubernetes chooses which.
 #[test]
 fn p13_nothing_stands_in_for_a_workload_that_does_not_come_to_every_base() {
-    let case = started_as_another(false);
+    let case = started_as_another(rolled_out(false));
+    assert!(case.commands.is_empty(), "{:?}", case.commands);
+}
+
+/// The newer template is for more bases than the one before.
+#[test]
+fn p13_nothing_stands_in_where_what_was_rolled_out_was_not_to_come() {
+    let mut view = rolled_out(true);
+    let mut rolled_out = RolledOut::clone(view.rolled_out.as_deref().unwrap());
+    rolled_out.placement = view.template.placement.clone();
+    view.rolled_out = Some(Arc::new(rolled_out));
+    let case = started_as_another(view);
     assert!(case.commands.is_empty(), "{:?}", case.commands);
 }
 

@@ -52,7 +52,7 @@ impl VNode {
         let containers = pod.containers.iter().filter(|_| pod.is_live());
         let stand_ins = containers.filter_map(|container| {
             let own = container.wanted.as_ref().ok()?;
-            let spec = plans.stand_in(&pod.view, own)?;
+            let spec = plans.stand_in(&pod.view, own, self.node.as_ref()?)?;
             let another_serves = self.inventory.serves_any(&own.id.name) && !self.inventory.serves(&spec.id);
             if another_serves || !self.waits_for_plan(pod, &own.id.name) {
                 return None;
