@@ -18,6 +18,11 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use host::CompilerLimits;
+use tikv_jemallocator::Jemalloc;
+
+/// An instance for each request is many small pieces that live for a moment, on all threads: that is what it is good at.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A base that takes WebAssembly modules while it runs.
 #[derive(Debug, Parser)]

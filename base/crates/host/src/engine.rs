@@ -31,9 +31,10 @@ use crate::{
 /// How long a module may compute before another one gets its turn.
 const TICK: Duration = Duration::from_millis(1);
 
-/// What stays mapped of an instance that ended, for the next: most instances need no more, and mapping anew costs more
-/// than the instance itself.
+/// What stays mapped of an instance that ended, for the next: of its memory, of its tables, and of the stack that it ran on.
+/// Most instances need no more, and mapping anew costs more than the instance itself.
 const RESIDENT_BYTES: usize = 1024 * 1024;
+const RESIDENT_STACK_BYTES: usize = 64 * 1024;
 
 /// The threads for what would keep a module's thread waiting: modules have no files, so that this is looking up names.
 const BLOCKING_THREADS: usize = 8;
@@ -162,6 +163,8 @@ fn pooled(options: &Options) -> Config {
         .table_elements(200_000)
         .max_memory_size(memory)
         .linear_memory_keep_resident(RESIDENT_BYTES)
+        .table_keep_resident(RESIDENT_BYTES)
+        .async_stack_keep_resident(RESIDENT_STACK_BYTES)
         .pagemap_scan(Enabled::Auto);
     let mut config = code();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
