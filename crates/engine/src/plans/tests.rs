@@ -11,7 +11,7 @@ use crate::{
     placement::{Placement, Toleration},
     testing,
     view::{ContainerState, PlanTarget, WorkloadKind, WorkloadView},
-    vnode::testing::Case,
+    vnode::testing::{Case, Manner},
 };
 
 fn version(version: &str) -> BizId {
@@ -275,7 +275,7 @@ fn rolled_out(comes: bool) -> WorkloadView {
     view.workload.name = "d".into();
     view.rolled_out = Some(Arc::new(RolledOut { modules, placement, earlier: Vec::new() }));
     if !comes {
-        view.labels = BTreeMap::new().into();
+        view.labels = BTreeMap::new();
     }
     view
 }
@@ -334,6 +334,28 @@ fn p13_what_stands_in_and_goes_by_itself_comes_back_ever_more_rarely() {
     let installs = case.commands.len();
     assert!((3..12).contains(&installs), "{:?}", case.commands);
     assert_eq!(case.held.len(), 0);
+}
+
+/// Where the base has room for one, what stands in goes before the newer comes, as an older Pod's version would.
+#[test]
+fn p13_what_stands_in_comes_back_where_the_newer_fails_in_its_place() {
+    let mut case = Case::start(|config| config.module_deployments = true, &[]);
+    case.manner = Manner::Old { tells: true };
+    case.until(3);
+    case.step(Event::Cluster(ClusterEvent::Workload(Box::new(rolled_out(true)))));
+    let containers = vec![testing::container("biz1", "bad")].into();
+    apply(&mut case, PodView { containers, ..pod("new", "2", Some("p")) });
+    tell(&mut case, &plan_for("bad"));
+    case.until(20);
+    assert_eq!(case.held.get(&version("1")), Some(&BizState::Activated), "{:?}", case.commands);
+    let plan = PlanView { resource_version: 2, ..plan_for("bad") };
+    tell(&mut case, &released(&plan));
+    case.until(60);
+    assert!(told(&case, "new").1.starts_with("User.InstallBizUserError"), "{:?}", told(&case, "new"));
+    assert_eq!(case.held.keys().collect::<Vec<_>>(), [&version("1")], "{:?}", case.commands);
+    let commands = case.commands.clone();
+    case.until(600);
+    assert_eq!(case.commands, commands, "it is barred");
 }
 
 #[test]

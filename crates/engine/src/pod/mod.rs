@@ -42,6 +42,10 @@ pub(crate) struct Container {
     pub(crate) waiting: Waiting,
 }
 
+/// What serves in the place of containers that do not serve yet.
+#[derive(Debug, Clone, Default)]
+struct StandIns(Vec<Container>);
+
 /// A Pod that is bound to a VNode.
 #[derive(Debug, Clone)]
 pub(crate) struct ModulePod {
@@ -76,9 +80,9 @@ pub(crate) struct ModulePod {
     pub(crate) not_run: Box<[String]>,
     /// Why an operation plan holds its containers, in their order; empty where none names one.
     pub(crate) holds: Box<[Option<Arc<str>>]>,
-    /// What is to serve in the place of those that wait for a plan, or have not come up since (rule P13). Their places follow those of the Pod's spec. In a box of
-    /// its own: of all Pods few have any.
-    stand_ins: Option<Box<Vec<Container>>>,
+    /// What is to serve in the place of those that wait for a plan, or have not come up since (rule P13). Their places follow
+    /// those of the Pod's spec. In a box of its own: of all Pods few have any.
+    stand_ins: Option<Box<StandIns>>,
     /// That no plan will ever release it has been told.
     pub(crate) hold_told: bool,
 }
@@ -94,7 +98,7 @@ impl ModulePod {
 
     /// What stands in for those of its containers that do not serve yet.
     pub(crate) fn stand_ins(&self) -> impl Iterator<Item = &Container> {
-        self.stand_ins.iter().flat_map(|all| all.iter())
+        self.stand_ins.iter().flat_map(|all| &all.0)
     }
 
     /// The biz that stand in for those of its containers that do not serve yet.
@@ -109,7 +113,7 @@ impl ModulePod {
 
     /// Its containers, and what stands in for them.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Container> {
-        self.containers.iter_mut().chain(self.stand_ins.iter_mut().flat_map(|all| all.iter_mut()))
+        self.containers.iter_mut().chain(self.stand_ins.iter_mut().flat_map(|all| &mut all.0))
     }
 
     /// What is to serve in the place of its containers, by their places. What stands in already goes on
@@ -119,7 +123,7 @@ impl ModulePod {
             self.stand_ins = None;
             return;
         }
-        let mut before = self.stand_ins.take().unwrap_or_default();
+        let mut before = self.stand_ins.take().unwrap_or_default().0;
         let stands_in = wanted.into_iter().map(|(place, spec)| {
             let place = self.view.containers.len() + place;
             let same = |one: &Container| {
@@ -132,7 +136,7 @@ impl ModulePod {
                 }
             }
         });
-        self.stand_ins = Some(Box::new(stands_in.collect()));
+        self.stand_ins = Some(Box::new(StandIns(stands_in.collect())));
     }
 
     /// Takes a Pod up.

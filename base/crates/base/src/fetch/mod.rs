@@ -26,11 +26,13 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Fetcher {
     served: Served,
+    /// [`DEADLINE`]; in tests less.
+    deadline: Duration,
 }
 
 impl Fetcher {
     pub(crate) fn new(tls: ClientConfig) -> Self {
-        Self { served: Served::new(tls, MAX_PACKAGE_BYTES) }
+        Self { served: Served::new(tls, MAX_PACKAGE_BYTES), deadline: DEADLINE }
     }
 
     /// The bytes of a package: all of them, or an error. No text of an error has the URL's credentials.
@@ -47,8 +49,9 @@ impl Fetcher {
                 ))),
             }
         };
-        let late = |_| Failure::TimedOut(format!("{}: it did not come within {DEADLINE:?}", shown(&url)));
-        let bytes = tokio::time::timeout(DEADLINE, brought).await.map_err(late)??;
+        let deadline = self.deadline;
+        let late = |_| Failure::TimedOut(format!("{}: it did not come within {deadline:?}", shown(&url)));
+        let bytes = tokio::time::timeout(deadline, brought).await.map_err(late)??;
         check(&bytes, expected.as_deref())?;
         Ok(bytes)
     }
@@ -139,6 +142,8 @@ pub(crate) fn packages_in(folder: &std::path::Path) -> Result<Vec<String>, Strin
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Write as _, net::TcpListener, thread};
+
     use super::*;
 
     fn asked(url: &str) -> Result<Option<String>, String> {
@@ -155,6 +160,28 @@ mod tests {
         assert!(other.contains(empty), "{other}");
         assert_eq!(asked("file:///a.wasm#part"), Ok(None));
         assert!(asked("file:///a.wasm#sha256=12").unwrap_err().contains("64 hexadecimal digits"));
+    }
+
+    /// A server that sends a byte now and then, so that no limit of a connection ends it.
+    #[tokio::test]
+    async fn a_package_that_takes_too_long_to_come_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").unwrap();
+            // Until the other side hangs up.
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let fetcher = Fetcher::new(crate::trust::client_config(None).unwrap());
+        let fetcher = Fetcher { deadline: Duration::from_millis(300), ..fetcher };
+        let failure =
+            fetcher.fetch(&format!("http://127.0.0.1:{port}/a.wasm?token=secret")).await.unwrap_err();
+        let why = format!("http://127.0.0.1:{port}/a.wasm: it did not come within 300ms");
+        assert!(matches!(&failure, Failure::TimedOut(told) if *told == why), "{failure:?}");
+        server.join().unwrap();
     }
 
     #[test]
