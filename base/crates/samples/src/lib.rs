@@ -16,6 +16,16 @@ use wit_parser::Resolve;
 const WIT: &str = include_str!("wasi.wit");
 const MODULE: &str = include_str!("module.wat");
 
+/// Modules that misbehave, by their names, each with the path at which it does.
+pub const BAD: [(&str, &str); 6] = [
+    ("loop1", "loop"),
+    ("loop2", "loop"),
+    ("loop3", "loop"),
+    ("loop4", "loop"),
+    ("bomb", "bomb"),
+    ("flood", "flood"),
+];
+
 /// What a sample answers when it is asked for its health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Health {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use samples::Sample;
+use samples::{BAD, Sample};
 
 use crate::support::{Base, get, wait_for};
 
@@ -88,15 +88,7 @@ fn neighbours_of_bad_modules_are_served() {
     let base = Base::start(&["--management.endpoint.health.show-details=always"]);
     base.installed(&Sample::new("good", "1.0.0"));
     let mut bad = Vec::new();
-    for (name, path) in [
-        ("loop1", "loop"),
-        ("loop2", "loop"),
-        ("loop3", "loop"),
-        ("loop4", "loop"),
-        ("bomb", "bomb"),
-        ("flood", "flood"),
-        ("output", "output"),
-    ] {
+    for (name, path) in BAD.into_iter().chain([("output", "output")]) {
         base.installed(&Sample::new(name, "1.0.0").limits(QUICK));
         bad.push(format!("http://{}/{name}/{path}", base.web()));
     }

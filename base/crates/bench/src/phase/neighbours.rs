@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, ensure};
-use samples::Sample;
+use samples::{BAD, Sample};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -22,16 +22,6 @@ use crate::{
 
 /// How long they misbehave.
 const SECONDS: u32 = 30;
-
-/// Those that do, and what each of them is asked for without pause.
-const BAD: [(&str, &str); 6] = [
-    ("loop1", "loop"),
-    ("loop2", "loop"),
-    ("loop3", "loop"),
-    ("loop4", "loop"),
-    ("bomb", "bomb"),
-    ("flood", "flood"),
-];
 
 /// Loops end at a deadline, so that the base may say of them that they are late.
 const LIMITS: &str = r#"{"requestMs":1000}"#;

@@ -1,17 +1,26 @@
-//! Servers that move packages, and cut them short.
+//! Servers that move packages, cut them short, and take their time.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use super::*;
+use crate::fetch::Fetcher;
 
 const MOST: usize = 1_000;
 
 type Requests = Arc<Mutex<Vec<String>>>;
+
+/// The head of a request.
+fn head(stream: &TcpStream) -> String {
+    let (mut head, mut reader) = (String::new(), BufReader::new(stream.try_clone().unwrap()));
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+    head
+}
 
 /// Answers each request by what it says, and hangs up. Gives its port and the requests that came.
 fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (u16, Requests) {
@@ -21,9 +30,7 @@ fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (u16, Requests) {
     let seen = requests.clone();
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut request = String::new();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).unwrap() > 0 {}
+            let request = head(&stream);
             seen.lock().unwrap().push(request.clone());
             let _ = stream.write_all(answer(&request).as_bytes());
         }
@@ -172,4 +179,25 @@ async fn the_limit_of_size_holds_over_all_pieces() {
     });
     let error = fetch(&format!("http://127.0.0.1:{port}/a"), false).await.unwrap_err();
     assert!(error.contains("more than 1000 bytes"), "{error}");
+}
+
+/// It sends a byte now and then, so that no limit of a connection ends it.
+#[tokio::test]
+async fn a_package_that_takes_too_long_to_come_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        head(&stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").unwrap();
+        // Until the other side hangs up.
+        while stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let fetcher = Fetcher::new(crate::trust::client_config(None).unwrap());
+    let fetcher = Fetcher { deadline: Duration::from_millis(300), ..fetcher };
+    let failure = fetcher.fetch(&format!("http://127.0.0.1:{port}/a.wasm?token=secret")).await.unwrap_err();
+    let why = format!("http://127.0.0.1:{port}/a.wasm: it did not come within 300ms");
+    assert!(matches!(&failure, Failure::TimedOut(told) if *told == why), "{failure:?}");
 }
