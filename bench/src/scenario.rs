@@ -1,6 +1,7 @@
 //! One scenario: its phases in their order, and what becomes a figure of each.
 
 mod planned;
+mod rounds;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::phase::discover::{self, node_name};
 use crate::phase::doings::Doings;
 use crate::phase::replicas::{FEWEST_BASES, Replicas};
 use crate::phase::restart::{self, End};
-use crate::phase::together::{self, Together};
+use crate::phase::together;
 use crate::phase::{board, rollout, steady, update};
 use crate::plan::Plan;
 use crate::report::{Cost, Unit, WayReport};
@@ -24,6 +25,8 @@ use crate::stage::{Stage, Target};
 use crate::stats::{median, millis};
 use crate::watch::Watch;
 use crate::writes::Writes;
+
+use rounds::Rounds;
 
 /// What the first minute of everything still writes has come by then: health, labels, first Leases.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -41,34 +44,6 @@ pub(crate) struct Scenario<'a> {
     pub(crate) plane: &'a Plane,
     pub(crate) rig: Rig<'a>,
     pub(crate) report: &'a mut WayReport,
-}
-
-/// What the rounds came to.
-#[derive(Default)]
-struct Rounds {
-    online: Side,
-    offline: Side,
-    floor_online: Vec<Together>,
-    floor_offline: Vec<Together>,
-}
-
-/// The controller's rounds in one direction.
-#[derive(Default)]
-struct Side {
-    together: Vec<Together>,
-    written_per_second: Vec<f64>,
-    cpu_ms: Vec<f64>,
-}
-
-impl Side {
-    /// One more round, of so many modules; gives what it cost.
-    fn push(&mut self, round: Metered<Together>, modules: usize) -> Cost {
-        self.together.push(round.measured);
-        // Far below 2^53.
-        self.written_per_second.push(modules as f64 / round.written.as_secs_f64().max(1e-9));
-        self.cpu_ms.push(round.cost.cpu_ms_per_module());
-        round.cost
-    }
 }
 
 /// A phase, and what it cost.
@@ -430,45 +405,6 @@ impl Scenario<'_> {
         Ok(())
     }
 }
-
-impl Rounds {
-    fn tell(&self, report: &mut WayReport) {
-        let ways = [
-            ("all online", &self.online, &self.floor_online, ONLINE),
-            ("all offline", &self.offline, &self.floor_offline, OFFLINE),
-        ];
-        for (phase, side, floor, words) in ways {
-            let floor = Together::median(floor);
-            let Some(measured) = Together::median(&side.together) else { continue };
-            let bare = floor.map(|floor| floor.per_second);
-            report.figure(phase, "Pods", Unit::PerSecond, measured.per_second, bare);
-            let written = median(side.written_per_second.iter().copied());
-            report.figure(phase, "Pods, until all is written", Unit::PerSecond, written, bare);
-            let cpu = median(side.cpu_ms.iter().copied());
-            report.figure(phase, "the controller's processor time for each", Unit::Millis, cpu, None);
-            let [whole, first, second] = words;
-            report.latency(phase, whole, &measured.latency, floor.as_ref().map(|floor| &floor.latency));
-            if let (Some(commanded), Some(told)) = (&measured.commanded, &measured.told) {
-                report.latency(phase, first, commanded, None);
-                report.latency(phase, second, told, None);
-            }
-            if phase == "all online" {
-                report.figure(phase, "Pods that flapped", Unit::Count, measured.flapped as f64, None);
-            }
-        }
-    }
-}
-
-const ONLINE: [&str; 3] = [
-    "bound to Ready, less the base's time",
-    "  bound to command at the base",
-    "  answer of the base to Ready",
-];
-const OFFLINE: [&str; 3] = [
-    "deletion to gone, less the base's time",
-    "  deletion to command at the base",
-    "  answer of the base to gone",
-];
 
 fn alone_figures(report: &mut WayReport, measured: &Alone, floor: Option<&Alone>) {
     let phase = "one by one";
