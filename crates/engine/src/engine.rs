@@ -162,7 +162,7 @@ impl Engine {
             self.visit(&base, now, &mut out, |_, _| {});
         }
         self.keep_shared(now, &mut out);
-        let is_write = |action: &&Action| matches!(action, Action::Request(one) if one.write().is_some());
+        let is_write = |action: &&Action| matches!(action, Action::Request(one) if one.is_write());
         self.unwritten = self.unwritten.saturating_add(out.iter().filter(is_write).count());
         out
     }

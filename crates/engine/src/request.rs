@@ -182,6 +182,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// Its end comes as [`crate::Event::Written`]: see [`Self::write`].
+    pub(crate) fn is_write(&self) -> bool {
+        !matches!(self, Self::FindBasePod { .. })
+    }
+
     /// Which write it is, where its end comes as [`crate::Event::Written`]; none for [`Self::FindBasePod`], whose end comes as
     /// [`crate::Event::BasePod`].
     pub fn write(&self) -> Option<Write> {

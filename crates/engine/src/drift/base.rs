@@ -56,19 +56,12 @@ fn asks(pod: &PodView) -> bool {
 
 fn of_pod(pod: &PodView, is_under_way: impl Fn(&Key) -> bool) -> impl Iterator<Item = Wanted> {
     let of_plan = !pod.status.is_ready()
-        && plans::named_by(pod).is_some_and(|plan| is_held(pod) || is_under_way(&plan));
+        && plans::named_by(pod).is_some_and(|plan| plans::bases::is_told_held(pod) || is_under_way(&plan));
     translate::specs(pod).into_iter().map(move |spec| Wanted {
         name: spec.id.name.as_str().into(),
         version: spec.id.version.as_str().into(),
         of_plan,
     })
-}
-
-fn is_held(pod: &PodView) -> bool {
-    pod.status
-        .containers
-        .iter()
-        .any(|told| matches!(&told.state, ContainerState::Waiting { reason, .. } if **reason == *plans::HELD))
 }
 
 /// What is on the base: what Module objects tell, and of a Pod that none tells of, what its own status does.

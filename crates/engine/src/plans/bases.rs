@@ -7,7 +7,7 @@ use plan::{Base, Condition, Release, Spec};
 
 use crate::{
     pod::{barred, translate, wait},
-    view::{ConditionStatus, ContainerState, ContainerStatus, NodeView, PlanView, PodView},
+    view::{ConditionStatus, ContainerState, NodeView, PlanView, PodView},
     vnode::{HOST_NAME, TUNNEL_PORT},
 };
 
@@ -34,9 +34,10 @@ pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
 /// A base with the workload's Pods that are bound to it.
 pub(crate) fn with_pods(view: &PlanView, spec: &Spec, node: &NodeView, pods: &[&PodView]) -> Base {
     let PlanView { plan, status, digest, .. } = view;
-    // Whoever acts for the base knows whether something serves there that no Pod tells of (rules P7 and P13), and holds it then.
-    let (mut serves, mut conditions) = (pods.iter().any(|pod| is_told_held(pod)), Vec::new());
+    let (mut serves, mut conditions) = (false, Vec::new());
     for pod in pods.iter().filter(|pod| pod.deletion.is_none()) {
+        // Whoever acts for the base knows whether something serves there that no Pod tells of (rules P7 and P13), and holds it then.
+        serves |= is_told_held(pod);
         let is_its = pod.annotations.get(super::ANNOTATION).is_some_and(|name| **name == *plan.name);
         for asked in translate::specs(pod) {
             serves |= pod.status.is_ready() && asked.id.name == spec.module.name;
@@ -71,9 +72,11 @@ fn order(condition: &Condition) -> u8 {
 }
 
 /// Its status says that a plan holds one of its containers.
-fn is_told_held(pod: &PodView) -> bool {
-    let is_held = |one: &ContainerStatus| matches!(&one.state, ContainerState::Waiting { reason, .. } if **reason == *super::HELD);
-    pod.deletion.is_none() && pod.status.containers.iter().any(is_held)
+pub(crate) fn is_told_held(pod: &PodView) -> bool {
+    pod.status
+        .containers
+        .iter()
+        .any(|told| matches!(&told.state, ContainerState::Waiting { reason, .. } if **reason == *super::HELD))
 }
 
 /// How a Pod stands, by its status.

@@ -112,6 +112,11 @@ impl ModulePod {
     }
 
     /// Its containers, and what stands in for them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().chain(self.stand_ins())
+    }
+
+    /// The same, to be changed.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Container> {
         self.containers.iter_mut().chain(self.stand_ins.iter_mut().flat_map(|all| &mut all.0))
     }

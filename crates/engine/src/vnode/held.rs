@@ -52,9 +52,12 @@ impl VNode {
         let containers = pod.containers.iter().filter(|_| pod.is_live());
         let stand_ins = containers.filter_map(|container| {
             let own = container.wanted.as_ref().ok()?;
+            // Nearly all serve, long after their plan.
+            if !self.waits_for_plan(pod, &own.id.name) {
+                return None;
+            }
             let spec = plans.stand_in(&pod.view, own, self.node.as_ref()?)?;
-            let another_serves = self.inventory.serves_any(&own.id.name) && !self.inventory.serves(&spec.id);
-            if another_serves || !self.waits_for_plan(pod, &own.id.name) {
+            if self.inventory.serves_any(&own.id.name) && !self.inventory.serves(&spec.id) {
                 return None;
             }
             let mut known = pod.stand_ins().filter_map(|one| one.wanted.as_ref().ok());
@@ -119,8 +122,8 @@ impl VNode {
     /// It names a plan, and does not serve yet.
     pub(super) fn waits_for_plan(&self, pod: &ModulePod, name: &BizName) -> bool {
         pod.is_live()
-            && plans::named_by(&pod.view).is_some()
             && pod.biz().any(|own| own.name == *name && !self.inventory.serves(own))
+            && plans::named_by(&pod.view).is_some()
     }
 
     /// The biz that this Pod leaves behind for another of its owner that waits for a plan.

@@ -102,8 +102,7 @@ impl VNode {
     fn served_by_others(&self, scope: &Scope) -> impl Iterator<Item = (Arc<str>, usize)> {
         let pods = self.pods.iter().filter(|(_, pod)| pod.is_live() && scope.holds_pod(pod));
         let containers = pods.flat_map(|(uid, pod)| {
-            let containers = pod.containers.iter().chain(pod.stand_ins());
-            containers.enumerate().map(move |(index, container)| (uid, index, container))
+            pod.all().enumerate().map(move |(index, container)| (uid, index, container))
         });
         containers.filter_map(move |(uid, index, container)| {
             let spec = container.wanted.as_ref().ok()?;
@@ -293,8 +292,7 @@ impl VNode {
     /// When something is to be done for a Pod, if nothing happens until then.
     pub(super) fn pod_wakes(&self, scope: &Scope) -> impl Iterator<Item = Duration> {
         self.pods.values().filter(|pod| scope.holds_pod(pod)).flat_map(|pod| {
-            let tries =
-                pod.containers.iter().chain(pod.stand_ins()).map(|container| container.run.next_try());
+            let tries = pod.all().map(|container| container.run.next_try());
             let lasting = pod.containers.iter().filter_map(|container| container.waiting.lasts_at());
             tries
                 .chain(lasting)

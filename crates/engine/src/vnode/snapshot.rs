@@ -134,7 +134,7 @@ impl VNode {
 
 fn pod_snapshot(pod: &ModulePod) -> PodSnapshot {
     let hold = |index: usize| pod.holds.get(index).cloned().flatten();
-    let containers = pod.containers.iter().chain(pod.stand_ins()).enumerate();
+    let containers = pod.all().enumerate();
     PodSnapshot {
         namespace: pod.view.pod.namespace.clone(),
         pod: pod.view.pod.name.clone(),

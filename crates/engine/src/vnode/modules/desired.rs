@@ -22,7 +22,7 @@ impl VNode {
     pub(super) fn asking(&self, scope: &Scope) -> BTreeMap<&BizId, Asking<'_>> {
         let mut asking: BTreeMap<&BizId, Asking<'_>> = BTreeMap::new();
         for pod in self.pods.values().filter(|pod| pod.is_live() && scope.holds_pod(pod)) {
-            for container in pod.containers.iter().chain(pod.stand_ins()) {
+            for container in pod.all() {
                 let Ok(spec) = &container.wanted else { continue };
                 let target = self.arranged.get(&spec.id.name).map(|arranged| &arranged.target);
                 if target.is_some_and(|target| target.spec.id == spec.id && !target.is_for_same(spec)) {

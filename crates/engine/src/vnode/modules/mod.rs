@@ -289,10 +289,7 @@ impl VNode {
             .pods
             .iter()
             .filter(|(_, pod)| pod.is_live())
-            .flat_map(|(uid, pod)| {
-                let containers = pod.containers.iter().chain(pod.stand_ins());
-                containers.map(|container| (uid.clone(), container.place))
-            })
+            .flat_map(|(uid, pod)| pod.all().map(|container| (uid.clone(), container.place)))
             .collect();
         for (uid, index) in waiting {
             let Some(container) = self.container(&uid, index) else { continue };
