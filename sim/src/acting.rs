@@ -140,6 +140,7 @@ impl World {
             Action::Base(ToBase::AnswerBaseline { .. }) => Ok(()),
             Action::Request(asked) => self.request(from, who, asked, left.filter(|_| fenced), time.mono),
             Action::AskMetric(asked) => self.answer_metric(from.replica, *asked),
+            Action::AskHealth(asked) => self.answer_health(from.replica, *asked),
             // What a process does with itself it does at once.
             Action::Replica(ToReplica::Replicas { .. }) | Action::Fence(_) | Action::Announce(_) => Ok(()),
         }
@@ -185,9 +186,9 @@ impl World {
 fn is_fenced(action: &Action) -> bool {
     match action {
         Action::Request(Request::WriteMember(desired)) => desired.state != MemberState::Living,
-        Action::Request(Request::ReadMember { .. } | Request::FindBasePod { .. }) | Action::AskMetric(_) => {
-            false
-        }
+        Action::Request(Request::ReadMember { .. } | Request::FindBasePod { .. })
+        | Action::AskMetric(_)
+        | Action::AskHealth(_) => false,
         _ => true,
     }
 }

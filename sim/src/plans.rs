@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use engine::{
-    AskMetric, Event,
+    AskHealth, AskMetric, Event,
     view::{ContainerState, ContainerView, PlanRef, PlanTarget, PlanView, PodView, WorkloadKind},
 };
-use model::{BizId, BizState};
-use plan::{Draft, DraftBatch, DraftMetric, MetricAnswer, Phase, Spec, Status, Steering};
+use model::{BizId, BizState, Health};
+use plan::{Draft, DraftBatch, DraftHealth, DraftMetric, MetricAnswer, Phase, Spec, Status, Steering};
 
 use crate::{
     acts::crash,
@@ -183,6 +183,7 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
     let (count, confirm) = (Some(rng.u32(1..4)), rng.u8(0..4) == 0);
     batches.push(DraftBatch { name: "rest".into(), count, confirm, ..DraftBatch::default() });
     let metrics = if rng.u8(0..3) == 0 { vec![metric()] } else { Vec::new() };
+    let health = (rng.u8(0..3) == 0).then(|| DraftHealth { port: 8080, web_context_path: None });
     let module = BizId { name: word(BIZ), version: word(&version.to_string()) };
     let (ready_timeout_seconds, max_failed) = (rng.u64(30..120), rng.u32(0..2));
     PlanView {
@@ -190,7 +191,7 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
         resource_version: 0,
         generation: 0,
         target: PlanTarget { kind: WorkloadKind::Deployment, name: BIZ.into() },
-        spec: Spec::of(Draft { module, batches, ready_timeout_seconds, max_failed, metrics }),
+        spec: Spec::of(Draft { module, batches, ready_timeout_seconds, max_failed, metrics, health }),
         steering: Steering::default(),
         digest: name.into(),
         env: "".into(),
@@ -221,6 +222,24 @@ impl World {
         };
         self.tell(format_args!("{} is told {answer:?}", plan.name));
         self.step(place, Event::Metric { plan, question, answer })
+    }
+
+    /// Bases answer for their modules: mostly well, sometimes that they are DOWN, or with nothing that says so; or nobody is left who
+    /// would ask them.
+    pub(crate) fn answer_health(&mut self, place: usize, asked: AskHealth) -> Result<(), String> {
+        let AskHealth { plan, question } = asked;
+        let round = question.round;
+        if self.rng().u8(0..12) == 0 {
+            return Ok(());
+        }
+        let mut answer = || match self.rng().u8(0..12) {
+            0 => Health::Down("db".to_owned()),
+            1 => Health::Unknown("HTTP 404".to_owned()),
+            _ => Health::Up,
+        };
+        let answers: Vec<_> = question.bases.into_iter().map(|(base, _)| (base, answer())).collect();
+        self.tell(format_args!("{} is told {answers:?}", plan.name));
+        self.step(place, Event::Health { plan, round, answers })
     }
 }
 

@@ -151,6 +151,7 @@ fn plan(fleet: Fleet, version: &str) -> OperationPlan {
             ready_timeout_seconds: READY_TIMEOUT_SECONDS,
             max_failed: 0,
             metrics: Vec::new(),
+            health: None,
             confirmed: None,
             attempt: None,
             paused: None,

@@ -1,6 +1,8 @@
 //! A plan for a workload of a manifest, and that workload so that a plan can release it (rule P8).
 
 use engine::PLAN_ANNOTATION;
+use model::BizName;
+use plan::{DraftHealth, HealthEndpoint};
 use serde_json::{Map, Value, json};
 
 use crate::{read::is_package, text::Text};
@@ -32,6 +34,8 @@ pub(crate) struct Wishes {
     pub(crate) soak_seconds: u64,
     /// How many bases of a batch may be without the module at once.
     pub(crate) max_unavailable: Option<String>,
+    /// Where the module tells its health.
+    pub(crate) health: Option<DraftHealth>,
 }
 
 /// The plan, and the manifest with a workload that names it.
@@ -56,7 +60,8 @@ pub(crate) fn planned(mut documents: Vec<Value>, wishes: &Wishes) -> Result<Vec<
     if let Some(namespace) = workload.pointer("/metadata/namespace") {
         metadata.insert("namespace".to_owned(), namespace.clone());
     }
-    let plan = json!({
+    let health = health(wishes, &module)?;
+    let mut plan = json!({
         "apiVersion": "koupleless.io/v1alpha1",
         "kind": "OperationPlan",
         "metadata": metadata,
@@ -67,6 +72,9 @@ pub(crate) fn planned(mut documents: Vec<Value>, wishes: &Wishes) -> Result<Vec<
             "readyTimeoutSeconds": READY_TIMEOUT,
         },
     });
+    if let Some(health) = health {
+        *field(&mut plan, &["spec", "health"]) = health;
+    }
     Ok(std::iter::once(plan).chain(documents).collect())
 }
 
@@ -135,6 +143,19 @@ fn deadline(wishes: &Wishes) -> u64 {
     let batches = u64::from(wishes.batches.max(1)) + u64::from(wishes.beta);
     let each = READY_TIMEOUT + wishes.soak_seconds + if wishes.confirm { PEOPLE } else { 0 };
     batches.saturating_mul(each).max(PEOPLE)
+}
+
+/// Where the module tells its health, as a plan has it.
+fn health(wishes: &Wishes, module: &str) -> Result<Option<Value>, Text> {
+    let Some(draft) = &wishes.health else { return Ok(None) };
+    let module: BizName = module.parse().map_err(|error| Text::from(format!("{module}: {error}")))?;
+    let checked = HealthEndpoint::of(draft.clone(), &module);
+    checked.map_err(|invalid| Text::from(invalid.to_string()))?;
+    let mut health = Map::from_iter([("port".to_owned(), Value::from(draft.port))]);
+    if let Some(path) = &draft.web_context_path {
+        health.insert("webContextPath".to_owned(), path.as_str().into());
+    }
+    Ok(Some(health.into()))
 }
 
 fn batches(wishes: &Wishes) -> Vec<Value> {
@@ -292,6 +313,18 @@ status: {replicas: 3}
                     "matchLabelKeys": ["pod-template-hash"]}])
         );
         assert_eq!(workload.get("status"), None);
+    }
+
+    #[test]
+    fn who_asks_for_the_health_says_where() {
+        let wishes = |path: Option<&str>| Wishes {
+            health: Some(DraftHealth { port: 8080, web_context_path: path.map(str::to_owned) }),
+            ..wishes()
+        };
+        let plan = |path| of(DEPLOYMENT, &wishes(path)).map(|both| both[0]["spec"]["health"].clone());
+        assert_eq!(plan(None), Ok(json!({"port": 8080})));
+        assert_eq!(plan(Some("shop")), Ok(json!({"port": 8080, "webContextPath": "shop"})));
+        assert!(plan(Some("../x")).unwrap_err().contains("is no path of a module"));
     }
 
     /// What is applied again changes nothing.

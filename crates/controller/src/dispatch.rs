@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     clock::Clock,
     commands::Commands,
+    health::HealthAsker,
     pod_starts::PodStarts,
     tunnels::{self, Asked, Tunnels},
 };
@@ -131,6 +132,7 @@ pub(crate) struct Loop {
     pub(crate) writer: Writer,
     pub(crate) reporter: Reporter,
     pub(crate) metrics: Asker,
+    pub(crate) health: HealthAsker,
     pub(crate) commands: Commands,
     pub(crate) pod_starts: PodStarts,
     pub(crate) pulse: Pulse,
@@ -208,6 +210,7 @@ impl Loop {
                 self.writer.submit(request);
             }
             Action::AskMetric(asked) => self.metrics.ask(*asked),
+            Action::AskHealth(asked) => self.health.ask(*asked),
             Action::Base(message) => self.tell_base(message),
             Action::Replica(ToReplica::Forward { to, report }) => self.tunnels.forward(&to, &report),
             Action::Replica(ToReplica::Replicas { own, others }) => self.tunnels.meet(&own, others),

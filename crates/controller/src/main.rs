@@ -8,6 +8,7 @@ mod commands;
 mod definitions;
 mod dispatch;
 mod explain;
+mod health;
 mod install;
 mod log;
 mod metrics;

@@ -22,6 +22,7 @@ use crate::{
     clock::Clock,
     commands::Commands,
     dispatch::{self, CLUSTER_EVENTS, Loop, Pulse, TUNNEL_EVENTS},
+    health::HealthAsker,
     metrics::Process,
     pod_starts::{self, PodStarts},
     settings::Settings,
@@ -128,6 +129,7 @@ impl Running {
         let shared = settings.engine.cluster.is_some();
         let fence = if shared { Fence::new(move || clock.elapsed()) } else { Fence::open() };
         let addresses = may_be_called(&settings, server.addresses().await);
+        let health = HealthAsker::new(addresses.clone(), cluster_sender.downgrade());
         let (tunnels, broker) = Tunnels::start(&settings, &fence, addresses.clone(), tunnel_sender).await?;
         let (watches, writer) = join_cluster(&settings, &fence, server, cluster_sender)?;
         let kubelet = serve_kubelet(&settings, addresses, &writer).await?;
@@ -161,6 +163,7 @@ impl Running {
             writer: writer.clone(),
             reporter: reporter.clone(),
             metrics,
+            health,
             commands,
             pod_starts: PodStarts::new(pod_starts),
             pulse,

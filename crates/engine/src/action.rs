@@ -101,6 +101,8 @@ pub enum Action {
     Request(Request),
     /// Ask a server for a metric of a plan. The answer is [`crate::Event::Metric`], always.
     AskMetric(Box<AskMetric>),
+    /// Ask bases for the health of a plan's module. The answer is [`crate::Event::Health`], always.
+    AskHealth(Box<AskHealth>),
     /// Tell a base.
     Base(ToBase),
     /// Tell other replicas.
@@ -118,6 +120,15 @@ pub struct AskMetric {
     pub plan: PlanRef,
     /// Which: to be given with the answer.
     pub question: plan::Question,
+}
+
+/// A question for the health of an operation plan's module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskHealth {
+    /// Whose.
+    pub plan: PlanRef,
+    /// Which: its round is to be given with the answers.
+    pub question: plan::HealthQuestion,
 }
 
 /// What goes to a base.

@@ -180,6 +180,9 @@ impl Engine {
             Event::Metric { plan, question, answer } => {
                 self.plans.answered(&plan, &question, answer, now.mono)
             }
+            Event::Health { plan, round, answers } => {
+                self.plans.answered_health(&plan, round, answers, now.mono)
+            }
             Event::Tick => self.tick(now, out),
         }
     }

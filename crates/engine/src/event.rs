@@ -102,6 +102,15 @@ pub enum Event {
         /// What.
         answer: plan::MetricAnswer,
     },
+    /// The answer to [`crate::Action::AskHealth`].
+    Health {
+        /// Whose.
+        plan: PlanRef,
+        /// Of which round.
+        round: u64,
+        /// What each base said, by its key.
+        answers: plan::HealthAnswers,
+    },
     /// Time passed: [`crate::Engine::next_wake`] is reached.
     Tick,
 }

@@ -2,13 +2,18 @@
 
 mod serving;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{ErrorCode, ErrorSource, ErrorType};
 
 use crate::{
     batches::{Base, Condition, batch_of, may_be_empty, threshold},
     gate::{Gate, MetricAnswer, Question, Reading},
+    health::{HealthAnswers, HealthQuestion},
     spec::{Batch, Invalid, Spec, Steering},
     status::{BatchPhase, Failure, MOST_FAILURES, Phase, Status},
 };
@@ -53,6 +58,8 @@ pub struct Facts<'a> {
 pub struct Memory {
     /// Since when a base is at it.
     started: BTreeMap<Arc<str>, Duration>,
+    /// The bases that have failed: all of them, where the status has the first.
+    failed: BTreeSet<Arc<str>>,
     /// Since when all of them serve.
     soaks_since: Option<Duration>,
     gate: Gate,
@@ -63,6 +70,11 @@ impl Memory {
     pub fn answer(&mut self, round: u64, metric: &str, answer: MetricAnswer) {
         self.gate.answer(round, metric, answer);
     }
+
+    /// Bases were asked for the health of the module.
+    pub fn answer_health(&mut self, round: u64, answers: HealthAnswers) {
+        self.gate.answer_health(round, answers);
+    }
 }
 
 /// What a look at a plan comes to.
@@ -72,14 +84,16 @@ pub struct Advanced {
     pub status: Status,
     /// When to look again where nothing happens before.
     pub wake: Option<Duration>,
-    /// What to ask.
+    /// The metrics to ask for.
     pub questions: Vec<Question>,
+    /// The bases to ask for the health of the module.
+    pub health: Option<HealthQuestion>,
 }
 
 impl Advanced {
     /// Nothing goes on by itself.
     fn rests(status: Status) -> Self {
-        Self { status, wake: None, questions: Vec::new() }
+        Self { status, wake: None, questions: Vec::new(), health: None }
     }
 }
 
@@ -116,15 +130,16 @@ pub fn advance(
     {
         return Advanced::rests(waits);
     }
-    let mut run = Run { spec, steering, facts, memory, now, next, wake: None, questions: Vec::new() };
+    let mut run =
+        Run { spec, steering, facts, memory, now, next, wake: None, questions: Vec::new(), health: None };
     run.take_up_again();
     run.go_on();
-    let Run { mut next, wake, questions, .. } = run;
+    let Run { mut next, wake, questions, health, .. } = run;
     if next.phase.is_over() {
         next.warning.clear();
     }
     count(spec, &mut next, facts.bases);
-    Advanced { status: next, wake, questions }
+    Advanced { status: next, wake, questions, health }
 }
 
 fn code(source: ErrorSource, kind: ErrorType) -> Option<ErrorCode> {
@@ -238,6 +253,7 @@ struct Run<'a> {
     next: Status,
     wake: Option<Duration>,
     questions: Vec<Question>,
+    health: Option<HealthQuestion>,
 }
 
 impl<'a> Run<'a> {
@@ -250,6 +266,7 @@ impl<'a> Run<'a> {
         if self.next.batches.iter().any(|batch| batch.phase == BatchPhase::Failed) {
             (self.next.failed, self.next.failures) = (0, Vec::new());
             self.next.metrics.clear();
+            self.next.health = None;
             *self.memory = Memory::default();
             for batch in self.next.batches.iter_mut().filter(|batch| batch.phase == BatchPhase::Failed) {
                 batch.phase = BatchPhase::Releasing;
@@ -328,6 +345,7 @@ impl<'a> Run<'a> {
         }
         self.next.digest = self.facts.digest.clone();
         self.next.metrics.clear();
+        self.next.health = None;
         *self.memory = Memory::default();
         self.set(place, if threshold.is_none() { BatchPhase::Done } else { BatchPhase::Releasing });
         if let Some(batch) = self.next.batches.get_mut(place) {
@@ -383,6 +401,7 @@ impl<'a> Run<'a> {
         self.next.failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
         // What works nowhere is no failure to be put up with.
         let is_everywhere = !failures.is_empty() && failures.len() == self.members(place).len();
+        self.memory.failed = failures.iter().map(|failure| failure.base.clone()).collect();
         failures.truncate(MOST_FAILURES);
         self.next.failures = failures;
         if self.next.failed > self.spec.max_failed || is_everywhere {

@@ -1,6 +1,6 @@
 //! Which bases are in which batch.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use litemap::LiteMap;
 use model::ErrorCode;
@@ -17,6 +17,8 @@ pub struct Base {
     pub key: Arc<str>,
     /// Its place in the plan's order: [`crate::rank`] of the plan's UID and the key.
     pub rank: u64,
+    /// Where it is reached; none where its VNode does not say.
+    pub address: Option<IpAddr>,
     /// The labels of its VNode.
     pub labels: LiteMap<Arc<str>, Arc<str>>,
     /// It is heard and answers.

@@ -1,14 +1,21 @@
-//! Asks for the metrics of a batch, round by round, until all have passed, one has failed, or a person is needed.
+//! Asks for the metrics of a batch and for the health of its modules, round by round, until all have passed, one has failed, or a
+//! person is needed.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use crate::metric::Metric;
+use model::Health;
+
+use crate::{
+    health::{HealthAnswers, HealthEndpoint, HealthQuestion},
+    metric::Metric,
+};
 
 /// When it is asked anew where an answer was missing: a server that starts anew takes half a minute.
 const AGAIN: Duration = Duration::from_secs(15);
 /// The same once a person was asked for.
 const AGAIN_LATER: Duration = Duration::from_secs(60);
-/// So many rounds without all answers, and a person is asked for.
+/// So many rounds without all answers, and a person is asked for; and so many in a row with a module that is DOWN, and it has
+/// failed.
 const PATIENCE: u32 = 4;
 /// No answer comes after this: the one who was to ask has given up long before.
 const LOST: Duration = Duration::from_secs(30);
@@ -25,7 +32,7 @@ pub enum MetricAnswer {
     Error(String),
 }
 
-/// What is to be asked now. Each question has an answer, once or never.
+/// A metric that is to be asked for now. Each question has an answer, once or never.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// To be given with the answer: those of earlier rounds are not counted.
@@ -107,7 +114,11 @@ pub(crate) struct Gate {
     asked: Option<Duration>,
     /// By the metric's name.
     answers: Vec<(Arc<str>, MetricAnswer)>,
+    /// None until the bases were asked.
+    health: Option<HealthAnswers>,
     incomplete: u32,
+    /// Rounds in a row with a module that is DOWN.
+    down: u32,
     ask_after: Option<Duration>,
 }
 
@@ -115,11 +126,11 @@ pub(crate) struct Gate {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Look {
     /// Ask these, and look again then or when an answer came.
-    Ask(Vec<Question>, Duration),
+    Ask(Vec<Question>, Option<HealthQuestion>, Duration),
     /// Look again then.
     Wait(Duration),
     /// A round is over.
-    Over(Vec<MetricStatus>),
+    Over(Vec<MetricStatus>, HealthAnswers),
 }
 
 impl Gate {
@@ -130,13 +141,31 @@ impl Gate {
         }
     }
 
+    /// Bases answered. Of an earlier round they say nothing.
+    pub(crate) fn answer_health(&mut self, round: u64, answers: HealthAnswers) {
+        if self.asked.is_some() && self.round == round && self.health.is_none() {
+            self.health = Some(answers);
+        }
+    }
+
+    /// A module that is DOWN has been so for long.
+    pub(crate) fn is_down_for_good(&self) -> bool {
+        self.down >= PATIENCE
+    }
+
     /// A person is to be asked for.
     pub(crate) fn is_out_of_patience(&self) -> bool {
         self.incomplete >= PATIENCE
     }
 
     /// Begins a round, goes on with it or ends it. After one without all answers the next is a while later.
-    pub(crate) fn look(&mut self, metrics: &[Metric], now: Duration) -> Look {
+    pub(crate) fn look(
+        &mut self,
+        metrics: &[Metric],
+        health: Option<&HealthEndpoint>,
+        bases: impl FnOnce() -> Vec<(Arc<str>, IpAddr)>,
+        now: Duration,
+    ) -> Look {
         let Some(asked) = self.asked else {
             if let Some(at) = self.ask_after.filter(|at| *at > now) {
                 return Look::Wait(at);
@@ -145,11 +174,18 @@ impl Gate {
             self.round = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
             (self.asked, self.ask_after) = (Some(now), None);
             self.answers.clear();
-            let questions =
-                metrics.iter().map(|metric| Question { round: self.round, metric: metric.clone() });
-            return Look::Ask(questions.collect(), now + LOST);
+            self.health = None;
+            let round = self.round;
+            let questions = metrics.iter().map(|metric| Question { round, metric: metric.clone() });
+            let ask = |endpoint: &HealthEndpoint| HealthQuestion {
+                round,
+                endpoint: endpoint.clone(),
+                bases: bases(),
+            };
+            return Look::Ask(questions.collect(), health.map(ask), now + LOST);
         };
-        if self.answers.len() < metrics.len() && now < asked + LOST {
+        let lacks = self.answers.len() < metrics.len() || (health.is_some() && self.health.is_none());
+        if lacks && now < asked + LOST {
             return Look::Wait(asked + LOST);
         }
         let answer = |metric: &Metric| {
@@ -161,8 +197,11 @@ impl Gate {
         if all.iter().any(|one| one.reading == Reading::Missing) {
             self.incomplete = self.incomplete.saturating_add(1);
         }
+        let said = self.health.take().unwrap_or_default();
+        let is_down = said.iter().any(|(_, health)| matches!(health, Health::Down(_)));
+        self.down = if is_down { self.down.saturating_add(1) } else { 0 };
         self.ask_after = Some(now + if self.is_out_of_patience() { AGAIN_LATER } else { AGAIN });
-        Look::Over(all)
+        Look::Over(all, said)
     }
 }
 
@@ -183,6 +222,10 @@ mod tests {
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    fn look(gate: &mut Gate, metrics: &[Metric], now: Duration) -> Look {
+        gate.look(metrics, None, Vec::new, now)
     }
 
     fn read(answer: MetricAnswer) -> (Reading, String) {
@@ -206,15 +249,15 @@ mod tests {
     #[test]
     fn a_round_is_over_when_all_answered_and_what_comes_late_is_not_counted() {
         let (mut gate, metrics) = (Gate::default(), [metric("a"), metric("b")]);
-        let Look::Ask(questions, until) = gate.look(&metrics, seconds(1)) else { panic!("nothing is asked") };
+        let Look::Ask(questions, None, until) = look(&mut gate, &metrics, seconds(1)) else { panic!("nothing is asked") };
         assert_eq!((questions.len(), until), (2, seconds(1) + LOST));
         let round = questions[0].round;
         gate.answer(round, "a", MetricAnswer::Values(vec![0.0]));
         gate.answer(round, "a", MetricAnswer::Values(vec![9.0]));
         gate.answer(round - 1, "b", MetricAnswer::Values(vec![9.0]));
-        assert_eq!(gate.look(&metrics, seconds(2)), Look::Wait(until));
+        assert_eq!(look(&mut gate, &metrics, seconds(2)), Look::Wait(until));
         gate.answer(round, "b", MetricAnswer::Values(vec![0.0]));
-        let Look::Over(all) = gate.look(&metrics, seconds(3)) else { panic!("it is not over") };
+        let Look::Over(all, _) = look(&mut gate, &metrics, seconds(3)) else { panic!("it is not over") };
         assert!(all.iter().all(|one| one.reading == Reading::Passed), "{all:?}");
     }
 
@@ -223,13 +266,13 @@ mod tests {
         let (mut gate, metrics, mut now) = (Gate::default(), [metric("a")], seconds(0));
         for round in 1..=PATIENCE {
             assert!(!gate.is_out_of_patience());
-            assert!(matches!(gate.look(&metrics, now), Look::Ask(_, _)), "round {round}");
+            assert!(matches!(look(&mut gate, &metrics, now), Look::Ask(_, _, _)), "round {round}");
             now += LOST;
-            assert!(matches!(gate.look(&metrics, now), Look::Over(_)));
-            let Look::Wait(again) = gate.look(&metrics, now) else { panic!("it is asked at once") };
+            assert!(matches!(look(&mut gate, &metrics, now), Look::Over(_, _)));
+            let Look::Wait(again) = look(&mut gate, &metrics, now) else { panic!("it is asked at once") };
             now = again;
         }
         assert!(gate.is_out_of_patience());
-        assert!(matches!(gate.look(&metrics, now), Look::Ask(_, _)), "it is asked all the same");
+        assert!(matches!(look(&mut gate, &metrics, now), Look::Ask(_, _, _)), "it is asked all the same");
     }
 }

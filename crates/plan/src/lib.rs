@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Draft --Spec::of--> Spec --\
-//! Status, Facts, Steering ----+--advance--> Status, next wake, questions for metrics
+//! Status, Facts, Steering ----+--advance--> Status, next wake, questions for metrics and for health
 //! Spec, Status, one base -----+--hold-----> released, or held and why
 //! ```
 //!
@@ -15,6 +15,7 @@
 mod advance;
 mod batches;
 mod gate;
+mod health;
 mod hold;
 mod metric;
 mod order;
@@ -25,6 +26,7 @@ mod status;
 pub use advance::{Advanced, Facts, Memory, Template, advance};
 pub use batches::{Base, Condition, batch_of, preview};
 pub use gate::{MetricAnswer, MetricStatus, Question, Reading};
+pub use health::{DraftHealth, HealthAnswers, HealthEndpoint, HealthQuestion, HealthStatus};
 pub use hold::{Held, Release, has_succeeded, hold};
 pub use metric::{Comparison, DraftMetric, Metric, MetricServer};
 pub use order::rank;

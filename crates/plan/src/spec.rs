@@ -5,6 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use model::BizId;
 
 use crate::{
+    health::{DraftHealth, HealthEndpoint},
     metric::{DraftMetric, Metric},
     selector::Selector,
 };
@@ -107,6 +108,8 @@ pub struct Draft {
     pub max_failed: u32,
     /// `metrics`.
     pub metrics: Vec<DraftMetric>,
+    /// `health`.
+    pub health: Option<DraftHealth>,
 }
 
 /// One batch, or one part of one.
@@ -143,6 +146,8 @@ pub struct Spec {
     pub max_failed: u32,
     /// What every batch has to pass.
     pub metrics: Vec<Metric>,
+    /// Where the module tells its health; none where nobody asks for it.
+    pub health: Option<HealthEndpoint>,
 }
 
 /// What people set while the plan runs.
@@ -186,7 +191,7 @@ impl Spec {
     /// # Errors
     /// The first thing that makes no sense, with how to mend it.
     pub fn of(draft: Draft) -> Result<Self, Invalid> {
-        let Draft { module, batches, ready_timeout_seconds, max_failed, metrics } = draft;
+        let Draft { module, batches, ready_timeout_seconds, max_failed, metrics, health } = draft;
         let ready_timeout = seconds("readyTimeoutSeconds", ready_timeout_seconds)?;
         if ready_timeout.is_zero() {
             return Err(Invalid::new(
@@ -210,7 +215,8 @@ impl Spec {
                 all.push(batch);
             }
         }
-        Ok(Self { module, batches: all, ready_timeout, max_failed, metrics: self::metrics(metrics)? })
+        let health = health.map(|health| HealthEndpoint::of(health, &module.name)).transpose()?;
+        Ok(Self { module, batches: all, ready_timeout, max_failed, metrics: self::metrics(metrics)?, health })
     }
 }
 
@@ -301,6 +307,7 @@ mod tests {
             ready_timeout_seconds: 600,
             max_failed: 0,
             metrics: Vec::new(),
+            health: None,
         }
     }
 

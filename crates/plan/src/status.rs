@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::ErrorCode;
 
-use crate::{gate::MetricStatus, spec::Spec};
+use crate::{gate::MetricStatus, health::HealthStatus, spec::Spec};
 
 /// More failures than this nobody reads in a status.
 pub const MOST_FAILURES: usize = 20;
@@ -188,6 +188,8 @@ pub struct Status {
     pub failures: Vec<Failure>,
     /// What was read of the plan's metrics last, for the batch that is at work.
     pub metrics: Vec<MetricStatus>,
+    /// What the bases of the batch at work said of the module's health last; none where they were not asked.
+    pub health: Option<HealthStatus>,
     /// What may keep the plan from its end; empty where nothing is known to.
     pub warning: String,
 }

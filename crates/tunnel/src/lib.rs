@@ -21,6 +21,7 @@ mod counts;
 pub mod event;
 pub mod files;
 pub mod forward;
+pub mod health;
 pub mod http;
 mod log_limit;
 pub mod mqtt;

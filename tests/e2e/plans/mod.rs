@@ -4,6 +4,7 @@ mod drift;
 mod faults;
 mod gate;
 mod groups;
+mod health;
 mod leaders;
 mod many;
 mod metrics;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use e2e::{
     Scene, Shell, Simulated, Way, manifest,
-    seen::{is_ready, summary, text},
+    seen::{self, is_ready, summary, text},
     shell::{commands, read, section},
 };
 use serde_json::{Value, json};

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use plan::DraftHealth;
+
 use crate::{
     client::complain,
     manifest,
@@ -45,6 +47,12 @@ pub(super) struct New {
     /// How many bases of a batch may be without the module at once: a number, or a share such as 10% [default: 1]
     #[arg(long, alias = "maxUnavailable", value_name = "AMOUNT", value_parser = amount)]
     max_unavailable: Option<String>,
+    /// Ask each base of a batch, at this port, for the health of the module before the batch is done
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    health_port: Option<u16>,
+    /// The module's webContextPath there [default: its name]
+    #[arg(long, value_name = "PATH", requires = "health_port")]
+    web_context_path: Option<String>,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -78,6 +86,10 @@ impl New {
             confirm: self.confirm,
             soak_seconds: self.soak.unwrap_or_default(),
             max_unavailable: self.max_unavailable.clone(),
+            health: self.health_port.map(|port| DraftHealth {
+                port: port.into(),
+                web_context_path: self.web_context_path.clone(),
+            }),
         };
         let made = manifest::read(&self.filename)
             .map_err(Text::from)

@@ -68,6 +68,18 @@ pub struct Status {
     pub failures: Vec<Failed>,
     #[serde(deserialize_with = "nothing")]
     pub metrics: Vec<Reading>,
+    pub health: Option<Health>,
+}
+
+/// What the bases of the batch at work said of the module's health.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    pub up: u64,
+    pub down: u64,
+    pub unknown: u64,
+    #[serde(deserialize_with = "nothing")]
+    pub message: Text,
 }
 
 /// How one batch stands.

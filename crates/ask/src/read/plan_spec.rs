@@ -53,7 +53,8 @@ impl Plan {
         };
         let batches = self.written.batches.iter().map(BatchJson::draft).collect::<Result<_, _>>()?;
         // What says when it goes on changes nothing of which bases come when.
-        Spec::of(Draft { module, batches, ready_timeout_seconds: 1, max_failed: 0, metrics: Vec::new() })
+        let (metrics, health) = (Vec::new(), None);
+        Spec::of(Draft { module, batches, ready_timeout_seconds: 1, max_failed: 0, metrics, health })
     }
 
     /// It never changes again.

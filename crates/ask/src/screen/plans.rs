@@ -3,7 +3,7 @@
 use plan::{Base, Spec};
 
 use super::table::{Rows, Style, code, plain};
-use crate::read::Plan;
+use crate::read::{Health, Plan};
 
 /// The plans as text.
 pub(crate) fn list(plans: &[Plan], style: Style) -> String {
@@ -67,6 +67,10 @@ pub(crate) fn show(plan: &Plan, style: Style) -> String {
         }
         text += "\n";
         text += &rows.text();
+    }
+    if let Some(Health { up, down, unknown, message }) = &status.health {
+        let why = message.some().map(|message| format!(": {message}")).unwrap_or_default();
+        text += &format!("\nHealth of its modules: {up} UP, {down} DOWN, {unknown} unknown{why}\n");
     }
     if !status.failures.is_empty() {
         let mut rows = Rows::new(["BASE", "ERROR", "WHY"], style);
@@ -139,6 +143,7 @@ mod tests {
             "Failed",
             r#", "code": "User.InstallModuleFailed", "suggestion": "Check the module",
                 "metrics": [{"name": "errors", "reading": "Passed", "message": "it is 0, as must be < 0.01"}],
+                "health": {"up": 2, "down": 1, "unknown": 0, "message": "on host-1 it is DOWN: db"},
                 "failures": [{"base": "host-1", "code": "User.InstallModuleFailed", "message": "it does not start"}]"#,
         );
         golden::holds("plan-list.txt", &list(&[waiting.clone(), failed.clone()], style));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::marked;
 
 /// The revision of the types below: whoever changes the definition counts it up.
-const OURS: u32 = 2;
+const OURS: u32 = 3;
 
 /// In which order the bases of a workload get a version of a module, and who says when it goes on. A Pod template names its
 /// plan by the annotation `module-controller.koupleless.io/operation-plan`; whatever the plan has not released is held.
@@ -57,6 +57,10 @@ pub struct OperationPlanSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub metrics: Vec<PlanMetric>,
+    /// Where the module tells its health, which every base of a batch is asked for once the batch has soaked. Where it is absent nobody
+    /// is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<PlanHealth>,
     /// The number by which a person confirms the batch that waits for it: the one that `status.confirmable` offers, and no other.
     /// Set while the plan runs, and absent from manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +196,17 @@ pub enum PlanOperator {
     DoesNotExist,
 }
 
+/// Where a module tells its health: `http://<base>:<port>/<webContextPath>/actuator/health`, as Spring Boot's actuator does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanHealth {
+    /// The port of the base that its modules serve on.
+    pub port: i32,
+    /// The module's `webContextPath`; its name where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_context_path: Option<String>,
+}
+
 /// How a plan is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PlanStop {
@@ -258,10 +273,13 @@ pub struct OperationPlanStatus {
     /// What was read of the metrics last, for the batch that is at work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<PlanMetricStatus>,
+    /// What the bases of the batch at work said of the module's health last; absent where they were not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<PlanHealthStatus>,
     /// What may keep the plan from its end although nothing is wrong for sure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// `Warning`; and `Reconciling` and `Stalled`, as kstatus has them: a tool that waits for the plan knows when it is over and when it is stuck.
+    /// `ModulesHealthy`: `Unknown` with the reason `HealthUnknown` where a module was not asked or did not say; `Warning`; and `Reconciling` and `Stalled`, as kstatus has them: a tool that waits for the plan knows when it is over and when it is stuck.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<PlanCondition>,
 }
@@ -298,6 +316,23 @@ pub struct PlanMetricStatus {
     pub message: String,
 }
 
+/// What bases said of the health of a module.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanHealthStatus {
+    /// On how many it is UP.
+    #[serde(default)]
+    pub up: i32,
+    /// On how many it is DOWN.
+    #[serde(default)]
+    pub down: i32,
+    /// Of how many nobody knows.
+    #[serde(default)]
+    pub unknown: i32,
+    /// One that is not UP, and why.
+    #[serde(default)]
+    pub message: String,
+}
+
 /// On which base it failed, and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanFailure {
@@ -315,9 +350,9 @@ pub struct PlanFailure {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanCondition {
-    /// `Reconciling`, `Stalled` or `Warning`.
+    /// `Reconciling`, `Stalled`, `ModulesHealthy` or `Warning`.
     pub r#type: String,
-    /// `True` or `False`.
+    /// `True`, `False` or `Unknown`.
     pub status: String,
     /// The phase, or the code.
     #[serde(default)]

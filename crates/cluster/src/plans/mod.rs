@@ -6,7 +6,7 @@ use crate::definition::Own;
 
 pub use self::definition::{
     OperationPlan, OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanCondition,
-    PlanFailure, PlanMetric, PlanMetricStatus, PlanModule, PlanOperator, PlanRequirement, PlanSelector,
+    PlanFailure, PlanHealth, PlanHealthStatus, PlanMetric, PlanMetricStatus, PlanModule, PlanOperator, PlanRequirement, PlanSelector,
     PlanStop, PlanTargetKind, PlanTargetSpec, definition,
 };
 

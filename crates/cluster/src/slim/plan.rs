@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
 use model::BizId;
 use plan::{
-    BatchPhase, BatchStatus, Draft, DraftBatch, DraftMetric, Failure, Invalid, MetricStatus, Operator, Phase,
+    BatchPhase, BatchStatus, Draft, DraftBatch, DraftHealth, DraftMetric, Failure, HealthStatus, Invalid, MetricStatus, Operator, Phase,
     Reading, Requirement, Selector, Spec, Status, Steering,
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
 use crate::{
     definition::fingerprint,
     plans::{
-        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanMetric,
+        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanHealth, PlanHealthStatus, PlanMetric,
         PlanMetricStatus, PlanOperator, PlanSelector, PlanStop, PlanTargetKind,
     },
 };
@@ -89,6 +89,7 @@ fn draft(spec: OperationPlanSpec) -> Result<Draft, Invalid> {
         ready_timeout_seconds: positive("readyTimeoutSeconds", spec.ready_timeout_seconds)?,
         max_failed: positive("maxFailed", i64::from(spec.max_failed))?,
         metrics: spec.metrics.into_iter().map(metric).collect(),
+        health: spec.health.map(health),
     })
 }
 
@@ -107,6 +108,11 @@ fn batch(batch: PlanBatch) -> Result<DraftBatch, Invalid> {
 fn metric(metric: PlanMetric) -> DraftMetric {
     let PlanMetric { name, server, query, condition } = metric;
     DraftMetric { name, server, query, condition }
+}
+
+fn health(health: PlanHealth) -> DraftHealth {
+    let PlanHealth { port, web_context_path } = health;
+    DraftHealth { port: i64::from(port), web_context_path }
 }
 
 fn text(amount: IntOrString) -> String {
@@ -154,6 +160,7 @@ fn status(json: OperationPlanStatus) -> Status {
         failed: count(json.failed),
         failures: json.failures.into_iter().filter_map(failure).collect(),
         metrics: json.metrics.into_iter().filter_map(metric_status).collect(),
+        health: json.health.map(health_status),
         warning: json.warning.unwrap_or_default(),
     }
 }
@@ -175,6 +182,16 @@ fn failure(json: PlanFailure) -> Option<Failure> {
 fn metric_status(json: PlanMetricStatus) -> Option<MetricStatus> {
     let reading = Reading::from_name(&json.reading)?;
     Some(MetricStatus { name: json.name.into(), reading, message: json.message })
+}
+
+fn health_status(json: PlanHealthStatus) -> HealthStatus {
+    let count = |count: i32| u32::try_from(count).unwrap_or_default();
+    HealthStatus {
+        up: count(json.up),
+        down: count(json.down),
+        unknown: count(json.unknown),
+        message: json.message,
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +222,17 @@ mod tests {
         assert_eq!(before.digest, defaulted.digest, "what the API server fills in changes nothing");
         let other = plan(&format!(r#"{{{SPEC}, "maxFailed": 1}}"#), "{}");
         assert_ne!(before.digest, other.digest);
+    }
+
+    #[test]
+    fn where_the_health_is_asked_for_is_part_of_what_may_not_change() {
+        let before = plan(&format!("{{{SPEC}}}"), "{}");
+        let asked = plan(&format!(r#"{{{SPEC}, "health": {{"port": 8080, "webContextPath": "shop"}}}}"#), "{}");
+        assert_ne!(before.digest, asked.digest);
+        let endpoint = asked.spec.unwrap().health.unwrap();
+        assert_eq!((endpoint.port, &*endpoint.path), (8080, "/shop/actuator/health"));
+        let told = plan(&format!(r#"{{{SPEC}, "health": {{"port": 0}}}}"#), "{}").spec.unwrap_err().to_string();
+        assert!(told.starts_with("health.port is 0"), "{told}");
     }
 
     #[test]
@@ -247,6 +275,12 @@ mod tests {
                 reading: Reading::Missing,
                 message: "no data".to_owned(),
             }],
+            health: Some(HealthStatus {
+                up: 1,
+                down: 1,
+                unknown: 2,
+                message: "it is DOWN".to_owned(),
+            }),
             warning: "a Pod finds no base".to_owned(),
         };
         let json = status_json(&status, 3, "dev").to_string();

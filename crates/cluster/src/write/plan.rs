@@ -1,12 +1,12 @@
 //! Writes to the status of operation plans.
 
 use engine::{ClusterEvent, Event, WriteError, view::PlanRef};
-use plan::{BatchPhase, Phase, Status};
+use plan::{BatchPhase, HealthStatus, Phase, Status};
 use serde_json::{Value, json};
 
 use super::api::{Api, Collection, How};
 use crate::{
-    plans::{OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure, PlanMetricStatus},
+    plans::{OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure, PlanHealthStatus, PlanMetricStatus},
     slim::plan::Plan,
 };
 
@@ -53,6 +53,12 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         reading: metric.reading.as_str().to_owned(),
         message: metric.message.clone(),
     });
+    let health = |of: &HealthStatus| PlanHealthStatus {
+        up: count(of.up),
+        down: count(of.down),
+        unknown: count(of.unknown),
+        message: of.message.clone(),
+    };
     let told = OperationPlanStatus {
         phase: Some(status.phase.as_str().to_owned()),
         message: Some(status.message.clone()),
@@ -72,12 +78,13 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         failed: Some(count(status.failed)),
         failures: failures.collect(),
         metrics: metrics.collect(),
+        health: status.health.as_ref().map(health),
         warning: (!status.warning.is_empty()).then(|| status.warning.clone()),
         conditions: conditions(status),
     };
     let mut json = serde_json::to_value(told).unwrap_or_default();
     if let Value::Object(fields) = &mut json {
-        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch", "warning"] {
+        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch", "health", "warning"] {
             fields.entry(name).or_insert(Value::Null);
         }
         for name in ["batches", "failures", "metrics"] {
@@ -112,5 +119,21 @@ fn conditions(status: &Status) -> Vec<PlanCondition> {
         reason: if status.warning.is_empty() { "NoneKnown" } else { "MayNotEnd" }.to_owned(),
         message: status.warning.clone(),
     };
-    vec![condition("Reconciling", is_reconciling), condition("Stalled", is_stalled), warning]
+    vec![condition("Reconciling", is_reconciling), condition("Stalled", is_stalled), healthy(status), warning]
+}
+
+/// Whether the module is UP where it serves. A plan that asks nobody does not know.
+fn healthy(status: &Status) -> PlanCondition {
+    let (holds, reason, message) = match &status.health {
+        None => ("Unknown", "HealthUnknown", "the modules were not asked for their health"),
+        Some(health) if health.down > 0 => ("False", "Down", &*health.message),
+        Some(health) if health.unknown > 0 => ("Unknown", "HealthUnknown", &*health.message),
+        Some(_) => ("True", "Up", "every base that was asked says UP"),
+    };
+    PlanCondition {
+        r#type: "ModulesHealthy".to_owned(),
+        status: holds.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    }
 }

@@ -7,7 +7,7 @@ use plan::{Base, Condition, Release, Spec};
 
 use crate::{
     pod::{barred, translate, wait},
-    view::{ConditionStatus, ContainerState, NodeView, PlanView, PodView},
+    view::{AddressKind, ConditionStatus, ContainerState, NodeView, PlanView, PodView},
     vnode::{HOST_NAME, TUNNEL_PORT},
 };
 
@@ -21,9 +21,11 @@ pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
         (None, _) => node.name.clone(),
     };
     let ready = node.condition("Ready");
+    let mut addresses = node.addresses.iter().filter(|address| address.kind == AddressKind::InternalIp);
     Base {
         rank: plan::rank(plan_uid, &key),
         key,
+        address: addresses.find_map(|address| address.address.parse().ok()),
         labels: node.labels.clone(),
         available: !node.deleting && ready.is_some_and(|ready| ready.status == ConditionStatus::True),
         serves,

@@ -15,11 +15,11 @@ use std::{
 
 use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
 use plan::{
-    Advanced, Base, BatchPhase, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release, Status,
+    Advanced, Base, BatchPhase, HealthAnswers, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release, Status,
 };
 
 use crate::{
-    action::{Action, Alarm, Announcement, AskMetric, Regarding},
+    action::{Action, Alarm, Announcement, AskHealth, AskMetric, Regarding},
     config::Config,
     event::Now,
     placement::Site,
@@ -369,13 +369,15 @@ impl Plans {
         let facts =
             plan::Facts { bases: &bases, template, precondition, warning, other, replica_without, digest };
         let PlanView { spec, steering, status, .. } = &known.view;
-        let Advanced { status: next, wake, questions } =
+        let Advanced { status: next, wake, questions, health } =
             plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);
         if let Some(at) = wake {
             wake_at(wakes, key, known, at);
         }
         let ask = |question| AskMetric { plan: known.view.plan.clone(), question };
         out.extend(questions.into_iter().map(|question| Action::AskMetric(Box::new(ask(question)))));
+        let ask = |question| AskHealth { plan: known.view.plan.clone(), question };
+        out.extend(health.map(|question| Action::AskHealth(Box::new(ask(question)))));
         if next == known.view.status && env == known.view.env {
             return;
         }
@@ -403,10 +405,25 @@ impl Plans {
         answer: MetricAnswer,
         now: Duration,
     ) {
+        self.answer(plan, now, |memory| memory.answer(question.round, &question.metric.name, answer));
+    }
+
+    /// Bases were asked for the health of a plan's module.
+    pub(crate) fn answered_health(
+        &mut self,
+        plan: &PlanRef,
+        round: u64,
+        answers: HealthAnswers,
+        now: Duration,
+    ) {
+        self.answer(plan, now, |memory| memory.answer_health(round, answers));
+    }
+
+    fn answer(&mut self, plan: &PlanRef, now: Duration, note: impl FnOnce(&mut Memory)) {
         let Self { known, wakes, .. } = self;
         let key = (plan.namespace.clone(), plan.name.clone());
         let Some(known) = known.get_mut(&key).filter(|known| known.view.plan.uid == plan.uid) else { return };
-        known.memory.answer(question.round, &question.metric.name, answer);
+        note(&mut known.memory);
         wake_at(wakes, &key, known, now.max(known.not_before));
     }
 

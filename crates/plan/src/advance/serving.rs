@@ -1,14 +1,16 @@
-//! What a batch goes through once all of its bases serve: the soak, its metrics, and a person's confirmation (rule P2).
+//! What a batch goes through once all of its bases serve: the soak, its metrics and the health of its modules, and a person's
+//! confirmation (rule P2).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use model::{ErrorSource, ErrorType};
+use model::{ErrorCode, ErrorSource, ErrorType, Health};
 
 use super::{Run, code};
 use crate::{
     batches::{Base, Condition},
     gate::{Look, MetricStatus, Reading},
-    status::{BatchPhase, Phase},
+    health::HealthStatus,
+    status::{BatchPhase, Failure, MOST_FAILURES, Phase},
 };
 
 impl Run<'_> {
@@ -27,7 +29,7 @@ impl Run<'_> {
             );
             return false;
         }
-        if self.spec.metrics.is_empty() {
+        if self.spec.metrics.is_empty() && self.spec.health.is_none() {
             self.ask_for_confirmation(place);
         } else {
             self.set(place, BatchPhase::Gating);
@@ -35,21 +37,26 @@ impl Run<'_> {
         true
     }
 
-    /// Asks for the metrics (rule P10).
+    /// Asks for the metrics (rule P10) and for the health of the modules (rule P14).
     pub(super) fn gate(&mut self, place: usize) -> bool {
         // A person may have looked at what the metrics do not say.
         if self.is_decided(place) {
             return true;
         }
-        match self.memory.gate.look(&self.spec.metrics, self.now) {
-            Look::Ask(questions, until) => {
-                self.questions = questions;
+        let bases = self.serving(place);
+        let addresses = || bases.iter().filter_map(|base| Some((base.key.clone(), base.address?))).collect();
+        let health = self.spec.health.as_ref();
+        match self.memory.gate.look(&self.spec.metrics, health, addresses, self.now) {
+            Look::Ask(questions, health, until) => {
+                (self.questions, self.health) = (questions, health);
                 self.wake = Some(until);
             }
             Look::Wait(until) => self.wake = Some(until),
-            Look::Over(metrics) => {
+            Look::Over(metrics, said) => {
                 self.next.metrics = metrics;
-                return self.judge(place);
+                self.next.health =
+                    health.map(|_| HealthStatus::of(bases.iter().map(|base| &base.key), &said));
+                return self.judge(place, &said);
             }
         }
         self.tell_gate(place);
@@ -57,11 +64,14 @@ impl Run<'_> {
     }
 
     /// A round of questions is over.
-    fn judge(&mut self, place: usize) -> bool {
+    fn judge(&mut self, place: usize, said: &[(Arc<str>, Health)]) -> bool {
         let is = |reading| move |metric: &MetricStatus| metric.reading == reading;
-        if self.next.metrics.iter().any(is(Reading::Failed)) {
+        let is_too_bad = self.memory.gate.is_down_for_good() && self.count_down(place, said);
+        if is_too_bad || self.next.metrics.iter().any(is(Reading::Failed)) {
             self.next.confirmable = None;
             self.set(place, BatchPhase::Failed);
+        } else if self.is_down() {
+            self.next.confirmable = None;
         } else if self.next.metrics.iter().all(is(Reading::Passed)) {
             self.next.confirmable = None;
             self.ask_for_confirmation(place);
@@ -71,19 +81,61 @@ impl Run<'_> {
         true
     }
 
+    /// The module is DOWN somewhere where that was not put up with.
+    fn is_down(&self) -> bool {
+        let counted = |status: &HealthStatus| status.down > 0 && !self.memory.gate.is_down_for_good();
+        self.next.health.as_ref().is_some_and(counted)
+    }
+
+    /// Where the module stays DOWN it has failed; true where that is more than is put up with (rule P6).
+    fn count_down(&mut self, place: usize, said: &[(Arc<str>, Health)]) -> bool {
+        let failed_with = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
+        let down = said.iter().filter_map(|(base, health)| match health {
+            Health::Down(why) => Some((base, why)),
+            Health::Up | Health::Unknown(_) => None,
+        });
+        let failures: Vec<Failure> = down
+            .map(|(base, why)| Failure {
+                base: base.clone(),
+                code: failed_with,
+                message: format!("its module serves and is DOWN: {why}"),
+            })
+            .collect();
+        let all = self.members(place).len();
+        self.next.failed = self.next.failed.saturating_add(u32::try_from(failures.len()).unwrap_or(u32::MAX));
+        self.memory.failed.extend(failures.iter().map(|failure| failure.base.clone()));
+        self.next.failures.extend(failures);
+        self.next.failures.truncate(MOST_FAILURES);
+        self.next.failed > self.spec.max_failed || usize::try_from(self.next.failed).is_ok_and(|n| n >= all)
+    }
+
+    /// The bases of a batch that have not failed.
+    fn serving(&self, place: usize) -> Vec<&Base> {
+        self.members(place).into_iter().filter(|base| !self.is_counted(base)).collect()
+    }
+
+    /// It is among those that have failed, which are put up with. A leader that is new knows the first of them from the status.
+    fn is_counted(&self, base: &Base) -> bool {
+        self.memory.failed.contains(&base.key)
+            || self.next.failures.iter().any(|failure| failure.base == base.key)
+    }
+
     fn tell_gate(&mut self, place: usize) {
         let name = self.name(place);
+        let down = self.next.health.as_ref().filter(|health| health.down > 0);
         let missing = self.next.metrics.iter().find(|metric| metric.reading == Reading::Missing);
-        let why = missing.map(|metric| format!("metric {}: {}", metric.name, metric.message));
+        let why = down
+            .map(|health| format!("the health of its modules: {}", health.message))
+            .or_else(|| missing.map(|metric| format!("metric {}: {}", metric.name, metric.message)));
+        let what = match (self.spec.metrics.is_empty(), &self.spec.health) {
+            (true, _) => "the health of its modules is",
+            (false, None) => "its metrics are",
+            (false, Some(_)) => "its metrics and the health of its modules are",
+        };
         match (self.next.confirmable, why) {
-            (None, None) => {
-                self.tell(Phase::Running, format!("batch {name} serves, and its metrics are asked for"))
-            }
+            (None, None) => self.tell(Phase::Running, format!("batch {name} serves, and {what} asked for")),
             (None, Some(why)) => {
-                self.tell(
-                    Phase::Running,
-                    format!("batch {name} serves, and its metrics are asked for again: {why}"),
-                );
+                self.tell(Phase::Running, format!("batch {name} serves, and {what} asked for again: {why}"));
             }
             (Some(_), why) => {
                 let why = why.unwrap_or_else(|| "its metrics are asked for".to_owned());
@@ -147,9 +199,8 @@ impl Run<'_> {
     }
 
     fn is_broken(&self, place: usize) -> bool {
-        let is_counted = |base: &Base| self.next.failures.iter().any(|failure| failure.base == base.key);
         let members = self.members(place);
         members.is_empty()
-            || members.into_iter().any(|base| base.condition != Condition::Ready && !is_counted(base))
+            || members.into_iter().any(|base| base.condition != Condition::Ready && !self.is_counted(base))
     }
 }

@@ -26,6 +26,7 @@ struct World {
     now: u64,
     wake: Option<Duration>,
     questions: Vec<Question>,
+    health: Option<HealthQuestion>,
 }
 
 fn batch(name: &str) -> DraftBatch {
@@ -48,6 +49,7 @@ impl World {
                 ready_timeout_seconds: 300,
                 max_failed: 0,
                 metrics: Vec::new(),
+                health: None,
             })
             .unwrap(),
             steering: Steering::default(),
@@ -63,6 +65,7 @@ impl World {
             now: 0,
             wake: None,
             questions: Vec::new(),
+            health: None,
         }
     }
 
@@ -78,7 +81,8 @@ impl World {
         };
         let now = Duration::from_secs(self.now);
         let advanced = advance(Ok(&self.spec), self.steering, &self.status, &facts, &mut self.memory, now);
-        (self.status, self.wake, self.questions) = (advanced.status, advanced.wake, advanced.questions);
+        (self.status, self.wake) = (advanced.status, advanced.wake);
+        (self.questions, self.health) = (advanced.questions, advanced.health);
     }
 
     fn held(&self, base: &Base) -> Option<Held> {
@@ -121,6 +125,7 @@ fn base(n: usize) -> Base {
     Base {
         rank: rank("uid", &key),
         key,
+        address: Some(std::net::Ipv4Addr::new(10, 0, 0, u8::try_from(n).unwrap_or(u8::MAX)).into()),
         labels: LiteMap::new(),
         available: true,
         serves: true,
@@ -733,4 +738,132 @@ fn p10_what_answers_at_last_needs_nobody() {
     assert_eq!(world.status.phase, Phase::AwaitingConfirm);
     world.answer(good);
     assert_eq!((world.status.phase, world.status.confirmable, world.released()), (Phase::Running, None, 3));
+}
+
+#[test]
+fn p6_more_failures_than_a_status_has_are_put_up_with_where_that_was_said() {
+    let mut world = World::new(30, vec![batch("all")]);
+    world.spec.max_failed = 29;
+    world.look();
+    let bad = MOST_FAILURES + 5;
+    for (n, base) in world.bases.iter_mut().enumerate() {
+        base.condition = if n < bad { failed() } else { Condition::Ready };
+    }
+    world.look();
+    assert_eq!(world.status.phase, Phase::Succeeded, "{}", world.status.message);
+    assert_eq!((world.status.failures.len(), world.status.failed), (MOST_FAILURES, 25));
+}
+
+/// One base first, then the others; the module has to be UP on each.
+fn asked_for_health(bases: usize) -> World {
+    let batches = vec![DraftBatch { size: Some("1".into()), ..batch("beta") }, batch("rest")];
+    let mut world = World::new(bases, batches);
+    let draft = crate::health::DraftHealth { port: 8080, web_context_path: None };
+    world.spec.health = Some(crate::health::HealthEndpoint::of(draft, &world.spec.module.name).unwrap());
+    world.look();
+    world.install();
+    world
+}
+
+impl World {
+    /// The bases that are asked for the health of the module say this.
+    fn say(&mut self, health: impl Fn(&str) -> Health) {
+        let asked = self.health.take().expect("nobody is asked");
+        let answers = asked.bases.iter().map(|(base, _)| (base.clone(), health(base))).collect();
+        self.memory.answer_health(asked.round, answers);
+        self.look();
+    }
+
+    /// Rounds of questions, as many as a module may be DOWN in.
+    fn say_for_long(&mut self, health: impl Fn(&str) -> Health) {
+        for _ in 0..4 {
+            self.say(&health);
+            self.after(15);
+        }
+    }
+}
+
+fn down(_: &str) -> Health {
+    Health::Down("db".to_owned())
+}
+
+#[test]
+fn p14_a_batch_is_done_when_the_module_is_up_on_all_of_its_bases() {
+    let mut world = asked_for_health(3);
+    let asked = world.health.clone().unwrap();
+    assert_eq!((asked.endpoint.port, &*asked.endpoint.path), (8080, "/biz1/actuator/health"));
+    assert_eq!((asked.bases.len(), world.phases()[0]), (1, BatchPhase::Gating));
+    world.look();
+    assert_eq!(world.health, None, "each is asked once");
+    world.health = Some(HealthQuestion { round: asked.round + 1, ..asked.clone() });
+    world.say(|_| Health::Up);
+    assert_eq!(world.released(), 1, "what answers another round says nothing");
+    world.health = Some(asked);
+    world.say(|_| Health::Up);
+    assert_eq!((world.phases()[0], world.released()), (BatchPhase::Done, 3));
+    world.install();
+    assert_eq!(world.health.as_ref().map(|asked| asked.bases.len()), Some(2));
+    world.say(|_| Health::Up);
+    let told = world.status.health.clone().unwrap();
+    assert_eq!((world.status.phase, told.up, told.message), (Phase::Succeeded, 2, String::new()));
+}
+
+#[test]
+fn p14_a_module_that_stays_down_has_failed_and_one_that_comes_up_has_not() {
+    let mut world = asked_for_health(3);
+    world.say(down);
+    assert_eq!((world.status.phase, world.released()), (Phase::Running, 1));
+    assert!(world.status.message.contains("it is DOWN: db"), "{}", world.status.message);
+    world.after(15);
+    world.say(|_| Health::Up);
+    assert_eq!(world.released(), 3, "{}", world.status.message);
+
+    let mut world = asked_for_health(3);
+    world.say_for_long(down);
+    assert_eq!((world.status.phase, world.released(), world.status.failed), (Phase::Failed, 1, 1));
+    assert!(world.status.message.contains("its module serves and is DOWN: db"), "{}", world.status.message);
+    assert_eq!(world.status.code.unwrap().to_string(), "ModuleController.BaseInstanceOperationFailed");
+    world.steering.attempt = 1;
+    world.look();
+    assert_eq!((world.status.phase, world.status.failed), (Phase::Running, 0));
+    world.say(|_| Health::Up);
+    assert_eq!(world.released(), 3);
+}
+
+#[test]
+fn p14_a_module_that_is_down_on_few_bases_is_put_up_with_where_that_was_said() {
+    let mut world = asked_for_health(4);
+    world.spec.max_failed = 1;
+    world.say(|_| Health::Up);
+    world.install();
+    let first = world.health.as_ref().unwrap().bases[0].0.clone();
+    let one_is_down = |base: &str| if base == &*first { down(base) } else { Health::Up };
+    world.say_for_long(one_is_down);
+    assert_eq!((world.status.phase, world.status.failed), (Phase::Succeeded, 1), "{}", world.status.message);
+    assert_eq!(world.status.failures[0].base, first);
+}
+
+#[test]
+fn p14_where_the_health_is_not_known_a_batch_goes_on_and_the_status_says_so() {
+    let mut world = asked_for_health(2);
+    world.say(|_| Health::Unknown("HTTP 404".to_owned()));
+    assert_eq!(world.released(), 2);
+    world.install();
+    for base in &mut world.bases {
+        base.address = None;
+    }
+    world.memory = Memory::default();
+    world.after(3_600);
+    let nobody = world.health.as_ref().map(|asked| asked.bases.len());
+    assert_eq!(nobody, Some(0), "without an address nobody can be asked");
+    world.say(|_| Health::Up);
+    let told = world.status.health.clone().unwrap();
+    assert_eq!((world.status.phase, told.unknown), (Phase::Succeeded, 1));
+    assert!(told.message.contains("it is not known"), "{}", told.message);
+
+    // Nobody answers at all: the one who was to ask is gone.
+    let mut world = asked_for_health(1);
+    world.after(30);
+    assert_eq!(world.status.phase, Phase::Succeeded, "{}", world.status.message);
+    assert_eq!(world.status.health.map(|told| told.unknown), Some(1));
 }
