@@ -336,7 +336,7 @@ impl Flood {
                 self.queue.push_back(written.end);
                 Ok(())
             }
-            Action::Replica(_) | Action::Fence(_) | Action::AskMetric(_) => Ok(()),
+            Action::Replica(_) | Action::Fence(_) | Action::AskMetric(_) | Action::AskHealth(_) => Ok(()),
         }
     }
 
@@ -396,7 +396,7 @@ fn whom(action: &Action) -> Option<Arc<str>> {
             Regarding::Node { name, .. } => Some(name.clone()),
             Regarding::Workload(_) | Regarding::Plan(_) => None,
         },
-        Action::Fence(_) | Action::Replica(_) | Action::AskMetric(_) => None,
+        Action::Fence(_) | Action::Replica(_) | Action::AskMetric(_) | Action::AskHealth(_) => None,
     }
 }
 

@@ -183,7 +183,7 @@ fn any_plan(world: &mut World, name: &str, version: u32, scenario: &Scenario) ->
     let (count, confirm) = (Some(rng.u32(1..4)), rng.u8(0..4) == 0);
     batches.push(DraftBatch { name: "rest".into(), count, confirm, ..DraftBatch::default() });
     let metrics = if rng.u8(0..3) == 0 { vec![metric()] } else { Vec::new() };
-    let health = (rng.u8(0..3) == 0).then(|| DraftHealth { port: 8080, web_context_path: None });
+    let health = (rng.u8(0..3) == 0).then_some(DraftHealth { port: 8080, web_context_path: None });
     let module = BizId { name: word(BIZ), version: word(&version.to_string()) };
     let (ready_timeout_seconds, max_failed) = (rng.u64(30..120), rng.u32(0..2));
     PlanView {

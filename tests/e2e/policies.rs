@@ -354,6 +354,7 @@ fn whoever_confirms_a_plan_does_not_edit_it_and_whoever_edits_it_does_not_confir
     is_denied(patch("alice", json!({"confirmed": 1}))?, "the right to confirm")?;
     is_denied(patch("alice", json!({"attempt": 1}))?, "the right to confirm")?;
     is_denied(patch("bob", json!({"maxFailed": 7}))?, "the right to create")?;
+    is_denied(patch("bob", json!({"health": {"port": 7}}))?, "the right to create")?;
     is_denied(patch("bob", json!({"confirmed": 1, "maxFailed": 7}))?, "the right to create")?;
     taken(patch("bob", json!({"confirmed": 1}))?)?;
     taken(patch("alice", json!({"paused": true}))?)?;

@@ -130,6 +130,7 @@ export type PlanDetail = Seen & {
   batches: Batch[];
   failures: Failure[];
   metrics: Metric[];
+  health: { up: number; down: number; unknown: number; message: string } | null;
   held: string[];
   previewProblem: string | null;
   yaml: string;
@@ -162,6 +163,8 @@ export interface Draft {
   batches: DraftBatch[];
   readyTimeoutSeconds: number;
   maxFailed: number;
+  healthPort: number | null;
+  webContextPath: string;
 }
 export interface Preview {
   yaml: string;

@@ -153,6 +153,23 @@ function Form({ targets }: { targets: Target[] }) {
             value={entered.maxFailed}
             set={(value) => change({ maxFailed: value ?? 0 })}
           />
+          <NumberField
+            label={t('new.healthPort')}
+            min={1}
+            value={entered.healthPort}
+            set={(value) => change({ healthPort: value })}
+          />
+          <Field label={t('new.webContextPath')} help={t('new.webContextPathHelp')}>
+            {(id, help) => (
+              <input
+                id={id}
+                aria-describedby={help}
+                maxLength={253}
+                value={entered.webContextPath}
+                onInput={(event) => change({ webContextPath: event.currentTarget.value })}
+              />
+            )}
+          </Field>
         </div>
       </Section>
       <Section title={t('new.steps')}>

@@ -51,6 +51,16 @@ export function Plan({ namespace, name }: { namespace: string; name: string }) {
               <Metrics items={data.metrics} />
             </Section>
           )}
+          {data.health && (
+            <Section title={t('plan.health')}>
+              <p>{t('plan.healthSaid', { up: data.health.up, down: data.health.down, unknown: data.health.unknown })}</p>
+              {data.health.message && (
+                <p>
+                  <Wrapped text={data.health.message} />
+                </p>
+              )}
+            </Section>
+          )}
           {data.held.length > 0 && (
             <Section title={t('plan.held')}>
               <p>{t('plan.heldHelp')}</p>

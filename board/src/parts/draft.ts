@@ -10,6 +10,8 @@ export interface Entered {
   batches: EnteredBatch[];
   readyTimeoutSeconds: number;
   maxFailed: number;
+  healthPort: number | null;
+  webContextPath: string;
 }
 
 let keys = 0;
@@ -39,6 +41,8 @@ export function draftOf(): Entered {
     ],
     readyTimeoutSeconds: 600,
     maxFailed: 0,
+    healthPort: null,
+    webContextPath: '',
   };
 }
 
@@ -85,5 +89,7 @@ export function sendable(
     })),
     readyTimeoutSeconds: entered.readyTimeoutSeconds,
     maxFailed: entered.maxFailed,
+    healthPort: entered.healthPort,
+    webContextPath: entered.webContextPath.trim(),
   };
 }

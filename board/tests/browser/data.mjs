@@ -33,6 +33,7 @@ export const plan = (number, language) => seen({
   ],
   failures: [{ base: 'virtual-node-0003', code: 'Arklet.PullBizError', message: IMAGE }, { base: LONG, code: SCRIPT, message: LONG }],
   metrics: [{ name: 'errors', server: 'http://prometheus:9090', query: `sum(rate(x{a="b"}[5m]))${LONG}`, condition: '< 0.01', reading: '0.002', message: SCRIPT }],
+  health: { up: 2, down: 1, unknown: 1, message: SCRIPT },
   held: [...nodes(60), LONG], previewProblem: IMAGE, yaml: `kind: OperationPlan\nmetadata: {name: "${SCRIPT}"}\n# ${LONG}\n`, undo: `kubectl rollout undo deployment/biz1 -n shop ${LONG}`,
   actions: [
     action('confirm', { enabled: true, reason: null, number }),

@@ -39,6 +39,12 @@ pub(crate) struct Draft {
     ready_timeout_seconds: Option<u64>,
     #[serde(default)]
     max_failed: u64,
+    /// None where no base is asked for the health of the module.
+    #[serde(default)]
+    health_port: Option<u64>,
+    /// Where the module tells it; empty for the module's name.
+    #[serde(default)]
+    web_context_path: String,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -119,6 +125,12 @@ impl Draft {
             fields.extend(timeout.map(|timeout| ("readyTimeoutSeconds".to_owned(), timeout)));
             if self.max_failed > 0 {
                 fields.insert("maxFailed".to_owned(), self.max_failed.into());
+            }
+            if let Some(port) = self.health_port {
+                let path = Some(&self.web_context_path).filter(|path| !path.is_empty());
+                let path = path.map(|path| ("webContextPath".to_owned(), path.as_str().into()));
+                let health = [("port".to_owned(), port.into())].into_iter().chain(path);
+                fields.insert("health".to_owned(), Value::Object(health.collect()));
             }
         }
         Ok(json!({
@@ -304,6 +316,17 @@ mod tests {
             ])
         );
         assert!(["confirmed", "attempt", "paused", "stop"].iter().all(|field| spec.get(field).is_none()));
+    }
+
+    #[test]
+    fn a_draft_says_where_the_health_is_asked_for() {
+        let mut draft = draft(&json!([{"name": "rest"}]));
+        assert_eq!(draft.object().unwrap()["spec"].get("health"), None);
+        draft.health_port = Some(8080);
+        assert_eq!(draft.object().unwrap()["spec"]["health"], json!({"port": 8080}));
+        draft.web_context_path = "shop".to_owned();
+        let both = json!({"port": 8080, "webContextPath": "shop"});
+        assert_eq!(draft.object().unwrap()["spec"]["health"], both);
     }
 
     #[test]

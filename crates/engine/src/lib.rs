@@ -30,7 +30,9 @@ mod vnode;
 mod write_slot;
 mod zones;
 
-pub use action::{Action, Alarm, Announcement, AskHealth, AskMetric, Fencing, Regarding, Target, ToBase, ToReplica};
+pub use action::{
+    Action, Alarm, Announcement, AskHealth, AskMetric, Fencing, Regarding, Target, ToBase, ToReplica,
+};
 pub use config::{
     Allocatable, ClusterConfig, Config, KubeletConfig, MOST_BASES, MOST_STRANGERS, Times, UnmanagedBiz,
     ZoneSource,

@@ -344,8 +344,11 @@ impl<'a> Run<'a> {
             return false;
         }
         self.next.digest = self.facts.digest.clone();
-        self.next.metrics.clear();
-        self.next.health = None;
+        // What is over as it begins was asked nothing: what the one before said stays to be read.
+        if threshold.is_some() {
+            self.next.metrics.clear();
+            self.next.health = None;
+        }
         *self.memory = Memory::default();
         self.set(place, if threshold.is_none() { BatchPhase::Done } else { BatchPhase::Releasing });
         if let Some(batch) = self.next.batches.get_mut(place) {
@@ -368,34 +371,16 @@ impl<'a> Run<'a> {
                 batch.threshold = batch.threshold.max(Some(others));
             }
         }
-        let timeout = self.spec.ready_timeout;
-        let (mut left, mut failures) = (0, Vec::new());
+        let (mut left, mut occupied, mut failures) = (0, None, Vec::new());
         for base in self.members(place) {
-            let failed = match &base.condition {
-                Condition::Ready => {
-                    self.memory.started.remove(&base.key);
-                    None
-                }
-                Condition::Failed { code, message } => Some((*code, message.clone())),
-                Condition::Working => {
-                    let due = *self.memory.started.entry(base.key.clone()).or_insert(self.now) + timeout;
-                    if due > self.now {
-                        self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
-                    }
-                    let code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationTimeOut);
-                    let late = format!("it was not ready {} s after it had begun", timeout.as_secs());
-                    code.filter(|_| due <= self.now).map(|code| (code, late))
-                }
-                // Its time begins with its turn.
-                Condition::Absent | Condition::Held | Condition::Waiting => {
-                    self.memory.started.remove(&base.key);
-                    None
-                }
-            };
+            let failed = self.failure_of(base);
             match failed {
                 Some((code, message)) => failures.push(Failure { base: base.key.clone(), code, message }),
                 None if base.condition == Condition::Ready => {}
-                None => left += 1,
+                None => {
+                    left += 1;
+                    occupied = occupied.or((base.condition == Condition::Occupied).then_some(&base.key));
+                }
             }
         }
         self.next.failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
@@ -411,15 +396,45 @@ impl<'a> Run<'a> {
         if left > 0 {
             let paused = self.steering.paused;
             let name = self.name(place);
-            self.tell(
-                if paused { Phase::Paused } else { Phase::Running },
-                format!("batch {name}: {left} of its bases do not serve {} yet", self.spec.module),
-            );
+            let module = &self.spec.module;
+            let mut message = format!("batch {name}: {left} of its bases do not serve {module} yet");
+            if let Some(base) = occupied {
+                message
+                    .push_str(&format!("; {base} is at work on something else, and comes when that is over"));
+                self.next.code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceUnderOperation);
+            }
+            self.tell(if paused { Phase::Paused } else { Phase::Running }, message);
             return false;
         }
         self.memory.soaks_since = Some(self.now);
         self.set(place, BatchPhase::Soaking);
         true
+    }
+
+    /// Why it has failed on a base; none where it serves or is still to come. What is at it is given its time (rule P6).
+    fn failure_of(&mut self, base: &Base) -> Option<(ErrorCode, String)> {
+        let timeout = self.spec.ready_timeout;
+        match &base.condition {
+            Condition::Failed { code, message } => Some((*code, message.clone())),
+            Condition::Working => {
+                let due = *self.memory.started.entry(base.key.clone()).or_insert(self.now) + timeout;
+                if due > self.now {
+                    self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+                }
+                let code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationTimeOut);
+                let late = format!("it was not ready {} s after it had begun", timeout.as_secs());
+                code.filter(|_| due <= self.now).map(|code| (code, late))
+            }
+            // Its time begins with its turn.
+            Condition::Ready
+            | Condition::Absent
+            | Condition::Held
+            | Condition::Waiting
+            | Condition::Occupied => {
+                self.memory.started.remove(&base.key);
+                None
+            }
+        }
     }
 
     fn fail(&mut self, place: usize) {

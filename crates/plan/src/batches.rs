@@ -46,6 +46,8 @@ pub enum Condition {
     Held,
     /// It was released, and waits for its turn.
     Waiting,
+    /// It was released, and its base is at work on something else.
+    Occupied,
     /// It is being installed.
     Working,
     /// It serves, and its Pod is Ready.
@@ -140,7 +142,8 @@ mod tests {
 
     fn spec(batches: Vec<DraftBatch>) -> Spec {
         let module = model::BizId { name: "biz1".parse().unwrap(), version: "2".parse().unwrap() };
-        Spec::of(Draft { module, batches, ready_timeout_seconds: 600, max_failed: 0, metrics: Vec::new() })
+        let (metrics, health) = (Vec::new(), None);
+        Spec::of(Draft { module, batches, ready_timeout_seconds: 600, max_failed: 0, metrics, health })
             .unwrap()
     }
 
@@ -150,6 +153,7 @@ mod tests {
             Base {
                 rank: rank("uid", &key),
                 key,
+                address: None,
                 labels: [(Arc::from("zone"), Arc::from(*zone))].into_iter().collect(),
                 available: true,
                 serves: true,

@@ -249,7 +249,9 @@ mod tests {
     #[test]
     fn a_round_is_over_when_all_answered_and_what_comes_late_is_not_counted() {
         let (mut gate, metrics) = (Gate::default(), [metric("a"), metric("b")]);
-        let Look::Ask(questions, None, until) = look(&mut gate, &metrics, seconds(1)) else { panic!("nothing is asked") };
+        let Look::Ask(questions, None, until) = look(&mut gate, &metrics, seconds(1)) else {
+            panic!("nothing is asked")
+        };
         assert_eq!((questions.len(), until), (2, seconds(1) + LOST));
         let round = questions[0].round;
         gate.answer(round, "a", MetricAnswer::Values(vec![0.0]));

@@ -127,7 +127,9 @@ mod tests {
         for port in [0, -1, 65_536, i64::MAX] {
             assert!(endpoint(port, None).unwrap_err().starts_with("health.port is"), "{port}");
         }
-        for path in ["", "/", "a//b", "..", "a/../b", ".", "a?b=", "a#b", "a b", "a%2e", "支付", "a\r\nb", "a@b:1"] {
+        for path in
+            ["", "/", "a//b", "..", "a/../b", ".", "a?b=", "a#b", "a b", "a%2e", "支付", "a\r\nb", "a@b:1"]
+        {
             let told = endpoint(8080, Some(path)).unwrap_err();
             assert!(told.contains("is no path of a module"), "{path}: {told}");
         }
@@ -147,7 +149,10 @@ mod tests {
         assert_eq!((all.up, all.down, all.unknown), (1, 1, 2));
         assert_eq!(all.message, "on c it is DOWN: db");
         let others = HealthStatus::of([&bases[0], &bases[3]].into_iter(), &answers);
-        assert_eq!((others.up, others.unknown, &*others.message), (1, 1, "on d it is not known: it was not asked"));
+        assert_eq!(
+            (others.up, others.unknown, &*others.message),
+            (1, 1, "on d it is not known: it was not asked")
+        );
         assert_eq!(HealthStatus::of([&bases[0]].into_iter(), &answers).message, "");
     }
 }

@@ -97,8 +97,9 @@ impl HealthClient {
     }
 
     async fn exchange(&self, address: SocketAddr, path: &str) -> Health {
-        let request =
-            Request::get(format!("http://{address}{path}")).header("accept", "application/json").body(Empty::new());
+        let request = Request::get(format!("http://{address}{path}"))
+            .header("accept", "application/json")
+            .body(Empty::new());
         let response = match request {
             Ok(request) => self.client.request(request).await,
             Err(error) => return Health::Unknown(format!("it makes no request: {error}")),
@@ -110,7 +111,9 @@ impl HealthClient {
         let status = response.status();
         match Limited::new(response.into_body(), MOST_BYTES).collect().await {
             Ok(body) => read(status, &body.to_bytes()),
-            Err(error) => Health::Unknown(format!("HTTP {}, and its answer broke off: {error}", status.as_u16())),
+            Err(error) => {
+                Health::Unknown(format!("HTTP {}, and its answer broke off: {error}", status.as_u16()))
+            }
         }
     }
 }
@@ -202,7 +205,8 @@ mod tests {
     #[tokio::test]
     async fn the_path_of_the_module_is_asked_for_at_its_base() {
         let (up, asked) = base("HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"status\":\"UP\"}").await;
-        let (away, _) = base("HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 0\r\n\r\n").await;
+        let (away, _) =
+            base("HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 0\r\n\r\n").await;
         let bases = vec![("a".into(), up), ("b".into(), away), ("c".into(), "127.0.0.1:1".parse().unwrap())];
         let mut all = client().ask_all(bases, "/biz1/actuator/health").await;
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -227,7 +231,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_long_or_breaks_off_is_not_known() {
-        let long: &str = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 1 << 20, "x".repeat(1 << 17)).leak();
+        let long: &str =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 1 << 20, "x".repeat(1 << 17)).leak();
         for answer in [long, "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"status\":\"UP\"}"] {
             let (address, _) = base(answer).await;
             let Health::Unknown(why) = said(client().ask_all(vec![("a".into(), address)], "/x").await) else {

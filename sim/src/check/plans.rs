@@ -88,6 +88,7 @@ fn as_base(uid: &str, node: &NodeView, serves: bool) -> Base {
     Base {
         rank: plan::rank(uid, &key),
         key,
+        address: None,
         labels: node.labels.clone(),
         available: true,
         serves,

@@ -61,7 +61,7 @@ fn a_batch_waits_for_modules_that_are_down_and_says_where_nobody_knows() -> Resu
     })?;
     let done = wait_phase(&scene, "p", "Succeeded")?;
     ensure!(health(&done).1 == "Up" && done["status"]["health"]["up"] == 1, "{}", done["status"]);
-    let shown = Shell::start(&scene, &[])?.output("kubectl koupleless plan show p")?;
+    let shown = Shell::new(&scene.cluster, &scene.namespace)?.output("kubectl koupleless plan show p")?;
     ensure!(shown.contains("Health of its modules: 1 UP, 0 DOWN, 0 unknown"), "{shown}");
 
     // Nothing listens there.
@@ -69,7 +69,11 @@ fn a_batch_waits_for_modules_that_are_down_and_says_where_nobody_knows() -> Resu
     released(&scene, "3.0.0", Some("q"))?;
     let done = wait_phase(&scene, "q", "Succeeded")?;
     let (status, reason, why) = health(&done);
-    ensure!((status, reason) == ("Unknown", "HealthUnknown") && why.contains("refused"), "{}", done["status"]);
+    ensure!(
+        (status, reason) == ("Unknown", "HealthUnknown") && why.contains("refused"),
+        "{}",
+        done["status"]
+    );
     ensure!(base.serving("biz1")?.as_deref() == Some("3.0.0"));
     Ok(())
 }

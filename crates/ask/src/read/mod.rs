@@ -24,7 +24,7 @@ pub use self::{
     lease::{Lease, Replica},
     list::{Failure, escaped},
     module::Module,
-    plan::{Batch, Failed, Metric, Plan, Reading, Status, Steering},
+    plan::{Batch, Failed, Health, Metric, Plan, Reading, Status, Steering},
     plan_spec::{BatchJson, Written},
     pod::{Container, Owner, Pod, State},
     selector::{NoSelector, RequirementJson, SelectorJson},

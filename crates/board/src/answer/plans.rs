@@ -73,6 +73,8 @@ pub(crate) struct PlanDetail {
     batches: Vec<Batch>,
     failures: Vec<FailedBase>,
     metrics: Vec<MetricReading>,
+    /// None where no base was asked.
+    health: Option<HealthReading>,
     /// Nodes on which the plan holds the module now.
     held: Vec<Text>,
     /// Why nobody can tell which bases come with which batch.
@@ -98,6 +100,16 @@ struct Batch {
     max_unavailable: String,
     /// Bases that come with it, as far as can be told now.
     nodes: Vec<String>,
+}
+
+/// What the bases of the batch at work said of the module's health.
+#[derive(Debug, Serialize, ToSchema)]
+struct HealthReading {
+    up: u64,
+    down: u64,
+    unknown: u64,
+    /// One that is not UP, and why.
+    message: Text,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -216,6 +228,12 @@ pub(crate) fn plan(
             })
             .collect(),
         metrics: metrics(plan),
+        health: plan.status.health.as_ref().map(|said| HealthReading {
+            up: said.up,
+            down: said.down,
+            unknown: said.unknown,
+            message: said.message.clone(),
+        }),
         held: held(snapshot, plan),
         preview_problem,
         yaml,

@@ -6,8 +6,8 @@ use crate::definition::Own;
 
 pub use self::definition::{
     OperationPlan, OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanCondition,
-    PlanFailure, PlanHealth, PlanHealthStatus, PlanMetric, PlanMetricStatus, PlanModule, PlanOperator, PlanRequirement, PlanSelector,
-    PlanStop, PlanTargetKind, PlanTargetSpec, definition,
+    PlanFailure, PlanHealth, PlanHealthStatus, PlanMetric, PlanMetricStatus, PlanModule, PlanOperator,
+    PlanRequirement, PlanSelector, PlanStop, PlanTargetKind, PlanTargetSpec, definition,
 };
 
 /// Operation plans, and what is needed of them.

@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
 use model::BizId;
 use plan::{
-    BatchPhase, BatchStatus, Draft, DraftBatch, DraftHealth, DraftMetric, Failure, HealthStatus, Invalid, MetricStatus, Operator, Phase,
-    Reading, Requirement, Selector, Spec, Status, Steering,
+    BatchPhase, BatchStatus, Draft, DraftBatch, DraftHealth, DraftMetric, Failure, HealthStatus, Invalid,
+    MetricStatus, Operator, Phase, Reading, Requirement, Selector, Spec, Status, Steering,
 };
 use serde::Deserialize;
 
@@ -14,8 +14,8 @@ use super::{Kind, Slim, Unreadable, meta::MetaJson, nothing, version};
 use crate::{
     definition::fingerprint,
     plans::{
-        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanHealth, PlanHealthStatus, PlanMetric,
-        PlanMetricStatus, PlanOperator, PlanSelector, PlanStop, PlanTargetKind,
+        OperationPlanSpec, OperationPlanStatus, PlanBatch, PlanBatchStatus, PlanFailure, PlanHealth,
+        PlanHealthStatus, PlanMetric, PlanMetricStatus, PlanOperator, PlanSelector, PlanStop, PlanTargetKind,
     },
 };
 
@@ -227,11 +227,13 @@ mod tests {
     #[test]
     fn where_the_health_is_asked_for_is_part_of_what_may_not_change() {
         let before = plan(&format!("{{{SPEC}}}"), "{}");
-        let asked = plan(&format!(r#"{{{SPEC}, "health": {{"port": 8080, "webContextPath": "shop"}}}}"#), "{}");
+        let asked =
+            plan(&format!(r#"{{{SPEC}, "health": {{"port": 8080, "webContextPath": "shop"}}}}"#), "{}");
         assert_ne!(before.digest, asked.digest);
         let endpoint = asked.spec.unwrap().health.unwrap();
         assert_eq!((endpoint.port, &*endpoint.path), (8080, "/shop/actuator/health"));
-        let told = plan(&format!(r#"{{{SPEC}, "health": {{"port": 0}}}}"#), "{}").spec.unwrap_err().to_string();
+        let told =
+            plan(&format!(r#"{{{SPEC}, "health": {{"port": 0}}}}"#), "{}").spec.unwrap_err().to_string();
         assert!(told.starts_with("health.port is 0"), "{told}");
     }
 
@@ -275,12 +277,7 @@ mod tests {
                 reading: Reading::Missing,
                 message: "no data".to_owned(),
             }],
-            health: Some(HealthStatus {
-                up: 1,
-                down: 1,
-                unknown: 2,
-                message: "it is DOWN".to_owned(),
-            }),
+            health: Some(HealthStatus { up: 1, down: 1, unknown: 2, message: "it is DOWN".to_owned() }),
             warning: "a Pod finds no base".to_owned(),
         };
         let json = status_json(&status, 3, "dev").to_string();

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Collection, How};
 use crate::{
-    plans::{OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure, PlanHealthStatus, PlanMetricStatus},
+    plans::{
+        OperationPlanStatus, PlanBatchStatus, PlanCondition, PlanFailure, PlanHealthStatus, PlanMetricStatus,
+    },
     slim::plan::Plan,
 };
 
@@ -84,7 +86,9 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
     };
     let mut json = serde_json::to_value(told).unwrap_or_default();
     if let Value::Object(fields) = &mut json {
-        for name in ["code", "suggestion", "environment", "digest", "confirmable", "batch", "health", "warning"] {
+        for name in
+            ["code", "suggestion", "environment", "digest", "confirmable", "batch", "health", "warning"]
+        {
             fields.entry(name).or_insert(Value::Null);
         }
         for name in ["batches", "failures", "metrics"] {

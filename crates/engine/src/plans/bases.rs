@@ -66,7 +66,7 @@ fn order(condition: &Condition) -> u8 {
     match condition {
         Condition::Ready => 0,
         Condition::Working => 1,
-        Condition::Waiting => 2,
+        Condition::Waiting | Condition::Occupied => 2,
         Condition::Failed { .. } => 3,
         Condition::Held => 4,
         Condition::Absent => 5,
@@ -106,6 +106,7 @@ fn condition(pod: &PodView, spec: &ModuleSpec) -> Condition {
                 Condition::Failed { code, message: one_line(message) }
             }
             _ if wait::is_for_permit(message) => Condition::Waiting,
+            _ if wait::is_for_another_operation(message) => Condition::Occupied,
             _ => Condition::Working,
         },
         None => Condition::Working,

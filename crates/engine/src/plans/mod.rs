@@ -15,7 +15,8 @@ use std::{
 
 use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
 use plan::{
-    Advanced, Base, BatchPhase, HealthAnswers, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release, Status,
+    Advanced, Base, BatchPhase, HealthAnswers, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release,
+    Status,
 };
 
 use crate::{

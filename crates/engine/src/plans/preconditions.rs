@@ -246,8 +246,15 @@ mod tests {
             let batches = vec![plan::DraftBatch { name: "all".into(), ..plan::DraftBatch::default() }];
             let module = BizId { name: "biz1".parse().unwrap(), version: "2".parse().unwrap() };
             let metrics = vec![metric(server)];
-            Spec::of(plan::Draft { module, batches, ready_timeout_seconds: 60, max_failed: 0, metrics, health: None })
-                .unwrap()
+            Spec::of(plan::Draft {
+                module,
+                batches,
+                ready_timeout_seconds: 60,
+                max_failed: 0,
+                metrics,
+                health: None,
+            })
+            .unwrap()
         };
         let servers = ["http://prometheus:9090".parse().unwrap()];
         assert_eq!(may_ask(&spec("http://prometheus:9090/"), &servers), Ok(()));

@@ -20,8 +20,14 @@ fn version(version: &str) -> BizId {
 
 fn plan_for(of: &str) -> PlanView {
     let batches = vec![DraftBatch { name: "all".into(), ..DraftBatch::default() }];
-    let draft =
-        Draft { module: version(of), batches, ready_timeout_seconds: 60, max_failed: 0, metrics: Vec::new(), health: None };
+    let draft = Draft {
+        module: version(of),
+        batches,
+        ready_timeout_seconds: 60,
+        max_failed: 0,
+        metrics: Vec::new(),
+        health: None,
+    };
     PlanView {
         plan: PlanRef { namespace: "default".into(), name: "p".into(), uid: "uid-p".into() },
         resource_version: 1,

@@ -51,6 +51,16 @@ pub(crate) fn is_for_permit(message: &str) -> bool {
     message.contains(FOR_PERMIT)
 }
 
+/// The base works off so many commands at a time.
+const AT_WORK: &str = "commands are at work on the base";
+
+/// A status says that its base is at work on something else first, whoever wrote that. What makes room for the container is its own
+/// operation.
+pub(crate) fn is_for_another_operation(message: &str) -> bool {
+    let install = format!("the base to carry {} of ", CommandKind::InstallBiz);
+    message.contains(&install) || message.contains(AT_WORK)
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,7 +77,7 @@ impl fmt::Display for Wait {
             Self::Drain => f.write_str("the end of requests to what serves (MODULE_DRAIN_MS)"),
             Self::BackOff => f.write_str("the end of its back-off"),
             Self::Workers(most) => {
-                write!(f, "its turn: {most} commands are at work on the base (VNODE_WORKER_NUM)")
+                write!(f, "its turn: {most} {AT_WORK} (VNODE_WORKER_NUM)")
             }
             Self::Intent => f.write_str("its Module object to be written"),
             Self::Baseline => f.write_str("the base, which installs its baseline by itself"),
@@ -176,6 +186,23 @@ mod tests {
         assert!(waiting.is_told_by(&waiting.message().replace(":03Z", ":01Z")), "another controller told it");
         waiting.see(Some(Wait::List), at(14));
         assert!(!waiting.is_told_by("since 1970-01-01T00:00:03Z it waits for its turn"));
+    }
+
+    #[test]
+    fn what_another_operation_is_waited_for_is_read_from_a_status() {
+        let told = |wait: Wait| {
+            let mut waiting = Waiting::default();
+            waiting.see(Some(wait), at(3));
+            waiting.message()
+        };
+        let other = BizId { name: "biz1".parse().unwrap(), version: "9".parse().unwrap() };
+        for wait in [Wait::Workers(8), Wait::Another(CommandKind::InstallBiz, Some(other.clone()))] {
+            assert!(is_for_another_operation(&told(wait.clone())), "{wait:?}");
+        }
+        let room = Wait::Another(CommandKind::UninstallBiz, Some(other));
+        for wait in [room, Wait::Command(CommandKind::InstallBiz), Wait::Base, Wait::Turn] {
+            assert!(!is_for_another_operation(&told(wait.clone())), "{wait:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     status::{BatchPhase, Failure, MOST_FAILURES, Phase},
 };
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     pub(super) fn soak(&mut self, place: usize) -> bool {
         if self.is_broken(place) {
             return self.back_to_release(place);
@@ -89,7 +89,8 @@ impl Run<'_> {
 
     /// Where the module stays DOWN it has failed; true where that is more than is put up with (rule P6).
     fn count_down(&mut self, place: usize, said: &[(Arc<str>, Health)]) -> bool {
-        let failed_with = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
+        let failed_with =
+            ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
         let down = said.iter().filter_map(|(base, health)| match health {
             Health::Down(why) => Some((base, why)),
             Health::Up | Health::Unknown(_) => None,
@@ -110,7 +111,7 @@ impl Run<'_> {
     }
 
     /// The bases of a batch that have not failed.
-    fn serving(&self, place: usize) -> Vec<&Base> {
+    fn serving(&self, place: usize) -> Vec<&'a Base> {
         self.members(place).into_iter().filter(|base| !self.is_counted(base)).collect()
     }
 

@@ -1,4 +1,5 @@
 use litemap::LiteMap;
+use model::Health;
 use proptest::prelude::*;
 
 use super::*;
@@ -866,4 +867,31 @@ fn p14_where_the_health_is_not_known_a_batch_goes_on_and_the_status_says_so() {
     world.after(30);
     assert_eq!(world.status.phase, Phase::Succeeded, "{}", world.status.message);
     assert_eq!(world.status.health.map(|told| told.unknown), Some(1));
+}
+
+#[test]
+fn p3_a_base_that_is_at_work_on_something_else_is_waited_for() {
+    let mut world = World::new(2, vec![batch("all")]);
+    world.look();
+    world.install();
+    world.bases[1].condition = Condition::Occupied;
+    let mut world = World { status: Status::default(), memory: Memory::default(), ..world };
+    world.look();
+    // However long that takes: its time begins with its turn.
+    for _ in 0..3 {
+        world.after(3_600);
+        assert_eq!(world.status.phase, Phase::Running);
+        assert_eq!(world.status.code.unwrap().to_string(), "ModuleController.BaseInstanceUnderOperation");
+        assert!(
+            world.status.message.contains("host-1 is at work on something else"),
+            "{}",
+            world.status.message
+        );
+    }
+    world.bases[1].condition = Condition::Working;
+    world.after(1);
+    assert_eq!((world.status.phase, world.status.code), (Phase::Running, None));
+    world.bases[1].condition = Condition::Ready;
+    world.after(1);
+    assert_eq!(world.status.phase, Phase::Succeeded);
 }
