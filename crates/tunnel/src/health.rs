@@ -1,6 +1,6 @@
 //! Asks modules for their health: Spring Boot's actuator under the module's own path, at the address of its base.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -10,7 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use model::{Health, causes};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -44,20 +44,6 @@ impl fmt::Debug for HealthClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HealthClient")
     }
-}
-
-/// What of Spring Boot's answer is read.
-#[derive(Deserialize)]
-struct Answer {
-    status: String,
-    #[serde(default)]
-    components: BTreeMap<String, Component>,
-}
-
-#[derive(Deserialize)]
-struct Component {
-    #[serde(default)]
-    status: String,
 }
 
 impl HealthClient {
@@ -121,16 +107,19 @@ impl HealthClient {
 /// Spring Boot says DOWN and OUT_OF_SERVICE with 503. A page of somebody else is no health, whatever its status.
 fn read(status: StatusCode, body: &[u8]) -> Health {
     let is_actuators = status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE;
-    let answer = serde_json::from_slice::<Answer>(body).ok().filter(|_| is_actuators);
-    let Some(Answer { status: said, components }) = answer else {
+    let answer = serde_json::from_slice::<Map<String, Value>>(body).ok().filter(|_| is_actuators);
+    let status_of =
+        |answer: &Map<String, Value>| answer.get("status").and_then(Value::as_str).map(str::to_owned);
+    let Some((answer, said)) = answer.and_then(|answer| status_of(&answer).map(|said| (answer, said))) else {
         return Health::Unknown(format!("HTTP {} is no health of a module", status.as_u16()));
     };
     let is_down = |said: &str| matches!(said, "DOWN" | "OUT_OF_SERVICE");
     match &*said {
         "UP" => Health::Up,
         down if is_down(down) => {
-            let parts = components.iter().filter(|(_, of)| is_down(&of.status)).take(SHOWN);
-            let names: Vec<&str> = parts.map(|(name, _)| name.as_str()).collect();
+            let parts = answer.get("components").and_then(Value::as_object).into_iter().flatten();
+            let bad = parts.filter(|(_, of)| of["status"].as_str().is_some_and(is_down)).take(SHOWN);
+            let names: Vec<&str> = bad.map(|(name, _)| name.as_str()).collect();
             Health::Down(if names.is_empty() { said } else { names.join(", ") })
         }
         // Not known yet, or a word of the module's own.

@@ -376,6 +376,6 @@ mod tests {
     /// A definition that is changed under its old revision would be written back and forth by two versions.
     #[test]
     fn another_definition_has_another_revision() {
-        assert_eq!((OURS, &*digest(&definition())), (2, "f76167c70f1a0814"), "count OURS up with the digest");
+        assert_eq!((OURS, &*digest(&definition())), (3, "5498790ff1b15ecb"), "count OURS up with the digest");
     }
 }
