@@ -1,7 +1,7 @@
 //! Asks for the metrics of a batch and for the health of its modules, round by round, until all have passed, one has failed, or a
 //! person is needed.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use model::Health;
 
@@ -117,8 +117,8 @@ pub(crate) struct Gate {
     /// None until the bases were asked.
     health: Option<HealthAnswers>,
     incomplete: u32,
-    /// Rounds in a row with a module that is DOWN.
-    down: u32,
+    /// In how many rounds in a row the module was DOWN, by its base.
+    down: BTreeMap<Arc<str>, u32>,
     ask_after: Option<Duration>,
 }
 
@@ -148,9 +148,9 @@ impl Gate {
         }
     }
 
-    /// A module that is DOWN has been so for long.
-    pub(crate) fn is_down_for_good(&self) -> bool {
-        self.down >= PATIENCE
+    /// The module was DOWN on this base in so many rounds that nobody waits for it any more.
+    pub(crate) fn is_down_for_good(&self, base: &str) -> bool {
+        self.down.get(base).is_some_and(|rounds| *rounds >= PATIENCE)
     }
 
     /// A person is to be asked for.
@@ -198,8 +198,10 @@ impl Gate {
             self.incomplete = self.incomplete.saturating_add(1);
         }
         let said = self.health.take().unwrap_or_default();
-        let is_down = said.iter().any(|(_, health)| matches!(health, Health::Down(_)));
-        self.down = if is_down { self.down.saturating_add(1) } else { 0 };
+        let before = std::mem::take(&mut self.down);
+        let down = said.iter().filter(|(_, health)| matches!(health, Health::Down(_)));
+        let rounds = |base: &Arc<str>| before.get(base).map_or(1, |rounds| rounds.saturating_add(1));
+        self.down = down.map(|(base, _)| (base.clone(), rounds(base))).collect();
         self.ask_after = Some(now + if self.is_out_of_patience() { AGAIN_LATER } else { AGAIN });
         Look::Over(all, said)
     }

@@ -84,12 +84,12 @@ pub struct HealthStatus {
 }
 
 impl HealthStatus {
-    /// Of these bases, by what they said. One that said nothing is not known.
-    pub(crate) fn of<'a>(bases: impl Iterator<Item = &'a Arc<str>>, answers: &[(Arc<str>, Health)]) -> Self {
+    /// Of these bases, with what each said. One that said nothing is not known.
+    pub(crate) fn of(said: &[(&Arc<str>, Option<&Health>)]) -> Self {
         let mut status = Self::default();
         let (mut down, mut unknown) = (None, None);
-        for base in bases {
-            match answers.iter().find(|(key, _)| key == base).map(|(_, health)| health) {
+        for (base, health) in said {
+            match health {
                 Some(Health::Up) => status.up += 1,
                 Some(Health::Down(why)) => {
                     status.down += 1;
@@ -138,21 +138,15 @@ mod tests {
 
     #[test]
     fn one_that_is_down_is_told_before_one_that_is_not_known() {
-        let bases: Vec<Arc<str>> = ["a", "b", "c", "d"].map(Into::into).to_vec();
-        let answers = vec![
-            ("a".into(), Health::Up),
-            ("b".into(), Health::Unknown("HTTP 404".to_owned())),
-            ("c".into(), Health::Down("db".to_owned())),
-            ("z".into(), Health::Down("not of them".to_owned())),
-        ];
-        let all = HealthStatus::of(bases.iter(), &answers);
+        let [a, b, c, d]: [Arc<str>; 4] = ["a", "b", "c", "d"].map(Into::into);
+        let (unknown, down) = (Health::Unknown("HTTP 404".to_owned()), Health::Down("db".to_owned()));
+        let said = [(&a, Some(&Health::Up)), (&b, Some(&unknown)), (&c, Some(&down)), (&d, None)];
+        let all = HealthStatus::of(&said);
         assert_eq!((all.up, all.down, all.unknown), (1, 1, 2));
         assert_eq!(all.message, "on c it is DOWN: db");
-        let others = HealthStatus::of([&bases[0], &bases[3]].into_iter(), &answers);
-        assert_eq!(
-            (others.up, others.unknown, &*others.message),
-            (1, 1, "on d it is not known: it was not asked")
-        );
-        assert_eq!(HealthStatus::of([&bases[0]].into_iter(), &answers).message, "");
+        let others = HealthStatus::of(&[said[0], said[3]]);
+        assert_eq!((others.up, others.unknown), (1, 1));
+        assert_eq!(others.message, "on d it is not known: it was not asked");
+        assert_eq!(HealthStatus::of(&said[..1]).message, "");
     }
 }

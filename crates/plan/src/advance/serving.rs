@@ -1,7 +1,7 @@
 //! What a batch goes through once all of its bases serve: the soak, its metrics and the health of its modules, and a person's
 //! confirmation (rule P2).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{ErrorCode, ErrorSource, ErrorType, Health};
 
@@ -53,9 +53,10 @@ impl<'a> Run<'a> {
             }
             Look::Wait(until) => self.wake = Some(until),
             Look::Over(metrics, said) => {
+                let said: BTreeMap<Arc<str>, Health> = said.into_iter().collect();
+                let said: Vec<_> = bases.iter().map(|base| (&base.key, said.get(&base.key))).collect();
                 self.next.metrics = metrics;
-                self.next.health =
-                    health.map(|_| HealthStatus::of(bases.iter().map(|base| &base.key), &said));
+                self.next.health = health.map(|_| HealthStatus::of(&said));
                 return self.judge(place, &said);
             }
         }
@@ -64,13 +65,20 @@ impl<'a> Run<'a> {
     }
 
     /// A round of questions is over.
-    fn judge(&mut self, place: usize, said: &[(Arc<str>, Health)]) -> bool {
+    fn judge(&mut self, place: usize, said: &[(&Arc<str>, Option<&Health>)]) -> bool {
         let is = |reading| move |metric: &MetricStatus| metric.reading == reading;
-        let is_too_bad = self.memory.gate.is_down_for_good() && self.count_down(place, said);
+        let down = said.iter().filter_map(|(base, health)| match health {
+            Some(Health::Down(why)) => Some((*base, why)),
+            _ => None,
+        });
+        let (for_good, for_now): (Vec<_>, Vec<_>) =
+            down.partition(|(base, _)| self.memory.gate.is_down_for_good(base));
+        let is_too_bad = !for_good.is_empty() && self.count_down(place, &for_good);
         if is_too_bad || self.next.metrics.iter().any(is(Reading::Failed)) {
             self.next.confirmable = None;
             self.set(place, BatchPhase::Failed);
-        } else if self.is_down() {
+        } else if !for_now.is_empty() {
+            // It may come up yet.
             self.next.confirmable = None;
         } else if self.next.metrics.iter().all(is(Reading::Passed)) {
             self.next.confirmable = None;
@@ -81,27 +89,15 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// The module is DOWN somewhere where that was not put up with.
-    fn is_down(&self) -> bool {
-        let counted = |status: &HealthStatus| status.down > 0 && !self.memory.gate.is_down_for_good();
-        self.next.health.as_ref().is_some_and(counted)
-    }
-
     /// Where the module stays DOWN it has failed; true where that is more than is put up with (rule P6).
-    fn count_down(&mut self, place: usize, said: &[(Arc<str>, Health)]) -> bool {
-        let failed_with =
-            ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
-        let down = said.iter().filter_map(|(base, health)| match health {
-            Health::Down(why) => Some((base, why)),
-            Health::Up | Health::Unknown(_) => None,
-        });
-        let failures: Vec<Failure> = down
-            .map(|(base, why)| Failure {
-                base: base.clone(),
-                code: failed_with,
-                message: format!("its module serves and is DOWN: {why}"),
-            })
-            .collect();
+    fn count_down(&mut self, place: usize, down: &[(&Arc<str>, &String)]) -> bool {
+        let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
+        let failure = |(base, why): &(&Arc<str>, &String)| Failure {
+            base: (*base).clone(),
+            code,
+            message: format!("its module serves and is DOWN: {why}"),
+        };
+        let failures: Vec<Failure> = down.iter().map(failure).collect();
         let all = self.members(place).len();
         self.next.failed = self.next.failed.saturating_add(u32::try_from(failures.len()).unwrap_or(u32::MAX));
         self.memory.failed.extend(failures.iter().map(|failure| failure.base.clone()));

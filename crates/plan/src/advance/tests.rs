@@ -831,6 +831,22 @@ fn p14_a_module_that_stays_down_has_failed_and_one_that_comes_up_has_not() {
     assert_eq!(world.released(), 3);
 }
 
+/// Each base has all of its rounds.
+#[test]
+fn p14_modules_that_are_down_one_after_the_other_have_not_failed() {
+    let mut world = asked_for_health(4);
+    world.say(|_| Health::Up);
+    world.install();
+    for round in 0..9 {
+        let base = world.health.as_ref().unwrap().bases[round / 3].0.clone();
+        world.say(|of| if of == &*base { down(of) } else { Health::Up });
+        assert_eq!((world.status.phase, world.status.failed), (Phase::Running, 0), "round {round}");
+        world.after(15);
+    }
+    world.say(|_| Health::Up);
+    assert_eq!(world.status.phase, Phase::Succeeded);
+}
+
 #[test]
 fn p14_a_module_that_is_down_on_few_bases_is_put_up_with_where_that_was_said() {
     let mut world = asked_for_health(4);
