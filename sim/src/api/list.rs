@@ -1,5 +1,7 @@
 //! What a list of a kind has, for a watch that begins or begins anew.
 
+use std::sync::Arc;
+
 use engine::{ClusterEvent, Event, ReplicaEvent, Watched};
 
 use super::Api;
@@ -7,69 +9,38 @@ use super::Api;
 impl Api {
     /// All objects of a kind, as they are now.
     pub fn list(&self, kind: Watched) -> Vec<Event> {
+        /// Each in the event that tells of it.
+        fn told<'a, T: Clone + 'a>(
+            all: impl Iterator<Item = &'a T>,
+            event: impl Fn(T) -> Event,
+        ) -> Vec<Event> {
+            all.cloned().map(event).collect()
+        }
+        let cluster = Event::Cluster;
         match kind {
-            Watched::Nodes => self
-                .nodes
-                .values()
-                .cloned()
-                .map(|node| Event::Cluster(ClusterEvent::Node(Box::new(node))))
-                .collect(),
-            Watched::Pods => self
-                .pods
-                .values()
-                .cloned()
-                .map(|pod| Event::Cluster(ClusterEvent::Pod(Box::new(pod))))
-                .collect(),
-            Watched::Modules => self
-                .modules
-                .values()
-                .cloned()
-                .map(|module| Event::Cluster(ClusterEvent::Module(Box::new(module))))
-                .collect(),
-            Watched::Services => self
-                .services
-                .iter()
-                .cloned()
-                .map(|view| Event::Cluster(ClusterEvent::Service(view)))
-                .collect(),
-            Watched::Members => self
-                .members
-                .values()
-                .cloned()
-                .map(|member| Event::Replica(ReplicaEvent::Member(Box::new(member))))
-                .collect(),
-            Watched::Leases => {
-                self.leases.values().cloned().map(|view| Event::Replica(ReplicaEvent::Lease(view))).collect()
+            Watched::Nodes => told(self.nodes.values(), |node| cluster(ClusterEvent::Node(Box::new(node)))),
+            Watched::Pods => told(self.pods.values(), |pod| cluster(ClusterEvent::Pod(Box::new(pod)))),
+            Watched::Modules => {
+                told(self.modules.values(), |module| cluster(ClusterEvent::Module(Box::new(module))))
             }
-            Watched::Permits => self
-                .permits
-                .values()
-                .cloned()
-                .map(|permits| Event::Replica(ReplicaEvent::Permits(Box::new(permits))))
-                .collect(),
+            Watched::Services => told(self.services.iter(), |view| cluster(ClusterEvent::Service(view))),
+            Watched::Members => {
+                told(self.members.values(), |member| Event::Replica(ReplicaEvent::Member(Box::new(member))))
+            }
+            Watched::Leases => told(self.leases.values(), |view| Event::Replica(ReplicaEvent::Lease(view))),
+            Watched::Permits => told(self.permits.values(), |permits| {
+                Event::Replica(ReplicaEvent::Permits(Box::new(permits)))
+            }),
             Watched::ReplicaSets => {
-                let revisions = self.revisions.iter();
-                revisions
-                    .map(|(set, revision)| {
-                        Event::Cluster(ClusterEvent::Revision {
-                            replica_set: set.clone(),
-                            revision: *revision,
-                        })
-                    })
-                    .collect()
+                let revision = |(set, revision): (&Arc<str>, &u64)| {
+                    cluster(ClusterEvent::Revision { replica_set: set.clone(), revision: *revision })
+                };
+                self.revisions.iter().map(revision).collect()
             }
-            Watched::Deployments => self
-                .workloads
-                .values()
-                .cloned()
-                .map(|view| Event::Cluster(ClusterEvent::Workload(Box::new(view))))
-                .collect(),
-            Watched::Plans => self
-                .plans
-                .values()
-                .cloned()
-                .map(|view| Event::Cluster(ClusterEvent::Plan(Box::new(view))))
-                .collect(),
+            Watched::Deployments => {
+                told(self.workloads.values(), |view| cluster(ClusterEvent::Workload(Box::new(view))))
+            }
+            Watched::Plans => told(self.plans.values(), |view| cluster(ClusterEvent::Plan(Box::new(view)))),
             Watched::UnplacedPods
             | Watched::UpstreamUnplacedPods
             | Watched::UpstreamReplicaSets

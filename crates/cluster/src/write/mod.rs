@@ -26,10 +26,10 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use engine::{Announcement, Event, Request, WriteError, view::MemberView};
+use engine::{Announcement, BaseAddress, Event, Request, WriteError, view::MemberView};
 use jiff::Timestamp;
 use kube::Client;
-use model::{Fence, Pass};
+use model::{BaseIdentity, Fence, Pass};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -338,14 +338,18 @@ impl Shared {
         }
     }
 
+    async fn find_base_pod(&self, api: &Api, base: BaseIdentity, address: &BaseAddress, zone: bool) -> Event {
+        let found = match api.find_base_pod(address, &self.config.base_namespaces).await {
+            Ok(Some(found)) if zone => api.with_zone(found).await.map(Some),
+            found => found,
+        };
+        Event::BasePod { base, found }
+    }
+
     /// Does it, and says how it ended.
     async fn perform(&self, api: &Api, request: Request) -> Option<Event> {
         if let Request::FindBasePod { base, address, zone } = request {
-            let found = match api.find_base_pod(&address, &self.config.base_namespaces).await {
-                Ok(Some(found)) if zone => api.with_zone(found).await.map(Some),
-                found => found,
-            };
-            return Some(Event::BasePod { base, found });
+            return Some(self.find_base_pod(api, base, &address, zone).await);
         }
         let write = request.write()?;
         let result = match request {

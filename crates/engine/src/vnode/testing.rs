@@ -181,6 +181,17 @@ impl Case {
         }
     }
 
+    fn delete_pod(&mut self, pod: PodRef, done: Event) -> Vec<Event> {
+        let version = self.next();
+        if let Some(held) = self.pods.get_mut(&pod.uid).filter(|pod| pod.held) {
+            held.deletion = Some(Duration::ZERO);
+            held.resource_version = version;
+            return vec![Event::Cluster(ClusterEvent::Pod(Box::new(held.clone()))), done];
+        }
+        self.pods.remove(&pod.uid);
+        vec![done, Event::Cluster(ClusterEvent::PodGone(pod))]
+    }
+
     /// As the API server does.
     fn serve(&mut self, request: Request) -> Vec<Event> {
         let Some(write) = request.write() else { return vec![] };
@@ -211,16 +222,7 @@ impl Case {
                 view.resource_version = version;
                 vec![Event::Cluster(ClusterEvent::Pod(Box::new(view.clone()))), done(write)]
             }
-            Request::DeletePod { pod } => {
-                let version = self.next();
-                if let Some(held) = self.pods.get_mut(&pod.uid).filter(|pod| pod.held) {
-                    held.deletion = Some(Duration::ZERO);
-                    held.resource_version = version;
-                    return vec![Event::Cluster(ClusterEvent::Pod(Box::new(held.clone()))), done(write)];
-                }
-                self.pods.remove(&pod.uid);
-                vec![done(write), Event::Cluster(ClusterEvent::PodGone(pod))]
-            }
+            Request::DeletePod { pod } => self.delete_pod(pod, done(write)),
             Request::CreateModule(desired) => {
                 if let Some(refusal) = self.refusal.clone() {
                     return vec![Event::Written { write, result: Err(refusal) }];
