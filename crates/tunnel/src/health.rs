@@ -27,6 +27,8 @@ const IN_ALL: Duration = Duration::from_secs(25);
 const AT_A_TIME: usize = 32;
 /// Spring Boot tells details where it is told to: some kilobytes.
 const MOST_BYTES: usize = 64 * 1024;
+/// Characters of what a module says that are told.
+const LONGEST: usize = 100;
 /// So many of the parts that are DOWN are told.
 const SHOWN: usize = 3;
 
@@ -115,16 +117,21 @@ fn read(status: StatusCode, body: &[u8]) -> Health {
     };
     let is_down = |said: &str| matches!(said, "DOWN" | "OUT_OF_SERVICE");
     match &*said {
-        "UP" => Health::Up,
+        "UP" if status == StatusCode::OK => Health::Up,
         down if is_down(down) => {
             let parts = answer.get("components").and_then(Value::as_object).into_iter().flatten();
             let bad = parts.filter(|(_, of)| of["status"].as_str().is_some_and(is_down)).take(SHOWN);
             let names: Vec<&str> = bad.map(|(name, _)| name.as_str()).collect();
-            Health::Down(if names.is_empty() { said } else { names.join(", ") })
+            Health::Down(shown(&if names.is_empty() { said } else { names.join(", ") }))
         }
         // Not known yet, or a word of the module's own.
-        other => Health::Unknown(format!("it says {}", other.chars().take(40).collect::<String>())),
+        other => Health::Unknown(format!("it says {}", shown(other))),
     }
+}
+
+/// What a module says goes into a status that people read: one line, and not a long one.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -185,10 +192,20 @@ mod tests {
             (404, r#"{"status":404,"error":"Not Found"}"#),
             (500, r#"{"status":"DOWN"}"#),
             (503, "no version of it serves"),
+            (503, r#"{"status":"UP"}"#),
+            (401, r#"{"status":"UP"}"#),
             (302, ""),
         ] {
             assert!(unknown(status, body), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn what_a_module_says_is_one_line_and_short() {
+        let name = format!("a\\n{}", "b".repeat(50_000));
+        let body = format!(r#"{{"status":"DOWN","components":{{"{name}":{{"status":"DOWN"}}}}}}"#);
+        let Health::Down(why) = http(503, &body) else { panic!("it is DOWN") };
+        assert!(why.starts_with("a b") && why.len() == LONGEST, "{why}");
     }
 
     #[tokio::test]
