@@ -7,8 +7,8 @@ use plan::{Base, Condition, Release, Spec};
 
 use crate::{
     pod::{barred, translate, wait},
-    view::{AddressKind, ConditionStatus, ContainerState, NodeView, PlanView, PodView},
-    vnode::{HOST_NAME, TUNNEL_PORT},
+    view::{ConditionStatus, ContainerState, NodeView, PlanView, PodView},
+    vnode::{HOST_NAME, TUNNEL_PORT, base_ip},
 };
 
 /// A base without its Pods. It is told from others by its host name, which a Pod keeps when its process starts anew under
@@ -21,11 +21,10 @@ pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
         (None, _) => node.name.clone(),
     };
     let ready = node.condition("Ready");
-    let mut addresses = node.addresses.iter().filter(|address| address.kind == AddressKind::InternalIp);
     Base {
         rank: plan::rank(plan_uid, &key),
         key,
-        address: addresses.find_map(|address| address.address.parse().ok()),
+        address: base_ip(node).and_then(|ip| ip.parse().ok()),
         labels: node.labels.clone(),
         available: !node.deleting && ready.is_some_and(|ready| ready.status == ConditionStatus::True),
         serves,

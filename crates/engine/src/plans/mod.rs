@@ -4,6 +4,7 @@
 //! Every replica holds Pods back by what it has seen of the plans' statuses, and by nothing else. Only the one that leads
 //! moves a plan on, by writing its status: a base is released when that write is seen.
 
+mod announcement;
 pub(crate) mod bases;
 mod preconditions;
 
@@ -20,12 +21,11 @@ use plan::{
 };
 
 use crate::{
-    action::{Action, Alarm, Announcement, AskHealth, AskMetric, Regarding},
+    action::{Action, AskHealth, AskMetric},
     config::Config,
     event::Now,
     placement::Site,
     request::{Request, WriteError},
-    trace::TraceId,
     view::{NodeView, Owner, PlanRef, PlanView, PodView, RolledOut},
     write_slot::WriteSlot,
 };
@@ -384,7 +384,7 @@ impl Plans {
         }
         if known.told.as_ref() != Some(&(next.phase, next.code)) {
             known.told = Some((next.phase, next.code));
-            out.extend(announcement(&known.view, &next));
+            out.extend(announcement::of(&known.view, &next));
         }
         known.slot.sent();
         known.not_before = now.mono + PAUSE;
@@ -468,45 +468,6 @@ fn holds_otherwise(before: &PlanView, after: &PlanView) -> bool {
         || before.status.phase != after.status.phase
         || batches(before) != batches(after)
         || message(before) != message(after)
-}
-
-/// What people are told of a plan that goes on, waits for them or has ended; none of what goes on by itself.
-fn announcement(view: &PlanView, next: &Status) -> Option<Action> {
-    let (warning, action) = match next.phase {
-        Phase::Pending if next.code.is_none() => return None,
-        Phase::Running if next.code.is_none() => return None,
-        Phase::Pending | Phase::Running => (true, "Wait"),
-        Phase::Refused | Phase::Failed => (true, "Release"),
-        Phase::Paused => (next.code.is_some(), "Pause"),
-        Phase::AwaitingConfirm => (false, "Confirm"),
-        Phase::Succeeded | Phase::RolledBack | Phase::Superseded | Phase::Aborted => (false, "End"),
-    };
-    let reason = next.code.map_or_else(|| format!("Plan{}", next.phase.as_str()), |code| code.to_string());
-    let alarm = match next.phase {
-        Phase::AwaitingConfirm => Some(Alarm::PlanWaits),
-        Phase::Failed => Some(Alarm::PlanFailed),
-        Phase::Succeeded => Some(Alarm::PlanSucceeded),
-        _ => None,
-    };
-    let what = format!("operation plan {}: {}", view.plan.name, next.message);
-    let note = match next.code {
-        Some(code) => format!("{what} ({}: {})", code.meaning(), code.suggestion()),
-        None => what.clone(),
-    };
-    Some(Action::Announce(Box::new(Announcement {
-        regarding: Regarding::Plan(view.plan.clone()),
-        warning,
-        reason,
-        action,
-        note,
-        what,
-        code: next.code,
-        detail: String::new(),
-        base: None,
-        biz: view.spec.as_ref().ok().map(|spec| spec.module.clone()),
-        trace: TraceId::of(&[&view.plan.uid, next.phase.as_str()]),
-        alarm,
-    })))
 }
 
 #[cfg(test)]

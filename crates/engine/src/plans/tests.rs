@@ -6,11 +6,11 @@ use plan::{BatchPhase, BatchStatus, Draft, DraftBatch, Phase, Spec, Status, Stee
 
 use super::*;
 use crate::{
-    ClusterEvent, Event,
+    Alarm, ClusterEvent, Event,
     event::Watched,
     placement::{Placement, Toleration},
     testing,
-    view::{ContainerState, PlanTarget, WorkloadKind, WorkloadView},
+    view::{Address, AddressKind, ContainerState, PlanTarget, WorkloadKind, WorkloadView},
     vnode::testing::{Case, Manner},
 };
 
@@ -485,7 +485,7 @@ fn p3_a_plan_that_is_about_to_begin_keeps_others_of_the_module_waiting() {
 fn people_on_call_are_told_of_what_waits_for_them_fails_or_succeeds_and_of_nothing_that_goes_on_by_itself() {
     let told = |phase: Phase, code: Option<&str>| {
         let code = code.map(|code| code.parse().unwrap());
-        let action = announcement(&plan_for("2"), &Status { phase, code, ..Status::default() })?;
+        let action = announcement::of(&plan_for("2"), &Status { phase, code, ..Status::default() })?;
         let Action::Announce(said) = action else { panic!("{action:?}") };
         Some((said.reason, said.alarm))
     };
@@ -522,4 +522,15 @@ fn p9_a_batch_at_work_says_how_many_of_its_bases_may_be_unavailable() {
     (view.status.batches[0].phase, view.resource_version) = (BatchPhase::Done, 9);
     plans.see(view, Duration::ZERO);
     assert_eq!(plans.most_unavailable(&owner), None);
+}
+
+/// With a kubelet API the Node's address is that of its Service.
+#[test]
+fn p14_a_base_is_asked_where_it_is_and_not_where_its_kubelet_api_is() {
+    let address = |address: &str| Address { kind: AddressKind::InternalIp, address: address.to_owned() };
+    let mut node = NodeView { addresses: vec![address("10.96.0.7")], ..NodeView::default() };
+    let asked = |node: &NodeView| bases::of_node("uid", node, true).address.unwrap().to_string();
+    assert_eq!(asked(&node), "10.96.0.7");
+    node.annotations.insert("base.koupleless.io/address".into(), "10.0.0.3:1238".into());
+    assert_eq!(asked(&node), "10.0.0.3");
 }

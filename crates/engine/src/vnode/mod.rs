@@ -86,7 +86,7 @@ use scope::Happened;
 use zone::BaseZone;
 
 pub(crate) use identity_owner::{Voice, may_follow};
-pub(crate) use node::{HOST_NAME, TUNNEL_PORT, ZONE, expected_node, identity_of};
+pub(crate) use node::{HOST_NAME, TUNNEL_PORT, ZONE, base_ip, expected_node, identity_of};
 pub(crate) use playback::Playback;
 pub(crate) use scope::Scope;
 

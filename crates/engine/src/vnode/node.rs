@@ -84,7 +84,7 @@ pub(super) fn way_to(node: &NodeView) -> (TunnelKind, Option<SocketAddr>) {
 }
 
 /// The base's address, as its Node tells it.
-pub(super) fn base_ip(node: &NodeView) -> Option<String> {
+pub(crate) fn base_ip(node: &NodeView) -> Option<String> {
     let told = node.annotations.get(ADDRESS).map(|told| {
         told.parse::<SocketAddr>().map_or_else(|_| told.to_string(), |address| address.ip().to_string())
     });
