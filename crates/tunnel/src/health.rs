@@ -110,19 +110,18 @@ impl HealthClient {
 fn read(status: StatusCode, body: &[u8]) -> Health {
     let is_actuators = status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE;
     let answer = serde_json::from_slice::<Map<String, Value>>(body).ok().filter(|_| is_actuators);
-    let status_of =
-        |answer: &Map<String, Value>| answer.get("status").and_then(Value::as_str).map(str::to_owned);
-    let Some((answer, said)) = answer.and_then(|answer| status_of(&answer).map(|said| (answer, said))) else {
+    let answer = answer.unwrap_or_default();
+    let Some(said) = answer.get("status").and_then(Value::as_str) else {
         return Health::Unknown(format!("HTTP {} is no health of a module", status.as_u16()));
     };
     let is_down = |said: &str| matches!(said, "DOWN" | "OUT_OF_SERVICE");
-    match &*said {
+    match said {
         "UP" if status == StatusCode::OK => Health::Up,
         down if is_down(down) => {
             let parts = answer.get("components").and_then(Value::as_object).into_iter().flatten();
             let bad = parts.filter(|(_, of)| of["status"].as_str().is_some_and(is_down)).take(SHOWN);
             let names: Vec<&str> = bad.map(|(name, _)| name.as_str()).collect();
-            Health::Down(shown(&if names.is_empty() { said } else { names.join(", ") }))
+            Health::Down(if names.is_empty() { shown(said) } else { shown(&names.join(", ")) })
         }
         // Not known yet, or a word of the module's own.
         other => Health::Unknown(format!("it says {}", shown(other))),
