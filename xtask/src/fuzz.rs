@@ -22,7 +22,7 @@ pub(crate) struct Fuzz {
 impl Fuzz {
     /// Becomes the run. It is built as tests are: a number that overflows is then a panic.
     pub(crate) fn run(&self) -> Result<()> {
-        cargo::run(&["build", "--package", "fuzz"])?;
+        cargo::run(&["build", "--workspace", "--bin", "fuzz"])?;
         let program = env::current_exe().context("where this program is")?.with_file_name("fuzz");
         let error = std::process::Command::new(&program).args(&self.arguments).exec();
         Err(error).with_context(|| format!("starting {}", program.display()))
