@@ -4,7 +4,8 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null, and a test may panic")]
 
-/// Three tests of one story: over HTTP, over MQTT with mosquitto, over MQTT with the embedded broker.
+/// Three tests of one story: over HTTP, over MQTT with the embedded broker and, with `cargo xtask test --long`, over MQTT with
+/// mosquitto.
 macro_rules! over_every_way {
     ($($story:ident),+ $(,)?) => {$(
         mod $story {
@@ -14,6 +15,7 @@ macro_rules! over_every_way {
             }
 
             #[test]
+            #[ignore = "one broker is enough: `cargo xtask test --long` runs it"]
             fn over_mqtt_with_mosquitto() -> anyhow::Result<()> {
                 super::$story(e2e::Way::Mosquitto)
             }

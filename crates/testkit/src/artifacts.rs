@@ -76,13 +76,17 @@ pub fn test_image_maker() -> Result<()> {
     let tested = cache::entry("tested-image", &sources, |new| {
         for (what, verb) in [("vetting what makes images", "vet"), ("testing what makes images", "test")] {
             let mut command = Command::new(go()?);
-            command.args([verb, "-trimpath", "./..."]).current_dir(&sources);
+            command.args([verb, "-trimpath", NO_DEBUG_INFORMATION, "./..."]).current_dir(&sources);
             cache::run(what, command, &new.join(verb).with_extension("log"))?;
         }
         Ok(())
     });
     tested.map(drop)
 }
+
+/// The linker strips it, and the compiler needs a tenth of its time for it. Programs with the same flags and the same versions of
+/// Kubernetes share what Go has compiled.
+const NO_DEBUG_INFORMATION: &str = "-gcflags=all=-dwarf=false";
 
 /// A program that a package makes, of a Go module in this repository.
 struct GoProgram {
@@ -102,7 +106,15 @@ impl GoProgram {
         let dir = cache::entry(&self.entry, &sources, |new| {
             let mut command = Command::new(go()?);
             command
-                .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
+                .args([
+                    "build",
+                    "-trimpath",
+                    "-buildvcs=false",
+                    NO_DEBUG_INFORMATION,
+                    "-ldflags",
+                    "-s -w",
+                    "-o",
+                ])
                 .arg(new.join(self.name));
             command.args(&self.flags).arg(self.package).current_dir(&sources);
             cache::run(what, command, &new.join("build.log"))
@@ -116,8 +128,8 @@ pub fn vet_devcluster() -> Result<()> {
     let sources = repository().join("devcluster");
     let vetted = cache::entry("vetted-devcluster", &sources, |new| {
         let mut command = Command::new(go()?);
-        // `-trimpath` as in the build, whose compiled packages vet then finds in Go's cache.
-        command.args(["vet", "-trimpath", "./..."]).current_dir(&sources);
+        // The flags are those of the build, whose compiled packages vet then finds in Go's cache.
+        command.args(["vet", "-trimpath", NO_DEBUG_INFORMATION, "./..."]).current_dir(&sources);
         cache::run("vetting the dev cluster (minutes, the first time)", command, &new.join("vet.log"))
     });
     vetted.map(drop)
@@ -376,4 +388,36 @@ pub fn all() -> Result<()> {
     eprintln!("wasm base    {}", wasm_base()?.program().display());
     crate::java_base::class_archive()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Each module of a go.mod with its version, that of a replacement where it has one.
+    fn versions(folder: &str) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(repository().join(folder).join("go.mod")).unwrap();
+        let mut versions = BTreeMap::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split("//").next().unwrap_or_default().split_whitespace().collect();
+            if let [module, "=>", _, version] | [module, version] = words[..]
+                && version.starts_with('v')
+            {
+                versions.insert(module.to_owned(), version.to_owned());
+            }
+        }
+        versions
+    }
+
+    #[test]
+    fn helm_and_the_dev_cluster_are_made_of_the_same_and_go_compiles_it_once() {
+        let (helm, devcluster) = (versions("tests/helm"), versions("devcluster"));
+        let shared =
+            || helm.iter().filter_map(|(module, version)| Some((module, version, devcluster.get(module)?)));
+        let different: Vec<_> = shared().filter(|(_, one, other)| one != other).collect();
+        assert!(different.is_empty(), "{different:?}");
+        assert!(shared().any(|(module, ..)| module == "k8s.io/client-go"), "{helm:?}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::broker::{Broker, Certificate};
 use crate::http::{self, Answer};
 use crate::process::{Process, Tie};
 use crate::work_dir::WorkDir;
-use crate::{artifacts, cache, names};
+use crate::{artifacts, cache, names, turns};
 
 /// A start takes 4 to 5 s on two free cores; this allows for a dozen that start at once.
 const START: Duration = Duration::from_secs(120);
@@ -124,15 +124,18 @@ impl JavaBase {
         Ok(base)
     }
 
-    /// Starts several side by side and waits for all: quicker than one after the other.
+    /// Starts several, as many side by side as there are processors, and waits for all.
     pub fn start_all(options: Vec<JavaBaseOptions>) -> Result<Vec<Self>> {
         class_archive()?;
         let mut bases = options.into_iter().map(Self::new).collect::<Result<Vec<_>>>()?;
-        for base in &mut bases {
-            base.spawn(&[])?;
-        }
-        for base in &mut bases {
-            base.wait_until_up()?;
+        for some in bases.chunks_mut(turns::all()) {
+            let _turns = turns::take(some.len());
+            for base in &mut *some {
+                base.spawn(&[])?;
+            }
+            for base in some {
+                base.wait_until_up()?;
+            }
         }
         Ok(bases)
     }
@@ -270,6 +273,7 @@ impl JavaBase {
 
     /// Starts it again, with the same identity, address and ports, and no module.
     pub fn start_again(&mut self) -> Result<()> {
+        let _turn = turns::take(1);
         self.spawn(&[])?;
         self.wait_until_up()
     }

@@ -36,3 +36,4 @@ pub mod work_dir;
 mod cache;
 mod reader;
 mod tools;
+mod turns;

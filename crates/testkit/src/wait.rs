@@ -4,10 +4,18 @@ use std::fmt::Debug;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
-/// Between two looks. Long enough to leave the two cores of a small machine to the parts under test.
+/// Between two looks at first. Long enough to leave the two cores of a small machine to the parts under test.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Between two looks at what takes long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long to wait for the next look after this long: a tenth more is what nobody notices.
+fn pause(waited: Duration) -> Duration {
+    (waited / 10).clamp(PAUSE, LONGEST_PAUSE)
+}
 
 /// Looks until `look` gives a value, and fails after `limit`, saying what was seen last.
 ///
@@ -32,10 +40,11 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result
             Ok(None) => "nothing yet".to_owned(),
             Err(e) => format!("{e:#}"),
         };
-        if start.elapsed() >= limit {
+        let waited = start.elapsed();
+        if waited >= limit {
             bail!("{what}: not within {limit:?}; last seen: {seen}");
         }
-        sleep(PAUSE);
+        sleep(pause(waited));
     }
 }
 
@@ -60,6 +69,32 @@ pub fn stays<T: PartialEq + Debug>(
     Ok(())
 }
 
+/// Between the last change of what is looked at and its being settled.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Looks until the same has been seen for two seconds, and gives it: "and then nothing more comes".
+pub fn settled<T: PartialEq + Debug>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut last: Option<(T, Instant)> = None;
+    wait_for(&format!("{what}: settled"), limit, || {
+        let seen = look()?;
+        match &last {
+            Some((before, since)) if *before == seen => {
+                ensure!(since.elapsed() >= SETTLED, "{seen:?} since {:?}", since.elapsed());
+                Ok(Some(seen))
+            }
+            _ => {
+                let told = format!("{seen:?} just now");
+                last = Some((seen, Instant::now()));
+                bail!(told)
+            }
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +103,21 @@ mod tests {
     fn tells_what_was_seen_last() {
         let e = wait_for::<()>("a door", Duration::from_millis(60), || bail!("still shut")).unwrap_err();
         assert_eq!(e.to_string(), "a door: not within 60ms; last seen: still shut");
+    }
+
+    #[test]
+    fn what_changes_is_not_settled_and_then_it_is() {
+        let mut looks = 0;
+        let seen = settled("n", Duration::from_secs(30), || {
+            looks += 1;
+            Ok(looks.min(3))
+        });
+        assert_eq!(seen.unwrap(), 3);
+        let never = settled("n", Duration::from_millis(60), || {
+            looks += 1;
+            Ok(looks)
+        });
+        assert!(never.unwrap_err().to_string().starts_with("n: settled: not within 60ms; last seen: "));
     }
 
     #[test]

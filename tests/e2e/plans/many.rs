@@ -1,7 +1,10 @@
 //! Plans over MQTT, and of many bases: what they write, and what they cost while they wait.
 
 use e2e::long_run;
-use testkit::cluster::{Cluster, ClusterOptions};
+use testkit::{
+    cluster::{Cluster, ClusterOptions},
+    wait::settled,
+};
 
 use super::*;
 
@@ -102,7 +105,7 @@ impl Fleet {
         })?;
         // While it waits it costs nothing.
         let cost = || Ok((writes(scene, &OF_MODULES)?, writes(scene, &OF_PLANS)?));
-        let waits = cost()?;
+        let waits = settled("what is written for the others", *limit, cost)?;
         stays("what is written while it waits", WATCHED, &waits, cost)?;
         // Until then it is told at most once a second how its bases come.
         ensure!(waits.1 <= 8, "{} writes of the plan's status so far", waits.1);

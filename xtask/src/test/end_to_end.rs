@@ -15,8 +15,8 @@ use crate::cargo;
 const PER_PROCESSOR: usize = 2;
 
 /// The test program, started not by cargo: the variable that has it tell how long each test took would have cargo build
-/// everything anew.
-pub(super) fn command(filter: Option<&str>) -> Result<Command> {
+/// everything anew. With `all` it runs also those that are left to `cargo xtask test --long`.
+pub(super) fn command(filter: Option<&str>, all: bool) -> Result<Command> {
     let mut command = Command::new(program()?);
     command.current_dir(artifacts::repository().join("tests"));
     if env::var_os("RUST_TEST_THREADS").is_none() {
@@ -24,6 +24,7 @@ pub(super) fn command(filter: Option<&str>) -> Result<Command> {
         command.env("RUST_TEST_THREADS", threads.to_string());
     }
     command.env("RUSTC_BOOTSTRAP", "1").args(["-Z", "unstable-options", "--report-time"]).args(filter);
+    command.args(all.then_some("--include-ignored"));
     Ok(command)
 }
 

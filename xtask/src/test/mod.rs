@@ -24,7 +24,8 @@ pub(crate) struct Test {
     /// Leave out what takes minutes: the end-to-end tests and the demo.
     #[arg(long)]
     quick: bool,
-    /// Run also what takes hours, as before a release: all seeds, and waits as long as the promises that they hold.
+    /// Run also what takes hours, as before a release: all seeds, every story over every broker, and waits as long as the promises that
+    /// they hold.
     #[arg(long, conflicts_with = "quick")]
     long: bool,
     /// Run only the end-to-end tests, and build nothing else.
