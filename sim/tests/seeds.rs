@@ -4,7 +4,7 @@
 use sim::{Scenario, many::run_all, run};
 
 /// How many seeds are run. More, and others, by `SIM_SEEDS=<first>..<end>`, by `cargo xtask test --long`, or by `cargo xtask sim`.
-const SEEDS: std::ops::Range<u64> = 0..2_000;
+const SEEDS: std::ops::Range<u64> = 0..1_000;
 
 fn seeds() -> std::ops::Range<u64> {
     let given = std::env::var("SIM_SEEDS").ok();
