@@ -1,21 +1,15 @@
 //! How Pods, Nodes and bases stand, to be compared with how they stood.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
 use testkit::{
     java_base::{InstalledBiz, JavaBase},
-    wait::wait_for,
+    wait::settled,
 };
 
 use crate::{Scene, scene::node_name, seen::text};
-
-/// So long nothing must have happened for a scene to count as quiet: more than any step takes.
-const QUIET: Duration = Duration::from_secs(2);
 
 /// A scene at one moment. Two are equal where nothing was written and no base was told to do anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +37,7 @@ impl Snapshot {
 
     /// As [`Snapshot::take`], once nothing happens any more.
     pub fn when_quiet(scene: &Scene, bases: &[JavaBase]) -> Result<Self> {
-        let mut last = Self::take(scene, bases)?;
-        let mut since = Instant::now();
-        wait_for("nothing happens any more", Duration::from_secs(60), || {
-            let now = Self::take(scene, bases)?;
-            if now != last {
-                (last, since) = (now, Instant::now());
-            }
-            Ok((since.elapsed() >= QUIET).then(|| last.clone()))
-        })
+        settled("what happens in the scene", Duration::from_secs(60), || Self::take(scene, bases))
     }
 }
 

@@ -22,8 +22,8 @@ use crate::{account, artifacts, names, turns};
 /// A start takes 4 s on two free cores; this allows for a machine that builds and tests something else too.
 const START: Duration = Duration::from_secs(90);
 
-/// A control plane is half of what the tests compute, and without this a third of it is collecting its garbage. It may take some
-/// hundreds of MiB more.
+/// Control planes are a quarter of what the tests compute. With this they collect garbage less often, and take some hundreds of MiB
+/// more.
 const GARBAGE_COLLECTION: (&str, &str) = ("GOGC", "400");
 
 /// What becomes of the audit log, which costs the server a line per request.

@@ -69,7 +69,7 @@ pub fn stays<T: PartialEq + Debug>(
     Ok(())
 }
 
-/// Between the last change of what is looked at and its being settled.
+/// Between the last change of what is looked at and its being settled: more than any step takes.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Looks until the same has been seen for two seconds, and gives it: "and then nothing more comes".

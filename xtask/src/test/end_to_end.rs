@@ -15,7 +15,7 @@ use crate::cargo;
 const PER_PROCESSOR: usize = 2;
 
 /// The test program, started not by cargo: the variable that has it tell how long each test took would have cargo build
-/// everything anew. With `all` it runs also those that are left to `cargo xtask test --long`.
+/// everything anew. With `all` it runs also those that `cargo xtask test --long` runs and the usual run does not.
 pub(super) fn command(filter: Option<&str>, all: bool) -> Result<Command> {
     let mut command = Command::new(program()?);
     command.current_dir(artifacts::repository().join("tests"));
