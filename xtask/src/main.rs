@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. One file or folder per command.
 
 mod bench;
+mod book;
 mod cargo;
 mod cluster;
 mod demo;
@@ -33,6 +34,7 @@ enum Command {
     Setup(setup::Setup),
     Cluster(cluster::Cluster),
     Bench(bench::Bench),
+    Book(book::Book),
     BenchBase(bench::BenchBase),
     Fuzz(fuzz::Fuzz),
     Page(page::Page),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Setup(command) => command.run(),
         Command::Cluster(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Book(command) => command.run(),
         Command::BenchBase(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Page(command) => command.run(),

@@ -310,6 +310,21 @@ fn npm() -> Result<PathBuf> {
     tools::require("npm", "build the page of the board", "install Node.js 20 or newer, with npm")
 }
 
+/// The version of mdBook that makes the book.
+const MDBOOK: &str = "0.5.4";
+
+/// mdBook, without its server. Built by cargo on first use (a minute or two); it is no part of the product and of its lock file.
+pub fn mdbook() -> Result<PathBuf> {
+    let dir = cache::entry_of(&format!("mdbook-{MDBOOK}"), &[], |new| {
+        let mut command = cargo::command(&repository(), &["install", "mdbook", "--locked", "--debug"]);
+        command
+            .args(["--version", MDBOOK, "--no-default-features", "--features", "search", "--root"])
+            .arg(new);
+        cache::run("building mdBook (a minute or two, the first time)", command, &new.join("build.log"))
+    })?;
+    Ok(dir.join("bin/mdbook"))
+}
+
 /// Node.js, for the page's tests.
 pub fn node() -> Result<PathBuf> {
     tools::require("node", "test the page of the board", "install Node.js 20 or newer")
@@ -383,6 +398,7 @@ pub fn all() -> Result<()> {
     eprintln!("helm         {}", helm()?.display());
     eprintln!("image maker  {}", image_maker()?.display());
     eprintln!("page         {}", page()?.folder().display());
+    eprintln!("mdbook       {}", mdbook()?.display());
     eprintln!("chromium     {}", chromium()?.display());
     eprintln!("packages     {}", java()?.packages().display());
     eprintln!("wasm base    {}", wasm_base()?.program().display());

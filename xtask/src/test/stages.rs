@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
@@ -14,6 +14,7 @@ use super::end_to_end;
 use super::stage::{Stage, Verdict};
 use super::tally::{self, Counts};
 use super::times::Times;
+use crate::book;
 use crate::cargo;
 use crate::tidy;
 
@@ -144,7 +145,7 @@ fn make_release() -> Result<Verdict> {
 fn setup() -> Stage {
     Stage {
         name: SETUP,
-        what: "the dev cluster, Helm, what makes images, the board's page, the Java and the WebAssembly base, mosquitto, Prometheus, Chromium".to_owned(),
+        what: "the dev cluster, Helm, what makes images, the board's page, mdBook, the Java and the WebAssembly base, mosquitto, Prometheus, Chromium".to_owned(),
         after: &[],
         work: Box::new(set_up),
     }
@@ -189,6 +190,12 @@ fn checks(length: Length) -> Vec<Stage> {
             artifacts::test_page()?;
             artifacts::browse_page().map(|()| Verdict::Passed)
         }),
+    });
+    stages.push(Stage {
+        name: "book",
+        what: "the pages as a site, in which every link leads somewhere".to_owned(),
+        after: &[SETUP],
+        work: Box::new(|| book::make(Path::new("target/book"), None).map(|()| Verdict::Passed)),
     });
     stages.extend(base_checks());
     stages

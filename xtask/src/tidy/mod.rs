@@ -5,6 +5,7 @@ mod arising_codes;
 mod citations;
 mod error_codes;
 mod generated;
+mod languages;
 mod named_tests;
 mod punctuation;
 mod purity;
@@ -16,11 +17,13 @@ mod source;
 use anyhow::{Result, ensure};
 use testkit::artifacts;
 
+pub(crate) use source::files;
+
 /// What has to be pure of the WebAssembly base, which is a workspace of its own.
 const PURE_OF_BASE: [&str; 2] = ["base/crates/lifecycle/src", "base/crates/package/src"];
 
 /// Checks the rings, the purity of rings 0 and 1, the generated pages, the tests that pages name, the rules that
-/// sources cite and the punctuation of Chinese pages; names the largest rooms.
+/// sources cite, the punctuation of Chinese pages and that none of them is behind the English one; names the largest rooms.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tidy {
     /// Write the generated pages anew.
@@ -49,6 +52,7 @@ pub(crate) fn check() -> Result<()> {
     wrong.extend(arising_codes::untold()?);
     wrong.extend(citations::missing()?);
     wrong.extend(punctuation::half_width()?);
+    wrong.extend(languages::behind()?);
     println!("{}", rooms::largest()?);
     for one in &wrong {
         println!("tidy: {one}");

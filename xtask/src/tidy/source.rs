@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 const TEST_ONLY: &str = "#[cfg(test)]";
 
 /// All files of this ending below a folder, sorted.
-pub(super) fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];
     while let Some(next) = open.pop() {
