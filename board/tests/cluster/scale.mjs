@@ -77,6 +77,8 @@ async function viewer() {
 
 main(async () => {
   const { page } = await person(VIEWER);
+  const [[overview, ...first]] = VIEWS;
+  await look(page, [`${overview}, while the board reads all`, ...first]);
   for (const view of VIEWS) await look(page, view);
   await scroll(page);
   await update(page);
