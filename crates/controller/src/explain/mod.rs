@@ -2,6 +2,7 @@
 
 mod list;
 mod near;
+mod reasons;
 
 use std::{env, process::ExitCode};
 
@@ -9,15 +10,17 @@ use ask::print;
 use clap::ValueEnum;
 use model::{ErrorCode, ErrorType, Language};
 
-/// Explains an error code, as a Pod, an Event or the log shows it, or a finding of `check`; lists all error codes where none
-/// is given.
+use self::reasons::Reason;
+
+/// Explains an error code or a reason, as a Pod, a Node, an Event or the log shows it, or a finding of `check`; finds them by
+/// words too; lists all where none is given.
 ///
 /// Needs no settings and no cluster. Ends with code 2 where there is no such code, and says which
 /// come close.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
-    /// The code, as `Arklet.PullBizError`, in upper or lower case. A type alone, as `DiskFull`, stands
-    /// for every code that ends so.
+    /// The code, as `Arklet.PullBizError`, or the reason, as `HeldByPlan`, in upper or lower case. A type alone, as
+    /// `DiskFull`, stands for every code that ends so. Anything else is looked for in names and meanings.
     code: Option<String>,
     /// The language. [default: Chinese where LC_ALL, LC_MESSAGES or LANG begins with zh, else English]
     #[arg(long, value_enum)]
@@ -52,6 +55,7 @@ impl Explain {
 
     fn answer(&self, language: Language) -> Result<String, String> {
         let Some(given) = &self.code else { return Ok(list::all(language)) };
+        let words = given.trim();
         // Copied from a text, quotes and colons come along.
         let given = given.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         if let Some(kind) = ErrorType::from_name(given) {
@@ -61,9 +65,17 @@ impl Explain {
         if let Some(page) = ask::page(given, language) {
             return Ok(page);
         }
+        if let Some(reason) = Reason::of_name(given) {
+            return Ok(reason.page(language));
+        }
         match given.parse::<ErrorCode>() {
             Ok(code) => Ok(code.page(language).to_string()),
-            Err(why) => Err(near::refusal(given, &why, language)),
+            Err(why) => {
+                let asked = if given.is_empty() { words } else { given };
+                // What has a dot was meant as a code.
+                let found = (!asked.contains('.')).then(|| list::with_words(asked, language)).flatten();
+                found.ok_or_else(|| near::refusal(asked, &why, language))
+            }
         }
     }
 }
@@ -116,6 +128,24 @@ mod tests {
             assert_eq!(answer(given, Language::English).as_ref(), Ok(&page), "{given}");
         }
         assert!(answer("", Language::English).is_err());
+    }
+
+    #[test]
+    fn reasons_are_explained_and_words_are_looked_for_in_both_languages() {
+        let page = answer("HeldByPlan", Language::Chinese).unwrap();
+        assert!(page.starts_with("# HeldByPlan\n") && page.contains("工单"), "{page}");
+        for (words, language, found) in [
+            ("拉包", Language::Chinese, "Arklet.PullBizError"),
+            ("拉包", Language::English, "Arklet.PullBizError"),
+            ("Pulling the package", Language::Chinese, "Arklet.PullBizError"),
+            ("失联", Language::Chinese, "BlastRadius"),
+        ] {
+            let said = answer(words, language).unwrap();
+            assert!(said.lines().any(|line| line.starts_with(found)), "{words}: {said}");
+        }
+        for nothing in ["x", "no such words", "Arklet.PullBizErrr"] {
+            assert!(answer(nothing, Language::English).is_err(), "{nothing}");
+        }
     }
 
     #[test]
