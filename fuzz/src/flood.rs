@@ -17,7 +17,7 @@ use engine::{
     TunnelEvent, Watched, view::PodView,
 };
 use fastrand::Rng;
-use model::{BaseIdentity, TunnelKind};
+use model::{BaseIdentity, Language, TunnelKind};
 use sim::{api::Api, base::word, clock::true_wall, network::tunnel_of};
 
 use crate::{
@@ -373,8 +373,9 @@ impl Flood {
 
 /// What people are told is something, and not without end.
 fn announced(said: &Announcement) -> Result<(), String> {
-    let empty = [&said.note, &said.reason].into_iter().any(|text| text.trim().is_empty());
-    if empty || said.note.chars().count() > LONGEST_NOTE {
+    let notes = || Language::ALL.iter().map(|language| said.note.of(*language));
+    let empty = notes().chain([said.reason.as_str()]).any(|text| text.trim().is_empty());
+    if empty || notes().any(|note| note.chars().count() > LONGEST_NOTE) {
         return Err(format!("this is no news for people: {said:?}"));
     }
     Ok(())

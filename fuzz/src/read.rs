@@ -95,7 +95,7 @@ fn told(command: CommandKind, outcome: &Outcome, whole: bool) -> Result<(), Stri
     let Err(error) = outcome else { return Ok(()) };
     said(&error.to_string(), whole)?;
     let fault = error.to_fault(command, "testing".to_owned());
-    said(&fault.cause, whole)?;
+    said(fault.cause.english(), whole)?;
     if let CallError::Refused(failure) = error {
         let detail = &failure.detail;
         if detail.chars().count() > MAX_DETAIL_CHARS || whole && detail.contains(SECRET) {

@@ -15,7 +15,7 @@ use engine::{
     Action, ClusterConfig, ClusterEvent, Config, Engine, Event, Fencing, Now, Request, Watched,
     view::{Door, PodView},
 };
-use model::{BaseIdentity, Fence, Pass, TunnelKind};
+use model::{BaseIdentity, Fence, Language, Pass, TunnelKind};
 
 use crate::{
     clock::{Clock, TRUE_RATE},
@@ -172,6 +172,8 @@ impl Running {
         let mut config = Config {
             module_deployments: deployments,
             metric_servers: crate::plans::METRICS.parse().into_iter().collect(),
+            // Whoever acts for a base next may speak another language, and writes no more for that.
+            language: if number.is_multiple_of(2) { Language::English } else { Language::Chinese },
             ..Config::new("sim")
         };
         let incarnation: Option<Arc<str>> = shares.then(|| format!("i{number}").into());

@@ -47,6 +47,7 @@ mod hostile;
 mod install;
 mod kills;
 mod kubelet;
+mod language;
 mod leaving;
 mod liveness;
 mod main_job;

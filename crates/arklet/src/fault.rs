@@ -1,6 +1,6 @@
 //! The codes of the manual's 5.6 for what a base refuses, and for calls that found no answer.
 
-use model::{ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{Bilingual, ErrorCode, ErrorSource, ErrorType, Fault, bilingual};
 
 use crate::{
     answer::{CallError, Failure, FailureKind},
@@ -48,9 +48,9 @@ impl Failure {
     }
 
     /// The fault that a user sees; `doing` is as `installing biz1:1.0.0`.
-    pub fn to_fault(&self, command: CommandKind, doing: String) -> Fault {
+    pub fn to_fault(&self, command: CommandKind, doing: impl Into<Bilingual>) -> Fault {
         let detail = self.detail.to_string();
-        Fault { code: self.code(command), doing, cause: self.cause.clone(), detail }
+        Fault { detail, ..Fault::new(self.code(command), doing, self.cause.clone()) }
     }
 }
 
@@ -73,11 +73,15 @@ impl CallError {
     }
 
     /// The fault that a user sees; `doing` is as `installing biz1:1.0.0`.
-    pub fn to_fault(&self, command: CommandKind, doing: String) -> Fault {
-        match self {
-            Self::Refused(failure) => failure.to_fault(command, doing),
-            other => Fault::new(self.code(command), doing, other.to_string()),
-        }
+    pub fn to_fault(&self, command: CommandKind, doing: impl Into<Bilingual>) -> Fault {
+        let cause = match self {
+            Self::Refused(failure) => return failure.to_fault(command, doing),
+            Self::Unreachable(why) => bilingual!("{self}", "无法连接基座：{why}"),
+            Self::NotArklet(why) => bilingual!("{self}", "在基座端口上应答的不是 Arklet：{why}"),
+            Self::TimedOut => bilingual!("{self}", "基座没有及时应答"),
+            Self::Malformed(why) => bilingual!("{self}", "无法解析基座的应答：{why}"),
+        };
+        Fault::new(self.code(command), doing, cause)
     }
 }
 
@@ -137,9 +141,9 @@ mod tests {
     #[test]
     fn a_fault_shows_the_cause_and_keeps_the_trace_for_the_log() {
         let error = CallError::Refused(failure(FailureKind::StartUp));
-        let fault = error.to_fault(CommandKind::InstallBiz, "installing a:1".into());
+        let fault = error.to_fault(CommandKind::InstallBiz, "installing a:1");
         assert_eq!((fault.to_string(), fault.detail), ("installing a:1: why".into(), "why\n\tat x".into()));
-        let fault = CallError::TimedOut.to_fault(CommandKind::Health, "asking b1".into());
+        let fault = CallError::TimedOut.to_fault(CommandKind::Health, "asking b1");
         assert_eq!(fault.to_string(), "asking b1: the base did not answer in time");
     }
 }

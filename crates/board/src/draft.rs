@@ -197,7 +197,7 @@ fn preview(snapshot: &Snapshot, draft: &Draft, language: Language) -> Preview {
         None => preview.problems.push(not_there(&target, &draft.namespace, language)),
     }
     let spec = Plan::read(&object.to_string()).map_err(|error| error.to_string());
-    let spec = spec.and_then(|plan| plan.spec().map_err(|invalid| invalid.to_string()));
+    let spec = spec.and_then(|plan| plan.spec().map_err(|invalid| invalid.told().of(language).to_owned()));
     match (spec, workload) {
         (Err(problem), _) => preview.problems.push(problem),
         (Ok(spec), Some(workload)) => {
@@ -261,7 +261,7 @@ pub(crate) async fn make_plan(
     let invalid = |what: String| refused(Why::Invalid(Text::from(what)));
     let object = draft.object().map_err(invalid)?;
     let read = Plan::read(&object.to_string()).map_err(|error| invalid(error.to_string()))?;
-    read.spec().map_err(|what| invalid(what.to_string()))?;
+    read.spec().map_err(|what| invalid(what.told().of(asking.language).to_owned()))?;
     if !is_name(&draft.namespace) || !is_name(&draft.name) {
         return Err(invalid(format!("{}/{} is no name of an object", draft.namespace, draft.name)));
     }
@@ -327,6 +327,14 @@ mod tests {
         draft.web_context_path = "shop".to_owned();
         let both = json!({"port": 8080, "webContextPath": "shop"});
         assert_eq!(draft.object().unwrap()["spec"]["health"], both);
+        let refusal = |draft: &Draft| {
+            let object = draft.object().unwrap().to_string();
+            Plan::read(&object).unwrap().spec().map_err(|invalid| invalid.to_string())
+        };
+        assert!(refusal(&draft).is_ok());
+        draft.web_context_path = "../admin".to_owned();
+        let told = refusal(&draft).unwrap_err();
+        assert!(told.starts_with("health.webContextPath \"../admin\" is no path of a module"), "{told}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Admin {
     pub(crate) watches: Arc<Watches>,
     pub(crate) tunnels: Tunnels,
     pub(crate) counters: Arc<Counters>,
+    /// Requests to the kubelet API.
+    pub(crate) kubelet_requests: Arc<kubelet::Counts>,
     pub(crate) reporter: Reporter,
     pub(crate) commands: Commands,
     pub(crate) pod_starts: Histogram,

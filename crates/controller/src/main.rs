@@ -20,7 +20,8 @@ mod tunnels;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
+use model::{Language, bilingual};
 use tikv_jemallocator::Jemalloc;
 
 /// It gives back what a burst has needed; how soon is in `.cargo/config.toml`, which decides it when this is built.
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     if let Some(plugin) = plugin::Plugin::of_name() {
         return plugin.run();
     }
-    let args = args::Args::parse();
+    let args = args::Args::own();
     match &args.command {
         Some(args::Command::Explain(explain)) => return explain.run(),
         Some(args::Command::Install(install)) => return install.run(),
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
                     log::start(&log);
                     board.run()
                 }
-                Err(refusals) => refused(&refusals),
+                Err(refusals) => refused(&refusals, args.language()),
             };
         }
         Some(args::Command::Ask(asked)) => {
@@ -50,9 +51,10 @@ fn main() -> ExitCode {
         }
         None => {}
     }
+    let language = args.language();
     let settings = match settings::Settings::try_from(args) {
         Ok(settings) => settings,
-        Err(refusals) => return refused(&refusals),
+        Err(refusals) => return refused(&refusals, language),
     };
     log::start(&settings.log);
     match run::run(settings) {
@@ -64,7 +66,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn refused(refusals: &settings::Refusals) -> ExitCode {
-    eprintln!("module-controller: it cannot start with these settings:\n{refusals}");
+fn refused(refusals: &settings::Refusals, language: Language) -> ExitCode {
+    let why = bilingual!("it cannot start with these settings:", "无法以这些配置启动：");
+    eprintln!("module-controller: {}\n{}", why.of(language), refusals.told(language));
     ExitCode::from(2)
 }

@@ -159,6 +159,7 @@ impl Collector for Counted {
         });
         seconds(encoder, "api_request", "Time that requests to the API server took", summed(took))?;
         self.encode_status_writes(encoder)?;
+        self.encode_kubelet(encoder)?;
         self.encode_reports(encoder)
     }
 }
@@ -176,6 +177,14 @@ impl Counted {
             self.0.tunnels.up().into_iter().map(|(tunnel, up)| ([("tunnel", tunnel)], u64::from(up)));
         let help = "1 while a tunnel carries messages: HTTP listens, or the broker is connected";
         Family { name: "tunnel_up", help, kind: MetricType::Gauge }.encode(encoder, tunnels)
+    }
+
+    fn encode_kubelet(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let rows = self.0.kubelet_requests.all();
+        let rows =
+            rows.map(|(endpoint, outcome, count)| ([("endpoint", endpoint), ("outcome", outcome)], count));
+        let help = "Requests to the kubelet API of the VNodes";
+        Family { name: "kubelet_requests", help, kind: MetricType::Counter }.encode(encoder, rows)
     }
 
     fn encode_modules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -132,10 +132,15 @@ impl Running {
         let health = HealthAsker::new(addresses.clone(), cluster_sender.downgrade());
         let (tunnels, broker) = Tunnels::start(&settings, &fence, addresses.clone(), tunnel_sender).await?;
         let (watches, writer) = join_cluster(&settings, &fence, server, cluster_sender)?;
-        let kubelet = serve_kubelet(&settings, addresses, &writer).await?;
+        let kubelet_requests = Arc::<kubelet::Counts>::default();
+        let kubelet = serve_kubelet(&settings, addresses, &writer, kubelet_requests.clone()).await?;
         let pulse = Pulse::new();
         let (questions, asked) = mpsc::channel(dispatch::QUESTIONS);
-        let reporter = Reporter::start(settings.hooks.clone(), report::Config::new(&*settings.engine.env))
+        let reports = report::Config {
+            language: settings.engine.language,
+            ..report::Config::new(&*settings.engine.env)
+        };
+        let reporter = Reporter::start(settings.hooks.clone(), reports)
             .context("REPORT_HOOKS: starting the reporter")?;
         let commands = Commands::default();
         let pod_starts = pod_starts::histogram();
@@ -148,6 +153,7 @@ impl Running {
             watches: watches.clone(),
             tunnels: tunnels.clone(),
             counters: writer.counters(),
+            kubelet_requests,
             reporter: reporter.clone(),
             questions,
         };
@@ -218,11 +224,13 @@ async fn serve_kubelet(
     settings: &Settings,
     addresses: Addresses,
     writer: &Writer,
+    requests: Arc<kubelet::Counts>,
 ) -> anyhow::Result<Option<Kubelet>> {
     let Some(served) = settings.kubelet.clone() else { return Ok(None) };
     let client = connect().await?.client()?;
     let namespaces = settings.doors.base_namespaces.clone();
-    let parts = Parts::new(client, settings.engine.env.to_string(), namespaces, addresses, writer.clone());
+    let env = settings.engine.env.to_string();
+    let parts = Parts::new(client, env, namespaces, addresses, writer.clone(), requests);
     let kubelet =
         Kubelet::start(served, parts).await.context("KUBELET_PROXY_ENABLED: serving the kubelet API")?;
     Ok(Some(kubelet))
@@ -252,6 +260,7 @@ fn join_cluster(
     let config = WriterConfig {
         identity: settings.client_id.clone(),
         env: settings.engine.env.to_string(),
+        language: settings.engine.language,
         namespace: settings.engine.namespace.to_string(),
         base_namespaces: settings.doors.base_namespaces.clone(),
         fence: fence.clone(),

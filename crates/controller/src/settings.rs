@@ -10,19 +10,19 @@ mod names;
 mod plans;
 mod resources;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ::kubelet::KubeletSettings;
 use engine::{Allocatable, UnmanagedBiz, ZoneSource};
 use metric::Login;
-use model::name::VNodeNameFormat;
+use model::{Bilingual, Language, bilingual, name::VNodeNameFormat};
 use report::Hook;
 
 pub(crate) use self::{
     doors::Doors,
     mqtt::{Broker, Mqtt},
 };
-use crate::args::Args;
+use crate::args::{Args, LANGUAGES};
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,9 @@ impl Log {
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         let level = set(&args.log_level).unwrap_or(DEFAULT_LEVEL).to_owned();
         if let Err(error) = level.parse::<tracing_subscriber::filter::Targets>() {
-            let allowed = format!(
-                "allowed is a level (error, warn, info, debug, trace) or target=level pairs: {error}"
+            let allowed = bilingual!(
+                "allowed is a level (error, warn, info, debug, trace) or target=level pairs: {error}",
+                "可以写一个级别（error、warn、info、debug、trace），或 target=级别 的组合：{error}"
             );
             refused.add("LOG_LEVEL", Some(&level), allowed);
         }
@@ -107,28 +108,35 @@ pub(crate) struct Refusal {
     variable: &'static str,
     /// As it was given; none where it is missing or secret.
     value: Option<String>,
-    allowed: String,
+    allowed: Bilingual,
 }
 
 /// Everything that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Refusals(Vec<Refusal>);
 
-impl fmt::Display for Refusals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, refusal) in self.0.iter().enumerate() {
-            let line = if index == 0 { "" } else { "\n" };
-            match &refusal.value {
-                Some(value) => write!(f, "{line}  {} is {value:?}; {}", refusal.variable, refusal.allowed)?,
-                None => write!(f, "{line}  {}: {}", refusal.variable, refusal.allowed)?,
-            }
+impl Refusal {
+    fn told(&self, language: Language) -> String {
+        let Self { variable, value, allowed } = self;
+        let allowed = allowed.of(language);
+        match (value, language) {
+            (Some(value), Language::English) => format!("{variable} is {value:?}; {allowed}"),
+            (Some(value), Language::Chinese) => format!("{variable} 为 {value:?}；{allowed}"),
+            (None, Language::English) => format!("{variable}: {allowed}"),
+            (None, Language::Chinese) => format!("{variable}：{allowed}"),
         }
-        Ok(())
     }
 }
 
 impl Refusals {
-    fn add(&mut self, variable: &'static str, value: Option<&str>, allowed: impl Into<String>) {
+    /// One line for each.
+    pub(crate) fn told(&self, language: Language) -> String {
+        let lines: Vec<String> =
+            self.0.iter().map(|refusal| format!("  {}", refusal.told(language))).collect();
+        lines.join("\n")
+    }
+
+    fn add(&mut self, variable: &'static str, value: Option<&str>, allowed: impl Into<Bilingual>) {
         self.0.push(Refusal { variable, value: value.map(str::to_owned), allowed: allowed.into() });
     }
 
@@ -144,8 +152,12 @@ impl Refusals {
         match words.iter().find(|(word, _)| word.eq_ignore_ascii_case(given)) {
             Some((_, value)) => *value,
             None => {
-                let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
-                self.add(variable, Some(given), format!("allowed is {allowed}"));
+                let words = |or: &str| words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(or);
+                let allowed = Bilingual::new(
+                    format!("allowed is {}", words(" or ")),
+                    format!("可以写 {}", words(" 或 ")),
+                );
+                self.add(variable, Some(given), allowed);
                 default
             }
         }
@@ -166,11 +178,12 @@ impl Refusals {
         match given.parse() {
             Ok(number) if (allowed.0..=allowed.1).contains(&number) => number,
             _ => {
-                self.add(
-                    variable,
-                    Some(given),
-                    format!("allowed is a whole number from {} to {}", allowed.0, allowed.1),
+                let (least, most) = allowed;
+                let allowed = bilingual!(
+                    "allowed is a whole number from {least} to {most}",
+                    "可以写 {least} 到 {most} 的整数"
                 );
+                self.add(variable, Some(given), allowed);
                 default
             }
         }
@@ -200,7 +213,10 @@ impl TryFrom<Args> for Settings {
             refused.add(
                 "ENABLE_HTTP_TUNNEL, ENABLE_MQTT_TUNNEL",
                 None,
-                "no tunnel is on; set one of them to true",
+                bilingual!(
+                    "no tunnel is on; set one of them to true",
+                    "没有启用任何管道；请把其中之一设为 true"
+                ),
             );
         }
         let admin = admin(&args, &mut refused);
@@ -253,7 +269,11 @@ fn board(args: &Args, refused: &mut Refusals) -> Option<SocketAddr> {
     let given = set(&args.board_listen)?;
     let address = given.parse().ok();
     if address.is_none() {
-        refused.add("BOARD_LISTEN", Some(given), "allowed is an address and a port, as 127.0.0.1:7070");
+        let allowed = bilingual!(
+            "allowed is an address and a port, as 127.0.0.1:7070",
+            "可以写地址加端口，例如 127.0.0.1:7070"
+        );
+        refused.add("BOARD_LISTEN", Some(given), allowed);
     }
     address
 }
@@ -265,8 +285,9 @@ fn admin(args: &Args, refused: &mut Refusals) -> Vec<SocketAddr> {
     match addresses {
         Ok(addresses) if (1..=MOST_ADMIN).contains(&addresses.len()) => addresses,
         _ => {
-            let allowed = format!(
-                "allowed is ADDRESS:PORT, as 0.0.0.0:9090, or up to {MOST_ADMIN} of them with ',' between them"
+            let allowed = bilingual!(
+                "allowed is ADDRESS:PORT, as 0.0.0.0:9090, or up to {MOST_ADMIN} of them with ',' between them",
+                "可以写 地址:端口，例如 0.0.0.0:9090；最多 {MOST_ADMIN} 个，用 ',' 分隔"
             );
             refused.add("ADMIN_LISTEN", Some(given), allowed);
             Vec::new()
@@ -279,6 +300,7 @@ fn engine(args: &Args, env: &str, refused: &mut Refusals) -> engine::Config {
     config.version = Arc::from(concat!("v", env!("CARGO_PKG_VERSION"), "-module-controller"));
     let workers = refused.number("VNODE_WORKER_NUM", &args.vnode_worker_num, 8, (1, 1_000));
     config.workers = usize::try_from(workers).unwrap_or(8);
+    config.language = refused.word("MESSAGE_LANGUAGE", &args.message_language, Language::English, &LANGUAGES);
     let formats = [("manual", VNodeNameFormat::Manual), ("upstream", VNodeNameFormat::Upstream)];
     config.name_format =
         refused.word("VNODE_NAME_FORMAT", &args.vnode_name_format, VNodeNameFormat::Manual, &formats);
@@ -322,7 +344,8 @@ mod tests {
 
     pub(super) fn settings(flags: &[&str]) -> Result<Settings, String> {
         let args = std::iter::once("module-controller").chain(flags.iter().copied());
-        Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
+        Settings::try_from(Args::try_parse_from(args).unwrap())
+            .map_err(|refusals| refusals.told(Language::English))
     }
 
     #[test]
@@ -409,6 +432,18 @@ mod tests {
         assert_eq!(board(""), Ok(None));
         assert_eq!(board("127.0.0.1:7070"), Ok(Some("127.0.0.1:7070".parse().unwrap())));
         assert!(board("7070").unwrap_err().contains("BOARD_LISTEN is"));
+    }
+
+    #[test]
+    fn in_chinese_it_is_said_in_chinese_what_is_refused() {
+        let args = ["x", "--enable-http-tunnel=yes", "--vnode-worker-num=0", "--message-language=ZH"];
+        let args = Args::try_parse_from(args).unwrap();
+        assert_eq!(args.language(), Language::Chinese);
+        let refusals = Settings::try_from(args).unwrap_err();
+        assert_eq!(
+            refusals.told(Language::Chinese),
+            "  ENABLE_HTTP_TUNNEL 为 \"yes\"；可以写 true 或 false\n  VNODE_WORKER_NUM 为 \"0\"；可以写 1 到 1000 的整数"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arklet::Command;
-use model::{BaseIdentity, BaseReport, BizId, ErrorCode, ModuleSpec, TunnelKind};
+use model::{BaseIdentity, BaseReport, Bilingual, BizId, ErrorCode, ModuleSpec, TunnelKind};
 
 use crate::{
     request::Request,
@@ -55,13 +55,13 @@ pub struct Announcement {
     /// `action`: what was being done, one word in CamelCase.
     pub action: &'static str,
     /// `note`: sentences.
-    pub note: String,
+    pub note: Bilingual,
     /// The error code, where it is a fault.
     pub code: Option<ErrorCode>,
     /// The whole story of a fault (a stack trace), for the log only; empty where there is none.
     pub detail: String,
     /// [`Self::note`] without what the code's meaning and suggestion say.
-    pub what: String,
+    pub what: Bilingual,
     /// The base that it happened on; none for a workload.
     pub base: Option<BaseIdentity>,
     /// The biz that a command was about, where it is about a command.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use model::{Quantity, name::VNodeNameFormat};
+use model::{Language, Quantity, name::VNodeNameFormat};
 use plan::MetricServer;
 
 use crate::view::Door;
@@ -78,6 +78,8 @@ pub struct KubeletConfig {
 pub struct Config {
     /// The environment (`ENV`): VNodes of another one are left alone.
     pub env: Arc<str>,
+    /// In which language Pods, Nodes, Module objects and plans are told of (`MESSAGE_LANGUAGE`).
+    pub language: Language,
     /// How new VNodes are named.
     pub name_format: VNodeNameFormat,
     /// Whether a VNode also gets the taint `schedule.koupleless.io/node-env=<env>`.
@@ -219,6 +221,7 @@ impl Config {
     pub fn new(env: &str) -> Self {
         Self {
             env: env.into(),
+            language: Language::default(),
             name_format: VNodeNameFormat::default(),
             env_taint: false,
             zones: ZoneSource::default(),

@@ -1,5 +1,6 @@
 //! Module Pods that find no place because of their own siblings: who waits so is told it, once.
 
+use model::bilingual;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -105,19 +106,23 @@ impl Unplaced {
 fn announce(view: &UnplacedView, blocked: &Blocked, out: &mut Vec<Action>) {
     let Blocked { nodes, sibling, in_update } = blocked;
     let owner = view.owner.as_ref().map(|owner| format!("{} {}", owner.kind, owner.name)).unwrap_or_default();
-    let why = format!(
-        "no base takes this Pod: on each of the {nodes} that it may be on is a Pod of {owner} already ({sibling}, say), and its \
-         required podAntiAffinity keeps it away from those"
-    );
-    let advice = match in_update {
-        true => {
-            "The update waits for itself. Set maxUnavailable to 1 or more (30% of up to 3 replicas is 0), or let the anti-affinity \
-             match one revision only: by matchLabelKeys: [pod-template-hash] where Kubernetes is 1.31 or newer, else by a label with \
-             the version that is in the template and not in the Deployment's selector"
-        }
-        false => "There are more replicas than bases: it is placed when another base comes",
+    let note = match in_update {
+        true => bilingual!(
+            "no base takes this Pod: on each of the {nodes} that it may be on is a Pod of {owner} already ({sibling}, say), and its \
+             required podAntiAffinity keeps it away from those. The update waits for itself. Set maxUnavailable to 1 or more (30% of \
+             up to 3 replicas is 0), or let the anti-affinity match one revision only: by matchLabelKeys: [pod-template-hash] where \
+             Kubernetes is 1.31 or newer, else by a label with the version that is in the template and not in the Deployment's selector",
+            "没有基座可以放置这个 Pod：它可以去的 {nodes} 个基座上都已有 {owner} 的 Pod（例如 {sibling}），而必需的 podAntiAffinity \
+             不允许与它们共处。更新在等待自己：请把 maxUnavailable 设为 1 或更大（不超过 3 个副本时，30% 等于 0），或让反亲和只匹配一个版本：\
+             Kubernetes 1.31 及以上用 matchLabelKeys: [pod-template-hash]，否则在模板中加一个带版本的标签，且不写入 Deployment 的 selector"
+        ),
+        false => bilingual!(
+            "no base takes this Pod: on each of the {nodes} that it may be on is a Pod of {owner} already ({sibling}, say), and its \
+             required podAntiAffinity keeps it away from those. There are more replicas than bases: it is placed when another base comes",
+            "没有基座可以放置这个 Pod：它可以去的 {nodes} 个基座上都已有 {owner} 的 Pod（例如 {sibling}），而必需的 podAntiAffinity \
+             不允许与它们共处。副本数多于基座数：有新的基座时才会放置"
+        ),
     };
-    let note = format!("{why}. {advice}");
     out.push(Action::Announce(Box::new(Announcement {
         regarding: Regarding::Pod(view.pod.clone()),
         warning: *in_update,

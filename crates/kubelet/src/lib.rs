@@ -19,6 +19,7 @@ mod base_log;
 mod body;
 mod cache;
 mod callers;
+mod counts;
 mod held;
 mod impatient;
 mod lines;
@@ -37,6 +38,7 @@ use cluster::Writer;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tunnel::Addresses;
 
+pub use crate::counts::Counts;
 use crate::{api::Api, routes::App};
 
 /// How it is served.
@@ -58,19 +60,21 @@ pub struct Parts {
     base_namespaces: Vec<String>,
     addresses: Addresses,
     cluster: Writer,
+    counts: Arc<Counts>,
 }
 
 impl Parts {
     /// A client of its own, so that logs hold up nothing else; the environment of the VNodes; where bases run
-    /// (`BASE_POD_NAMESPACES`); which addresses may be called; who finds the Pods of bases.
+    /// (`BASE_POD_NAMESPACES`); which addresses may be called; who finds the Pods of bases; where requests are counted.
     pub fn new(
         client: kube::Client,
         env: String,
         base_namespaces: Vec<String>,
         addresses: Addresses,
         cluster: Writer,
+        counts: Arc<Counts>,
     ) -> Self {
-        Self { api: Api(client), env, base_namespaces, addresses, cluster }
+        Self { api: Api(client), env, base_namespaces, addresses, cluster, counts }
     }
 }
 

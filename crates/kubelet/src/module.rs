@@ -106,7 +106,7 @@ pub(crate) fn started(pod: &PodView, container: &str) -> Result<BizId, Refusal> 
     let waits = |why: &str| {
         Refusal::bad(format!("container {container:?} in pod {name:?} is waiting to start: {why}"))
     };
-    let biz = biz.map_err(|fault| waits(&fault.cause))?;
+    let biz = biz.map_err(|fault| waits(fault.cause.english()))?;
     match pod.status.container(0, container).map(|status| &status.state) {
         Some(ContainerState::Running { .. } | ContainerState::Terminated { .. }) => Ok(biz),
         Some(ContainerState::Waiting { reason, message }) if !message.is_empty() => {

@@ -64,10 +64,13 @@ impl App {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let answered = self.try_answer(certificate, &request).await;
-        answered.unwrap_or_else(|refusal| {
-            tracing::debug!(path = request.uri().path(), %refusal, "a request to the kubelet API was refused");
+        let path = request.uri().path();
+        let response = answered.unwrap_or_else(|refusal| {
+            tracing::debug!(path, %refusal, "a request to the kubelet API was refused");
             refusal.response()
-        })
+        });
+        self.parts.counts.note(path, response.status());
+        response
     }
 
     async fn try_answer(

@@ -6,6 +6,7 @@
 //! wire format, a clock or a thread.
 
 pub mod base;
+mod bilingual;
 pub mod biz;
 mod causes;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod quantity;
 pub mod secret;
 
 pub use base::{BaseIdentity, BaseReport, BaseState, TunnelKind};
+pub use bilingual::Bilingual;
 pub use biz::{BizId, BizName, BizState, BizStatus, BizVersion};
 pub use causes::causes;
 pub use error::{ErrorCode, ErrorSource, ErrorType, Fault, Language};

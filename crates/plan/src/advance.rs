@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use model::{ErrorCode, ErrorSource, ErrorType};
+use model::{Bilingual, ErrorCode, ErrorSource, ErrorType, Language, bilingual};
 
 use crate::{
     batches::{Base, Condition, batch_of, may_be_empty, threshold},
@@ -50,6 +50,8 @@ pub struct Facts<'a> {
     pub replica_without: Option<Arc<str>>,
     /// What may not change of the plan once it has begun.
     pub digest: Arc<str>,
+    /// In which language the status is told.
+    pub language: Language,
 }
 
 /// What a leader remembers of the batch that is at work. Its successor starts the times anew: they get longer, never
@@ -113,12 +115,15 @@ pub fn advance(
     let mut next = Status { code: None, warning, ..status.clone() };
     let spec = match spec {
         Ok(spec) => spec,
-        Err(invalid) if status.is_begun() => return Advanced::rests(changed(next, &invalid.to_string())),
-        Err(invalid) => return Advanced::rests(refused(next, invalid)),
+        Err(invalid) if status.is_begun() => return Advanced::rests(changed(next, &invalid.told(), facts)),
+        Err(invalid) => return Advanced::rests(refused(next, invalid, facts)),
     };
     if status.is_begun() && next.digest != facts.digest {
-        let why = "its spec was changed after it had begun: write it as it was";
-        return Advanced::rests(changed(next, why));
+        let why = bilingual!(
+            "its spec was changed after it had begun: write it as it was",
+            "它的 spec 在开始之后被修改了：请改回原样"
+        );
+        return Advanced::rests(changed(next, &why, facts));
     }
     next.fit(spec);
     count(spec, &mut next, facts.bases);
@@ -150,37 +155,51 @@ fn invalid_parameter() -> Option<ErrorCode> {
     code(ErrorSource::OtherUpstream, ErrorType::InvalidParameter)
 }
 
-fn refused(next: Status, why: &Invalid) -> Status {
-    Status { phase: Phase::Refused, code: invalid_parameter(), message: why.to_string(), ..next }
+fn refused(next: Status, why: &Invalid, facts: &Facts<'_>) -> Status {
+    let message = why.told().of(facts.language).to_owned();
+    Status { phase: Phase::Refused, code: invalid_parameter(), message, ..next }
 }
 
-fn changed(next: Status, why: &str) -> Status {
-    let message = format!("nothing more is released: {why}");
+fn changed(next: Status, why: &Bilingual, facts: &Facts<'_>) -> Status {
+    let message = bilingual!("nothing more is released", "不再放行").with(why);
+    let message = message.of(facts.language).to_owned();
     Status { phase: Phase::Paused, code: invalid_parameter(), message, ..next }
 }
 
 /// The plan is over, because its workload or somebody says so.
 fn end(next: &Status, steering: Steering, facts: &Facts<'_>) -> Option<Status> {
-    let over = |phase, message: String| {
+    let over = |phase, message: Bilingual| {
+        let message = message.of(facts.language).to_owned();
         Some(Status { phase, message, confirmable: None, code: None, ..next.clone() })
     };
     match &facts.template {
-        Template::Another(plan) if next.is_begun() => {
-            over(Phase::Superseded, format!("the workload's template names plan {plan} now"))
-        }
-        Template::None if next.is_begun() => {
-            over(Phase::RolledBack, "the workload's template names this plan no more".to_owned())
-        }
-        Template::OtherVersion(version) if next.is_begun() => {
-            over(Phase::Superseded, format!("the workload's template asks for {version} now"))
-        }
+        Template::Another(plan) if next.is_begun() => over(
+            Phase::Superseded,
+            bilingual!(
+                "the workload's template names plan {plan} now",
+                "工作负载的模板现在写的是工单 {plan}"
+            ),
+        ),
+        Template::None if next.is_begun() => over(
+            Phase::RolledBack,
+            bilingual!("the workload's template names this plan no more", "工作负载的模板不再写这个工单"),
+        ),
+        Template::OtherVersion(version) if next.is_begun() => over(
+            Phase::Superseded,
+            bilingual!(
+                "the workload's template asks for {version} now",
+                "工作负载的模板现在要求的是 {version}"
+            ),
+        ),
         Template::Missing if next.is_begun() => {
-            over(Phase::Superseded, "the workload was deleted".to_owned())
+            over(Phase::Superseded, bilingual!("the workload was deleted", "工作负载已被删除"))
         }
         _ if steering.abort => over(
             Phase::Aborted,
-            "it was aborted: bases that were released stay, the others wait until the template changes"
-                .to_owned(),
+            bilingual!(
+                "it was aborted: bases that were released stay, the others wait until the template changes",
+                "工单已中止：已放行的基座保持不变，其余的等待模板改变"
+            ),
         ),
         _ => None,
     }
@@ -188,41 +207,63 @@ fn end(next: &Status, steering: Steering, facts: &Facts<'_>) -> Option<Status> {
 
 /// What a plan that has not begun waits for; none where it may begin.
 fn wait_to_begin(next: &Status, facts: &Facts<'_>) -> Option<Status> {
-    let waits = |code, message: String| Some(Status { phase: Phase::Pending, code, message, ..next.clone() });
+    let waits = |code, message: Bilingual| {
+        let message = message.of(facts.language).to_owned();
+        Some(Status { phase: Phase::Pending, code, message, ..next.clone() })
+    };
     match &facts.template {
-        Template::Missing => return waits(None, "it waits for its workload to be created".to_owned()),
+        Template::Missing => {
+            let message = bilingual!("it waits for its workload to be created", "等待它的工作负载创建");
+            return waits(None, message);
+        }
         Template::None => {
-            let message = "it waits for the workload's template to name it (annotation operation-plan)";
-            return waits(None, message.to_owned());
+            let message = bilingual!(
+                "it waits for the workload's template to name it (annotation operation-plan)",
+                "等待工作负载的模板写上它（注解 operation-plan）"
+            );
+            return waits(None, message);
         }
         Template::Another(plan) => {
             return waits(
                 None,
-                format!("it waits for the workload's template to name it; that names plan {plan}"),
+                bilingual!(
+                    "it waits for the workload's template to name it; that names plan {plan}",
+                    "等待工作负载的模板写上它，现在写的是工单 {plan}"
+                ),
             );
         }
         Template::OtherVersion(version) => {
             let invalid = Invalid::new(
-                format!("the workload's template names this plan and asks for {version}"),
-                "write one version in both",
+                bilingual!(
+                    "the workload's template names this plan and asks for {version}",
+                    "工作负载的模板写了这个工单，要求的却是 {version}"
+                ),
+                bilingual!("write one version in both", "请在两处写同一个版本"),
             );
-            return Some(refused(next.clone(), &invalid));
+            return Some(refused(next.clone(), &invalid, facts));
         }
         Template::This => {}
     }
     if let Err(invalid) = &facts.precondition {
-        return Some(refused(next.clone(), invalid));
+        return Some(refused(next.clone(), invalid, facts));
     }
     if let Some(other) = &facts.other {
         let code = code(ErrorSource::KouplelessBoard, ErrorType::OperationPlanMutualExclusion);
         return waits(
             code,
-            format!("it waits for plan {other}, which has the same module on the same bases"),
+            bilingual!(
+                "it waits for plan {other}, which has the same module on the same bases",
+                "等待工单 {other}，它在相同的基座上操作同一个模块"
+            ),
         );
     }
     // Of a base that no Pod of it comes to the batch would never be done.
     if facts.bases.iter().any(|base| base.available && base.condition == Condition::Absent) {
-        return waits(None, "it waits until every base has a Pod of the workload".to_owned());
+        let message = bilingual!(
+            "it waits until every base has a Pod of the workload",
+            "等待每个基座都有工作负载的 Pod"
+        );
+        return waits(None, message);
     }
     None
 }
@@ -285,8 +326,11 @@ impl<'a> Run<'a> {
         self.tell(
             Phase::Succeeded,
             match ready == all {
-                true => format!("every base has {module}"),
-                false => format!("{ready} of {all} bases have {module}: the others may install it"),
+                true => bilingual!("every base has {module}", "所有基座都已有 {module}"),
+                false => bilingual!(
+                    "{ready} of {all} bases have {module}: the others may install it",
+                    "{all} 个基座中有 {ready} 个已有 {module}：其余的可以安装"
+                ),
             },
         );
         self.next.confirmable = None;
@@ -318,19 +362,28 @@ impl<'a> Run<'a> {
     fn begin(&mut self, place: usize) -> bool {
         let name = self.name(place);
         if self.steering.paused {
-            self.tell(Phase::Paused, format!("it is paused before batch {name}"));
+            let message = bilingual!("it is paused before batch {name}", "已在批次 {name} 之前暂停");
+            self.tell(Phase::Paused, message);
             return false;
         }
         let waits = if self.next.is_begun() { Phase::Running } else { Phase::Pending };
         if let Some(replica) = &self.facts.replica_without {
-            let why = "is of a version that knows no operation plans: it has to be replaced first";
-            self.tell(waits, format!("batch {name} waits: the controller's replica {replica} {why}"));
+            let message = bilingual!(
+                "batch {name} waits: the controller's replica {replica} is of a version that knows no operation plans: it has to be \
+                 replaced first",
+                "批次 {name} 等待：控制器的副本 {replica} 版本过旧，不认识工单，必须先替换它"
+            );
+            self.tell(waits, message);
             return false;
         }
         let bases = self.facts.bases;
         let Status { unavailable, bases: all, .. } = self.next;
         if u64::from(unavailable) * 2 > u64::from(all) {
-            self.tell(waits, format!("batch {name} waits: {unavailable} of {all} bases are unavailable"));
+            let message = bilingual!(
+                "batch {name} waits: {unavailable} of {all} bases are unavailable",
+                "批次 {name} 等待：{all} 个基座中有 {unavailable} 个不可用"
+            );
+            self.tell(waits, message);
             self.next.code =
                 code(ErrorSource::ModuleController, ErrorType::OverFiftyPercentBaseInstancesUnavaliable);
             return false;
@@ -339,7 +392,10 @@ impl<'a> Run<'a> {
         if threshold.is_none() && !may_be_empty(self.spec, &self.next, place) {
             self.tell(
                 waits,
-                format!("batch {name} waits for a base: its selector selects none that is left"),
+                bilingual!(
+                    "batch {name} waits for a base: its selector selects none that is left",
+                    "批次 {name} 等待基座：剩下的基座中没有一个符合它的选择器"
+                ),
             );
             return false;
         }
@@ -364,7 +420,11 @@ impl<'a> Run<'a> {
             let others = threshold(self.spec, &self.next, place, self.facts.bases);
             let Some(others) = others else {
                 let name = self.name(place);
-                self.tell(Phase::Running, format!("batch {name} waits for a base: all that it had are gone"));
+                let message = bilingual!(
+                    "batch {name} waits for a base: all that it had are gone",
+                    "批次 {name} 等待基座：它原有的基座都已消失"
+                );
+                self.tell(Phase::Running, message);
                 return false;
             };
             if let Some(batch) = self.next.batches.get_mut(place) {
@@ -397,10 +457,18 @@ impl<'a> Run<'a> {
             let paused = self.steering.paused;
             let name = self.name(place);
             let module = &self.spec.module;
-            let mut message = format!("batch {name}: {left} of its bases do not serve {module} yet");
-            if let Some(base) = occupied {
-                message
-                    .push_str(&format!("; {base} is at work on something else, and comes when that is over"));
+            let message = match occupied {
+                None => bilingual!(
+                    "batch {name}: {left} of its bases do not serve {module} yet",
+                    "批次 {name}：还有 {left} 个基座没有提供 {module} 的服务"
+                ),
+                Some(base) => bilingual!(
+                    "batch {name}: {left} of its bases do not serve {module} yet; {base} is at work on something else, and comes \
+                     when that is over",
+                    "批次 {name}：还有 {left} 个基座没有提供 {module} 的服务；{base} 正在进行其他操作，结束之后轮到它"
+                ),
+            };
+            if occupied.is_some() {
                 self.next.code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceUnderOperation);
             }
             self.tell(if paused { Phase::Paused } else { Phase::Running }, message);
@@ -422,7 +490,12 @@ impl<'a> Run<'a> {
                     self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
                 }
                 let code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationTimeOut);
-                let late = format!("it was not ready {} s after it had begun", timeout.as_secs());
+                let late = bilingual!(
+                    "it was not ready {seconds} s after it had begun",
+                    "开始 {seconds} 秒之后仍未就绪",
+                    seconds = timeout.as_secs()
+                );
+                let late = late.of(self.facts.language).to_owned();
                 code.filter(|_| due <= self.now).map(|code| (code, late))
             }
             // Its time begins with its turn.
@@ -441,20 +514,26 @@ impl<'a> Run<'a> {
         let name = self.name(place);
         let Status { failed, failures, metrics, .. } = &self.next;
         if let Some(metric) = metrics.iter().find(|metric| metric.reading == Reading::Failed) {
-            let message = format!(
-                "batch {name} failed: metric {}: {}. What was released stays, nothing more is released",
-                metric.name, metric.message
+            let (metric, why) = (&metric.name, &metric.message);
+            let message = bilingual!(
+                "batch {name} failed: metric {metric}: {why}. What was released stays, nothing more is released",
+                "批次 {name} 失败：指标 {metric}：{why}。已放行的保持不变，不再放行"
             );
             self.tell(Phase::Failed, message);
             self.next.code = code(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
             return;
         }
-        let first =
-            failures.first().map(|failure| format!(", the first on {}: {}", failure.base, failure.message));
-        let message = format!(
-            "batch {name} failed on {failed} of its bases{}. What runs is finished, nothing more is released",
-            first.unwrap_or_default()
-        );
+        let message = match failures.first() {
+            None => bilingual!(
+                "batch {name} failed on {failed} of its bases. What runs is finished, nothing more is released",
+                "批次 {name} 在 {failed} 个基座上失败。进行中的会做完，不再放行"
+            ),
+            Some(Failure { base, message, .. }) => bilingual!(
+                "batch {name} failed on {failed} of its bases, the first on {base}: {message}. What runs is finished, nothing more is \
+                 released",
+                "批次 {name} 在 {failed} 个基座上失败，第一个是 {base}：{message}。进行中的会做完，不再放行"
+            ),
+        };
         let code = failures.first().map(|failure| failure.code);
         self.tell(Phase::Failed, message);
         self.next.code = code;
@@ -479,8 +558,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell(&mut self, phase: Phase, message: String) {
-        (self.next.phase, self.next.message) = (phase, message);
+    fn tell(&mut self, phase: Phase, message: Bilingual) {
+        (self.next.phase, self.next.message) = (phase, message.of(self.facts.language).to_owned());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use model::Health;
+use model::{Bilingual, Health, Language, bilingual};
 
 use crate::{
     health::{HealthAnswers, HealthEndpoint, HealthQuestion},
@@ -82,28 +82,36 @@ pub struct MetricStatus {
 }
 
 impl MetricStatus {
-    fn of(metric: &Metric, answer: Option<&MetricAnswer>) -> Self {
+    fn of(metric: &Metric, answer: Option<&MetricAnswer>, language: Language) -> Self {
         let Metric { name, server, condition, .. } = metric;
-        let missing = |message: String| (Reading::Missing, message);
+        let missing = |message: Bilingual| (Reading::Missing, message);
         let (reading, message) = match answer {
-            None => missing(format!("{server} has not answered")),
-            Some(MetricAnswer::Error(why)) => missing(format!("{server}: {why}")),
+            None => missing(bilingual!("{server} has not answered", "{server} 没有应答")),
+            Some(MetricAnswer::Error(why)) => missing(bilingual!("{server}: {why}", "{server}：{why}")),
             Some(MetricAnswer::Values(values)) if values.iter().all(|value| value.is_nan()) => {
-                missing(format!("{server} has no data for its query"))
+                missing(bilingual!("{server} has no data for its query", "{server} 没有该查询的数据"))
             }
             Some(MetricAnswer::Values(values)) if values.iter().any(|value| value.is_nan()) => {
-                missing("one of its values is no number".to_owned())
+                missing(bilingual!("one of its values is no number", "它的值中有一个不是数"))
             }
             Some(MetricAnswer::Values(values)) => match values.iter().find(|value| !condition.holds(**value))
             {
-                Some(value) => (Reading::Failed, format!("it is {value}, and must be {condition}")),
+                Some(value) => (
+                    Reading::Failed,
+                    bilingual!("it is {value}, and must be {condition}", "值为 {value}，应当 {condition}"),
+                ),
                 None => {
                     let values: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
-                    (Reading::Passed, format!("it is {}, as must be {condition}", values.join(", ")))
+                    let values = values.join(", ");
+                    let told = bilingual!(
+                        "it is {values}, as must be {condition}",
+                        "值为 {values}，符合 {condition}"
+                    );
+                    (Reading::Passed, told)
                 }
             },
         };
-        Self { name: name.clone(), reading, message }
+        Self { name: name.clone(), reading, message: message.of(language).to_owned() }
     }
 }
 
@@ -164,6 +172,7 @@ impl Gate {
         metrics: &[Metric],
         health: Option<&HealthEndpoint>,
         bases: impl FnOnce() -> Vec<(Arc<str>, IpAddr)>,
+        language: Language,
         now: Duration,
     ) -> Look {
         let Some(asked) = self.asked else {
@@ -192,7 +201,7 @@ impl Gate {
             self.answers.iter().find(|(of, _)| *of == metric.name).map(|(_, answer)| answer)
         };
         let all: Vec<MetricStatus> =
-            metrics.iter().map(|metric| MetricStatus::of(metric, answer(metric))).collect();
+            metrics.iter().map(|metric| MetricStatus::of(metric, answer(metric), language)).collect();
         self.asked = None;
         if all.iter().any(|one| one.reading == Reading::Missing) {
             self.incomplete = self.incomplete.saturating_add(1);
@@ -227,11 +236,12 @@ mod tests {
     }
 
     fn look(gate: &mut Gate, metrics: &[Metric], now: Duration) -> Look {
-        gate.look(metrics, None, Vec::new, now)
+        gate.look(metrics, None, Vec::new, Language::English, now)
     }
 
     fn read(answer: MetricAnswer) -> (Reading, String) {
-        let MetricStatus { reading, message, .. } = MetricStatus::of(&metric("m"), Some(&answer));
+        let MetricStatus { reading, message, .. } =
+            MetricStatus::of(&metric("m"), Some(&answer), Language::English);
         (reading, message)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use model::{BizName, Health};
+use model::{BizName, Health, Language, bilingual};
 
 use crate::spec::Invalid;
 
@@ -37,8 +37,11 @@ impl HealthEndpoint {
         let DraftHealth { port, web_context_path } = draft;
         let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else {
             return Err(Invalid::new(
-                format!("health.port is {port}"),
-                "write the port that the base's modules serve on, such as 8080",
+                bilingual!("health.port is {port}", "health.port 为 {port}"),
+                bilingual!(
+                    "write the port that the base's modules serve on, such as 8080",
+                    "请写基座上模块提供服务的端口，例如 8080"
+                ),
             ));
         };
         let context = web_context_path.as_deref().map_or(module.as_str(), |path| path.trim_matches('/'));
@@ -48,8 +51,14 @@ impl HealthEndpoint {
         };
         if context.len() > LONGEST_PATH || !context.split('/').all(is_plain) {
             return Err(Invalid::new(
-                format!("health.webContextPath {context:?} is no path of a module"),
-                "write it as the module has it, such as biz1: letters, digits, and . _ ~ - /",
+                bilingual!(
+                    "health.webContextPath {context:?} is no path of a module",
+                    "health.webContextPath {context:?} 不是模块的路径"
+                ),
+                bilingual!(
+                    "write it as the module has it, such as biz1: letters, digits, and . _ ~ - /",
+                    "请与模块自身的写法一致，例如 biz1：由字母、数字和 . _ ~ - / 组成"
+                ),
             ));
         }
         Ok(Self { port, path: format!("/{context}/actuator/health").into() })
@@ -85,7 +94,7 @@ pub struct HealthStatus {
 
 impl HealthStatus {
     /// Of these bases, with what each said. One that said nothing is not known.
-    pub(crate) fn of(said: &[(&Arc<str>, Option<&Health>)]) -> Self {
+    pub(crate) fn of(said: &[(&Arc<str>, Option<&Health>)], language: Language) -> Self {
         let mut status = Self::default();
         let (mut down, mut unknown) = (None, None);
         for (base, health) in said {
@@ -93,19 +102,25 @@ impl HealthStatus {
                 Some(Health::Up) => status.up += 1,
                 Some(Health::Down(why)) => {
                     status.down += 1;
-                    down = down.or_else(|| Some(format!("on {base} it is DOWN: {why}")));
+                    let told = || bilingual!("on {base} it is DOWN: {why}", "在 {base} 上为 DOWN：{why}");
+                    down = down.or_else(|| Some(told()));
                 }
                 other => {
-                    let why = match other {
-                        Some(Health::Unknown(why)) => why,
-                        _ => "it was not asked",
+                    let told = || match other {
+                        Some(Health::Unknown(why)) => {
+                            bilingual!("on {base} it is not known: {why}", "在 {base} 上状态未知：{why}")
+                        }
+                        _ => bilingual!(
+                            "on {base} it is not known: it was not asked",
+                            "在 {base} 上状态未知：没有问过它"
+                        ),
                     };
                     status.unknown += 1;
-                    unknown = unknown.or_else(|| Some(format!("on {base} it is not known: {why}")));
+                    unknown = unknown.or_else(|| Some(told()));
                 }
             }
         }
-        status.message = down.or(unknown).unwrap_or_default();
+        status.message = down.or(unknown).unwrap_or_default().of(language).to_owned();
         status
     }
 }
@@ -141,12 +156,12 @@ mod tests {
         let [a, b, c, d]: [Arc<str>; 4] = ["a", "b", "c", "d"].map(Into::into);
         let (unknown, down) = (Health::Unknown("HTTP 404".to_owned()), Health::Down("db".to_owned()));
         let said = [(&a, Some(&Health::Up)), (&b, Some(&unknown)), (&c, Some(&down)), (&d, None)];
-        let all = HealthStatus::of(&said);
+        let all = HealthStatus::of(&said, Language::English);
         assert_eq!((all.up, all.down, all.unknown), (1, 1, 2));
         assert_eq!(all.message, "on c it is DOWN: db");
-        let others = HealthStatus::of(&[said[0], said[3]]);
+        let others = HealthStatus::of(&[said[0], said[3]], Language::English);
         assert_eq!((others.up, others.unknown), (1, 1));
         assert_eq!(others.message, "on d it is not known: it was not asked");
-        assert_eq!(HealthStatus::of(&said[..1]).message, "");
+        assert_eq!(HealthStatus::of(&said[..1], Language::English).message, "");
     }
 }

@@ -1,8 +1,8 @@
 //! May a base install the version of a plan?
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use model::BizId;
+use model::{Bilingual, BizId, bilingual};
 
 use crate::{
     batches::{Base, batch_of, next_batch_of},
@@ -38,16 +38,24 @@ pub enum Held {
     Over(Phase),
 }
 
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Held {
+    /// What its Pod says.
+    pub fn told(&self) -> Bilingual {
         match self {
-            Self::NoPlan => f.write_str("there is no such plan yet"),
-            Self::Refused(why) => write!(f, "the plan is refused: {why}"),
-            Self::OtherModule(id) => write!(f, "the plan is for {id}: name a plan for this version"),
-            Self::NotBegun => f.write_str("the plan has not begun"),
-            Self::Batch(name) => write!(f, "it comes with batch {name}"),
-            Self::Changed => f.write_str("the plan was changed after it had begun"),
-            Self::Over(phase) => write!(f, "the plan is over ({})", phase.as_str()),
+            Self::NoPlan => bilingual!("there is no such plan yet", "还没有这个工单"),
+            Self::Refused(why) => bilingual!("the plan is refused: {why}", "工单被拒绝：{why}"),
+            Self::OtherModule(id) => bilingual!(
+                "the plan is for {id}: name a plan for this version",
+                "这个工单是 {id} 的：请写上这个版本的工单"
+            ),
+            Self::NotBegun => bilingual!("the plan has not begun", "工单还没有开始"),
+            Self::Batch(name) => bilingual!("it comes with batch {name}", "它随批次 {name} 放行"),
+            Self::Changed => {
+                bilingual!("the plan was changed after it had begun", "工单在开始之后被修改了")
+            }
+            Self::Over(phase) => {
+                bilingual!("the plan is over ({phase})", "工单已结束（{phase}）", phase = phase.as_str())
+            }
         }
     }
 }

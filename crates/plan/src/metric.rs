@@ -1,10 +1,11 @@
 //! Metrics that a batch has to pass: what is asked, of whom, and what the answer must be.
 
+use model::{Bilingual, bilingual};
 use std::{fmt, str::FromStr, sync::Arc};
 
 use url::Url;
 
-use crate::spec::Invalid;
+use crate::spec::{Invalid, own_name};
 
 /// A longer query nobody reads.
 const LONGEST_QUERY: usize = 4_096;
@@ -25,19 +26,33 @@ impl FromStr for MetricServer {
 
     /// Reads `http://prometheus.monitoring:9090`, or what is behind a path of a host.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refuse = |why: &str| {
-            let what = format!("{text:?} is no server of metrics: {why}");
-            Err(Invalid::new(what, "write it as http://prometheus.monitoring:9090"))
+        let refuse = |why: Bilingual| {
+            let what = bilingual!("{text:?} is no server of metrics", "{text:?} 不是指标服务器的地址");
+            Err(Invalid::new(
+                what.with(&why),
+                bilingual!(
+                    "write it as http://prometheus.monitoring:9090",
+                    "请写成 http://prometheus.monitoring:9090 的形式"
+                ),
+            ))
         };
-        let Ok(url) = Url::parse(text.trim()) else { return refuse("it is no URL") };
+        let Ok(url) = Url::parse(text.trim()) else {
+            return refuse(bilingual!("it is no URL", "它不是 URL"));
+        };
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            return refuse("it begins with neither http:// nor https:// and a host");
+            return refuse(bilingual!(
+                "it begins with neither http:// nor https:// and a host",
+                "它不是以 http:// 或 https:// 加主机名开头"
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("whoever may read plans would read its password");
+            return refuse(bilingual!(
+                "whoever may read plans would read its password",
+                "能读取工单的人都会看到其中的密码"
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return refuse("it has a query or a fragment");
+            return refuse(bilingual!("it has a query or a fragment", "它带有查询串或片段"));
         }
         Ok(Self(url.as_str().trim_end_matches('/').into()))
     }
@@ -102,8 +117,13 @@ impl FromStr for Comparison {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let refused = || {
-            let what = format!("{text:?} is no condition");
-            Invalid::new(what, "write one of < <= > >= == != and a number, as < 0.01")
+            Invalid::new(
+                bilingual!("{text:?} is no condition", "{text:?} 不是条件"),
+                bilingual!(
+                    "write one of < <= > >= == != and a number, as < 0.01",
+                    "请写 < <= > >= == != 之一加一个数，例如 < 0.01"
+                ),
+            )
         };
         let found = Operator::ALL.into_iter().find_map(|(sign, operator)| {
             Some((operator, text.trim().strip_prefix(sign)?.trim().parse::<f64>().ok()?))
@@ -154,15 +174,19 @@ impl Metric {
     pub fn of(draft: DraftMetric) -> Result<Self, Invalid> {
         let DraftMetric { name, server, query, condition } = draft;
         if name.is_empty() {
-            return Err(Invalid::new("a metric has no name", "give each a name of its own"));
+            return Err(Invalid::new(bilingual!("a metric has no name", "有一个指标没有名字"), own_name()));
         }
-        let about =
-            |invalid: Invalid| Invalid { what: format!("metric {name}: {}", invalid.what), ..invalid };
+        let about = |invalid: Invalid| invalid.about(&bilingual!("metric {name}", "指标 {name}"));
         let query = query.trim();
         if query.is_empty() || query.len() > LONGEST_QUERY {
-            let what = format!("its query has {} bytes", query.len());
-            let invalid = Invalid::new(what, format!("write PromQL of 1 to {LONGEST_QUERY} bytes"));
-            return Err(about(invalid));
+            let bytes = query.len();
+            return Err(about(Invalid::new(
+                bilingual!("its query has {bytes} bytes", "它的查询有 {bytes} 个字节"),
+                bilingual!(
+                    "write PromQL of 1 to {LONGEST_QUERY} bytes",
+                    "请写 1 到 {LONGEST_QUERY} 个字节的 PromQL"
+                ),
+            )));
         }
         Ok(Self {
             server: server.parse().map_err(about)?,

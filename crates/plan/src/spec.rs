@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use model::BizId;
+use model::{Bilingual, BizId, bilingual};
 
 use crate::{
     health::{DraftHealth, HealthEndpoint},
@@ -51,8 +51,11 @@ impl std::str::FromStr for Amount {
         }
         .ok_or_else(|| {
             Invalid::new(
-                format!("{text:?} is no number of bases"),
-                "write a number from 1, or a share from 1% to 100%",
+                bilingual!("{text:?} is no number of bases", "{text:?} 不是基座数量"),
+                bilingual!(
+                    "write a number from 1, or a share from 1% to 100%",
+                    "请写不小于 1 的数，或 1% 到 100% 的比例"
+                ),
             )
         })
     }
@@ -167,21 +170,31 @@ pub struct Steering {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What is wrong.
-    pub what: String,
+    pub what: Bilingual,
     /// How to mend it.
-    pub mend: String,
+    pub mend: Bilingual,
 }
 
 impl Invalid {
     /// What is wrong, and how to mend it.
-    pub fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn new(what: impl Into<Bilingual>, mend: impl Into<Bilingual>) -> Self {
         Self { what: what.into(), mend: mend.into() }
+    }
+
+    /// The same, and of which part it is said.
+    pub(crate) fn about(self, part: &Bilingual) -> Self {
+        Self { what: part.with(&self.what), ..self }
+    }
+
+    /// Both in one sentence.
+    pub fn told(&self) -> Bilingual {
+        self.what.with(&self.mend)
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.mend)
+        self.told().fmt(f)
     }
 }
 
@@ -195,22 +208,31 @@ impl Spec {
         let ready_timeout = seconds("readyTimeoutSeconds", ready_timeout_seconds)?;
         if ready_timeout.is_zero() {
             return Err(Invalid::new(
-                "readyTimeoutSeconds is 0",
-                "give a base time to become ready, such as 600",
+                bilingual!("readyTimeoutSeconds is 0", "readyTimeoutSeconds 为 0"),
+                bilingual!(
+                    "give a base time to become ready, such as 600",
+                    "请给基座留出就绪的时间，例如 600"
+                ),
             ));
         }
         let parts: u32 = batches.iter().map(|batch| batch.count.unwrap_or(1)).fold(0, u32::saturating_add);
         if batches.is_empty() || parts > MOST_BATCHES {
-            let what = format!("there are {parts} batches");
-            return Err(Invalid::new(what, format!("write 1 to {MOST_BATCHES}, the parts of each counted")));
+            return Err(Invalid::new(
+                bilingual!("there are {parts} batches", "共有 {parts} 个批次"),
+                bilingual!(
+                    "write 1 to {MOST_BATCHES}, the parts of each counted",
+                    "请写 1 到 {MOST_BATCHES} 个，每个批次的各等份都计算在内"
+                ),
+            ));
         }
         let last = batches.len() - 1;
         let mut all: Vec<Batch> = Vec::new();
         for (place, batch) in batches.into_iter().enumerate() {
             for batch in parts_of(batch, place == last)? {
                 if all.iter().any(|other| other.name == batch.name) {
-                    let what = format!("two batches are named {}", batch.name);
-                    return Err(Invalid::new(what, "give each a name of its own"));
+                    let name = &batch.name;
+                    let what = bilingual!("two batches are named {name}", "有两个批次都叫 {name}");
+                    return Err(Invalid::new(what, own_name()));
                 }
                 all.push(batch);
             }
@@ -220,17 +242,26 @@ impl Spec {
     }
 }
 
+/// How a name that is missing or is there twice is mended.
+pub(crate) fn own_name() -> Bilingual {
+    bilingual!("give each a name of its own", "请给每一个取不同的名字")
+}
+
 fn metrics(drafts: Vec<DraftMetric>) -> Result<Vec<Metric>, Invalid> {
     if drafts.len() > MOST_METRICS {
-        let what = format!("there are {} metrics", drafts.len());
-        return Err(Invalid::new(what, format!("write at most {MOST_METRICS}")));
+        let count = drafts.len();
+        return Err(Invalid::new(
+            bilingual!("there are {count} metrics", "共有 {count} 个指标"),
+            bilingual!("write at most {MOST_METRICS}", "最多写 {MOST_METRICS} 个"),
+        ));
     }
     let mut all: Vec<Metric> = Vec::new();
     for draft in drafts {
         let metric = Metric::of(draft)?;
         if all.iter().any(|other| other.name == metric.name) {
-            let what = format!("two metrics are named {}", metric.name);
-            return Err(Invalid::new(what, "give each a name of its own"));
+            let name = &metric.name;
+            let what = bilingual!("two metrics are named {name}", "有两个指标都叫 {name}");
+            return Err(Invalid::new(what, own_name()));
         }
         all.push(metric);
     }
@@ -240,23 +271,32 @@ fn metrics(drafts: Vec<DraftMetric>) -> Result<Vec<Metric>, Invalid> {
 fn parts_of(draft: DraftBatch, is_last: bool) -> Result<Vec<Batch>, Invalid> {
     let DraftBatch { name, selector, size, count, soak_seconds, confirm, max_unavailable } = draft;
     if name.is_empty() {
-        return Err(Invalid::new("a batch has no name", "give each a name of its own"));
+        return Err(Invalid::new(bilingual!("a batch has no name", "有一个批次没有名字"), own_name()));
     }
-    let about = |invalid: Invalid| Invalid { what: format!("batch {name}: {}", invalid.what), ..invalid };
-    let refuse = |what: &str, mend: &str| Err(about(Invalid::new(what, mend)));
+    let about = |invalid: Invalid| invalid.about(&bilingual!("batch {name}", "批次 {name}"));
+    let refuse = |what: Bilingual, mend: Bilingual| Err(about(Invalid::new(what, mend)));
     let Some(count) = NonZeroU32::new(count.unwrap_or(1)) else {
-        return refuse("count is 0", "write the number of equal parts, or leave it out");
+        return refuse(
+            bilingual!("count is 0", "count 为 0"),
+            bilingual!("write the number of equal parts, or leave it out", "请写等份的数量，或者不写"),
+        );
     };
     if size.is_some() && count.get() > 1 {
         return refuse(
-            "it has both size and count",
-            "leave out one: size is a number of bases, count a number of equal parts",
+            bilingual!("it has both size and count", "同时写了 size 和 count"),
+            bilingual!(
+                "leave out one: size is a number of bases, count a number of equal parts",
+                "请去掉一个：size 是基座数量，count 是等份的数量"
+            ),
         );
     }
     if size.is_some() && is_last {
         return refuse(
-            "it is the last and has a size",
-            "leave the size out: the last batch takes all bases that are left",
+            bilingual!("it is the last and has a size", "它是最后一个批次，却写了 size"),
+            bilingual!(
+                "leave the size out: the last batch takes all bases that are left",
+                "请去掉 size：最后一个批次包含剩下的全部基座"
+            ),
         );
     }
     let size = size.map(|size| size.parse()).transpose().map_err(about)?;
@@ -286,8 +326,11 @@ fn parts_of(draft: DraftBatch, is_last: bool) -> Result<Vec<Batch>, Invalid> {
 fn seconds(name: &str, seconds: u64) -> Result<Duration, Invalid> {
     let time = Duration::from_secs(seconds);
     if time > LONGEST {
-        let what = format!("{name} is {seconds}");
-        return Err(Invalid::new(what, format!("write at most {}, which is 30 days", LONGEST.as_secs())));
+        let longest = LONGEST.as_secs();
+        return Err(Invalid::new(
+            bilingual!("{name} is {seconds}", "{name} 为 {seconds}"),
+            bilingual!("write at most {longest}, which is 30 days", "最多写 {longest}，即 30 天"),
+        ));
     }
     Ok(time)
 }

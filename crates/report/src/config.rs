@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use model::Language;
+
 /// Settings.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `ENV`: groups often get the reports of several environments.
     pub env: String,
+    /// In which language what happened is told; the rest of a report is in both.
+    pub language: Language,
     /// Time limits.
     pub times: Times,
 }
@@ -14,7 +18,7 @@ pub struct Config {
 impl Config {
     /// For this environment.
     pub fn new(env: impl Into<String>) -> Self {
-        Self { env: env.into(), times: Times::default() }
+        Self { env: env.into(), language: Language::default(), times: Times::default() }
     }
 }
 

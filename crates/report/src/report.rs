@@ -2,7 +2,7 @@
 
 use engine::{Alarm, Announcement, Regarding, TraceId};
 use jiff::Timestamp;
-use model::{BaseIdentity, BizId, ErrorCode};
+use model::{BaseIdentity, BizId, ErrorCode, Language};
 
 use crate::repeats::Key;
 
@@ -28,7 +28,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// None where the announcement is no alarm.
-    pub(crate) fn of(said: &Announcement, at: Timestamp) -> Option<Self> {
+    pub(crate) fn of(said: &Announcement, language: Language, at: Timestamp) -> Option<Self> {
         let (pod, plan) = match &said.regarding {
             Regarding::Pod(pod) => (Some(pod.to_string()), None),
             Regarding::Plan(plan) => (None, Some(plan.to_string())),
@@ -37,7 +37,7 @@ impl Report {
         Some(Self {
             alarm: said.alarm?,
             code: said.code,
-            what: said.what.clone(),
+            what: said.what.of(language).to_owned(),
             base: said.base.clone(),
             plan,
             pod,

@@ -1,5 +1,6 @@
 //! The handle: takes announcements, never waits, and ends in order.
 
+use model::Language;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
@@ -33,6 +34,7 @@ const QUEUE: usize = 300;
 /// Tells robots of faults. Clones are handles of the same.
 #[derive(Clone)]
 pub struct Reporter {
+    language: Language,
     counters: Arc<[Arc<Counters>]>,
     running: Arc<Mutex<Option<Running>>>,
 }
@@ -58,7 +60,7 @@ impl Reporter {
     pub fn start(hooks: Vec<Hook>, config: Config) -> Result<Self, rustls::Error> {
         let counters: Arc<[Arc<Counters>]> = hooks.iter().map(|_| Arc::default()).collect();
         if hooks.is_empty() {
-            return Ok(Self { counters, running: Arc::default() });
+            return Ok(Self { counters, language: config.language, running: Arc::default() });
         }
         let (client, config) = (Client::new()?, Arc::new(config));
         let (intake, incoming) = mpsc::channel(INTAKE);
@@ -81,7 +83,7 @@ impl Reporter {
         }
         tasks.spawn(desk(incoming, queues, Repeats::new(config.times.window)));
         let running = Arc::new(Mutex::new(Some(Running { intake, stop, tasks })));
-        Ok(Self { counters, running })
+        Ok(Self { counters, language: config.language, running })
     }
 
     /// Takes an announcement where it is an alarm, at the wall clock's time. Never waits.
@@ -89,7 +91,7 @@ impl Reporter {
         if said.alarm.is_none() || self.counters.is_empty() {
             return;
         }
-        let Some(report) = Report::of(said, at) else { return };
+        let Some(report) = Report::of(said, self.language, at) else { return };
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = running.as_ref().is_some_and(|running| running.intake.try_send(report).is_ok());
         if !taken {

@@ -1,7 +1,7 @@
 //! The message as DingTalk takes it: Markdown in two languages.
 
 use engine::Alarm;
-use model::BaseIdentity;
+use model::{BaseIdentity, Language};
 use serde::Serialize;
 
 use crate::report::Report;
@@ -117,8 +117,11 @@ fn block(report: &Report, env: &str) -> String {
     };
     if let Some(code) = report.code {
         line("错误码 / Code", &code.to_string());
-        line("含义 / Meaning", &both(code.meaning_zh(), code.meaning()));
-        line("建议 / Suggestion", &both(code.suggestion_zh(), code.suggestion()));
+        line("含义 / Meaning", &both(code.meaning(Language::Chinese), code.meaning(Language::English)));
+        line(
+            "建议 / Suggestion",
+            &both(code.suggestion(Language::Chinese), code.suggestion(Language::English)),
+        );
     }
     line("基座 / Base", report.base.as_ref().map(BaseIdentity::as_str).unwrap_or_default());
     line("工单 / Plan", report.plan.as_deref().unwrap_or_default());

@@ -74,6 +74,13 @@ fn nobody_is_anonymous_and_who_lacks_the_right_is_told_which() -> Result<()> {
     let elsewhere = answered(404, get(&server, port, &nothing))?;
     ensure!(elsewhere.contains("is on no VNode of this controller"), "{elsewhere}");
     scene.cluster.kubectl(&["delete", "clusterrolebinding,clusterrole", &name])?;
+    let count = |endpoint: &str, outcome: &str| {
+        let labels = format!("endpoint=\"{endpoint}\",outcome=\"{outcome}\"");
+        scene.metric("module_controller_kubelet_requests_total", &labels)
+    };
+    let (answers, refusals) = (count("logs", "answered")?, count("logs", "refused")?);
+    ensure!(answers >= 2 && refusals >= 7, "{answers} requests for logs answered, {refusals} refused");
+    ensure!(count("stats", "refused")? == 1 && count("other", "refused")? == 1);
     Ok(())
 }
 

@@ -42,19 +42,24 @@ const DEFINITIONS: [(&str, &str, &str); 3] = [
 fn pages() -> Result<Vec<(&'static str, String)>> {
     cargo::build_controller()?;
     let program = controller::program()?;
-    let ask = |arguments: &[&str]| -> Result<String> {
-        let output =
-            Command::new(&program).args(arguments).env_clear().output().context("asking the controller")?;
+    let ask_in = |language: &str, arguments: &[&str]| -> Result<String> {
+        let mut command = Command::new(&program);
+        command.args(arguments).env_clear().env("MESSAGE_LANGUAGE", language);
+        let output = command.output().context("asking the controller")?;
         ensure!(output.status.success(), "{} {} failed", program.display(), arguments.join(" "));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let help = ask(&["--help"])?;
+    let ask = |arguments: &[&str]| ask_in("en", arguments);
     let rules = fs::read_to_string(artifacts::repository().join(alert_rules::RULES))
         .with_context(|| format!("reading {}", alert_rules::RULES))?;
     let mut pages = vec![
         ("deploy/install/module-controller.yaml", ask(&["install"])?),
         ("deploy/monitoring/prometheus-rule.yaml", alert_rules::object(&rules)?),
-        ("docs/reference/configuration.md", reference::configuration(&help)?),
+        ("docs/reference/configuration.md", reference::configuration(&ask(&["--help"])?, Language::English)?),
+        (
+            "docs/reference/configuration.zh-CN.md",
+            reference::configuration(&ask_in("zh", &["--help"])?, Language::Chinese)?,
+        ),
         ("docs/reference/error-codes.md", error_codes::reference(Language::English)),
         ("docs/reference/error-codes.zh-CN.md", error_codes::reference(Language::Chinese)),
     ];

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
+use model::Language;
 
 /// One flag of `--help`.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,16 +15,25 @@ struct Setting {
 }
 
 /// The page of all settings, from what `module-controller --help` prints.
-pub(super) fn configuration(help: &str) -> Result<String> {
+pub(super) fn configuration(help: &str, language: Language) -> Result<String> {
     let settings = settings(help);
     ensure!(!settings.is_empty(), "no settings in the output of --help");
-    let mut page = String::from(
-        "# Configuration\n\n\
+    let mut page = String::from(match language {
+        Language::English => {
+            "# Configuration\n\n\
          Made from `module-controller --help` by `cargo xtask tidy --write`.\n\n\
          Each setting is an environment variable and a flag; a flag wins. A variable that is set to nothing is as good as\n\
          unset. Every value is checked at the start, and a bad one is refused with its name, the value and what is allowed.\n\n\
-         | variable | flag | default | |\n|---|---|---|---|\n",
-    );
+         | variable | flag | default | |\n|---|---|---|---|\n"
+        }
+        Language::Chinese => {
+            "# 配置项\n\n\
+         本页由 `cargo xtask tidy --write` 根据 `MESSAGE_LANGUAGE=zh module-controller --help` 生成。\n\n\
+         每个配置项都是一个环境变量，也是一个命令行参数；参数优先。变量设为空等于没有设置。\n\
+         所有值在启动时检查，有问题的会被拒绝，并报出它的名称、值和允许的写法。\n\n\
+         | 变量 | 参数 | 默认值 | |\n|---|---|---|---|\n"
+        }
+    });
     for Setting { variable, flag, default, text } in settings {
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         let text = cell(&text);
@@ -61,7 +71,7 @@ fn settings(help: &str) -> Vec<Setting> {
 }
 
 fn split_default(text: &str) -> (String, String) {
-    match text.split_once("[default: ") {
+    match text.split_once("[default: ").or_else(|| text.split_once("[默认：")) {
         Some((text, default)) => (text.trim().to_owned(), default.trim_end_matches(']').to_owned()),
         None => (text.trim().to_owned(), String::new()),
     }
@@ -86,7 +96,10 @@ mod tests {
             settings(HELP),
             [setting("A_B", "--a-b", "false", "Turns it on."), setting("C", "--c", "", "A name")]
         );
-        assert!(configuration("").is_err(), "a help that is laid out otherwise is no empty page");
+        assert!(
+            configuration("", Language::English).is_err(),
+            "a help that is laid out otherwise is no empty page"
+        );
     }
 
     #[test]

@@ -57,7 +57,10 @@ fn read(bytes: &[u8]) {
 fn checked(command: CommandKind, outcome: &arklet::Outcome) {
     let Err(error) = outcome else { return };
     let fault = error.to_fault(command, "testing".to_owned());
-    assert!(fault.cause.chars().count() <= MAX_ERROR_CHARS && !fault.cause.contains('\n'), "{fault:?}");
+    assert!(
+        fault.cause.english().chars().count() <= MAX_ERROR_CHARS && !fault.cause.english().contains('\n'),
+        "{fault:?}"
+    );
     if let CallError::Refused(failure) = error {
         assert!(failure.cause.chars().count() <= 300 && failure.detail.chars().count() <= 32 * 1024);
     }

@@ -21,7 +21,7 @@ const CLASS_SPACE: &str = "java.lang.OutOfMemoryError: Compressed class space";
 fn told(command: CommandKind, outcome: &Outcome) -> (String, String) {
     let Err(error) = outcome else { panic!("{command} succeeded") };
     let fault = error.to_fault(command, String::new());
-    (fault.code.to_string(), fault.cause)
+    (fault.code.to_string(), fault.cause.to_string())
 }
 
 /// A recorded answer over HTTP, with `from` exchanged for `to` wherever it stands.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     Object,
     json::{Meta, nothing},
-    plan_spec::{BatchJson, Written},
+    plan_spec::{BatchJson, HealthJson, Written},
 };
 use crate::text::Text;
 
@@ -155,6 +155,7 @@ struct SpecJson {
     batches: Vec<BatchJson>,
     #[serde(deserialize_with = "nothing")]
     metrics: Vec<Metric>,
+    health: Option<HealthJson>,
     #[serde(flatten)]
     steering: Steering,
 }
@@ -185,7 +186,11 @@ impl Object for Plan {
             resource_version: metadata.resource_version,
             target: format!("{}/{}", &*spec.target.kind, &*spec.target.name),
             module: format!("{}:{}", &*spec.module.name, &*spec.module.version),
-            written: Written { module: (spec.module.name, spec.module.version), batches: spec.batches },
+            written: Written {
+                module: (spec.module.name, spec.module.version),
+                batches: spec.batches,
+                health: spec.health,
+            },
             metrics: spec.metrics,
             created: metadata.creation_timestamp,
             steering: spec.steering,

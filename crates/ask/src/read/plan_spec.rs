@@ -1,7 +1,9 @@
 //! The batches of a plan as somebody wrote them, in the words of the crate that carries plans out.
 
+use model::bilingual;
 use plan::{
-    BatchPhase, BatchStatus, Draft, DraftBatch, Invalid, Operator, Requirement, Selector, Spec, Status,
+    BatchPhase, BatchStatus, Draft, DraftBatch, DraftHealth, Invalid, Operator, Requirement, Selector, Spec,
+    Status,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +21,16 @@ pub struct Written {
     /// Name and version.
     pub module: (Text, Text),
     pub batches: Vec<BatchJson>,
+    /// Where a module is asked for its health; none where it is not.
+    pub(super) health: Option<HealthJson>,
+}
+
+/// `spec.health`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct HealthJson {
+    port: i64,
+    web_context_path: Option<String>,
 }
 
 /// One of `spec.batches`.
@@ -45,15 +57,22 @@ impl Plan {
     /// What makes no sense in it.
     pub fn spec(&self) -> Result<Spec, Invalid> {
         let (name, version) = &self.written.module;
-        let bad =
-            |what: &str| Invalid::new(format!("its {what} is none"), "write it as the Pod template does");
+        let bad = |what: &str| {
+            Invalid::new(
+                bilingual!("its {what} is none", "它的 {what} 不正确"),
+                bilingual!("write it as the Pod template does", "请与 Pod 模板中的写法一致"),
+            )
+        };
         let module = model::BizId {
             name: name.parse().map_err(|_| bad("module.name"))?,
             version: version.parse().map_err(|_| bad("module.version"))?,
         };
         let batches = self.written.batches.iter().map(BatchJson::draft).collect::<Result<_, _>>()?;
-        // What says when it goes on changes nothing of which bases come when.
-        let (metrics, health) = (Vec::new(), None);
+        let health = self.written.health.clone();
+        let health =
+            health.map(|HealthJson { port, web_context_path }| DraftHealth { port, web_context_path });
+        // The controller alone knows which servers may be asked; and they change nothing of which bases come when.
+        let metrics = Vec::new();
         Spec::of(Draft { module, batches, ready_timeout_seconds: 1, max_failed: 0, metrics, health })
     }
 
@@ -110,7 +129,13 @@ fn selector(json: &SelectorJson) -> Result<Selector, Invalid> {
     let requirement = |json: &RequirementJson| {
         let operator = Operator::from_name(&json.operator).ok_or_else(|| {
             let what = format!("{:?} is no operator of a selector", json.operator);
-            Invalid::new(what, "write In, NotIn, Exists or DoesNotExist")
+            Invalid::new(
+                what,
+                bilingual!(
+                    "write In, NotIn, Exists or DoesNotExist",
+                    "请写 In、NotIn、Exists 或 DoesNotExist"
+                ),
+            )
         })?;
         Ok(Requirement { key: json.key.clone(), operator, values: json.values.clone() })
     };

@@ -311,7 +311,7 @@ fn preview(
     plan: &Plan,
     language: Language,
 ) -> Result<Vec<(String, Vec<String>)>, String> {
-    let spec = plan.spec().map_err(|invalid| invalid.to_string())?;
+    let spec = plan.spec().map_err(|invalid| invalid.told().of(language).to_owned())?;
     if !snapshot.sees(Base::NAME) {
         return Err(no_bases(language));
     }

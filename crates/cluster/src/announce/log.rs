@@ -30,7 +30,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use engine::view::PodRef;
-    use model::{ErrorCode, ErrorSource, ErrorType};
+    use model::{Bilingual, ErrorCode, ErrorSource, ErrorType, bilingual};
     use serde_json::Value;
     use tracing::Level;
 
@@ -69,10 +69,10 @@ mod tests {
             warning: code.is_some(),
             reason: code.map_or_else(|| "BaseReady".to_owned(), |code| code.to_string()),
             action: "Install",
-            note: "installing biz1:1.0.0: no".to_owned(),
+            note: bilingual!("installing biz1:1.0.0: no", "安装 biz1:1.0.0：no"),
             code,
             detail: detail.to_owned(),
-            what: String::new(),
+            what: Bilingual::default(),
             base: "b".parse().ok(),
             biz: None,
             trace: 0xc0_ffee.into(),

@@ -8,6 +8,7 @@ mod log;
 mod object;
 mod repeats;
 
+use model::Language;
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
@@ -45,11 +46,12 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     /// Starts the task that writes Events, in the name of `identity`.
-    pub(crate) fn start(api: Api, identity: &str, per_second: u32) -> Self {
+    pub(crate) fn start(api: Api, identity: &str, language: Language, per_second: u32) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let recorder = Recorder {
             api: api.clone(),
             instance: object::cut(identity, object::MAX_WORD).into(),
+            language,
             repeats: Repeats::default(),
             bucket: Bucket::new(per_second, Duration::ZERO),
             begun: Instant::now(),
@@ -82,6 +84,7 @@ impl Announcer {
 
 /// Writes Events, one after the other.
 struct Recorder {
+    language: Language,
     api: Api,
     instance: Arc<str>,
     repeats: Repeats,
@@ -132,7 +135,7 @@ impl Recorder {
         self.written = self.written.wrapping_add(1);
         let namespace = object::namespace(&announcement.regarding);
         let name = object::name(&announcement.regarding, wall, self.written);
-        let body = object::event(announcement, &name, namespace, &self.instance, wall);
+        let body = object::event(announcement, &name, namespace, (&self.instance, self.language), wall);
         match self.api.create::<IgnoredAny>(&Collection::events(namespace), &body).await {
             Ok(_) => {
                 self.api.counters.announced.fetch_add(1, Relaxed);

@@ -2,6 +2,7 @@
 
 use engine::{Announcement, Regarding};
 use jiff::Timestamp;
+use model::Language;
 use serde_json::{Value, json};
 
 /// The longest `note` that the API server takes, in bytes.
@@ -43,7 +44,7 @@ pub(super) fn event(
     announcement: &Announcement,
     name: &str,
     namespace: &str,
-    instance: &str,
+    (instance, language): (&str, Language),
     now: Timestamp,
 ) -> Value {
     let regarding = match &announcement.regarding {
@@ -76,7 +77,7 @@ pub(super) fn event(
         "type": if announcement.warning { "Warning" } else { "Normal" },
         "reason": cut(&announcement.reason, MAX_WORD),
         "action": cut(announcement.action, MAX_WORD),
-        "note": cut(&announcement.note, MAX_NOTE),
+        "note": cut(announcement.note.of(language), MAX_NOTE),
         "regarding": regarding,
         "reportingController": "koupleless.io/module-controller",
         "reportingInstance": instance,
@@ -105,6 +106,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use engine::view::PodRef;
+    use model::{Bilingual, bilingual};
 
     use super::*;
 
@@ -127,10 +129,10 @@ mod tests {
             warning: true,
             reason: "User.PullBizError".into(),
             action: "InstallBiz",
-            note: "no".into(),
+            note: bilingual!("no", "否"),
             code: None,
             detail: "never in the Event".into(),
-            what: String::new(),
+            what: Bilingual::default(),
             base: "a".parse().ok(),
             biz: None,
             trace: 0xc0_ffee.into(),
@@ -138,7 +140,7 @@ mod tests {
         };
         let name = name(&announcement.regarding, at(), 7);
         assert_eq!(
-            event(&announcement, &name, namespace(&announcement.regarding), "me", at()),
+            event(&announcement, &name, namespace(&announcement.regarding), ("me", Language::English), at()),
             json!({
                 "apiVersion": "events.k8s.io/v1",
                 "kind": "Event",
@@ -157,6 +159,9 @@ mod tests {
                 "reportingInstance": "me",
             })
         );
+        let chinese =
+            event(&announcement, &name, namespace(&announcement.regarding), ("me", Language::Chinese), at());
+        assert_eq!(chinese["note"], "否");
     }
 
     #[test]
@@ -166,18 +171,20 @@ mod tests {
             warning: false,
             reason: "Registered".into(),
             action: "Register",
-            note: String::new(),
+            note: Bilingual::default(),
             code: None,
             detail: String::new(),
-            what: String::new(),
+            what: Bilingual::default(),
             base: "a".parse().ok(),
             biz: None,
             trace: 0.into(),
             alarm: None,
         };
         let with = |uid| Announcement { regarding: node(uid), ..announcement.clone() };
-        let uid =
-            |a: &Announcement| event(a, "n", namespace(&a.regarding), "me", at())["regarding"]["uid"].clone();
+        let uid = |a: &Announcement| {
+            event(a, "n", namespace(&a.regarding), ("me", Language::English), at())["regarding"]["uid"]
+                .clone()
+        };
         assert_eq!(uid(&announcement), "virtual-node-a");
         assert_eq!(uid(&with("u-2")), "u-2");
         assert_eq!(namespace(&announcement.regarding), "default");

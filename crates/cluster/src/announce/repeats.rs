@@ -31,7 +31,7 @@ impl Key {
             Regarding::Plan(plan) => plan.uid.clone(),
             Regarding::Node { name, .. } => name.clone(),
         };
-        Self { object, reason: announcement.reason.as_str().into(), note: announcement.note.as_str().into() }
+        Self { object, reason: announcement.reason.as_str().into(), note: announcement.note.english().into() }
     }
 }
 

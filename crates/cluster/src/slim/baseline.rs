@@ -77,6 +77,8 @@ fn sample(json: BaselineSample) -> Option<Sample> {
 
 #[cfg(test)]
 mod tests {
+    use model::Language;
+
     use super::*;
     use crate::write::baseline::status_json;
 
@@ -106,9 +108,9 @@ mod tests {
             samples: vec![sample(difference), sample(missing)],
             since: "2026-11-29T10:00:00Z".parse().ok(),
         };
-        assert_eq!(read("{}", &status_json(&status).to_string()).status, status);
+        assert_eq!(read("{}", &status_json(&status, Language::English).to_string()).status, status);
         let none = BaselineStatus { since: status.since, generation: 1, ..BaselineStatus::default() };
-        assert_eq!(read("{}", &status_json(&none).to_string()).status, none);
+        assert_eq!(read("{}", &status_json(&none, Language::English).to_string()).status, none);
     }
 
     #[test]

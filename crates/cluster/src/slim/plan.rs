@@ -3,7 +3,7 @@
 use engine::view::{PlanRef, PlanTarget, PlanView, WorkloadKind};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::NamespaceResourceScope;
-use model::BizId;
+use model::{BizId, bilingual};
 use plan::{
     BatchPhase, BatchStatus, Draft, DraftBatch, DraftHealth, DraftMetric, Failure, HealthStatus, Invalid,
     MetricStatus, Operator, Phase, Reading, Requirement, Selector, Spec, Status, Steering,
@@ -78,7 +78,8 @@ fn digest(spec: &OperationPlanSpec) -> Result<String, Unreadable> {
 
 fn draft(spec: OperationPlanSpec) -> Result<Draft, Invalid> {
     let word = |what: &str, error: model::biz::WordError| {
-        Invalid::new(format!("module.{what}: {error}"), "write it as the Pod template does")
+        let what = format!("module.{what}: {error}");
+        Invalid::new(what, bilingual!("write it as the Pod template does", "请与 Pod 模板中的写法一致"))
     };
     let name = spec.module.name.parse().map_err(|error| word("name", error))?;
     let version = spec.module.version.parse().map_err(|error| word("version", error))?;
@@ -123,9 +124,12 @@ fn text(amount: IntOrString) -> String {
 }
 
 fn positive<N: TryFrom<i64>>(name: &str, number: i64) -> Result<N, Invalid> {
-    number
-        .try_into()
-        .map_err(|_| Invalid::new(format!("{name} is {number}"), "write a number that is not negative"))
+    number.try_into().map_err(|_| {
+        Invalid::new(
+            bilingual!("{name} is {number}", "{name} 为 {number}"),
+            bilingual!("write a number that is not negative", "请写不小于 0 的数"),
+        )
+    })
 }
 
 pub(super) fn selector(selector: PlanSelector) -> Selector {
@@ -196,6 +200,8 @@ fn health_status(json: PlanHealthStatus) -> HealthStatus {
 
 #[cfg(test)]
 mod tests {
+    use model::Language;
+
     use super::*;
     use crate::write::plan::status_json;
 
@@ -280,7 +286,7 @@ mod tests {
             health: Some(HealthStatus { up: 1, down: 1, unknown: 2, message: "it is DOWN".to_owned() }),
             warning: "a Pod finds no base".to_owned(),
         };
-        let json = status_json(&status, 3, "dev").to_string();
+        let json = status_json(&status, 3, "dev", Language::English).to_string();
         assert_eq!(plan(&format!("{{{SPEC}}}"), &json).status, status);
     }
 }

@@ -29,7 +29,7 @@ use std::{
 use engine::{Announcement, BaseAddress, Event, Request, WriteError, view::MemberView};
 use jiff::Timestamp;
 use kube::Client;
-use model::{BaseIdentity, Fence, Pass};
+use model::{BaseIdentity, Fence, Language, Pass};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -69,6 +69,8 @@ pub struct WriterConfig {
     pub identity: String,
     /// The environment that Module objects are labelled with.
     pub env: String,
+    /// In which language Events, plans and baselines are told of.
+    pub language: Language,
     /// Where the Leases of the replicas are kept.
     pub namespace: String,
     /// In which namespaces bases run, whose own Pods are looked for there only; in any where none is named.
@@ -100,6 +102,7 @@ impl Default for WriterConfig {
         Self {
             identity: "module-controller".to_owned(),
             env: "dev".to_owned(),
+            language: Language::default(),
             namespace: "default".to_owned(),
             base_namespaces: Vec::new(),
             fence: Fence::open(),
@@ -156,7 +159,8 @@ impl Writer {
         let deadline = config.deadline;
         let api = Api { client, deadline, counters, events, delivery, pass: None, lane: None };
         let announcing = Api { pass: Some(config.fence.standing_pass()), ..api.clone() };
-        let announcer = Announcer::start(announcing, &config.identity, config.announcements_per_second);
+        let announcer =
+            Announcer::start(announcing, &config.identity, config.language, config.announcements_per_second);
         Self {
             shared: Arc::new(Shared {
                 api,
@@ -399,10 +403,17 @@ impl Shared {
                 api.record_rollout(&workload, &rolled_out, at).await
             }
             Request::PatchPlanStatus { plan, resource_version, generation, env, status } => {
-                api.patch_plan_status(&plan, resource_version, generation, &env, &status).await
+                api.patch_plan_status(
+                    &plan,
+                    resource_version,
+                    generation,
+                    (&env, self.config.language),
+                    &status,
+                )
+                .await
             }
             Request::PatchBaselineStatus { baseline, resource_version, status } => {
-                api.patch_baseline_status(&baseline, resource_version, &status).await
+                api.patch_baseline_status(&baseline, resource_version, self.config.language, &status).await
             }
             // None of a lane's.
             Request::WriteMember(_) | Request::ReadMember { .. } | Request::FindBasePod { .. } => {

@@ -1,6 +1,7 @@
 //! Writes to the status of operation plans.
 
 use engine::{ClusterEvent, Event, WriteError, view::PlanRef};
+use model::Language;
 use plan::{BatchPhase, HealthStatus, Phase, Status};
 use serde_json::{Value, json};
 
@@ -19,11 +20,11 @@ impl Api {
         plan: &PlanRef,
         resource_version: u64,
         generation: i64,
-        env: &str,
+        (env, language): (&str, Language),
         status: &Status,
     ) -> Result<(), WriteError> {
         let metadata = json!({ "uid": plan.uid, "resourceVersion": resource_version.to_string() });
-        let body = json!({ "metadata": metadata, "status": status_json(status, generation, env) });
+        let body = json!({ "metadata": metadata, "status": status_json(status, generation, env, language) });
         let place = Collection::plans(&plan.namespace);
         let written: Plan = self.patch_status(&place, &plan.name, How::Merge, &body).await?;
         if let Ok(view) = written.body {
@@ -35,7 +36,7 @@ impl Api {
 }
 
 /// The whole status. A merge patch leaves alone what it does not name, so what is absent is named as null.
-pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value {
+pub(crate) fn status_json(status: &Status, generation: i64, env: &str, language: Language) -> Value {
     let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let batches = status.batches.iter().map(|batch| PlanBatchStatus {
@@ -65,7 +66,7 @@ pub(crate) fn status_json(status: &Status, generation: i64, env: &str) -> Value 
         phase: Some(status.phase.as_str().to_owned()),
         message: Some(status.message.clone()),
         code: status.code.map(|code| code.to_string()),
-        suggestion: status.code.map(|code| code.suggestion().to_owned()),
+        suggestion: status.code.map(|code| code.suggestion(language).to_owned()),
         observed_generation: Some(generation),
         environment: (!env.is_empty()).then(|| env.to_owned()),
         digest: (!status.digest.is_empty()).then(|| status.digest.to_string()),

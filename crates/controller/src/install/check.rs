@@ -67,7 +67,7 @@ pub(super) fn check(install: &Install) -> Result<(), String> {
             .map(|(_, value)| value.clone())
             .or_else(|| install.variable(name).map(str::to_owned)),
     });
-    Settings::try_from(args).map(drop).map_err(|refused| refused.to_string())
+    Settings::try_from(args).map(drop).map_err(|refused| refused.told(model::Language::English))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use engine::ClusterConfig;
 
-use super::{Refusals, set};
+use model::bilingual;
+
+use super::{Refusals, names::an_address, set};
 use crate::args::Args;
 
 /// The manual's default of `WORKLOAD_MAX_LEVEL`.
@@ -24,7 +26,7 @@ pub(super) fn forward(
     let port = refused.number("FORWARD_PORT", &args.forward_port, FORWARD_PORT, (0, u16::MAX.into()));
     let ip = set(&args.pod_ip)?;
     let Ok(ip) = ip.parse::<IpAddr>() else {
-        refused.add("POD_IP", Some(ip), "allowed is an IP address");
+        refused.add("POD_IP", Some(ip), an_address());
         return None;
     };
     let port = u16::try_from(port).unwrap_or_default();
@@ -45,7 +47,10 @@ pub(super) fn cluster(
     }
     let broker = set(&args.mqtt_broker).filter(|_| mqtt);
     if broker.is_some_and(|broker| broker.eq_ignore_ascii_case("embedded")) {
-        let allowed = "with IS_CLUSTER the replicas need one broker that all of them reach: the host of one";
+        let allowed = bilingual!(
+            "with IS_CLUSTER the replicas need one broker that all of them reach: the host of one",
+            "启用 IS_CLUSTER 时，各副本需要一个都能访问的 broker：请写它的主机名"
+        );
         refused.add("MQTT_BROKER", broker, allowed);
     }
     Some(ClusterConfig {
@@ -65,7 +70,8 @@ mod tests {
 
     fn settings(flags: &[&str]) -> Result<Settings, String> {
         let args = ["module-controller", "--enable-http-tunnel"].into_iter().chain(flags.iter().copied());
-        Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
+        Settings::try_from(Args::try_parse_from(args).unwrap())
+            .map_err(|refusals| refusals.told(model::Language::English))
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use model::bilingual;
 use tunnel::{
     broker::USERS_VARIABLE,
     http::{SERVER_CERTIFICATE_VARIABLE, SERVER_KEY_VARIABLE},
 };
 
-use super::{Refusals, set};
+use super::{Refusals, names::needed_with, set};
 use crate::args::Args;
 
 /// A network as `BASE_ADDRESS_CIDRS` writes it.
@@ -35,12 +36,17 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
         refused.add(
             USERS_VARIABLE,
             Some(file),
-            "it is for MQTT_BROKER=embedded; another broker has users of its own",
+            bilingual!(
+                "it is for MQTT_BROKER=embedded; another broker has users of its own",
+                "它用于 MQTT_BROKER=embedded；其他 broker 有自己的用户"
+            ),
         );
     }
     if embedded && set(&args.mqtt_username).is_some() && set(&args.mqtt_password).is_none() {
-        let allowed =
-            "it is needed with MQTT_USERNAME and MQTT_BROKER=embedded: a name alone keeps nobody out";
+        let allowed = bilingual!(
+            "it is needed with MQTT_USERNAME and MQTT_BROKER=embedded: a name alone keeps nobody out",
+            "设置了 MQTT_USERNAME 且 MQTT_BROKER=embedded 时必须设置它：只有用户名挡不住任何人"
+        );
         refused.add("MQTT_PASSWORD", None, allowed);
     }
     let own = [("MQTT_USERNAME", &args.mqtt_username), ("MQTT_PASSWORD", &args.mqtt_password)];
@@ -49,7 +55,10 @@ pub(super) fn doors(args: &Args, refused: &mut Refusals) -> Doors {
         refused.add(
             variable,
             None,
-            "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
+            bilingual!(
+                "it is needed with BROKER_USERS_FILE: the controller's own at the broker",
+                "设置了 BROKER_USERS_FILE 时必须设置它：它是控制器自己在 broker 上的"
+            ),
         );
     }
     Doors {
@@ -79,8 +88,9 @@ fn base_namespaces(args: &Args, refused: &mut Refusals) -> Vec<String> {
     let names: Vec<String> =
         given.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if let Some(bad) = names.iter().find(|name| !is_namespace(name)) {
-        let allowed = format!(
-            "{bad:?} can be no namespace; allowed are names of lower case letters, digits and '-', comma separated"
+        let allowed = bilingual!(
+            "{bad:?} can be no namespace; allowed are names of lower case letters, digits and '-', comma separated",
+            "{bad:?} 不能是命名空间；可以写由小写字母、数字和 '-' 组成的名称，用逗号分隔"
         );
         refused.add("BASE_POD_NAMESPACES", Some(given), allowed);
     }
@@ -99,7 +109,7 @@ pub(super) fn pair(
         } else {
             (certificate_variable, key_variable)
         };
-        refused.add(missing, None, format!("it is needed with {given}"));
+        refused.add(missing, None, needed_with(given));
     }
     certificate.zip(key)
 }
@@ -112,13 +122,18 @@ fn networks(args: &Args, refused: &mut Refusals) -> Vec<Network> {
         // An address alone is the network that holds nothing else.
         match part.parse::<Network>().or_else(|_| part.parse::<IpAddr>().map(Network::from)) {
             Ok(network) if network.addr() != network.network() => {
-                let allowed = format!("the network of {part} begins at {}", network.trunc());
+                let allowed = bilingual!(
+                    "the network of {part} begins at {begin}",
+                    "{part} 所在的网段从 {begin} 开始",
+                    begin = network.trunc()
+                );
                 refused.add(VARIABLE, Some(given), allowed);
             }
             Ok(network) => networks.push(network),
             Err(_) => {
-                let allowed = format!(
-                    "{part:?} is no network; allowed are networks as 10.0.0.0/8 or fd00::/8, comma separated"
+                let allowed = bilingual!(
+                    "{part:?} is no network; allowed are networks as 10.0.0.0/8 or fd00::/8, comma separated",
+                    "{part:?} 不是网段；可以写 10.0.0.0/8 或 fd00::/8 这样的网段，用逗号分隔"
                 );
                 refused.add(VARIABLE, Some(given), allowed);
             }

@@ -1,6 +1,6 @@
 //! `REPORT_HOOKS` and `REPORT_HOOK_SECRETS`: both are secrets.
 
-use model::Secret;
+use model::{Secret, bilingual};
 use report::Hook;
 
 use super::{Refusals, mqtt::is_placeholder, set};
@@ -55,18 +55,22 @@ fn names_robot(url: &str) -> bool {
 fn check_places(urls: &[&str], secrets: &[&str], refused: &mut Refusals) {
     let surplus = secrets.get(urls.len()..).unwrap_or_default().iter().any(|secret| !secret.is_empty());
     if surplus || (!secrets.is_empty() && secrets.len() < urls.len()) {
-        let allowed = format!(
-            "it has {} entries for {} of {HOOKS}; allowed is one for each, in the same order, with ';' between them and \
+        let (own, others) = (secrets.len(), urls.len());
+        let allowed = bilingual!(
+            "it has {own} entries for {others} of {HOOKS}; allowed is one for each, in the same order, with ';' between them and \
              nothing for a robot that wants no signature",
-            secrets.len(),
-            urls.len()
+            "它有 {own} 项，而 {HOOKS} 有 {others} 项；应当一一对应，顺序相同，用 ';' 分隔，不需要签名的机器人留空"
         );
         refused.add(SECRETS, None, allowed);
         return;
     }
     let pairs = urls.iter().zip(secrets);
     if let Some(index) = pairs.into_iter().position(|(url, secret)| !names_robot(url) && !secret.is_empty()) {
-        let allowed = format!("entry {0} is for entry {0} of {HOOKS}, which names no robot", index + 1);
+        let allowed = bilingual!(
+            "entry {entry} is for entry {entry} of {HOOKS}, which names no robot",
+            "第 {entry} 项对应 {HOOKS} 的第 {entry} 项，而那一项没有写机器人",
+            entry = index + 1
+        );
         refused.add(SECRETS, None, allowed);
     }
 }
@@ -80,7 +84,8 @@ mod tests {
 
     fn settings(flags: &[&str]) -> Result<Settings, String> {
         let args = ["module-controller", "--enable-http-tunnel"].iter().chain(flags);
-        Settings::try_from(Args::try_parse_from(args).unwrap()).map_err(|refusals| refusals.to_string())
+        Settings::try_from(Args::try_parse_from(args).unwrap())
+            .map_err(|refusals| refusals.told(model::Language::English))
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kubelet::{
     tls::{CERTIFICATE_VARIABLE, KEY_VARIABLE},
 };
 
-use super::{Refusals, doors, set};
+use super::{Refusals, doors, names::an_address, set};
 use crate::args::Args;
 
 /// As kubelets have it.
@@ -25,7 +25,7 @@ pub(super) fn kubelet(args: &Args, refused: &mut Refusals) -> Option<(KubeletCon
     let port = refused.port("KUBELET_PROXY_PORT", &args.kubelet_proxy_port, PORT);
     let address = set(&args.kubelet_proxy_address).map(|given| (given, given.parse::<IpAddr>().ok()));
     if let Some((given, None)) = address {
-        refused.add("KUBELET_PROXY_ADDRESS", Some(given), "allowed is an IP address");
+        refused.add("KUBELET_PROXY_ADDRESS", Some(given), an_address());
     }
     let path = |given| set(given).map(PathBuf::from);
     let own = (path(&args.kubelet_proxy_tls_crt_path), path(&args.kubelet_proxy_tls_key_path));

@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use model::Secret;
+use model::{Bilingual, Secret, bilingual};
 
 use super::{
     Refusals,
-    names::{PLAIN, is_plain},
+    names::{is_plain, needed_with, plain},
     set,
 };
 use crate::args::Args;
@@ -55,11 +55,14 @@ pub(super) fn mqtt(args: &Args, refused: &mut Refusals) -> Option<Mqtt> {
     let asked = given(&args.mqtt_port).map(str::to_owned);
     let port = refused.port("MQTT_PORT", &asked, in_url.unwrap_or(default));
     if let Some(in_url) = in_url.filter(|in_url| *in_url != port) {
-        let allowed = format!("{BROKER} says port {in_url}; leave one of them out, or let them agree");
+        let allowed = bilingual!(
+            "{BROKER} says port {in_url}; leave one of them out, or let them agree",
+            "{BROKER} 中写的端口是 {in_url}；请只写一处，或让两处一致"
+        );
         refused.add("MQTT_PORT", asked.as_deref(), allowed);
     }
     if set(&args.mqtt_password).is_some() && set(&args.mqtt_username).is_none() {
-        refused.add("MQTT_USERNAME", None, "it is needed with MQTT_PASSWORD");
+        refused.add("MQTT_USERNAME", None, needed_with("MQTT_PASSWORD"));
     }
     let broker = place.map_or(Broker::Embedded, |place| place.broker);
     let settings = Mqtt {
@@ -84,21 +87,20 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 fn client_prefix(args: &Args, refused: &mut Refusals) -> String {
     let prefix = set(&args.mqtt_client_prefix).unwrap_or("koupleless");
     if prefix.len() > 64 || !is_plain(prefix) {
-        refused.add("MQTT_CLIENT_PREFIX", Some(prefix), format!("allowed are at most 64 {PLAIN}"));
+        refused.add("MQTT_CLIENT_PREFIX", Some(prefix), plain(64));
     }
     prefix.to_owned()
 }
 
 /// A certificate and its key need each other, and the authority that the broker is verified against.
 fn files(ca: bool, certificate: bool, key: bool, refused: &mut Refusals) {
-    let mut needed = |missing: &'static str, by: &str| {
-        refused.add(missing, None, format!("it is needed with {by}"));
-    };
+    let mut needed = |missing: &'static str, by: &str| refused.add(missing, None, needed_with(by));
     match (certificate, key) {
         (true, false) => needed("MQTT_CLIENT_KEY_PATH", "MQTT_CLIENT_CRT_PATH"),
         (false, true) => needed("MQTT_CLIENT_CRT_PATH", "MQTT_CLIENT_KEY_PATH"),
         (true, true) if !ca => {
-            needed("MQTT_CA_PATH", "MQTT_CLIENT_CRT_PATH: the broker is verified against it")
+            let why = bilingual!("the broker is verified against it", "用它校验 broker 的证书");
+            refused.add("MQTT_CA_PATH", None, needed_with("MQTT_CLIENT_CRT_PATH").with(&why));
         }
         _ => {}
     }
@@ -108,15 +110,19 @@ fn files(ca: bool, certificate: bool, key: bool, refused: &mut Refusals) {
 fn agree(tls: Option<bool>, ca: bool, refused: &mut Refusals) {
     match tls {
         Some(true) if !ca => {
-            let allowed = format!(
+            let allowed = bilingual!(
                 "it is needed with TLS, which {BROKER} asks for: the authority that the broker is verified against (for a \
-                 public one the system's list, as /etc/ssl/certs/ca-certificates.crt)"
+                 public one the system's list, as /etc/ssl/certs/ca-certificates.crt)",
+                "{BROKER} 要求 TLS，因此必须设置它：校验 broker 证书的 CA（公共 CA 可用系统的列表，例如 \
+                 /etc/ssl/certs/ca-certificates.crt）"
             );
             refused.add("MQTT_CA_PATH", None, allowed);
         }
         Some(false) if ca => {
-            let allowed =
-                "it says no TLS, and MQTT_CA_PATH is set; allowed is ssl:// or mqtts://, or a host alone";
+            let allowed = bilingual!(
+                "it says no TLS, and MQTT_CA_PATH is set; allowed is ssl:// or mqtts://, or a host alone",
+                "它写的是不用 TLS，却设置了 MQTT_CA_PATH；可以写 ssl:// 或 mqtts://，或只写主机名"
+            );
             refused.add(BROKER, None, allowed);
         }
         _ => {}
@@ -149,25 +155,36 @@ impl Address {
         }
     }
 
-    fn parse(given: &str) -> Result<Self, String> {
-        const ALLOWED: &str = "allowed is a host name or an address, with a port or without, as broker, broker:1883, \
-                               tcp://broker:1883 or ssl://broker:8883, or embedded";
+    fn parse(given: &str) -> Result<Self, Bilingual> {
+        let allowed = || {
+            bilingual!(
+                "allowed is a host name or an address, with a port or without, as broker, broker:1883, \
+                 tcp://broker:1883 or ssl://broker:8883, or embedded",
+                "可以写主机名或地址，带或不带端口，例如 broker、broker:1883、tcp://broker:1883、ssl://broker:8883，或 embedded"
+            )
+        };
         let (tls, rest) = match given.split_once("://") {
             None => (None, given),
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "tcp" | "mqtt" => (Some(false), rest),
                 "ssl" | "tls" | "mqtts" => (Some(true), rest),
-                _ => return Err("allowed schemes are tcp, mqtt, ssl, tls and mqtts".to_owned()),
+                _ => {
+                    return Err(bilingual!(
+                        "allowed schemes are tcp, mqtt, ssl, tls and mqtts",
+                        "可以用的协议是 tcp、mqtt、ssl、tls 和 mqtts"
+                    ));
+                }
             },
         };
         if rest.contains('@') {
-            return Err(
-                "it has a user before the host; MQTT_USERNAME and MQTT_PASSWORD are for that".to_owned()
-            );
+            return Err(bilingual!(
+                "it has a user before the host; MQTT_USERNAME and MQTT_PASSWORD are for that",
+                "主机名之前写了用户；请改用 MQTT_USERNAME 和 MQTT_PASSWORD"
+            ));
         }
-        let (host, port) = split(rest.strip_suffix('/').unwrap_or(rest)).ok_or(ALLOWED)?;
+        let (host, port) = split(rest.strip_suffix('/').unwrap_or(rest)).ok_or_else(allowed)?;
         if is_placeholder(host) || !is_host(host) {
-            return Err(ALLOWED.to_owned());
+            return Err(allowed());
         }
         Ok(Self { broker: Broker::At(host.to_owned()), port, tls })
     }

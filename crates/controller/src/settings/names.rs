@@ -1,5 +1,7 @@
 //! `ENV`, `NAMESPACE` and `CLIENT_ID`: what others find this controller's objects and messages by.
 
+use model::{Bilingual, bilingual};
+
 use super::{Refusals, set};
 use crate::args::Args;
 
@@ -13,8 +15,10 @@ const LONGEST_NAMESPACE: usize = 63;
 pub(super) fn env(args: &Args, refused: &mut Refusals) -> String {
     let env = set(&args.env).unwrap_or("dev");
     if model::name::label_value(env) != env {
-        let allowed =
-            "allowed are at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last";
+        let allowed = bilingual!(
+            "allowed are at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last",
+            "最多 63 个字符，由字母、数字、'-'、'_' 和 '.' 组成，首尾是字母或数字"
+        );
         refused.add("ENV", Some(env), allowed);
     }
     env.to_owned()
@@ -29,8 +33,10 @@ pub(super) fn namespace(args: &Args, refused: &mut Refusals) -> String {
         && at_end(namespace.bytes().next())
         && at_end(namespace.bytes().last());
     if !is_name {
-        let allowed =
-            "allowed are at most 63 small letters, digits and '-', a letter or digit first and last";
+        let allowed = bilingual!(
+            "allowed are at most 63 small letters, digits and '-', a letter or digit first and last",
+            "最多 63 个字符，由小写字母、数字和 '-' 组成，首尾是字母或数字"
+        );
         refused.add("NAMESPACE", Some(namespace), allowed);
     }
     namespace.to_owned()
@@ -40,14 +46,28 @@ pub(super) fn namespace(args: &Args, refused: &mut Refusals) -> String {
 pub(super) fn client_id(args: &Args, refused: &mut Refusals) -> String {
     let Some(given) = set(&args.client_id) else { return uuid::Uuid::new_v4().to_string() };
     if given.len() > LONGEST_CLIENT_ID || !is_plain(given) {
-        let allowed = format!("allowed are at most {LONGEST_CLIENT_ID} {PLAIN}");
-        refused.add("CLIENT_ID", Some(given), allowed);
+        refused.add("CLIENT_ID", Some(given), plain(LONGEST_CLIENT_ID));
     }
     given.to_owned()
 }
 
 /// What [`is_plain`] takes, in words.
-pub(super) const PLAIN: &str = "letters, digits, '-', '_', '.', ':' and '@'";
+pub(super) fn plain(most: usize) -> Bilingual {
+    bilingual!(
+        "allowed are at most {most} letters, digits, '-', '_', '.', ':' and '@'",
+        "最多 {most} 个字符，由字母、数字、'-'、'_'、'.'、':' 和 '@' 组成"
+    )
+}
+
+/// What is wrong with a variable that is missing beside another one.
+pub(super) fn needed_with(other: &str) -> Bilingual {
+    bilingual!("it is needed with {other}", "设置了 {other} 时必须设置它")
+}
+
+/// What an address may be.
+pub(super) fn an_address() -> Bilingual {
+    bilingual!("allowed is an IP address", "可以写 IP 地址")
+}
 
 /// Whether every broker takes it in a client id: some refuse wildcards, slashes, blanks, or what is not ASCII.
 pub(super) fn is_plain(text: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metric::Login;
-use model::name::is_label_key;
+use model::{bilingual, name::is_label_key};
 use plan::MetricServer;
 
 use super::{Refusals, set};
@@ -27,18 +27,26 @@ pub(super) fn base_labels(args: &Args, refused: &mut Refusals) -> Vec<Arc<str>> 
         refused.add(
             "BASE_LABELS",
             Some(given),
-            format!(
-                "{bad:?} can be no label's key; allowed are as ring or example.com/ring, comma separated"
+            bilingual!(
+                "{bad:?} can be no label's key; allowed are as ring or example.com/ring, comma separated",
+                "{bad:?} 不能是标签的键；可以写 ring 或 example.com/ring 这样的键，用逗号分隔"
             ),
         );
     } else if let Some(bad) = labels.iter().find(|label| is_kept(label)) {
         refused.add(
             "BASE_LABELS",
             Some(given),
-            format!("{bad:?} means something to Kubernetes or this controller; give labels of your own"),
+            bilingual!(
+                "{bad:?} means something to Kubernetes or this controller; give labels of your own",
+                "{bad:?} 对 Kubernetes 或控制器有特定含义；请使用你自己的标签"
+            ),
         );
     } else if labels.len() > MOST_LABELS {
-        refused.add("BASE_LABELS", Some(given), format!("allowed are at most {MOST_LABELS} labels"));
+        refused.add(
+            "BASE_LABELS",
+            Some(given),
+            bilingual!("allowed are at most {MOST_LABELS} labels", "最多 {MOST_LABELS} 个标签"),
+        );
     }
     labels
 }
@@ -50,7 +58,7 @@ pub(super) fn metric_servers(args: &Args, refused: &mut Refusals) -> Vec<MetricS
     for part in parts(given) {
         match part.parse::<MetricServer>() {
             Ok(server) => servers.push(server),
-            Err(error) => refused.add("PLAN_METRIC_SERVERS", Some(given), error.to_string()),
+            Err(error) => refused.add("PLAN_METRIC_SERVERS", Some(given), error.told()),
         }
     }
     servers
@@ -67,23 +75,42 @@ pub(super) fn metric_logins(
     let (mut logins, mut warnings): (Vec<Login>, Vec<String>) = (Vec::new(), Vec::new());
     for part in parts(given) {
         let Some((server, file)) = part.rsplit_once('=').filter(|(_, file)| !file.is_empty()) else {
-            refused.add(VARIABLE, Some(given), format!("{part:?} is no <URL>=<file>"));
+            refused.add(
+                VARIABLE,
+                Some(given),
+                bilingual!("{part:?} is no <URL>=<file>", "{part:?} 不是 <URL>=<文件> 的形式"),
+            );
             continue;
         };
         let server = match server.parse::<MetricServer>() {
             Ok(server) if !servers.contains(&server) => {
-                refused.add(VARIABLE, Some(given), format!("PLAN_METRIC_SERVERS does not name {server}"));
+                refused.add(
+                    VARIABLE,
+                    Some(given),
+                    bilingual!(
+                        "PLAN_METRIC_SERVERS does not name {server}",
+                        "PLAN_METRIC_SERVERS 中没有 {server}"
+                    ),
+                );
                 continue;
             }
             Ok(server) => server,
             Err(error) => {
-                refused.add(VARIABLE, Some(given), error.to_string());
+                refused.add(VARIABLE, Some(given), error.told());
                 continue;
             }
         };
         let login = Login { server, file: file.into() };
         if logins.iter().any(|other| other.server == login.server) {
-            refused.add(VARIABLE, Some(given), format!("{} has two logins; write one", login.server));
+            refused.add(
+                VARIABLE,
+                Some(given),
+                bilingual!(
+                    "{server} has two logins; write one",
+                    "{server} 有两个凭据；请只写一个",
+                    server = login.server
+                ),
+            );
         } else if let Err(why) = login.header() {
             refused.add(VARIABLE, Some(given), why);
         } else if login.server.as_str().starts_with("http:") {

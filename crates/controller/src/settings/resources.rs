@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::Quantity;
+use model::{Quantity, bilingual};
 
 use super::{Refusals, set};
 use crate::args::Args;
@@ -20,9 +20,10 @@ pub(super) fn offers(args: &Args, refused: &mut Refusals) -> BTreeMap<Arc<str>, 
         return BTreeMap::new();
     }
     read(given).unwrap_or_else(|| {
-        let allowed = format!(
-            "allowed is none, or name=quantity with commas between them, each of {} once at most, as {DEFAULT}",
-            NAMES.join(", ")
+        let allowed = bilingual!(
+            "allowed is none, or name=quantity with commas between them, each of {names} once at most, as {DEFAULT}",
+            "可以写 none，或用逗号分隔的 名称=数量，名称为 {names}，每个最多一次，例如 {DEFAULT}",
+            names = NAMES.join(", ")
         );
         refused.add("VNODE_RESOURCES", Some(given), allowed);
         BTreeMap::new()

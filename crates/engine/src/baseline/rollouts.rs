@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use model::{InstallStrategy, ModuleSpec};
+use model::{InstallStrategy, ModuleSpec, bilingual};
 
 use super::comes;
 use crate::{
@@ -154,9 +154,10 @@ fn announce_refusal(workload: &WorkloadRef, error: &WriteError, out: &mut Vec<Ac
         crate::view::WorkloadKind::Deployment => "deployments/status",
         crate::view::WorkloadKind::DaemonSet => "daemonsets/status",
     };
-    let note = format!(
+    let note = bilingual!(
         "writing down what was rolled out was refused, so bases that start after a restart of the controller may not be \
-         told to install it (the controller needs the verb patch on {resource}): {error}"
+         told to install it (the controller needs the verb patch on {resource}): {error}",
+        "记录已发布的内容时被拒绝，控制器重启之后才启动的基座可能得不到安装它的通知（控制器需要 {resource} 的 patch 权限）：{error}"
     );
     out.push(Action::Announce(Box::new(Announcement {
         regarding: Regarding::Workload(workload.clone()),

@@ -72,7 +72,7 @@ impl Case {
             .filter_map(|action| match action {
                 Action::Request(Request::RecordRollout { rolled_out, .. }) => Some(rolled_out),
                 Action::Announce(told) => {
-                    assert!(told.warning && told.note.contains("deployments/status"), "{told:?}");
+                    assert!(told.warning && told.note.english().contains("deployments/status"), "{told:?}");
                     None
                 }
                 other => panic!("{other:?}"),

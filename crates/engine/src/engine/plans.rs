@@ -95,8 +95,10 @@ impl Engine {
             if let Some(workload) = workload.filter(|_| counts) {
                 let (nodes, pods) = (self.nodes_of(workload), self.pods_of(view));
                 let here = |node: &NodeView| pods.get(&node.name).map(Vec::as_slice).unwrap_or_default();
-                facts.bases =
-                    nodes.iter().map(|node| bases::with_pods(view, spec, node, here(node))).collect();
+                facts.bases = nodes
+                    .iter()
+                    .map(|node| bases::with_pods(view, spec, node, here(node), self.config.language))
+                    .collect();
                 facts.precondition = plans::may_ask(spec, &self.config.metric_servers)
                     .and_then(|()| plans::precondition(workload, &modules, &facts.bases))
                     .and_then(|()| {

@@ -209,7 +209,10 @@ fn a_base_whose_answers_cannot_be_read_is_asked_seldom_stays_ready_and_says_why_
         questions.map(|command| case.answered("b", command, None, large())).concat()
     };
     let says_why = |actions: &[Action]| {
-        announced(actions).iter().filter(|said| said.note.contains("more than 8388608 bytes")).count()
+        announced(actions)
+            .iter()
+            .filter(|said| said.note.english().contains("more than 8388608 bytes"))
+            .count()
     };
     // It was asked when its Node was found.
     let (mut asked, mut told, mut lost) = (Vec::new(), says_why(&answers(&mut case)), false);

@@ -216,7 +216,7 @@ mod tests {
     fn says_it_lost(mut pod: PodView, phase: Phase) -> PodView {
         pod.status.phase = phase;
         pod.status.reason = DISPLACED.into();
-        pod.status.message = displaced::lost_to("Deployment ns/winner");
+        pod.status.message = displaced::lost_to("Deployment ns/winner", model::Language::English);
         pod
     }
 

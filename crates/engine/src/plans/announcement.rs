@@ -1,5 +1,6 @@
 //! What people are told of an operation plan.
 
+use model::{Bilingual, Language, bilingual};
 use plan::{Phase, Status};
 
 use crate::{
@@ -26,9 +27,17 @@ pub(super) fn of(view: &PlanView, next: &Status) -> Option<Action> {
         Phase::Succeeded => Some(Alarm::PlanSucceeded),
         _ => None,
     };
-    let what = format!("operation plan {}: {}", view.plan.name, next.message);
+    let (name, message) = (&view.plan.name, &next.message);
+    let what = bilingual!("operation plan {name}: {message}", "工单 {name}：{message}");
     let note = match next.code {
-        Some(code) => format!("{what} ({}: {})", code.meaning(), code.suggestion()),
+        Some(code) => Bilingual::each(|language| {
+            let what = what.of(language);
+            let (meaning, suggestion) = (code.meaning(language), code.suggestion(language));
+            match language {
+                Language::English => format!("{what} ({meaning}: {suggestion})"),
+                Language::Chinese => format!("{what}（{meaning}：{suggestion}）"),
+            }
+        }),
         None => what.clone(),
     };
     Some(Action::Announce(Box::new(Announcement {

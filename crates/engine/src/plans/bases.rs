@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ErrorCode, ErrorSource, ErrorType, ModuleSpec};
+use model::{ErrorCode, ErrorSource, ErrorType, Language, ModuleSpec, bilingual};
 use plan::{Base, Condition, Release, Spec};
 
 use crate::{
@@ -33,7 +33,13 @@ pub fn of_node(plan_uid: &str, node: &NodeView, serves: bool) -> Base {
 }
 
 /// A base with the workload's Pods that are bound to it.
-pub(crate) fn with_pods(view: &PlanView, spec: &Spec, node: &NodeView, pods: &[&PodView]) -> Base {
+pub(crate) fn with_pods(
+    view: &PlanView,
+    spec: &Spec,
+    node: &NodeView,
+    pods: &[&PodView],
+    language: Language,
+) -> Base {
     let PlanView { plan, status, digest, .. } = view;
     let (mut serves, mut conditions) = (false, Vec::new());
     for pod in pods.iter().filter(|pod| pod.deletion.is_none()) {
@@ -43,7 +49,7 @@ pub(crate) fn with_pods(view: &PlanView, spec: &Spec, node: &NodeView, pods: &[&
         for asked in translate::specs(pod) {
             serves |= pod.status.is_ready() && asked.id.name == spec.module.name;
             if is_its && asked.id == spec.module {
-                conditions.push(condition(pod, &asked));
+                conditions.push(condition(pod, &asked, language));
             }
         }
     }
@@ -81,7 +87,7 @@ pub(crate) fn is_told_held(pod: &PodView) -> bool {
 }
 
 /// How a Pod stands, by its status.
-fn condition(pod: &PodView, spec: &ModuleSpec) -> Condition {
+fn condition(pod: &PodView, spec: &ModuleSpec, language: Language) -> Condition {
     if pod.status.is_ready() {
         return Condition::Ready;
     }
@@ -95,7 +101,9 @@ fn condition(pod: &PodView, spec: &ModuleSpec) -> Condition {
     };
     if barred::specs(pod).contains(spec) {
         let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
-        let message = "it failed in the place of the version that served".to_owned();
+        let message =
+            bilingual!("it failed in the place of the version that served", "它替换正在服务的版本时失败");
+        let message = message.of(language).to_owned();
         return Condition::Failed { code, message };
     }
     match waiting {

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use model::{BizName, ErrorCode, ErrorSource, ErrorType, ModuleSpec};
+use model::{Bilingual, BizName, ErrorCode, ErrorSource, ErrorType, Language, ModuleSpec, bilingual};
 use plan::{
     Advanced, Base, BatchPhase, HealthAnswers, Held, Invalid, Memory, MetricAnswer, Phase, Question, Release,
     Status,
@@ -91,15 +91,34 @@ pub(crate) struct Plans {
     /// A replica that knows no plans.
     without: Option<Arc<str>>,
     /// Why none is ever told of; none where plans are watched.
-    unwatched: Option<&'static str>,
+    unwatched: Option<Unwatched>,
+    /// In which language Pods and plans are told of.
+    language: Language,
 }
 
-/// Plans are not watched, because of a setting.
-const OFF: &str =
-    "this controller does not watch operation plans, which ENABLE_MODULE_DEPLOYMENT_CONTROLLER=true turns on";
+/// Why plans are not watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unwatched {
+    /// Because of a setting.
+    Off,
+    /// The cluster does not know them, or does not let this controller see them.
+    Unavailable,
+}
 
-/// They cannot be, because the cluster does not know them, or does not let this controller see them.
-const UNAVAILABLE: &str = "this controller cannot watch operation plans, and its log says why";
+impl Unwatched {
+    fn told(self) -> Bilingual {
+        match self {
+            Self::Off => bilingual!(
+                "this controller does not watch operation plans, which ENABLE_MODULE_DEPLOYMENT_CONTROLLER=true turns on",
+                "这个控制器不处理工单，设置 ENABLE_MODULE_DEPLOYMENT_CONTROLLER=true 才会处理"
+            ),
+            Self::Unavailable => bilingual!(
+                "this controller cannot watch operation plans, and its log says why",
+                "这个控制器无法读取工单，原因见它的日志"
+            ),
+        }
+    }
+}
 
 /// What the replica that leads knows of a plan's workload.
 #[derive(Debug)]
@@ -111,7 +130,7 @@ pub(crate) struct Facts {
     /// What it must be like.
     pub(crate) precondition: Result<(), Invalid>,
     /// What may keep the plan from its end.
-    pub(crate) warning: Option<String>,
+    pub(crate) warning: Option<Bilingual>,
     /// A plan that is under way with the same module on the same bases.
     pub(crate) other: Option<Arc<str>>,
     /// The environment that it belongs to; empty where that is not known yet.
@@ -136,13 +155,14 @@ impl Default for Facts {
 impl Plans {
     /// None yet.
     pub(crate) fn new(config: &Config) -> Self {
-        Self { unwatched: (!config.module_deployments).then_some(OFF), ..Self::default() }
+        let unwatched = (!config.module_deployments).then_some(Unwatched::Off);
+        Self { unwatched, language: config.language, ..Self::default() }
     }
 
     /// They can be watched in this cluster, or cannot. True where that is news.
     pub(crate) fn see_watch(&mut self, works: bool) -> bool {
-        let unwatched = (!works).then_some(UNAVAILABLE);
-        let is_news = self.unwatched != Some(OFF) && self.unwatched != unwatched;
+        let unwatched = (!works).then_some(Unwatched::Unavailable);
+        let is_news = self.unwatched != Some(Unwatched::Off) && self.unwatched != unwatched;
         if is_news {
             self.unwatched = unwatched;
         }
@@ -322,7 +342,16 @@ impl Plans {
         serves: bool,
     ) -> Option<Arc<str>> {
         let (namespace, name) = named_by(pod)?;
-        let told = |why: &str| Some(format!("operation plan {name} holds it: {why}").into());
+        let told = |why: &Bilingual, code: Option<ErrorCode>| {
+            let why = why.of(self.language);
+            let told = match (self.language, code) {
+                (Language::English, None) => format!("operation plan {name} holds it: {why}"),
+                (Language::English, Some(code)) => format!("operation plan {name} holds it: {why} ({code})"),
+                (Language::Chinese, None) => format!("工单 {name} 尚未放行：{why}"),
+                (Language::Chinese, Some(code)) => format!("工单 {name} 尚未放行：{why}（{code}）"),
+            };
+            Some(told.into())
+        };
         // Somebody may delete a plan that has succeeded, or change it, and its Pods be made again for years.
         let was_rolled_out = || {
             let rolled_out = pod.owner.as_ref().and_then(|owner| self.rolled_out.get(owner));
@@ -333,29 +362,29 @@ impl Plans {
                 return None;
             }
             let code = ErrorCode::new(ErrorSource::KouplelessBoard, ErrorType::OperationPlanNotFound);
-            let why = self.unwatched.map_or_else(|| Held::NoPlan.to_string(), ToOwned::to_owned);
-            return told(&format!("{why} ({code})"));
+            let why = self.unwatched.map_or_else(|| Held::NoPlan.told(), Unwatched::told);
+            return told(&why, Some(code));
         };
         let PlanView { plan, spec, status, digest, .. } = &known.view;
         let spec = spec.as_ref().ok();
         let why = match node {
             // A base that has just come is asked before it has its Node: it is in no batch yet.
             None if plan::has_succeeded(spec, status, digest, &module.id) => return None,
-            None => "its base has no Node yet".to_owned(),
+            None => bilingual!("its base has no Node yet", "它的基座还没有 Node"),
             Some(node) => {
                 let base = bases::of_node(&plan.uid, node, serves);
                 match plan::hold(spec, status, digest, &module.id, &base) {
                     Release::Released => return None,
-                    Release::Held(held) => held.to_string(),
+                    Release::Held(held) => held.told(),
                 }
             }
         };
-        if status.phase == Phase::Succeeded && was_rolled_out() { None } else { told(&why) }
+        if status.phase == Phase::Succeeded && was_rolled_out() { None } else { told(&why, None) }
     }
 
     /// Moves a plan on by what is known, and writes what that changes of its status.
     pub(crate) fn advance(&mut self, key: &Key, facts: Facts, now: Now, out: &mut Vec<Action>) {
-        let Self { known, wakes, without, .. } = self;
+        let Self { known, wakes, without, language, .. } = self;
         let Some(known) = known.get_mut(key) else { return };
         let Facts { bases, template, precondition, warning, other, env } = facts;
         // What was written is decided on when it is seen.
@@ -367,8 +396,11 @@ impl Plans {
         }
         let digest = known.view.digest.clone();
         let replica_without = without.clone();
+        let language = *language;
+        let warning = warning.map(|warning| warning.of(language).to_owned());
+        let bases = &bases;
         let facts =
-            plan::Facts { bases: &bases, template, precondition, warning, other, replica_without, digest };
+            plan::Facts { bases, template, precondition, warning, other, replica_without, digest, language };
         let PlanView { spec, steering, status, .. } = &known.view;
         let Advanced { status: next, wake, questions, health } =
             plan::advance(spec.as_ref(), *steering, status, &facts, &mut known.memory, now.mono);

@@ -1,6 +1,6 @@
 //! What a workload must be like for a plan to release its Pods batch by batch (rule P8).
 
-use model::{BizId, ModuleSpec};
+use model::{Bilingual, BizId, ModuleSpec, bilingual};
 use plan::{Base, Invalid, MetricServer, Spec, Template};
 
 use super::ANNOTATION;
@@ -33,8 +33,16 @@ pub(crate) fn may_ask(spec: &Spec, servers: &[MetricServer]) -> Result<(), Inval
     match spec.metrics.iter().find(|metric| !servers.contains(&metric.server)) {
         None => Ok(()),
         Some(metric) => Err(Invalid::new(
-            format!("metric {}: {} is not among the servers that may be asked", metric.name, metric.server),
-            "name it in PLAN_METRIC_SERVERS of the controller, or ask one that is named there",
+            bilingual!(
+                "metric {name}: {server} is not among the servers that may be asked",
+                "指标 {name}：{server} 不在允许查询的服务器之中",
+                name = metric.name,
+                server = metric.server
+            ),
+            bilingual!(
+                "name it in PLAN_METRIC_SERVERS of the controller, or ask one that is named there",
+                "请把它写进控制器的 PLAN_METRIC_SERVERS，或查询其中已有的服务器"
+            ),
         )),
     }
 }
@@ -48,8 +56,12 @@ pub(crate) fn precondition(
 ) -> Result<(), Invalid> {
     if modules.len() > 1 {
         return Err(Invalid::new(
-            format!("the workload's Pods have {} modules", modules.len()),
-            "give each module a workload of its own",
+            bilingual!(
+                "the workload's Pods have {count} modules",
+                "工作负载的 Pod 有 {count} 个模块",
+                count = modules.len()
+            ),
+            bilingual!("give each module a workload of its own", "请让每个模块使用自己的工作负载"),
         ));
     }
     let is_whole = match view.max_surge {
@@ -61,8 +73,14 @@ pub(crate) fn precondition(
     let keeps_all = matches!(view.max_unavailable, CountOrPercent::Percent(0) | CountOrPercent::Count(0));
     if !is_whole || !keeps_all {
         return Err(Invalid::new(
-            "the workload's rolling update does not make all new Pods beside the old ones",
-            "write maxSurge: 100% and maxUnavailable: 0",
+            bilingual!(
+                "the workload's rolling update does not make all new Pods beside the old ones",
+                "工作负载滚动更新时，不会在旧 Pod 之外创建全部新 Pod"
+            ),
+            bilingual!(
+                "write maxSurge: 100% and maxUnavailable: 0",
+                "请写 maxSurge: 100% 和 maxUnavailable: 0"
+            ),
         ));
     }
     let replicas = usize::try_from(view.replicas).unwrap_or_default();
@@ -70,8 +88,14 @@ pub(crate) fn precondition(
     let (all, available) = (bases.len(), bases.iter().filter(|base| base.available).count());
     if view.workload.kind == WorkloadKind::Deployment && !(available..=all).contains(&replicas) {
         return Err(Invalid::new(
-            format!("the Deployment has {replicas} replicas, and {all} bases match it"),
-            "give it one replica for each base, as a peer Deployment has by itself",
+            bilingual!(
+                "the Deployment has {replicas} replicas, and {all} bases match it",
+                "Deployment 有 {replicas} 个副本，而符合条件的基座有 {all} 个"
+            ),
+            bilingual!(
+                "give it one replica for each base, as a peer Deployment has by itself",
+                "请让副本数等于基座数，对等部署会自动如此"
+            ),
         ));
     }
     Ok(())
@@ -98,33 +122,42 @@ pub(crate) fn leaves_room<'a>(
     match pods.find(|pod| is_of_before(pod) && keeps_from(pod)) {
         None => Ok(()),
         Some(pod) => Err(Invalid::new(
-            format!(
-                "the required podAntiAffinity of the Deployment's template keeps its Pods from those of before too, as from {}",
-                pod.pod.name
+            bilingual!(
+                "the required podAntiAffinity of the Deployment's template keeps its Pods from those of before too, as from {pod}",
+                "Deployment 模板中必需的 podAntiAffinity 使新 Pod 也不能与旧 Pod（例如 {pod}）共处",
+                pod = pod.pod.name
             ),
-            "let it match one version only: by matchLabelKeys: [pod-template-hash] where Kubernetes is 1.31 or newer, else by a \
-             label with the version that is in the template and not in the Deployment's selector",
+            bilingual!(
+                "let it match one version only: by matchLabelKeys: [pod-template-hash] where Kubernetes is 1.31 or newer, else by a \
+                 label with the version that is in the template and not in the Deployment's selector",
+                "请让它只匹配一个版本：Kubernetes 1.31 及以上用 matchLabelKeys: [pod-template-hash]，否则在模板中加一个带版本的标签，\
+                 且不写入 Deployment 的 selector"
+            ),
         )),
     }
 }
 
 /// What may keep a plan from its end although nothing is wrong for sure.
-pub(crate) fn warning(view: &WorkloadView, bases: &[Base], unplaced: usize) -> Option<String> {
+pub(crate) fn warning(view: &WorkloadView, bases: &[Base], unplaced: usize) -> Option<Bilingual> {
     let is_deployment = view.workload.kind == WorkloadKind::Deployment;
     let silent = bases.iter().filter(|base| !base.available).count();
     // A base that is silent takes no Pod, and one that waits for it is as it must be.
     if unplaced > silent {
-        return Some(format!(
+        return Some(bilingual!(
             "{unplaced} of its Pods find no base: their Events say why; where it is an anti-affinity of the Pods of before, those \
-             have to be replaced once without a plan, by a template with another one"
+             have to be replaced once without a plan, by a template with another one",
+            "它有 {unplaced} 个 Pod 找不到基座，原因见这些 Pod 的 Event；如果是旧 Pod 的反亲和所致，需要先不用工单、换一个反亲和不同的模板把旧 Pod \
+             替换一次"
         ));
     }
     let TemplateView { labels, anti_affinity, .. } = &view.template;
     let is_apart = anti_affinity.iter().any(|rule| rule.keeps_apart(labels));
     (is_deployment && bases.len() > 1 && !is_apart).then(|| {
-        "nothing keeps two of its Pods from one base, and then another has none and is waited for: `kubectl koupleless plan new` \
-         writes a podAntiAffinity"
-            .to_owned()
+        bilingual!(
+            "nothing keeps two of its Pods from one base, and then another has none and is waited for: `kubectl koupleless plan new` \
+             writes a podAntiAffinity",
+            "没有设置避免两个 Pod 落在同一个基座上，那样会有基座没有 Pod，工单会一直等它：`kubectl koupleless plan new` 会写上 podAntiAffinity"
+        )
     })
 }
 
@@ -228,10 +261,12 @@ mod tests {
         // What may go wrong is said, and keeps nobody.
         let of_version = template(&[("app", "biz1"), ("version", "2")], &[]);
         assert_eq!(warning(&of_version, &bases(2, 2), 0), None);
-        assert!(warning(&whole(2), &bases(2, 2), 0).is_some_and(|told| told.contains("plan new")));
+        assert!(warning(&whole(2), &bases(2, 2), 0).is_some_and(|told| told.english().contains("plan new")));
         assert_eq!(warning(&whole(1), &bases(1, 1), 0), None, "there is one base");
         assert_eq!(warning(&of_version, &bases(2, 1), 1), None, "it waits for the one that is silent");
-        assert!(warning(&of_version, &bases(2, 2), 1).is_some_and(|told| told.contains("find no base")));
+        assert!(
+            warning(&of_version, &bases(2, 2), 1).is_some_and(|told| told.english().contains("find no base"))
+        );
     }
 
     #[test]
@@ -262,7 +297,7 @@ mod tests {
             ["http://prometheus:9091", "https://prometheus:9090", "http://prometheus:9090/x", "http://other"]
         {
             assert!(
-                may_ask(&spec(other), &servers).unwrap_err().mend.contains("PLAN_METRIC_SERVERS"),
+                may_ask(&spec(other), &servers).unwrap_err().mend.english().contains("PLAN_METRIC_SERVERS"),
                 "{other}"
             );
         }

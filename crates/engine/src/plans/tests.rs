@@ -133,7 +133,7 @@ fn p1_what_no_plan_has_released_is_held_and_says_why() {
 fn p1_where_plans_are_not_watched_a_pod_says_so_and_what_turns_that_on() {
     let news = |case: &Case| -> Vec<String> {
         let told = case.said.iter().filter(|said| said.reason == "PlansNotWatched");
-        told.map(|said| said.note.clone()).collect()
+        told.map(|said| said.note.to_string()).collect()
     };
     let mut case = held_by(false);
     assert_eq!(case.commands, ["install biz1:1"]);
@@ -400,7 +400,7 @@ fn p13_a_base_where_something_stands_in_is_not_counted_as_unavailable() {
     let spec = view.spec.clone().unwrap();
     let node = testing::node("x");
     let mut held = pod("new", "2", Some("p"));
-    let stands = |pod: &PodView| bases::with_pods(&view, &spec, &node, &[pod]).condition;
+    let stands = |pod: &PodView| bases::with_pods(&view, &spec, &node, &[pod], Language::English).condition;
     assert_eq!(stands(&held), plan::Condition::Working, "it gets what has proved itself elsewhere");
     held.status.containers = vec![crate::view::ContainerStatus {
         name: "biz1".into(),

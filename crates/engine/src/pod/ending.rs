@@ -241,7 +241,8 @@ mod tests {
     fn one_that_waited_for_another_owner_did_not_end_by_that() {
         let pod = deleted(|view| {
             view.status.reason = crate::pod::displaced::DISPLACED.into();
-            view.status.message = crate::pod::displaced::lost_to("Deployment ns/winner");
+            view.status.message =
+                crate::pod::displaced::lost_to("Deployment ns/winner", model::Language::English);
         });
         let status = ended(&pod, WALL);
         assert_eq!((status.phase, &*status.reason, &*status.message), (Phase::Failed, "", ""));

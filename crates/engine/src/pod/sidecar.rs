@@ -3,24 +3,35 @@
 //! A base runs none of them, and the Pod does not wait for them: it would wait for ever. The Go controller leaves them alone
 //! in the same way.
 
+use model::{Bilingual, Language, bilingual};
+
 use super::Container;
 use crate::view::{ContainerState, ContainerStatus, ContainerView, PodView};
 
 /// The reason of a container that is no module.
 const REASON: &str = "NotAModule";
-const MESSAGE: &str = "not run: its image is no package (.jar, .wasm or .ark), and it has no BIZ_VERSION; the Pod does not \
-                       wait for it";
+
+fn message() -> Bilingual {
+    bilingual!(
+        "not run: its image is no package (.jar, .wasm or .ark), and it has no BIZ_VERSION; the Pod does not wait for it",
+        "不运行：它的镜像不是模块包（.jar、.wasm 或 .ark），也没有 BIZ_VERSION；Pod 不会等待它"
+    )
+}
 
 /// The status of a container that is no module. Init containers and those for debugging get none: for one of an init container
 /// that waits, kubectl would show the whole Pod as waiting for it.
-pub(super) fn status(view: &ContainerView, seen: Option<&ContainerStatus>) -> ContainerStatus {
+pub(super) fn status(
+    view: &ContainerView,
+    seen: Option<&ContainerStatus>,
+    language: Language,
+) -> ContainerStatus {
     ContainerStatus {
         name: view.name.as_str().into(),
         image: model::shown_image(&view.image).into(),
         image_id: seen.map(|seen| seen.image_id.clone()).unwrap_or_default(),
         ready: false,
         restart_count: seen.map_or(0, |seen| seen.restart_count),
-        state: ContainerState::Waiting { reason: REASON.into(), message: MESSAGE.into() },
+        state: ContainerState::Waiting { reason: REASON.into(), message: message().of(language).into() },
     }
 }
 
@@ -57,7 +68,7 @@ mod tests {
 
     /// Reasons of Events about Pods, and what was said.
     fn said(case: &Case) -> Vec<(&str, &str)> {
-        case.said.iter().map(|said| (said.reason.as_str(), said.note.as_str())).collect()
+        case.said.iter().map(|said| (said.reason.as_str(), said.note.english())).collect()
     }
 
     fn reasons(status: &PodStatus) -> Vec<String> {

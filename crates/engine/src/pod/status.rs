@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{Timestamp, Unit};
-use model::Fault;
+use model::{Fault, Language, bilingual};
 
 use super::{Container, ModulePod, barred, displaced::DISPLACED, sidecar, wait::Waiting};
 use crate::{
@@ -72,6 +72,7 @@ pub(crate) fn desired(
     pod: &ModulePod,
     standings: &[Standing],
     base: &BaseStanding,
+    language: Language,
     now: Now,
 ) -> Option<PodStatus> {
     let seen = &pod.view.status;
@@ -92,8 +93,10 @@ pub(crate) fn desired(
         .map(|(place, view)| {
             let seen = seen.container(place, &view.name);
             match modules.next_if(|(container, _)| container.place == place) {
-                Some((container, standing)) => of_module(pod, view, (container, standing), seen, base, now),
-                None => sidecar::status(view, seen),
+                Some((container, standing)) => {
+                    of_module(pod, view, (container, standing), seen, base, (language, now))
+                }
+                None => sidecar::status(view, seen, language),
             }
         })
         .collect();
@@ -112,7 +115,7 @@ pub(crate) fn desired(
         host_ip: base.ip.clone(),
         pod_ip: if yields || never_ran { Arc::default() } else { base.ip.clone() },
         started: seen.started.or(Some(wall)),
-        conditions: conditions(&pod.view, modules(), base, wall)
+        conditions: conditions(&pod.view, modules(), base, language, wall)
             .into_iter()
             .chain(barred::condition(pod, wall))
             .collect(),
@@ -129,9 +132,9 @@ fn of_module(
     (container, standing): (&Container, &Standing),
     seen: Option<&ContainerStatus>,
     base: &BaseStanding,
-    now: Now,
+    told: (Language, Now),
 ) -> ContainerStatus {
-    let state = state(standing, &container.waiting, seen, pod.view.restart_policy, now);
+    let state = state(standing, &container.waiting, seen, pod.view.restart_policy, told);
     let running = matches!(state, ContainerState::Running { .. });
     let was_ready = seen.is_some_and(|seen| seen.ready);
     let kept = seen.map(|seen| seen.image_id.clone());
@@ -191,10 +194,11 @@ fn waits(
     standing: &Standing,
     waiting: &Waiting,
     seen: Option<&ContainerState>,
+    language: Language,
     now: Duration,
 ) -> ContainerState {
     let installing =
-        || ContainerState::Waiting { reason: INSTALLING.into(), message: waiting.message().into() };
+        || ContainerState::Waiting { reason: INSTALLING.into(), message: waiting.message(language).into() };
     match seen {
         Some(state @ ContainerState::Waiting { reason, message }) => {
             // What was told of another version is also how a controller of later knows who lost.
@@ -213,29 +217,36 @@ fn state(
     waiting: &Waiting,
     seen: Option<&ContainerStatus>,
     policy: RestartPolicy,
-    now: Now,
+    (language, now): (Language, Now),
 ) -> ContainerState {
     let wall = whole_seconds(now.wall);
-    let because = |reason: &str, message: String| ContainerState::Waiting {
+    let because = |reason: &str, message: &str| ContainerState::Waiting {
         reason: reason.into(),
         message: message.into(),
     };
     let seen_state = seen.map(|seen| &seen.state);
     match standing {
-        Standing::Unknown | Standing::Installing => waits(standing, waiting, seen_state, now.mono),
+        Standing::Unknown | Standing::Installing => waits(standing, waiting, seen_state, language, now.mono),
         Standing::Running(started) => ContainerState::Running { started: started.map(whole_seconds) },
         Standing::Deactivated => {
-            because(DISPLACED, "another version of this module serves on this base".into())
+            let told = bilingual!(
+                "another version of this module serves on this base",
+                "在这个基座上服务的是该模块的另一个版本"
+            );
+            because(DISPLACED, told.of(language))
         }
-        Standing::Displaced(why) | Standing::Waits(why) => because(DISPLACED, why.to_string()),
-        Standing::Held(why) => because(HELD, why.to_string()),
-        Standing::Invalid(fault) => because(&fault.code.to_string(), fault.message()),
+        Standing::Displaced(why) | Standing::Waits(why) => because(DISPLACED, why),
+        Standing::Held(why) => because(HELD, why),
+        Standing::Invalid(fault) => because(&fault.code.to_string(), fault.message().of(language)),
         Standing::Failed(fault) if policy == RestartPolicy::Never => {
-            ended(seen_state, 1, &fault.code.to_string(), fault.message(), wall)
+            ended(seen_state, 1, &fault.code.to_string(), fault.message().of(language), wall)
         }
-        Standing::Failed(fault) => because(&fault.code.to_string(), fault.message()),
-        Standing::Gone => ended(seen_state, 1, "BizGone", "the base no longer has this module".into(), wall),
-        Standing::Completed => ended(seen_state, 0, "Completed", String::new(), wall),
+        Standing::Failed(fault) => because(&fault.code.to_string(), fault.message().of(language)),
+        Standing::Gone => {
+            let told = bilingual!("the base no longer has this module", "基座上已没有这个模块");
+            ended(seen_state, 1, "BizGone", told.of(language), wall)
+        }
+        Standing::Completed => ended(seen_state, 0, "Completed", "", wall),
     }
 }
 
@@ -244,7 +255,7 @@ fn ended(
     seen: Option<&ContainerState>,
     exit_code: i32,
     reason: &str,
-    message: String,
+    message: &str,
     wall: Timestamp,
 ) -> ContainerState {
     if let Some(state @ ContainerState::Terminated { .. }) = seen {
@@ -285,14 +296,17 @@ fn conditions<'a>(
     pod: &PodView,
     modules: impl Iterator<Item = &'a ContainerStatus> + Clone,
     base: &BaseStanding,
+    language: Language,
     wall: Timestamp,
 ) -> Vec<Condition> {
     let is_any = modules.clone().next().is_some();
     let unready: Vec<&str> = modules.filter(|c| !c.ready).map(|c| &*c.name).collect();
     let (reason, message) = if !is_any {
-        ("NoModule", "no container of the Pod is a module".to_owned())
+        let told = bilingual!("no container of the Pod is a module", "Pod 中没有一个容器是模块");
+        ("NoModule", told.of(language).to_owned())
     } else if !base.serves {
-        ("BaseInstanceNotReady", "the base does not answer or is not ready".to_owned())
+        let told = bilingual!("the base does not answer or is not ready", "基座没有应答，或没有就绪");
+        ("BaseInstanceNotReady", told.of(language).to_owned())
     } else if !unready.is_empty() {
         ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" ")))
     } else {

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::{BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, ModuleSpec};
+use model::{
+    Bilingual, BizId, BizName, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy, Language,
+    ModuleSpec, bilingual,
+};
 use serde_json::error::Category;
 
 use crate::view::{Common, ContainerView, EnvValue, PodRef, PodStatus, PodView, RestartPolicy, WorkloadView};
@@ -74,20 +77,22 @@ const MAX_CAUSE_CHARS: usize = 300;
 pub(crate) fn module(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
     let short = |text: &str| arklet::error::cut(text, MAX_CAUSE_CHARS);
     spec(pod, container).map_err(|fault| Fault {
-        doing: short(&fault.doing),
-        cause: short(&fault.cause),
+        doing: fault.doing.map(short),
+        cause: fault.cause.map(short),
         ..fault
     })
 }
 
 fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
-    let doing = || format!("reading container {:?} of the Pod", container.name);
-    let invalid = |cause: String| {
+    let doing = || {
+        bilingual!("reading container {name:?} of the Pod", "读取 Pod 的容器 {name:?}", name = container.name)
+    };
+    let invalid = |cause: Bilingual| {
         Fault::new(ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter), doing(), cause)
     };
-    let name: BizName = container.name.parse().map_err(|error| invalid(format!("{error}")))?;
+    let name: BizName = container.name.parse().map_err(|error| invalid(format!("{error}").into()))?;
     let version = version(pod, container).map_err(&invalid)?;
-    let version = version.parse().map_err(|error| invalid(format!("{VERSION_VARIABLE}: {error}")))?;
+    let version = version.parse().map_err(|error| invalid(format!("{VERSION_VARIABLE}: {error}").into()))?;
     let url = container.image.parse().map_err(|error: model::package::UrlError| {
         let kind = match error {
             model::package::UrlError::Blank => ErrorType::InvalidParameter,
@@ -96,12 +101,13 @@ fn spec(pod: &PodView, container: &ContainerView) -> Result<ModuleSpec, Fault> {
         Fault::new(ErrorCode::new(ErrorSource::OtherUpstream, kind), doing(), error.to_string())
     })?;
     let strategy = match annotation(pod, container, "install-strategy") {
-        Some((key, text)) => text.parse().map_err(|error| invalid(format!("annotation {key}: {error}")))?,
+        Some((key, text)) => text
+            .parse()
+            .map_err(|error| invalid(bilingual!("annotation {key}: {error}", "注解 {key}：{error}")))?,
         None => InstallStrategy::default(),
     };
-    let args = parsed::<Vec<String>>(pod, container, "args", "a JSON array of strings").map_err(&invalid)?;
-    let envs = parsed::<BTreeMap<String, String>>(pod, container, "envs", "a JSON object of strings")
-        .map_err(&invalid)?;
+    let args = parsed::<Vec<String>>(pod, container, "args", Shape::Strings).map_err(&invalid)?;
+    let envs = parsed::<BTreeMap<String, String>>(pod, container, "envs", Shape::Texts).map_err(&invalid)?;
     Ok(ModuleSpec {
         id: BizId { name, version },
         url,
@@ -121,21 +127,26 @@ fn version_annotation(container: &ContainerView) -> String {
 }
 
 /// The version: annotation `…/biz-version.<container>` where set, else `BIZ_VERSION`.
-fn version(pod: &PodView, container: &ContainerView) -> Result<String, String> {
+fn version(pod: &PodView, container: &ContainerView) -> Result<String, Bilingual> {
     if let Some(version) = pod.annotations.get(&version_annotation(container)) {
         return Ok(version.clone());
     }
     let variable = container.env.iter().find(|variable| variable.name == VERSION_VARIABLE);
     match variable.map(|variable| &variable.value) {
-        None => Err(format!(
-            "the environment variable {VERSION_VARIABLE}, which names the module's version, is missing"
+        None => Err(bilingual!(
+            "the environment variable {VERSION_VARIABLE}, which names the module's version, is missing",
+            "缺少环境变量 {VERSION_VARIABLE}，它是模块的版本"
         )),
         Some(EnvValue::Literal(version)) => Ok(version.clone()),
         Some(EnvValue::FieldRef(path)) => field(pod, path).ok_or_else(|| {
-            format!("{VERSION_VARIABLE} refers to the field {path:?}, which the Pod does not have")
+            bilingual!(
+                "{VERSION_VARIABLE} refers to the field {path:?}, which the Pod does not have",
+                "{VERSION_VARIABLE} 引用的字段 {path:?} 在 Pod 中不存在"
+            )
         }),
-        Some(EnvValue::Unsupported(kind)) => Err(format!(
-            "{VERSION_VARIABLE} comes from {kind}; give it as a value or as fieldRef to a label or an annotation"
+        Some(EnvValue::Unsupported(kind)) => Err(bilingual!(
+            "{VERSION_VARIABLE} comes from {kind}; give it as a value or as fieldRef to a label or an annotation",
+            "{VERSION_VARIABLE} 来自 {kind}；请直接写值，或用 fieldRef 引用标签或注解"
         )),
     }
 }
@@ -161,20 +172,49 @@ fn annotation<'a>(pod: &'a PodView, container: &ContainerView, what: &str) -> Op
         .find_map(|key| pod.annotations.get(&key).map(|value| (key.into(), value.as_str())))
 }
 
+/// What an annotation has to be.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// A list.
+    Strings,
+    /// By name.
+    Texts,
+}
+
+impl Shape {
+    /// It is none.
+    fn lacking(self, key: &str, why: &Bilingual) -> Bilingual {
+        let shape = match self {
+            Self::Strings => bilingual!("a JSON array of strings", "字符串的 JSON 数组"),
+            Self::Texts => bilingual!("a JSON object of strings", "值为字符串的 JSON 对象"),
+        };
+        Bilingual::each(|language| {
+            let (shape, why) = (shape.of(language), why.of(language));
+            match language {
+                Language::English => format!("annotation {key} is not {shape}: {why}"),
+                Language::Chinese => format!("注解 {key} 不是{shape}：{why}"),
+            }
+        })
+    }
+}
+
 fn parsed<T: for<'de> serde::Deserialize<'de> + Default>(
     pod: &PodView,
     container: &ContainerView,
     what: &str,
-    shape: &str,
-) -> Result<T, String> {
+    shape: Shape,
+) -> Result<T, Bilingual> {
     match annotation(pod, container, what) {
         Some((key, text)) => serde_json::from_str(text).map_err(|error| match error.classify() {
             // The parser would quote the value, which may be a secret of the module's.
             Category::Data => {
                 let (line, column) = (error.line(), error.column());
-                format!("annotation {key} is not {shape}: see line {line} column {column}")
+                shape.lacking(
+                    &key,
+                    &bilingual!("see line {line} column {column}", "见第 {line} 行第 {column} 列"),
+                )
             }
-            _ => format!("annotation {key} is not {shape}: {error}"),
+            _ => shape.lacking(&key, &error.to_string().into()),
         }),
         None => Ok(T::default()),
     }
@@ -243,7 +283,7 @@ mod tests {
             let change = |pod: &mut PodView| {
                 pod.annotations.insert(format!("module-controller.koupleless.io/{key}"), value.into());
             };
-            one(change).unwrap_err().cause
+            one(change).unwrap_err().cause.to_string()
         };
         let envs = cause("envs", r#"{"PASSWORD": ["secret"]}"#);
         assert!(envs.ends_with("is not a JSON object of strings: see line 1 column 13"), "{envs}");
@@ -257,7 +297,7 @@ mod tests {
     fn what_is_missing_or_wrong_is_named_with_its_code() {
         let code = |result: Result<ModuleSpec, Fault>| {
             let fault = result.unwrap_err();
-            (fault.code.to_string(), fault.cause)
+            (fault.code.to_string(), fault.cause.to_string())
         };
         let (missing, cause) = code(one(|pod| pod.containers[0].env.clear()));
         assert_eq!(missing, "OtherUpstream.InvalidParameter");

@@ -2,11 +2,11 @@
 //!
 //! A wait is told when it has lasted: most are over in a moment, and a status for each would cost more than the install.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use arklet::CommandKind;
 use jiff::Timestamp;
-use model::BizId;
+use model::{Bilingual, BizId, Language, bilingual};
 
 use super::status::whole_seconds;
 use crate::{backoff, event::Now, view::Owner};
@@ -44,46 +44,74 @@ pub(crate) enum Wait {
     Turn,
 }
 
-const FOR_PERMIT: &str = "a permit to take the place of what serves";
+const FOR_PERMIT: [&str; 2] = ["a permit to take the place of what serves", "替换正在服务的版本的许可"];
 
-/// A status says that its container waits for its turn, whoever wrote that.
+/// A status says that its container waits for its turn, whoever wrote that, in whichever language.
 pub(crate) fn is_for_permit(message: &str) -> bool {
-    message.contains(FOR_PERMIT)
+    FOR_PERMIT.iter().any(|words| message.contains(words))
 }
 
 /// The base works off so many commands at a time.
-const AT_WORK: &str = "commands are at work on the base";
+const AT_WORK: [&str; 2] = ["commands are at work on the base", "个命令正在基座上执行"];
 
 /// A status says that its base is at work on something else first, whoever wrote that. What makes room for the container is its own
 /// operation.
 pub(crate) fn is_for_another_operation(message: &str) -> bool {
-    let install = format!("the base to carry {} of ", CommandKind::InstallBiz);
-    message.contains(&install) || message.contains(AT_WORK)
+    let install = CommandKind::InstallBiz;
+    let installs = [format!("the base to carry {install} of "), format!("基座先执行 {install} ")];
+    AT_WORK.into_iter().chain(installs.iter().map(String::as_str)).any(|words| message.contains(words))
 }
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Wait {
+    /// What it waits for.
+    pub(crate) fn told(&self) -> Bilingual {
         match self {
-            Self::Base => f.write_str("the base, which does not answer or does not serve"),
-            Self::List => f.write_str("the base to say what it holds"),
-            Self::Command(command) => write!(f, "the base to carry {command} out"),
-            Self::Another(command, Some(id)) => write!(f, "the base to carry {command} of {id} out"),
-            Self::Another(command, None) => write!(f, "the base to carry {command} out"),
-            Self::Permit(Owner { namespace, kind, name }) => write!(
-                f,
-                "{FOR_PERMIT}: of {kind} {namespace}/{name} as many Pods are being replaced as may be at a time"
+            Self::Base => bilingual!(
+                "the base, which does not answer or does not serve",
+                "基座恢复：它没有应答，或不提供服务"
             ),
-            Self::Yield => f.write_str("another Pod of this module to be known as not Ready"),
-            Self::Drain => f.write_str("the end of requests to what serves (MODULE_DRAIN_MS)"),
-            Self::BackOff => f.write_str("the end of its back-off"),
-            Self::Workers(most) => {
-                write!(f, "its turn: {most} {AT_WORK} (VNODE_WORKER_NUM)")
+            Self::List => bilingual!("the base to say what it holds", "基座告知它有哪些模块"),
+            Self::Command(command) | Self::Another(command, None) => {
+                bilingual!("the base to carry {command} out", "基座执行 {command}")
             }
-            Self::Intent => f.write_str("its Module object to be written"),
-            Self::Baseline => f.write_str("the base, which installs its baseline by itself"),
-            Self::Start => f.write_str("the base to start it"),
-            Self::Barred => f.write_str("what serves to go, or a change of this Pod: it failed in its place"),
-            Self::Turn => f.write_str("its turn"),
+            Self::Another(command, Some(id)) => {
+                bilingual!("the base to carry {command} of {id} out", "基座先执行 {command} {id}")
+            }
+            Self::Permit(Owner { namespace, kind, name }) => {
+                let [english, chinese] = FOR_PERMIT;
+                Bilingual::new(
+                    format!(
+                        "{english}: of {kind} {namespace}/{name} as many Pods are being replaced as may be at a time"
+                    ),
+                    format!("{chinese}：{kind} {namespace}/{name} 同时替换的 Pod 已达上限"),
+                )
+            }
+            Self::Yield => bilingual!(
+                "another Pod of this module to be known as not Ready",
+                "该模块的另一个 Pod 变为 NotReady"
+            ),
+            Self::Drain => bilingual!(
+                "the end of requests to what serves (MODULE_DRAIN_MS)",
+                "正在服务的版本处理完请求（MODULE_DRAIN_MS）"
+            ),
+            Self::BackOff => bilingual!("the end of its back-off", "重试的间隔结束"),
+            Self::Workers(most) => {
+                let [english, chinese] = AT_WORK;
+                Bilingual::new(
+                    format!("its turn: {most} {english} (VNODE_WORKER_NUM)"),
+                    format!("轮到它：已有 {most} {chinese}（VNODE_WORKER_NUM）"),
+                )
+            }
+            Self::Intent => bilingual!("its Module object to be written", "写入它的 Module 对象"),
+            Self::Baseline => {
+                bilingual!("the base, which installs its baseline by itself", "基座自行安装基线")
+            }
+            Self::Start => bilingual!("the base to start it", "基座启动它"),
+            Self::Barred => bilingual!(
+                "what serves to go, or a change of this Pod: it failed in its place",
+                "正在服务的版本消失，或这个 Pod 被修改：它替换时失败过"
+            ),
+            Self::Turn => bilingual!("its turn", "轮到它"),
         }
     }
 }
@@ -126,7 +154,7 @@ impl Waiting {
 
     /// What it waits for, and since when; none where it waits for nothing.
     pub(crate) fn what(&self) -> Option<(String, Timestamp)> {
-        self.since.as_ref().map(|since| (since.wait.to_string(), since.wall))
+        self.since.as_ref().map(|since| (since.wait.told().to_string(), since.wall))
     }
 
     /// It was told.
@@ -148,18 +176,29 @@ impl Waiting {
 
     /// A status tells it already, since whenever.
     pub(crate) fn is_told_by(&self, message: &str) -> bool {
-        self.since.as_ref().is_some_and(|since| message.ends_with(&what(&since.wait)))
+        self.since.as_ref().is_some_and(|since| {
+            let told = since.wait.told();
+            Language::ALL.iter().any(|language| message.ends_with(&what(&told, *language)))
+        })
     }
 
     /// What a status says of it; empty where nothing is known of a wait.
-    pub(crate) fn message(&self) -> String {
+    pub(crate) fn message(&self, language: Language) -> String {
         let Some(since) = &self.since else { return String::new() };
-        format!("since {}{}", whole_seconds(since.wall), what(&since.wait))
+        let (begun, what) = (whole_seconds(since.wall), what(&since.wait.told(), language));
+        match language {
+            Language::English => format!("since {begun}{what}"),
+            Language::Chinese => format!("自 {begun} 起{what}"),
+        }
     }
 }
 
-fn what(wait: &Wait) -> String {
-    format!(" it waits for {wait}")
+fn what(wait: &Bilingual, language: Language) -> String {
+    let wait = wait.of(language);
+    match language {
+        Language::English => format!(" it waits for {wait}"),
+        Language::Chinese => format!("等待{wait}"),
+    }
 }
 
 #[cfg(test)]
@@ -180,10 +219,13 @@ mod tests {
         }
         assert!(waiting.lasts(at(13).mono));
         assert_eq!(
-            waiting.message(),
+            waiting.message(Language::English),
             "since 1970-01-01T00:00:03Z it waits for its turn: 8 commands are at work on the base (VNODE_WORKER_NUM)"
         );
-        assert!(waiting.is_told_by(&waiting.message().replace(":03Z", ":01Z")), "another controller told it");
+        assert!(
+            waiting.is_told_by(&waiting.message(Language::English).replace(":03Z", ":01Z")),
+            "another controller told it"
+        );
         waiting.see(Some(Wait::List), at(14));
         assert!(!waiting.is_told_by("since 1970-01-01T00:00:03Z it waits for its turn"));
     }
@@ -193,7 +235,12 @@ mod tests {
         let told = |wait: Wait| {
             let mut waiting = Waiting::default();
             waiting.see(Some(wait), at(3));
-            waiting.message()
+            Language::ALL.iter().map(|language| waiting.message(*language)).collect::<Vec<_>>()
+        };
+        let is_for_another_operation = |told: &[String]| {
+            let all: Vec<bool> = told.iter().map(|told| is_for_another_operation(told)).collect();
+            assert_eq!(all[0], all[1], "{told:?}");
+            all[0]
         };
         let other = BizId { name: "biz1".parse().unwrap(), version: "9".parse().unwrap() };
         for wait in [Wait::Workers(8), Wait::Another(CommandKind::InstallBiz, Some(other.clone()))] {
@@ -206,6 +253,21 @@ mod tests {
     }
 
     #[test]
+    fn what_another_controller_told_in_another_language_stays() {
+        let mut waiting = Waiting::default();
+        let owner = Owner { namespace: "ns".into(), kind: "Deployment".into(), name: "d".into() };
+        waiting.see(Some(Wait::Permit(owner)), at(3));
+        for language in Language::ALL {
+            let told = waiting.message(*language);
+            assert!(waiting.is_told_by(&told) && is_for_permit(&told), "{told}");
+        }
+        assert_eq!(
+            waiting.message(Language::Chinese),
+            "自 1970-01-01T00:00:03Z 起等待替换正在服务的版本的许可：Deployment ns/d 同时替换的 Pod 已达上限"
+        );
+    }
+
+    #[test]
     fn one_that_is_put_off_is_told_later_with_its_beginning() {
         let mut waiting = Waiting::default();
         waiting.see(Some(Wait::Intent), at(3));
@@ -213,7 +275,7 @@ mod tests {
         waiting.see(Some(Wait::Intent), at(18));
         assert!(!waiting.lasts(at(18).mono) && waiting.lasts(at(19).mono));
         assert_eq!(
-            waiting.message(),
+            waiting.message(Language::English),
             "since 1970-01-01T00:00:03Z it waits for its Module object to be written"
         );
     }
@@ -225,8 +287,8 @@ mod tests {
         for second in 0..3_600 {
             let wait = if second / 45 % 2 == 0 { Wait::Base } else { Wait::List };
             waiting.see(Some(wait), at(second));
-            if waiting.lasts(at(second).mono) && told.last() != Some(&waiting.message()) {
-                told.push(waiting.message());
+            if waiting.lasts(at(second).mono) && told.last() != Some(&waiting.message(Language::English)) {
+                told.push(waiting.message(Language::English));
                 waiting.told();
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use model::{ErrorCode, ErrorSource, ErrorType};
+use model::{Bilingual, ErrorCode, ErrorSource, ErrorType, bilingual};
 
 use crate::{
     action::{Action, Announcement, Regarding},
@@ -89,13 +89,13 @@ impl Peer {
         let wait = backoff::exponential(SLOW.0, SLOW.1, self.contests);
         self.not_before = now + wait;
         if self.contests == 1 {
-            let note = format!(
-                "somebody else set the replicas back {} times within {} s (an autoscaler?); from now on they are set at \
-                 most once in {} s. The label module-controller.koupleless.io/replicas-control: \"true\" on the Deployment \
+            let (times, row, wait) = (self.reversals.len(), ROW.as_secs(), wait.as_secs());
+            let note = bilingual!(
+                "somebody else set the replicas back {times} times within {row} s (an autoscaler?); from now on they are set at \
+                 most once in {wait} s. The label module-controller.koupleless.io/replicas-control: \"true\" on the Deployment \
                  leaves them to others",
-                self.reversals.len(),
-                ROW.as_secs(),
-                wait.as_secs()
+                "{row} 秒内副本数被他人改回 {times} 次（是否有自动扩缩容？），此后最多每 {wait} 秒设置一次。给 Deployment 加上标签 \
+                 module-controller.koupleless.io/replicas-control: \"true\"，副本数就交由他人管理"
             );
             announce(view, Some(NOT_MET), "PeerReplicasContested", note, out);
         }
@@ -114,14 +114,19 @@ impl Peer {
         match result {
             Ok(()) => {
                 if let Some((from, to)) = sent {
-                    let note =
-                        format!("replicas {from} to {to}: as many as Ready VNodes that the template admits");
+                    let note = bilingual!(
+                        "replicas {from} to {to}: as many as Ready VNodes that the template admits",
+                        "副本数由 {from} 改为 {to}：与模板可以调度到的 Ready VNode 数量一致"
+                    );
                     announce(view, None, "PeerReplicas", note, out);
                 }
                 if let Some((_, 0)) = sent {
-                    let note = "there is no VNode that the template admits: compare its node affinity and tolerations with the \
-                                labels and taints of the Nodes, or start a base that fits";
-                    announce(view, Some(NO_NODE), &NO_NODE.to_string(), note.to_owned(), out);
+                    let note = bilingual!(
+                        "there is no VNode that the template admits: compare its node affinity and tolerations with the \
+                         labels and taints of the Nodes, or start a base that fits",
+                        "没有模板可以调度到的 VNode：请核对模板的节点亲和性、容忍与 Node 的标签、污点，或启动符合条件的基座"
+                    );
+                    announce(view, Some(NO_NODE), &NO_NODE.to_string(), note, out);
                 }
             }
             // It may have been carried out.
@@ -130,8 +135,9 @@ impl Peer {
                 self.written = None;
                 self.conflicted = matches!(error, WriteError::Conflict(_));
                 if let (WriteError::Refused(_), true) = (error, self.slot.is_first_failure()) {
-                    let note = format!(
-                        "setting the replicas was refused (the controller needs the verb patch on deployments/scale): {error}"
+                    let note = bilingual!(
+                        "setting the replicas was refused (the controller needs the verb patch on deployments/scale): {error}",
+                        "设置副本数时被拒绝（控制器需要 deployments/scale 的 patch 权限）：{error}"
                     );
                     announce(view, Some(NOT_MET), "WriteRefused", note, out);
                 }
@@ -186,7 +192,13 @@ const NOT_MET: ErrorCode = ErrorCode::new(ErrorSource::ModuleController, ErrorTy
 const NO_NODE: ErrorCode = ErrorCode::new(ErrorSource::ModuleController, ErrorType::ProcessNodeMissed);
 
 /// What has a code is a warning.
-fn announce(view: &WorkloadView, code: Option<ErrorCode>, reason: &str, note: String, out: &mut Vec<Action>) {
+fn announce(
+    view: &WorkloadView,
+    code: Option<ErrorCode>,
+    reason: &str,
+    note: Bilingual,
+    out: &mut Vec<Action>,
+) {
     out.push(Action::Announce(Box::new(Announcement {
         regarding: Regarding::Workload(view.workload.clone()),
         warning: code.is_some(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arklet::{Command, CommandKind};
-use model::{BizId, ErrorCode, ErrorSource, ErrorType, Fault};
+use model::{Bilingual, BizId, ErrorCode, ErrorSource, ErrorType, Fault};
 
 use super::{Context, Liveness, Op, VNode};
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct News<'a> {
     pub(super) warning: bool,
     pub(super) reason: &'a str,
     pub(super) action: &'static str,
-    pub(super) note: String,
+    pub(super) note: Bilingual,
 }
 
 /// What a fault came of.
@@ -165,7 +165,7 @@ impl VNode {
         let trace = match origin {
             Origin::Command(op) => op.trace,
             Origin::Pod | Origin::Unsent(_) | Origin::Baseline | Origin::Question => {
-                TraceId::new(&[self.identity.as_str(), &about, &fault.doing], ctx.now)
+                TraceId::new(&[self.identity.as_str(), &about, fault.doing.english()], ctx.now)
             }
         };
         Action::Announce(Box::new(Announcement {
@@ -173,7 +173,7 @@ impl VNode {
             warning: true,
             reason: fault.code.to_string(),
             action,
-            what: fault.to_string(),
+            what: fault.what(),
             note: fault.message(),
             code: Some(fault.code),
             detail: fault.detail.clone(),
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!((*alarm, code.as_str()), (Alarm::InstallFailed, "Arklet.PullBizError"));
         assert_eq!((said.trace, said.base.as_ref().unwrap().as_str()), (trace, "b"));
         assert_eq!(said.biz.as_ref().unwrap().to_string(), "biz1:1.0.0");
-        assert_eq!(said.what, "installing biz1:1.0.0: gone");
+        assert_eq!(said.what.english(), "installing biz1:1.0.0: gone");
         assert!(matches!(&said.regarding, Regarding::Pod(pod) if &*pod.name == "p"));
     }
 
@@ -425,7 +425,7 @@ mod tests {
         case.step(Event::Tick);
         let [(alarm, code, said), ..] = &case.alarms()[..] else { panic!("{:?}", case.said) };
         assert_eq!((*alarm, code.as_str()), (Alarm::LostBase, "ModuleController.BaseInstanceNotReady"));
-        assert!(said.what.contains("nothing has been heard"), "{}", said.what);
+        assert!(said.what.english().contains("nothing has been heard"), "{}", said.what);
         let ids: Vec<TraceId> = case.alarms().iter().map(|(_, _, said)| said.trace).collect();
         assert!(ids.iter().all(|id| *id == said.trace), "one absence, one id: {ids:?}");
 

@@ -3,12 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use arklet::{Answer, AnswerKey, CallError, CommandKind, Failure, FailureKind, Outcome};
-use model::{BizId, BizName, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy};
+use model::{
+    Bilingual, BizId, BizName, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, InstallStrategy,
+    Language, bilingual,
+};
 
-use super::{Context, Op, VNode, announce::Origin, explained::Said, room};
+use super::{Context, Op, VNode, announce::Origin, explained::Said, pods::installing, room};
 use crate::{backoff, pod::Container};
 
 impl VNode {
+    /// What is being done while its list is asked for.
+    fn listing(&self) -> Bilingual {
+        bilingual!("asking {base} for its modules", "查询 {base} 的模块列表", base = self.identity)
+    }
+
     /// `queryAllBiz` ended.
     pub(super) fn listed(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
         let (now, times) = (ctx.now.mono, &ctx.config.times);
@@ -46,7 +54,7 @@ impl VNode {
         if let Err(error @ CallError::Malformed(_)) = outcome {
             // It has answered, so it is there. Of strangers people are told in the log: there may be any number.
             if self.inventory_query.unreadable(ctx.now.mono) && self.node.is_some() {
-                let doing = format!("asking {} for its modules", self.identity);
+                let doing = self.listing();
                 let fault = error.to_fault(CommandKind::QueryAllBiz, doing);
                 self.announce_fault_of_base("Ask", Origin::Question, &fault, ctx);
             }
@@ -57,8 +65,7 @@ impl VNode {
         }
         // Where it never answered it has no Node to say so.
         if let (Err(error @ CallError::NotArklet(_)), 1) = (outcome, self.inventory_query.failures()) {
-            let fault =
-                error.to_fault(CommandKind::QueryAllBiz, format!("asking {} for its modules", self.identity));
+            let fault = error.to_fault(CommandKind::QueryAllBiz, self.listing());
             self.announce_fault_of_base("Ask", Origin::Question, &fault, ctx);
         }
     }
@@ -195,9 +202,11 @@ impl VNode {
         found.iter().for_each(|came| self.takes_up(came, true));
         let found = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
-        let cause =
-            format!("the package's manifest says {found}; name the container and BIZ_VERSION after it");
-        self.fail(op, Fault::new(code, format!("installing {id}"), cause), ctx);
+        let cause = bilingual!(
+            "the package's manifest says {found}; name the container and BIZ_VERSION after it",
+            "模块包的清单中写的是 {found}，请让容器名和 BIZ_VERSION 与之一致"
+        );
+        self.fail(op, Fault::new(code, installing(id), cause), ctx);
         self.bar(op);
     }
 
@@ -234,7 +243,7 @@ impl VNode {
         let Some((uid, index)) = op.claim.clone() else { return };
         let another_serves =
             self.inventory.of(&id.name).any(|biz| biz.id != *id && biz.state == model::BizState::Activated);
-        let fault = error.to_fault(CommandKind::InstallBiz, format!("installing {id}"));
+        let fault = error.to_fault(CommandKind::InstallBiz, installing(id));
         match kind {
             // A base that knows no strategy answers one that is to replace so; and a failure without a cause may be this.
             Some(kind @ (FailureKind::RepeatBiz | FailureKind::ContextPathTaken)) if op.replaces => {
@@ -298,7 +307,7 @@ impl VNode {
         let wait =
             if reached { backoff::restart(managed.failures) } else { backoff::reach(managed.failures) };
         managed.next_try = now + wait;
-        let fault = error.to_fault(CommandKind::UninstallBiz, format!("uninstalling {id}"));
+        let fault = error.to_fault(CommandKind::UninstallBiz, bilingual!("uninstalling {id}", "卸载 {id}"));
         managed.fault = Some(Box::new(fault.clone()));
         if op.claim.is_some() {
             return self.is_in_the_way(id, &fault, reached, op, ctx);
@@ -329,11 +338,9 @@ impl VNode {
             return container.run.postpone(ctx.now.mono, Some(why.clone()));
         }
         let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallBizTimedOut);
-        let cause = format!("{id} is in its way and cannot be uninstalled: {}", why.cause);
-        let fault = Fault {
-            detail: why.detail.clone(),
-            ..Fault::new(code, format!("installing {}", spec.id), cause)
-        };
+        let cause = bilingual!("{id} is in its way and cannot be uninstalled", "{id} 占着位置且无法卸载");
+        let cause = cause.with(&why.cause);
+        let fault = Fault { detail: why.detail.clone(), ..Fault::new(code, installing(&spec.id), cause) };
         container.run.hindered(ctx.now.mono, fault.clone());
         self.announce_fault(&uid, "Install", Origin::Command(op), &fault, ctx);
     }
@@ -346,13 +353,19 @@ impl VNode {
         container.run.failed(ctx.now.mono, fault.clone());
         if container.run.is_first_of_the_rarest() {
             let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::RetryTimesExceeded);
-            let cause = format!(
-                "it failed {} times in a row, and is tried only every {} s from now on; the last time: {} ({})",
-                backoff::STEPS,
-                backoff::restart(backoff::STEPS).as_secs(),
-                fault.cause,
-                fault.code
-            );
+            let (steps, wait) = (backoff::STEPS, backoff::restart(backoff::STEPS).as_secs());
+            let last = fault.code;
+            let cause = Bilingual::each(|language| {
+                let why = fault.cause.of(language);
+                match language {
+                    Language::English => format!(
+                        "it failed {steps} times in a row, and is tried only every {wait} s from now on; the last time: {why} ({last})"
+                    ),
+                    Language::Chinese => {
+                        format!("连续失败 {steps} 次，此后每 {wait} 秒才重试一次；最近一次：{why}（{last}）")
+                    }
+                }
+            });
             let fault = Fault { detail: fault.detail, ..Fault::new(code, fault.doing, cause) };
             self.announce_fault(uid, "Install", Origin::Command(op), &fault, ctx);
         }

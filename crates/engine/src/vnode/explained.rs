@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use arklet::FailureKind;
-use model::{BizId, BizState, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, TunnelKind};
+use model::{BizId, BizState, BizStatus, ErrorCode, ErrorSource, ErrorType, Fault, TunnelKind, bilingual};
 
-use super::{Context, Op, VNode};
+use super::{Context, Op, VNode, pods::installing};
 
 /// What a base said of an install that ended.
 #[derive(Debug, Clone)]
@@ -88,9 +88,12 @@ impl VNode {
             return self.came_instead(id, &came, op, ctx);
         }
         let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallBizFailed);
-        let cause = "the base says that it is done, and its list does not have it: compare the package's own name and \
-                     version, and see the base's log";
-        self.fail(op, Fault::new(code, format!("installing {id}"), cause), ctx);
+        let cause = bilingual!(
+            "the base says that it is done, and its list does not have it: compare the package's own name and \
+             version, and see the base's log",
+            "基座回答已完成，但它的模块列表中没有这个模块：请核对模块包自身的名称和版本，并查看基座日志"
+        );
+        self.fail(op, Fault::new(code, installing(id), cause), ctx);
         self.bar(op);
     }
 

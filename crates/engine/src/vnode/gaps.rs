@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{BizId, BizName, BizState};
+use model::{BizId, BizName, BizState, bilingual};
 
 use super::{Context, News, Scope, VNode};
 use crate::view::Owner;
@@ -64,11 +64,12 @@ impl VNode {
             let newer =
                 live.find(|(_, pod)| pod.view.owner.as_ref() == Some(&gap.owner) && pod.biz().any(is_newer));
             let Some((uid, _)) = newer.filter(|_| now < gap.since + LONGEST) else { continue };
-            let note = format!(
-                "this base served nothing of {name} for {:.1} s: the Pod of {} was deleted before this one was there; a \
+            let (seconds, older) = (now.saturating_sub(gap.since).as_secs_f64(), &gap.id);
+            let note = bilingual!(
+                "this base served nothing of {name} for {seconds:.1} s: the Pod of {older} was deleted before this one was there; a \
                  DaemonSet with maxSurge 1 and maxUnavailable 0 makes the newer Pod first",
-                now.saturating_sub(gap.since).as_secs_f64(),
-                gap.id
+                "这个基座有 {seconds:.1} 秒没有任何版本的 {name} 在服务：{older} 的 Pod 在新 Pod 就绪之前就被删除了；\
+                 把 DaemonSet 设为 maxSurge 1、maxUnavailable 0，就会先创建新 Pod"
             );
             let news = News { warning: true, reason: "ServedNothing", action: "Replace", note };
             self.announce_of_pod(&uid.clone(), news, ctx);
@@ -110,8 +111,8 @@ mod tests {
         let of_gaps = case.said.iter().filter(|said| said.reason == "ServedNothing");
         of_gaps
             .map(|said| match &said.regarding {
-                crate::action::Regarding::Pod(pod) => (&*pod.name, said.note.as_str()),
-                _ => ("", said.note.as_str()),
+                crate::action::Regarding::Pod(pod) => (&*pod.name, said.note.english()),
+                _ => ("", said.note.english()),
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{BizId, BizName, ModuleSpec};
+use model::{BizId, BizName, ModuleSpec, bilingual};
 
 use super::{Context, News, Scope, VNode};
 use crate::{
@@ -73,9 +73,10 @@ impl VNode {
         let Some(pod) = self.pods.get(&claim.uid).filter(|pod| pod.stand_ins().any(is_first)) else { return };
         let mut held = pod.held().filter_map(|(container, _)| Some(&container.wanted.as_ref().ok()?.id));
         let Some(held) = held.find(|id| id.name == claim.spec.id.name) else { return };
-        let note = format!(
-            "nothing serves on this base, so that {} is installed, which was rolled out last, until the plan releases {held} here",
-            claim.spec.id
+        let last = &claim.spec.id;
+        let note = bilingual!(
+            "nothing serves on this base, so that {last} is installed, which was rolled out last, until the plan releases {held} here",
+            "这个基座上没有版本在服务，因此先安装上一次发布的 {last}，直到工单在这里放行 {held}"
         );
         let news = News { warning: false, reason: "StandsIn", action: "Install", note };
         self.announce_of_pod(&claim.uid, news, ctx);
@@ -94,8 +95,7 @@ impl VNode {
             })
             .collect();
         for (uid, why) in waiting {
-            let news =
-                News { warning: true, reason: "PlansNotWatched", action: "Hold", note: why.to_string() };
+            let news = News { warning: true, reason: "PlansNotWatched", action: "Hold", note: (*why).into() };
             self.announce_of_pod(&uid, news, ctx);
             if let Some(pod) = self.pods.get_mut(&uid) {
                 pod.hold_told = true;

@@ -12,7 +12,7 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 use arklet::{AnswerKey, CommandKind, Outcome};
-use model::{BaseReport, BaseState, TunnelKind};
+use model::{BaseReport, BaseState, Bilingual, TunnelKind};
 
 use super::{Context, News, VNode};
 use crate::{config::Config, event::Now};
@@ -221,9 +221,18 @@ impl VNode {
         }
         self.identity_owner.said = Some(now);
         let other = IdentityOwner::of(tunnel, report);
-        let from = report.peer.map(|peer| format!(", sent from {peer}")).unwrap_or_default();
-        let note = format!(
-            "heartbeats of another are refused: they name {other}{from}, while the base is alive at {owner}; two bases may have the same identity"
+        let (from, from_zh) = match report.peer {
+            Some(peer) => (format!(", sent from {peer}"), format!("，发自 {peer}")),
+            None => Default::default(),
+        };
+        let note = Bilingual::new(
+            format!(
+                "heartbeats of another are refused: they name {other}{from}, while the base is alive at {owner}; two bases may have the \
+                 same identity"
+            ),
+            format!(
+                "拒绝了另一方的心跳：其中写的是 {other}{from_zh}，而基座正在 {owner} 正常运行；可能有两个基座使用了同一个标识"
+            ),
         );
         self.announce(News { warning: true, reason: "IdentityClaimed", action: "Register", note }, ctx);
     }

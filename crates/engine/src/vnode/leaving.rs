@@ -1,5 +1,6 @@
 //! How a VNode goes: after a goodbye at once, after silence only when nothing speaks against it.
 
+use model::bilingual;
 use std::time::Duration;
 
 use super::{
@@ -123,10 +124,13 @@ impl VNode {
         }
         let action = Action::Request(Request::DeleteNode { name: node.name.clone(), uid: node.uid.clone() });
         let note = match standing {
-            Liveness::Gone => "the base said goodbye; its Node is deleted".to_owned(),
-            _ => format!(
-                "nothing was heard of the base for {} s, it does not answer, and its own Pod does not exist; its Node is deleted",
-                self.life.silence(ctx.now.mono).as_secs()
+            Liveness::Gone => {
+                bilingual!("the base said goodbye; its Node is deleted", "基座已告知下线，删除它的 Node")
+            }
+            _ => bilingual!(
+                "nothing was heard of the base for {silence} s, it does not answer, and its own Pod does not exist; its Node is deleted",
+                "已有 {silence} 秒没有收到基座的任何消息，它不应答，它自己的 Pod 也不存在，删除它的 Node",
+                silence = self.life.silence(ctx.now.mono).as_secs()
             ),
         };
         let warning = standing != Liveness::Gone;
@@ -183,12 +187,16 @@ impl VNode {
         if elsewhere && !self.leaving.told {
             self.leaving.told = true;
             let note = if tunnel_is_down {
-                "the base is silent, but so is the tunnel to it, or was: its Node stays until both had time to come back"
-                    .to_owned()
+                bilingual!(
+                    "the base is silent, but so is the tunnel to it, or was: its Node stays until both had time to come back",
+                    "基座没有消息，但通往它的管道也中断了，或刚刚恢复：保留它的 Node，等两者都有时间恢复"
+                )
             } else {
-                format!(
-                    "{} of {} bases are silent at once, so the network, the broker or this controller is at fault: nothing is deleted",
-                    fleet.silent, fleet.total
+                let (silent, total) = (fleet.silent, fleet.total);
+                bilingual!(
+                    "{silent} of {total} bases are silent at once, so the network, the broker or this controller is at fault: nothing \
+                     is deleted",
+                    "{total} 个基座中有 {silent} 个同时失联，应是网络、broker 或控制器自身的问题：不删除任何 Node"
                 )
             };
             let news = News { warning: true, reason: "BlastRadius", action: "Wait", note };

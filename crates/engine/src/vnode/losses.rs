@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use model::BizName;
+use model::{BizName, bilingual};
 
 use super::{Context, News, Scope, VNode, reconcile::Claims};
 use crate::{
@@ -125,36 +125,38 @@ impl VNode {
         if self.namespaces.get(&target.spec.id.name) == Some(namespace)
             && pod.view.pod.namespace != *namespace
         {
-            return Some(Standing::Waits(belongs_to(namespace)));
+            return Some(Standing::Waits(belongs_to(namespace, ctx.config.language)));
         }
         let title = title(winner.owner.as_ref(), &winner.pod);
         if rival_of(&pod.view.status) == Some(&title) {
-            return Some(Standing::Waits(lost_to(&title)));
+            return Some(Standing::Waits(lost_to(&title, ctx.config.language)));
         }
         if !target_serves {
             return None;
         }
         if !is_older(&pod.view, winner) || gave_way(&pod.view) {
-            return Some(Standing::Waits(lost_to(&title)));
+            return Some(Standing::Waits(lost_to(&title, ctx.config.language)));
         }
         match ctx.losses.judge(&pod.view, ctx.now.mono) {
             Verdict::Fails => {
                 ctx.losses.failed(&pod.view, ctx.now.mono);
-                return Some(Standing::Displaced(lost_to(&title)));
+                return Some(Standing::Displaced(lost_to(&title, ctx.config.language)));
             }
             Verdict::TooMany { untold: true } => self.tell_limit(pod, &title, ctx),
             Verdict::FailedBefore | Verdict::TooMany { untold: false } => {}
         }
-        Some(Standing::Waits(lost_to(&title)))
+        Some(Standing::Waits(lost_to(&title, ctx.config.language)))
     }
 
     /// Tells once for each owner that its Pods do not fail any more.
     fn tell_limit(&self, pod: &ModulePod, winner: &str, ctx: &mut Context<'_>) {
         ctx.losses.told(&pod.view);
         let loser = title(pod.view.owner.as_ref(), &pod.view.pod);
-        let note = format!(
+        let note = bilingual!(
             "{loser} has lost its modules to other owners (here to {winner}) on so many bases that no more of its Pods are made \
-             to fail: they wait, BizDeactivate, until the winner is gone. Delete one of the two, or give them other bases"
+             to fail: they wait, BizDeactivate, until the winner is gone. Delete one of the two, or give them other bases",
+            "{loser} 的模块已在太多基座上被其他工作负载（此处为 {winner}）取代，因此不再让它的 Pod 失败：这些 Pod 以 BizDeactivate 等待，\
+             直到对方消失。请删除两者之一，或让它们使用不同的基座"
         );
         self.announce_of_pod(
             &pod.view.pod.uid,

@@ -9,7 +9,7 @@ use std::{
 use arklet::BaselineQuery;
 use jiff::Timestamp;
 use litemap::LiteMap;
-use model::{BaseIdentity, BaseReport, BaseState, TunnelKind, name};
+use model::{BaseIdentity, BaseReport, BaseState, Bilingual, TunnelKind, bilingual, name};
 
 use super::{Context, Liveness, VNode, resources::OFFERS};
 use crate::{
@@ -272,20 +272,30 @@ impl VNode {
     fn conditions(&self, ctx: &Context<'_>) -> Vec<Condition> {
         let times = &ctx.config.times;
         let (ready, reason, message) = match self.life.liveness(ctx.now.mono, times) {
-            Liveness::Alive => (true, "BaseReady", "the base is heard and answers".to_owned()),
+            Liveness::Alive => {
+                (true, "BaseReady", bilingual!("the base is heard and answers", "基座有心跳，也有应答"))
+            }
             Liveness::Silent => {
                 let silence = times.not_ready_after.as_secs();
-                (false, "BaseSilent", format!("nothing has been heard of the base for more than {silence} s"))
+                let told = bilingual!(
+                    "nothing has been heard of the base for more than {silence} s",
+                    "已有超过 {silence} 秒没有收到基座的任何消息"
+                );
+                (false, "BaseSilent", told)
             }
             Liveness::Unanswering => (
                 false,
                 "ArkletUnanswering",
-                "the base sends heartbeats, but its Arklet answers no command".to_owned(),
+                bilingual!(
+                    "the base sends heartbeats, but its Arklet answers no command",
+                    "基座有心跳，但它的 Arklet 不应答任何命令"
+                ),
             ),
             Liveness::NotServing => {
-                (false, "BaseNotServing", "the base says that it does not serve".to_owned())
+                let told = bilingual!("the base says that it does not serve", "基座告知它不提供服务");
+                (false, "BaseNotServing", told)
             }
-            Liveness::Gone => (false, "BaseLeft", "the base said goodbye".to_owned()),
+            Liveness::Gone => (false, "BaseLeft", bilingual!("the base said goodbye", "基座已告知下线")),
         };
         let pressure = self.health.as_ref().is_some_and(|health| {
             match (health.max_metaspace_bytes, health.committed_metaspace_bytes) {
@@ -298,16 +308,24 @@ impl VNode {
         let memory = match pressure {
             true => (
                 "MetaspaceNearlyFull",
-                format!("over {MEMORY_PRESSURE_PERCENT}% of the base's metaspace is in use"),
+                bilingual!(
+                    "over {MEMORY_PRESSURE_PERCENT}% of the base's metaspace is in use",
+                    "基座的 metaspace 已使用超过 {MEMORY_PRESSURE_PERCENT}%"
+                ),
             ),
             false => {
-                ("MetaspaceSufficient", "the base's metaspace is not near its limit, or has none".to_owned())
+                let told = bilingual!(
+                    "the base's metaspace is not near its limit, or has none",
+                    "基座的 metaspace 离上限还远，或没有上限"
+                );
+                ("MetaspaceSufficient", told)
             }
         };
+        let told = |message: &Bilingual| message.of(ctx.config.language).to_owned();
         let fine = |kind, reason: &str| self.condition(kind, false, reason, String::new(), ctx.now.wall);
         vec![
-            self.condition("Ready", ready, reason, message, ctx.now.wall),
-            self.condition("MemoryPressure", pressure, memory.0, memory.1, ctx.now.wall),
+            self.condition("Ready", ready, reason, told(&message), ctx.now.wall),
+            self.condition("MemoryPressure", pressure, memory.0, told(&memory.1), ctx.now.wall),
             fine("DiskPressure", "NotMeasured"),
             fine("PIDPressure", "NotMeasured"),
             fine("NetworkUnavailable", "BaseReachable"),

@@ -1,5 +1,6 @@
 //! When a VNode's Node is written.
 
+use model::bilingual;
 use std::time::Duration;
 
 use super::{
@@ -124,10 +125,12 @@ impl VNode {
         }
         self.node_slot.sent();
         let note = match self.deleted_node {
-            None => format!("base {} joined", self.identity),
-            Some(_) => {
-                format!("somebody deleted the Node of base {}, which runs: it is made again", self.identity)
-            }
+            None => bilingual!("base {base} joined", "基座 {base} 已加入", base = self.identity),
+            Some(_) => bilingual!(
+                "somebody deleted the Node of base {base}, which runs: it is made again",
+                "基座 {base} 仍在运行，它的 Node 却被人删除：重新创建",
+                base = self.identity
+            ),
         };
         self.announce(News { warning: false, reason: "BaseJoined", action: "CreateNode", note }, ctx);
         ctx.out.push(Action::Request(Request::CreateNode(Box::new(desired))));
@@ -143,11 +146,11 @@ impl VNode {
 
     /// Tells people, once, that somebody changes back what is ours.
     fn tell_contest(&self, fields: &[String], ctx: &mut Context<'_>) {
-        let note = format!(
-            "somebody else changes back what this controller keeps of the Node ({}): it is set again ever more rarely, \
-             as long as that goes on at last every {} s only",
-            fields.join(", "),
-            LONGEST.as_secs()
+        let (fields, longest) = (fields.join(", "), LONGEST.as_secs());
+        let note = bilingual!(
+            "somebody else changes back what this controller keeps of the Node ({fields}): it is set again ever more rarely, \
+             as long as that goes on at last every {longest} s only",
+            "控制器负责的 Node 内容（{fields}）被他人反复改回：重设会越来越少，若一直如此，最终每 {longest} 秒才设一次"
         );
         self.announce(News { warning: true, reason: "NodeContested", action: "PatchNode", note }, ctx);
     }
@@ -160,7 +163,7 @@ impl VNode {
                 warning: wanted.status != ConditionStatus::True,
                 reason: &wanted.reason,
                 action: "PatchNodeStatus",
-                note: wanted.message.to_string(),
+                note: (*wanted.message).into(),
             };
             let alarm = self.life.liveness(ctx.now.mono, &ctx.config.times).alarm();
             self.announce_trouble(news, alarm, ctx);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use model::{BizName, BizState, ModuleSpec};
+use model::{BizName, BizState, ModuleSpec, bilingual};
 
 use super::{Context, News, VNode};
 use crate::{
@@ -118,8 +118,9 @@ impl VNode {
 
     /// The Lease that would say that this Pod has a permit cannot be written.
     pub(crate) fn permit_refused(&self, uid: &Arc<str>, why: &str, ctx: &mut Context<'_>) {
-        let note = format!(
-            "it waits to take the place of the version that serves: writing the Lease of permits was refused: {why}"
+        let note = bilingual!(
+            "it waits to take the place of the version that serves: writing the Lease of permits was refused: {why}",
+            "它在等待替换正在服务的版本：写入许可 Lease 时被拒绝：{why}"
         );
         self.announce_of_pod(uid, News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use arklet::{Answer, CallError, CommandKind, Outcome};
-use model::{BizName, Fault, PackageUrl};
+use model::{BizName, Fault, PackageUrl, bilingual};
 
 use super::{Context, VNode, announce::Origin, inventory::Inventory};
 use crate::pod::ModulePod;
@@ -90,11 +90,14 @@ impl VNode {
                 .filter_map(|(url, result)| {
                     // Shown without credentials.
                     let url = url.parse::<PackageUrl>().map_or_else(|_| String::new(), |url| url.to_string());
-                    Some(result.err()?.to_fault(command, format!("installing {url} of the baseline")))
+                    Some(result.err()?.to_fault(
+                        command,
+                        bilingual!("installing {url} of the baseline", "安装基线中的 {url}"),
+                    ))
                 })
                 .collect(),
             Err(CallError::Refused(failure)) => {
-                vec![failure.to_fault(command, "installing the baseline".to_owned())]
+                vec![failure.to_fault(command, bilingual!("installing the baseline", "安装基线"))]
             }
             _ => Vec::new(),
         };

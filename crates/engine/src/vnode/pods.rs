@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use arklet::{CommandKind, Failure};
 use jiff::Timestamp;
-use model::{BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec};
+use model::{
+    Bilingual, BizId, BizName, BizState, ErrorCode, ErrorSource, ErrorType, Fault, ModuleSpec, bilingual,
+};
 
 use super::{Context, Liveness, News, Scope, VNode, announce::Origin};
 use crate::{
@@ -49,7 +51,10 @@ impl VNode {
                 // away, which is set right in a moment.
                 let base =
                     BaseStanding { ip: ip.clone(), serves: alive && (is_node_ready || pod.is_ready()) };
-                let Some(status) = status::desired(pod, &standings, &base, ctx.now) else { continue };
+                let Some(status) = status::desired(pod, &standings, &base, ctx.config.language, ctx.now)
+                else {
+                    continue;
+                };
                 let (now, mark) = (ctx.now.mono, status::mark_of(&status));
                 if now < pod.contest.due(mark, LONGEST, now) {
                     continue;
@@ -220,7 +225,7 @@ impl VNode {
     pub(super) fn broken(&self, id: &BizId) -> Option<Fault> {
         let biz = self.inventory.find(id).filter(|biz| biz.state == BizState::Broken)?;
         let failure = Failure::of_broken(&biz.message);
-        Some(failure.to_fault(CommandKind::InstallBiz, format!("starting {id}")))
+        Some(failure.to_fault(CommandKind::InstallBiz, bilingual!("starting {id}", "启动 {id}")))
     }
 
     /// Tells once what is wrong with a Pod before anything is sent.
@@ -247,8 +252,10 @@ impl VNode {
         let ignoring: Vec<Arc<str>> =
             self.pods.iter().filter(|(_, pod)| ignores(pod)).map(|(uid, _)| uid.clone()).collect();
         for uid in ignoring {
-            let note =
-                "probes of a module Pod are not run: its base says whether a module is ready".to_owned();
+            let note = bilingual!(
+                "probes of a module Pod are not run: its base says whether a module is ready",
+                "模块 Pod 的探针不会执行：模块是否就绪由基座决定"
+            );
             let news = News { warning: false, reason: "ProbesIgnored", action: "Read", note };
             self.announce_of_pod(&uid, news, ctx);
             if let Some(pod) = self.pods.get_mut(&uid) {
@@ -269,9 +276,10 @@ impl VNode {
             if pod.containers.is_empty() {
                 continue;
             }
-            let note = format!(
+            let note = bilingual!(
                 "containers that are no modules are not run: [{names}]; a base runs containers of which the image is a \
-                 package (.jar, .wasm or .ark) or that have BIZ_VERSION, and the Pod does not wait for others"
+                 package (.jar, .wasm or .ark) or that have BIZ_VERSION, and the Pod does not wait for others",
+                "不是模块的容器不会运行：[{names}]；基座只运行镜像为模块包（.jar、.wasm 或 .ark）或带有 BIZ_VERSION 的容器，Pod 不会等待其他容器"
             );
             let news = News { warning: false, reason: "NotAModule", action: "Read", note };
             self.announce_of_pod(&uid, news, ctx);
@@ -280,10 +288,11 @@ impl VNode {
 
     /// Tells once that somebody changes a Pod's status back.
     fn tell_contested_status(&self, uid: &Arc<str>, ctx: &mut Context<'_>) {
-        let note = format!(
+        let note = bilingual!(
             "somebody else changes back what this controller says in the Pod's status: it is said again ever more rarely, as \
-             long as that goes on at last every {} s only",
-            LONGEST.as_secs()
+             long as that goes on at last every {longest} s only",
+            "控制器写入 Pod 状态的内容被他人反复改回：重写会越来越少，若一直如此，最终每 {longest} 秒才写一次",
+            longest = LONGEST.as_secs()
         );
         let news = News { warning: true, reason: "StatusContested", action: "PatchPodStatus", note };
         self.announce_of_pod(uid, news, ctx);
@@ -317,31 +326,52 @@ pub(super) fn ends_when_stopped(pod: &ModulePod) -> bool {
 /// Why a version is not even tried here in the place of the one that serves (rule O9).
 fn spoilt(id: &BizId) -> Fault {
     let code = ErrorCode::new(ErrorSource::User, ErrorType::InstallModuleFailed);
-    let cause = "it failed in the place of the version that serves on another base, and is not tried in its place here \
-                 before that Pod is changed or goes";
-    Fault::new(code, format!("installing {id}"), cause)
+    let cause = bilingual!(
+        "it failed in the place of the version that serves on another base, and is not tried in its place here \
+         before that Pod is changed or goes",
+        "它在另一个基座上替换正在服务的版本时失败了，那个 Pod 修改或消失之前，不会在这里尝试替换"
+    );
+    Fault::new(code, installing(id), cause)
+}
+
+/// What is being done while a module is installed.
+pub(super) fn installing(id: &BizId) -> Bilingual {
+    bilingual!("installing {id}", "安装 {id}")
 }
 
 /// The base holds it, and nobody can say whether it serves.
 fn unreadable(id: &BizId) -> Fault {
     let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::UnknownError);
-    let cause = "the base's list has it in no state that is known here";
-    Fault::new(code, format!("looking at {id}"), cause)
+    let cause = bilingual!(
+        "the base's list has it in no state that is known here",
+        "基座的模块列表中，它的状态不是这里认识的状态"
+    );
+    Fault::new(code, bilingual!("looking at {id}", "查看 {id}"), cause)
 }
 
 fn faults(pod: &ModulePod) -> Vec<Fault> {
     if pod.is_foreign {
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidRequest);
-        let doing = "taking up the Pod".to_owned();
-        let cause = "it is no module (it lacks the label module-controller.koupleless.io/component: module), and a \
-                     VNode runs nothing else; keep it away with a node affinity or a narrower toleration";
-        return vec![Fault::new(code, doing, cause)];
+        let cause = bilingual!(
+            "it is no module (it lacks the label module-controller.koupleless.io/component: module), and a \
+             VNode runs nothing else; keep it away with a node affinity or a narrower toleration",
+            "它不是模块（没有标签 module-controller.koupleless.io/component: module），而 VNode 只运行模块；\
+             请用节点亲和性或范围更小的容忍让它远离 VNode"
+        );
+        return vec![Fault::new(code, bilingual!("taking up the Pod", "接收 Pod"), cause)];
     }
     if pod.containers.is_empty() {
         let code = ErrorCode::new(ErrorSource::OtherUpstream, ErrorType::InvalidParameter);
-        let cause = "none of its containers is a module: give one a package as its image (a URL that ends in .jar, .wasm \
-                     or .ark) and the environment variable BIZ_VERSION";
-        return vec![Fault::new(code, "reading the containers of the Pod", cause)];
+        let cause = bilingual!(
+            "none of its containers is a module: give one a package as its image (a URL that ends in .jar, .wasm \
+             or .ark) and the environment variable BIZ_VERSION",
+            "没有一个容器是模块：请让其中一个的镜像是模块包（以 .jar、.wasm 或 .ark 结尾的 URL），并设置环境变量 BIZ_VERSION"
+        );
+        return vec![Fault::new(
+            code,
+            bilingual!("reading the containers of the Pod", "读取 Pod 的容器"),
+            cause,
+        )];
     }
     pod.containers
         .iter()

@@ -2,6 +2,7 @@
 
 use super::{Context, VNode, announce::News};
 use crate::request::{Write, WriteError};
+use model::bilingual;
 
 impl VNode {
     /// A write for it ended.
@@ -80,7 +81,8 @@ impl VNode {
         ctx: &mut Context<'_>,
     ) {
         if let (Err(error @ WriteError::Refused(_)), true) = (result, first) {
-            let note = format!("writing {write:?} was refused: {error}");
+            let note =
+                bilingual!("writing {write:?} was refused: {error}", "写入 {write:?} 时被拒绝：{error}");
             self.announce(News { warning: true, reason: "WriteRefused", action: "Write", note }, ctx);
         }
     }

@@ -1,9 +1,10 @@
 //! The languages that texts for people come in.
 
 /// In which language a text is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Language {
     /// English.
+    #[default]
     English,
     /// Chinese, the manual's own language.
     Chinese,

@@ -7,6 +7,7 @@ mod table;
 
 use std::fmt;
 
+use crate::Bilingual;
 pub use language::Language;
 pub use pages::Page;
 pub use parse::UnknownCode;
@@ -142,24 +143,22 @@ impl ErrorCode {
         Self { source, kind }
     }
 
-    /// What it means, one English sentence without full stop.
-    pub fn meaning(self) -> &'static str {
-        table::row(self).map_or("Unknown error", |row| row.meaning(Language::English))
+    /// What it means, one sentence without full stop; in Chinese in the manual's own words.
+    pub fn meaning(self, language: Language) -> &'static str {
+        match (table::row(self), language) {
+            (Some(row), _) => row.meaning(language),
+            (None, Language::English) => "Unknown error",
+            (None, Language::Chinese) => "未知错误",
+        }
     }
 
     /// What to do about it; empty where the manual knows nothing to do.
-    pub fn suggestion(self) -> &'static str {
-        table::row(self).map_or("Investigate", |row| row.suggestion(Language::English))
-    }
-
-    /// [`Self::meaning`] in the manual's own Chinese words.
-    pub fn meaning_zh(self) -> &'static str {
-        table::row(self).map_or("未知错误", |row| row.meaning(Language::Chinese))
-    }
-
-    /// [`Self::suggestion`] in the manual's own Chinese words.
-    pub fn suggestion_zh(self) -> &'static str {
-        table::row(self).map_or("请排查", |row| row.suggestion(Language::Chinese))
+    pub fn suggestion(self, language: Language) -> &'static str {
+        match (table::row(self), language) {
+            (Some(row), _) => row.suggestion(language),
+            (None, Language::English) => "Investigate",
+            (None, Language::Chinese) => "请排查",
+        }
     }
 }
 
@@ -175,6 +174,10 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
+/// Who wants to know more of a code asks so.
+const MORE: &str = "More: kubectl koupleless explain";
+const MORE_ZH: &str = "详见：kubectl koupleless explain ";
+
 /// A fault as a user sees it: the code, what was being done and the cause in one line. A stack
 /// trace goes into `detail`, which only a log shows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -183,62 +186,82 @@ pub struct Fault {
     /// The code.
     pub code: ErrorCode,
     /// What was being done, as `installing biz1:1.0.0`.
-    pub doing: String,
+    pub doing: Bilingual,
     /// The cause, one line.
-    pub cause: String,
+    pub cause: Bilingual,
     /// The whole story, several lines; empty where there is no more than the cause.
     pub detail: String,
 }
 
 impl Fault {
     /// A fault without a longer story.
-    pub fn new(code: ErrorCode, doing: impl Into<String>, cause: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, doing: impl Into<Bilingual>, cause: impl Into<Bilingual>) -> Self {
         Self { code, doing: doing.into(), cause: cause.into(), detail: String::new() }
     }
 
-    /// What a status or an Event says: what was being done, the cause, the meaning, the suggestion.
-    pub fn message(&self) -> String {
-        let mut text =
-            format!("{}: {}. {}", self.doing, self.cause.trim_end_matches('.'), self.code.meaning());
-        let suggestion = self.code.suggestion();
-        if !suggestion.is_empty() {
-            text.push_str(". Suggestion: ");
-            text.push_str(suggestion);
-        }
-        text
+    /// What a log says beside the code: what was being done and the cause.
+    pub fn what(&self) -> Bilingual {
+        self.doing.with(&self.cause)
+    }
+
+    /// What a status or an Event says: what was being done, the cause, the meaning, the suggestion, and where there is more.
+    pub fn message(&self) -> Bilingual {
+        let what = self.what();
+        Bilingual::each(|language| {
+            let what = what.of(language).trim_end_matches(['.', '。']);
+            let code = self.code;
+            let (meaning, suggestion) = (code.meaning(language), code.suggestion(language));
+            match (language, suggestion) {
+                (Language::English, "") => format!("{what}. {meaning}. {MORE} {code}"),
+                (Language::English, _) => {
+                    format!("{what}. {meaning}. Suggestion: {suggestion}. {MORE} {code}")
+                }
+                (Language::Chinese, "") => format!("{what}。{meaning}。{MORE_ZH}{code}"),
+                (Language::Chinese, _) => format!("{what}。{meaning}。建议：{suggestion}。{MORE_ZH}{code}"),
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bilingual;
 
     #[test]
     fn a_code_is_written_source_dot_type() {
         let code = ErrorCode::new(ErrorSource::Arklet, ErrorType::InstallModuleFailed);
         assert_eq!(code.to_string(), "Arklet.InstallModuleFailed");
-        assert_eq!(code.meaning(), "Installing the module failed");
-        assert_eq!(code.suggestion(), "Check the reason of the failure");
-        assert_eq!((code.meaning_zh(), code.suggestion_zh()), ("模块安装失败", "请检查失败原因"));
+        let told = |language| (code.meaning(language), code.suggestion(language));
+        assert_eq!(
+            told(Language::English),
+            ("Installing the module failed", "Check the reason of the failure")
+        );
+        assert_eq!(told(Language::Chinese), ("模块安装失败", "请检查失败原因"));
     }
 
     #[test]
     fn a_composed_code_takes_the_meaning_of_its_type() {
         let code = ErrorCode::new(ErrorSource::OtherDownstream, ErrorType::PullBizError);
-        assert_eq!(code.meaning(), "Pulling the package failed");
+        assert_eq!(code.meaning(Language::English), "Pulling the package failed");
     }
 
     #[test]
     fn a_fault_says_code_meaning_suggestion_and_what_was_being_done() {
         let fault = Fault::new(
             ErrorCode::new(ErrorSource::Arklet, ErrorType::PullBizError),
-            "installing biz1:1.0.0",
+            bilingual!("installing biz1:1.0.0", "安装 biz1:1.0.0"),
             "/nowhere.jar (No such file or directory)",
         );
         assert_eq!(
-            fault.message(),
+            fault.message().english(),
             "installing biz1:1.0.0: /nowhere.jar (No such file or directory). \
-             Pulling the package failed. Suggestion: Retry"
+             Pulling the package failed. Suggestion: Retry. More: kubectl koupleless explain Arklet.PullBizError"
+        );
+        assert_eq!(
+            fault.message().of(Language::Chinese),
+            "安装 biz1:1.0.0：/nowhere.jar (No such file or directory)。拉包失败。建议：请重试。\
+             详见：kubectl koupleless explain Arklet.PullBizError"
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::{ErrorCode, ErrorSource, ErrorType, Health};
+use model::{Bilingual, ErrorCode, ErrorSource, ErrorType, Health, Language, bilingual};
 
 use super::{Run, code};
 use crate::{
@@ -25,7 +25,11 @@ impl<'a> Run<'a> {
             let name = self.name(place);
             self.tell(
                 Phase::Running,
-                format!("batch {name} serves, and is watched for {} s", soak.as_secs()),
+                bilingual!(
+                    "batch {name} serves, and is watched for {seconds} s",
+                    "批次 {name} 已在服务，观察 {seconds} 秒",
+                    seconds = soak.as_secs()
+                ),
             );
             return false;
         }
@@ -46,7 +50,7 @@ impl<'a> Run<'a> {
         let bases = self.serving(place);
         let addresses = || bases.iter().filter_map(|base| Some((base.key.clone(), base.address?))).collect();
         let health = self.spec.health.as_ref();
-        match self.memory.gate.look(&self.spec.metrics, health, addresses, self.now) {
+        match self.memory.gate.look(&self.spec.metrics, health, addresses, self.facts.language, self.now) {
             Look::Ask(questions, health, until) => {
                 (self.questions, self.health) = (questions, health);
                 self.wake = Some(until);
@@ -56,7 +60,7 @@ impl<'a> Run<'a> {
                 let said: BTreeMap<Arc<str>, Health> = said.into_iter().collect();
                 let said: Vec<_> = bases.iter().map(|base| (&base.key, said.get(&base.key))).collect();
                 self.next.metrics = metrics;
-                self.next.health = health.map(|_| HealthStatus::of(&said));
+                self.next.health = health.map(|_| HealthStatus::of(&said, self.facts.language));
                 return self.judge(place, &said);
             }
         }
@@ -92,10 +96,11 @@ impl<'a> Run<'a> {
     /// Where the module stays DOWN it has failed; true where that is more than is put up with (rule P6).
     fn count_down(&mut self, place: usize, down: &[(&Arc<str>, &String)]) -> bool {
         let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::BaseInstanceOperationFailed);
-        let failure = |(base, why): &(&Arc<str>, &String)| Failure {
-            base: (*base).clone(),
-            code,
-            message: format!("its module serves and is DOWN: {why}"),
+        let language = self.facts.language;
+        let failure = |(base, why): &(&Arc<str>, &String)| {
+            let message =
+                bilingual!("its module serves and is DOWN: {why}", "它的模块在服务，健康状态为 DOWN：{why}");
+            Failure { base: (*base).clone(), code, message: message.of(language).to_owned() }
         };
         let failures: Vec<Failure> = down.iter().map(failure).collect();
         let all = self.members(place).len();
@@ -121,24 +126,37 @@ impl<'a> Run<'a> {
         let name = self.name(place);
         let down = self.next.health.as_ref().filter(|health| health.down > 0);
         let missing = self.next.metrics.iter().find(|metric| metric.reading == Reading::Missing);
-        let why = down
-            .map(|health| format!("the health of its modules: {}", health.message))
-            .or_else(|| missing.map(|metric| format!("metric {}: {}", metric.name, metric.message)));
+        let why = match (down, missing) {
+            (Some(HealthStatus { message, .. }), _) => {
+                Some(bilingual!("the health of its modules: {message}", "模块的健康状态：{message}"))
+            }
+            (None, Some(MetricStatus { name, message, .. })) => {
+                Some(bilingual!("metric {name}: {message}", "指标 {name}：{message}"))
+            }
+            (None, None) => None,
+        };
         let what = match (self.spec.metrics.is_empty(), &self.spec.health) {
-            (true, _) => "the health of its modules is",
-            (false, None) => "its metrics are",
-            (false, Some(_)) => "its metrics and the health of its modules are",
+            (true, _) => bilingual!("the health of its modules is", "模块的健康状态"),
+            (false, None) => bilingual!("its metrics are", "指标"),
+            (false, Some(_)) => {
+                bilingual!("its metrics and the health of its modules are", "指标和模块的健康状态")
+            }
+        };
+        let with = |say: fn(&str, &str, &str, Language) -> String, why: &Bilingual| {
+            Bilingual::each(|language| say(&name, what.of(language), why.of(language), language))
         };
         match (self.next.confirmable, why) {
-            (None, None) => self.tell(Phase::Running, format!("batch {name} serves, and {what} asked for")),
+            (None, None) => {
+                let message = with(asked_for, &Bilingual::default());
+                self.tell(Phase::Running, message);
+            }
             (None, Some(why)) => {
-                self.tell(Phase::Running, format!("batch {name} serves, and {what} asked for again: {why}"));
+                let message = with(asked_again, &why);
+                self.tell(Phase::Running, message);
             }
             (Some(_), why) => {
-                let why = why.unwrap_or_else(|| "its metrics are asked for".to_owned());
-                let message = format!(
-                    "batch {name} serves, and waits for its metrics or for somebody to confirm it: {why}"
-                );
+                let why = why.unwrap_or_else(|| bilingual!("its metrics are asked for", "正在查询指标"));
+                let message = with(waits_for_a_person, &why);
                 self.tell(Phase::AwaitingConfirm, message);
                 self.next.code = code(ErrorSource::OtherDownstream, ErrorType::ExternalError);
             }
@@ -183,7 +201,10 @@ impl<'a> Run<'a> {
         let name = self.name(place);
         self.tell(
             Phase::AwaitingConfirm,
-            format!("batch {name} is done, and waits for somebody to confirm it"),
+            bilingual!(
+                "batch {name} is done, and waits for somebody to confirm it",
+                "批次 {name} 已完成，等待人工确认"
+            ),
         );
         false
     }
@@ -199,5 +220,28 @@ impl<'a> Run<'a> {
         let members = self.members(place);
         members.is_empty()
             || members.into_iter().any(|base| base.condition != Condition::Ready && !self.is_counted(base))
+    }
+}
+
+fn asked_for(name: &str, what: &str, _: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("batch {name} serves, and {what} asked for"),
+        Language::Chinese => format!("批次 {name} 已在服务，正在查询{what}"),
+    }
+}
+
+fn asked_again(name: &str, what: &str, why: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("batch {name} serves, and {what} asked for again: {why}"),
+        Language::Chinese => format!("批次 {name} 已在服务，将再次查询{what}：{why}"),
+    }
+}
+
+fn waits_for_a_person(name: &str, _: &str, why: &str, language: Language) -> String {
+    match language {
+        Language::English => {
+            format!("batch {name} serves, and waits for its metrics or for somebody to confirm it: {why}")
+        }
+        Language::Chinese => format!("批次 {name} 已在服务，等待指标或人工确认：{why}"),
     }
 }

@@ -24,6 +24,7 @@ struct World {
     replica_without: Option<&'static str>,
     other: Option<Arc<str>>,
     digest: &'static str,
+    language: Language,
     now: u64,
     wake: Option<Duration>,
     questions: Vec<Question>,
@@ -63,6 +64,7 @@ impl World {
             replica_without: None,
             other: None,
             digest: DIGEST,
+            language: Language::English,
             now: 0,
             wake: None,
             questions: Vec::new(),
@@ -72,6 +74,7 @@ impl World {
 
     fn look(&mut self) {
         let facts = Facts {
+            language: self.language,
             bases: &self.bases,
             template: self.template.clone(),
             precondition: self.precondition.clone(),
@@ -576,12 +579,22 @@ impl World {
     }
 }
 
+/// It has Chinese words, and no English sentence but what others said.
+fn is_chinese(text: &str) -> bool {
+    let own = text.replace("no such package", "");
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
+    let words = own.split(' ').collect::<Vec<_>>();
+    let is_english = words.windows(3).any(|words| words.iter().all(|word| is_word(word)));
+    text.is_empty() || (!is_english && text.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c)))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn the_rules_hold_whatever_happens(bases in 1_usize..7, acts in prop::collection::vec(act(), 0..60)) {
         let mut world = World::new(bases, beta());
+        world.language = Language::Chinese;
         for act in acts {
             let before = world.status.clone();
             let (was_confirmable, steering) = (before.confirmable, world.steering);
@@ -603,6 +616,7 @@ proptest! {
                 prop_assert!(was_confirmable.is_some_and(|offer| offer == steering.confirmed), "{after:?}");
             }
             prop_assert!(after.confirmable.is_none_or(|offer| offer <= after.offered));
+            prop_assert!(is_chinese(&after.message), "{after:?}");
             // P4 and the pause: nothing begins against them.
             if begun(after) > begun(&before) {
                 prop_assert!(usize::try_from(after.unavailable).unwrap() * 2 <= world.bases.len());

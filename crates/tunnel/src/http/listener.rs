@@ -22,7 +22,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use model::{BaseIdentity, ErrorCode, ErrorSource, ErrorType, TunnelKind};
+use model::{BaseIdentity, ErrorCode, ErrorSource, ErrorType, Language, TunnelKind};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -195,7 +195,7 @@ fn refuse(shared: &Shared, peer: IpAddr, refused: Refused) -> Response<Full<Byte
     let body = serde_json::json!({
         "code": code.to_string(),
         "message": refused.message,
-        "suggestion": code.suggestion(),
+        "suggestion": code.suggestion(Language::English),
     });
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
     *response.status_mut() = refused.status;

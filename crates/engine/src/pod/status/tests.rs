@@ -1,4 +1,4 @@
-use model::{ErrorCode, ErrorSource, ErrorType};
+use model::{ErrorCode, ErrorSource, ErrorType, Language};
 
 use super::*;
 use crate::{pod::wait::Wait, testing};
@@ -11,7 +11,7 @@ fn base(serves: bool) -> BaseStanding {
 }
 
 fn told(pod: &mut ModulePod, standing: Standing, base: &BaseStanding) -> Option<PodStatus> {
-    let status = desired(pod, &[standing], base, NOW)?;
+    let status = desired(pod, &[standing], base, Language::English, NOW)?;
     pod.view.status = status.clone();
     Some(status)
 }
@@ -70,6 +70,28 @@ fn a_failure_waits_with_code_and_suggestion_and_stays_told_while_it_is_tried_aga
     assert_eq!(told(&mut pod, Standing::Installing, &base(true)), None);
 }
 
+/// Reasons are words of Kubernetes and codes, and stay; what people read is in their language.
+#[test]
+fn in_chinese_everything_is_told_in_chinese() {
+    let is_chinese = |text: &str| text.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
+    for (standing, reason) in [
+        (Standing::Deactivated, "BizDeactivate"),
+        (Standing::Failed(fault()), "Arklet.PullBizError"),
+        (Standing::Gone, "BizGone"),
+    ] {
+        let pod = ModulePod::new(testing::pod("p", "biz1", "1"));
+        let status = desired(&pod, &[standing], &base(false), Language::Chinese, NOW).unwrap();
+        let (ContainerState::Waiting { reason: told, message }
+        | ContainerState::Terminated { reason: told, message, .. }) = &status.containers[0].state
+        else {
+            panic!("{status:?}")
+        };
+        assert!(**told == *reason && is_chinese(message), "{told}: {message}");
+        let ready = status.condition("Ready").unwrap();
+        assert!(&*ready.reason == "BaseInstanceNotReady" && is_chinese(&ready.message), "{ready:?}");
+    }
+}
+
 /// It is told with its first words, keeps them, and gets others when these have lasted.
 #[test]
 fn a_wait_is_told_once_it_lasts_and_its_words_stay() {
@@ -77,7 +99,7 @@ fn a_wait_is_told_once_it_lasts_and_its_words_stay() {
     let at = |seconds| Now { mono: Duration::from_secs(seconds), wall: WALL };
     let mut look = |wait: Wait, seconds| {
         pod.containers[0].waiting.see(Some(wait), at(seconds));
-        let status = desired(&pod, &[Standing::Installing], &base(true), at(seconds))?;
+        let status = desired(&pod, &[Standing::Installing], &base(true), Language::English, at(seconds))?;
         if tells_wait(&status, &pod.view.status, 0) {
             pod.containers[0].waiting.told();
         }
@@ -146,7 +168,7 @@ fn one_container_of_two_is_not_ready() {
     view.containers.push(testing::container("biz2", "1"));
     let pod = ModulePod::new(view);
     let standings = [Standing::Running(Some(WALL)), Standing::Installing];
-    let status = desired(&pod, &standings, &base(true), NOW).unwrap();
+    let status = desired(&pod, &standings, &base(true), Language::English, NOW).unwrap();
     let ready = status.condition("Ready").unwrap();
     assert_eq!(
         (ready.status, &*ready.message),

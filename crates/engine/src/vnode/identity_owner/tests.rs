@@ -29,7 +29,7 @@ impl Case {
         let now = Now { mono: Duration::from_secs(self.seconds), wall: Timestamp::UNIX_EPOCH };
         let actions = self.engine.step(event, now);
         let said = actions.iter().filter_map(|action| match action {
-            Action::Announce(said) if said.reason == "IdentityClaimed" => Some(said.note.clone()),
+            Action::Announce(said) if said.reason == "IdentityClaimed" => Some(said.note.to_string()),
             _ => None,
         });
         self.said.extend(said);

@@ -145,7 +145,8 @@ fn where_each_has_lost_to_the_other_what_serves_stays() {
     elsewhere.node = "virtual-node-other".into();
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
-    elsewhere.status.message = crate::pod::displaced::lost_to("Deployment default/a");
+    elsewhere.status.message =
+        crate::pod::displaced::lost_to("Deployment default/a", model::Language::English);
     case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, of("Deployment/a", "a2", "1", "one", 3));
     assert_eq!(stand(&case), ["a1 failed", "a2 waits", "b1 ready"]);
@@ -160,7 +161,8 @@ fn what_lost_on_another_base_does_not_displace_the_winner_here() {
     elsewhere.node = "virtual-node-other".into();
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
-    elsewhere.status.message = crate::pod::displaced::lost_to("Deployment default/b");
+    elsewhere.status.message =
+        crate::pod::displaced::lost_to("Deployment default/b", model::Language::English);
     case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, of("Deployment/a", "a1", "1", "one", 3));
     assert_eq!(stand(&case), ["a1 waits", "b1 ready"]);
@@ -263,7 +265,8 @@ fn beyond_its_limit_an_owner_waits_and_people_are_told_once() {
         failed.node = format!("virtual-node-{n}").into();
         failed.status.phase = Phase::Failed;
         failed.status.reason = DISPLACED.into();
-        failed.status.message = crate::pod::displaced::lost_to("Deployment default/b");
+        failed.status.message =
+            crate::pod::displaced::lost_to("Deployment default/b", model::Language::English);
         case.step(Event::Cluster(ClusterEvent::Pod(Box::new(failed))));
     }
     put(&mut case, of("Deployment/a", "a1", "1", "one", 1));
@@ -274,7 +277,7 @@ fn beyond_its_limit_an_owner_waits_and_people_are_told_once() {
     let said: Vec<_> = case.said.iter().filter(|said| said.reason == "DisplacedTooOften").collect();
     let [said] = said[..] else { panic!("{:?}", case.said) };
     let says = ["Deployment default/a", "Deployment default/b"];
-    assert!(says.iter().all(|who| said.note.contains(who)), "{said:?}");
+    assert!(says.iter().all(|who| said.note.english().contains(who)), "{said:?}");
     is_quiet(&mut case);
     gone(&mut case, "b1");
     assert_eq!(stand(&case), ["a1 ready", "a2 ready"]);
@@ -288,7 +291,7 @@ fn who_may_not_take_the_name_makes_nobody_wait_who_lost_to_it_elsewhere() {
     elsewhere.node = "virtual-node-other".into();
     elsewhere.status.phase = Phase::Failed;
     elsewhere.status.reason = DISPLACED.into();
-    elsewhere.status.message = crate::pod::displaced::lost_to("Deployment other/b");
+    elsewhere.status.message = crate::pod::displaced::lost_to("Deployment other/b", model::Language::English);
     case.step(Event::Cluster(ClusterEvent::Pod(Box::new(elsewhere))));
     put(&mut case, in_namespace(of("Deployment/b", "b1", "1", "two", 2), "other"));
     assert_eq!(stand(&case), ["a1 ready", "b1 waits"]);

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl};
+use model::{BizId, BizState, ErrorCode, ErrorSource, ErrorType, Fault, PackageUrl, bilingual};
 
 use self::{desired::is_other, packages::Package, record::Record};
 use super::{Context, Liveness, News, Scope, VNode, announce::Origin, room::give_back};
@@ -284,7 +284,11 @@ impl VNode {
         let (Err(error @ WriteError::Refused(_)), None) = (result, &record.view) else { return };
         let first = record.slot.is_first_failure();
         let code = ErrorCode::new(ErrorSource::ModuleController, ErrorType::DBAccessError);
-        let fault = Fault::new(code, format!("writing the Module object of {}", key.id), error.to_string());
+        let fault = Fault::new(
+            code,
+            bilingual!("writing the Module object of {id}", "写入 {id} 的 Module 对象", id = key.id),
+            error.to_string(),
+        );
         let waiting: Vec<(Arc<str>, usize)> = self
             .pods
             .iter()
@@ -424,10 +428,11 @@ impl VNode {
 
     /// Tells once that somebody changes a Module object back.
     fn tell_contested_module(&self, id: &BizId, ctx: &mut Context<'_>) {
-        let note = format!(
+        let note = bilingual!(
             "somebody else changes back what this controller writes into the Module object of {id}: it is written again ever \
-             more rarely, as long as that goes on at last every {} s only",
-            LONGEST.as_secs()
+             more rarely, as long as that goes on at last every {longest} s only",
+            "控制器写入 {id} 的 Module 对象的内容被他人反复改回：重写会越来越少，若一直如此，最终每 {longest} 秒才写一次",
+            longest = LONGEST.as_secs()
         );
         self.announce(News { warning: true, reason: "ModuleContested", action: "PatchModule", note }, ctx);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arklet::CommandKind;
 use jiff::{Timestamp, Unit};
-use model::{BizId, BizState, Fault};
+use model::{BizId, BizState, Fault, Language};
 
 use super::{
     super::{Context, VNode},
@@ -30,7 +30,7 @@ impl VNode {
     ) -> Option<NextWrite> {
         let now = ctx.now;
         let (state, fault) = self.module_state(id, asking, now.mono);
-        let status = status(state, fault.as_ref(), &seen.status, now.wall);
+        let status = status(state, fault.as_ref(), &seen.status, ctx.config.language, now.wall);
         let passing = self.modules.records.get(id).and_then(|record| record.passing);
         if is_same(&status, &seen.status) {
             return passing.map(|_| NextWrite::Pass(None));
@@ -89,7 +89,13 @@ impl VNode {
 }
 
 /// The status of a state. What was told before keeps its times where it has not changed.
-fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: Timestamp) -> ModuleStatus {
+fn status(
+    state: ModuleState,
+    fault: Option<&Fault>,
+    seen: &ModuleStatus,
+    language: Language,
+    wall: Timestamp,
+) -> ModuleStatus {
     let wall =
         wall.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).ok();
     let ready = ConditionStatus::from(state == ModuleState::Available);
@@ -98,13 +104,13 @@ fn status(state: ModuleState, fault: Option<&Fault>, seen: &ModuleStatus, wall: 
         kind: READY.into(),
         status: ready,
         reason: fault.map_or_else(|| state.as_str().into(), |fault| fault.code.to_string().into()),
-        message: fault.map(|fault| fault.message().into()).unwrap_or_default(),
+        message: fault.map(|fault| fault.message().of(language).into()).unwrap_or_default(),
         changed: since.or(wall),
     };
     ModuleStatus {
         state: Some(state),
         error_code: fault.map(|fault| fault.code.to_string().into()).unwrap_or_default(),
-        suggestion: fault.map(|fault| fault.code.suggestion().into()).unwrap_or_default(),
+        suggestion: fault.map(|fault| fault.code.suggestion(language).into()).unwrap_or_default(),
         // The list is written whole: those of others stay in it.
         conditions: [condition]
             .into_iter()

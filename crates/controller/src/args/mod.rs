@@ -1,7 +1,10 @@
 //! The command line, as text: every flag is also an environment variable. [`crate::settings`]
 //! makes values of it, because clap would name a flag where the user set a variable.
 
-use clap::{Parser, Subcommand};
+mod chinese;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use model::Language;
 
 use crate::{definitions::Crd, explain::Explain, install::Install};
 
@@ -14,6 +17,15 @@ pub(crate) enum Command {
     Board(board::Board),
     #[command(flatten)]
     Ask(ask::Command),
+}
+
+/// The values of MESSAGE_LANGUAGE.
+pub(crate) const LANGUAGES: [(&str, Language); 2] = [("en", Language::English), ("zh", Language::Chinese)];
+
+/// The one that is named; English where none is.
+fn language(name: Option<&str>) -> Language {
+    let name = name.unwrap_or_default().trim();
+    LANGUAGES.iter().find(|(of, _)| of.eq_ignore_ascii_case(name)).map_or(Language::English, |(_, of)| *of)
 }
 
 macro_rules! args {
@@ -36,6 +48,21 @@ macro_rules! args {
             /// Every variable that there is.
             pub(crate) const VARIABLES: &[&str] = &[$($variable),+];
 
+            /// Those of this process. `--help` is in the language that MESSAGE_LANGUAGE names.
+            pub(crate) fn own() -> Self {
+                let chosen = std::env::var("MESSAGE_LANGUAGE").ok();
+                let command = match language(chosen.as_deref()) {
+                    Language::Chinese => chinese::explained(Self::command()),
+                    Language::English => Self::command(),
+                };
+                Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+            }
+
+            /// In which language it is told what is wrong with them.
+            pub(crate) fn language(&self) -> Language {
+                language(self.message_language.as_deref())
+            }
+
             /// As a process gets them that has these variables, and no flag.
             pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
                 Self { command: None, $($field: variable($variable),)+ }
@@ -45,6 +72,9 @@ macro_rules! args {
 }
 
 args! {
+    /// The language of messages on Pods, Nodes, Events, Module objects, plans and baselines, and of this help: en or zh. The
+    /// log stays English. [default: en]
+    message_language: "MESSAGE_LANGUAGE";
     /// Talk to bases over HTTP: they send heartbeats here and take commands on Arklet's port. [default: false]
     enable_http_tunnel: "ENABLE_HTTP_TUNNEL", num_args = 0..=1, default_missing_value = "true";
     /// The port that bases send heartbeats to. [default: 7777]
